@@ -1,0 +1,26 @@
+"""Run any ASGI application on AWS Lambda, in the function's own process.
+
+```python
+from bridge import Bridge
+
+handler = Bridge(app)
+```
+"""
+
+from bridge.handler import Bridge, Handler, StreamedResponse
+from bridge.settings import Settings
+from bridge.sources import DEFAULT_SOURCES, Source
+from bridge.transports import InProcessTransport
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Bridge",
+    "DEFAULT_SOURCES",
+    "Handler",
+    "InProcessTransport",
+    "Settings",
+    "Source",
+    "StreamedResponse",
+    "__version__",
+]

@@ -1,0 +1,55 @@
+"""The one place that picks the installed httpx flavour.
+
+`httpx2` is the maintained continuation of httpx, with the same API. No process should pay for both: whichever the
+application has imported is taken, else httpx2 where it is installed, else httpx.
+"""
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["httpx"]
+
+
+def _pick_flavour() -> ModuleType:
+    for name in ("httpx2", "httpx"):
+        imported: ModuleType | None = sys.modules.get(name)
+        if imported is not None:
+            return imported
+    try:
+        import httpx2
+    except ModuleNotFoundError as exc:
+        if exc.name != "httpx2":
+            raise
+        return _import_httpx()
+    return httpx2
+
+
+def _import_httpx() -> ModuleType:
+    """Import httpx without its command line client.
+
+    httpx 0.28 imports `httpx._main` where click and rich happen to be installed, as FastAPI's extras do: 60 ms of
+    every cold start for something no Lambda function runs. None in sys.modules makes that one import fail, which
+    httpx allows for; `httpx.main` then loads the real one when it is called.
+    """
+    name = "httpx._main"
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        import httpx
+    finally:
+        if sys.modules.get(name) is None:
+            sys.modules.pop(name, None)
+    httpx.main = _load_main_when_called
+    return httpx
+
+
+def _load_main_when_called(*args: Any, **kwargs: Any) -> Any:
+    from httpx._main import main
+
+    return main(*args, **kwargs)
+
+
+if TYPE_CHECKING:
+    import httpx
+else:
+    httpx = _pick_flavour()

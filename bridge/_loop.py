@@ -1,0 +1,135 @@
+"""The handler's own event loop: driven by whichever thread calls, shared by all of them.
+
+Lambda calls a handler from one thread, one call at a time, and freezes the process in between: the loop needs no
+thread of its own. So the calling thread drives it, until its own call is done. A thread that calls meanwhile hands
+its coroutine to that loop, and takes over the driving if the other thread is done first.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from bridge.errors import LoopClosedError, RunningLoopError
+
+__all__ = ["OwnLoop"]
+
+T = TypeVar("T")
+
+
+class OwnLoop:
+    """An asyncio event loop that any thread can run coroutines on, several at a time. Made on first use."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        # Held by the thread that drives the loop. The others wait, counted, for their result or for their turn.
+        self._driving = threading.Lock()
+        self._waiting = threading.Condition()
+        self._waiters = 0
+
+    def check_callable(self) -> None:
+        """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
+        if self._closed:
+            raise LoopClosedError()
+        if asyncio._get_running_loop() is not None:
+            raise RunningLoopError()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run `coroutine` to its end and return its result, or raise what it raised. See `check_callable`."""
+        loop = self._loop or self._make_loop()
+        if not self._driving.acquire(blocking=False):
+            return self._follow(loop, coroutine)
+        try:
+            return _drive(loop, coroutine)
+        finally:
+            self._leave()
+
+    def _make_loop(self) -> asyncio.AbstractEventLoop:
+        with self._waiting:
+            self._loop = self._loop or asyncio.new_event_loop()
+            return self._loop
+
+    def _follow(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Hand `coroutine` to the loop that another thread drives, and drive it on if that thread leaves first."""
+        with self._waiting:
+            self._waiters += 1
+            try:
+                future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+                future.add_done_callback(self._wake)
+                while not future.done() and not self._driving.acquire(blocking=False):
+                    self._waiting.wait()
+            finally:
+                self._waiters -= 1
+        if future.done():
+            return future.result()
+        try:
+            return _drive(loop, _result(future))
+        finally:
+            self._leave()
+
+    def _wake(self, _: object) -> None:
+        with self._waiting:
+            self._waiting.notify_all()
+
+    def _leave(self) -> None:
+        """Whoever starts to wait after this look at the count finds the lock free."""
+        self._driving.release()
+        if self._waiters:
+            self._wake(None)
+
+    def close(self) -> None:
+        """Wait for the calls of other threads, cancel what else still runs, and close the loop. Idempotent."""
+        self._closed = True
+        with self._driving:
+            loop, self._loop = self._loop, None
+            if loop is None:
+                return
+            try:
+                _cancel_all(loop)
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.run_until_complete(loop.shutdown_default_executor())
+            finally:
+                loop.close()
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the caller runs on this loop."""
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
+
+
+async def _result(future: "Future[T]") -> T:
+    return await asyncio.wrap_future(future)
+
+
+def _drive(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """`loop.run_until_complete`, one turn of the loop shorter: the task itself stops the loop in its last step."""
+
+    async def until_done() -> T:
+        try:
+            return await coroutine
+        finally:
+            loop.stop()
+
+    task = loop.create_task(until_done())
+    try:
+        while not task.done():  # until somebody else's loop.stop() was not it
+            loop.run_forever()
+    except BaseException:
+        # KeyboardInterrupt, or a SystemExit in some other task: this call is over, and its task must not stay behind.
+        task.cancel()
+        while not task.done():
+            loop.run_forever()
+        if not task.cancelled():
+            task.exception()  # Retrieved, so that nothing reports it once more.
+        raise
+    return task.result()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))

@@ -1,0 +1,113 @@
+"""httpx's Request and Response, built cheaply: what nobody looks at is never made.
+
+An `httpx.Request` parses a URL and copies every header twice, some 60 microseconds that a Lambda invocation does not
+need: its event already holds the parts. These subclasses keep the parts and build `url`, `headers` and `stream` the
+first time somebody asks for them, so that they are still whole httpx objects to a transport or a source of your own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from bridge._httpx import httpx
+from bridge._types import HeaderPairs
+
+__all__ = ["CompleteResponse", "EventRequest", "header_pairs"]
+
+
+class EventRequest(httpx.Request):
+    """A request decoded from a Lambda event.
+
+    `method`: as sent, upper case. `target`: the request-target in origin form, as the client sent it (RFC 9112,
+    3.2.1). `headers`: lower-case name and value as latin-1 bytes, repeats kept, in order. `body`: the decoded bytes.
+    `scope`: the entries of the ASGI scope that HTTP cannot carry; `scheme` and `server` are needed, see
+    `bridge.sources.make_request`.
+    """
+
+    raw_headers: HeaderPairs
+
+    def __init__(self, method: str, target: bytes, headers: HeaderPairs, body: bytes, scope: dict[str, Any]) -> None:
+        self.method = method
+        self.raw_headers = headers
+        self._content = body
+        self.extensions = {"target": target, "asgi": scope}
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for a name the instance does not have yet.
+        return _build(self, name, _REQUEST_PARTS)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # httpx leaves the extensions out of a pickle, and these parts are made from them.
+        _ = self.url, self.headers
+        return super().__getstate__()
+
+
+class CompleteResponse(httpx.Response):
+    """A response whose body has arrived, still encoded as the application encoded it.
+
+    `raw_headers`: name and value bytes, repeats kept, in order. `body`: the bytes to put on the wire. To httpx this
+    is a response that was not read yet: `read()` decodes `body` into `content` as always.
+    """
+
+    raw_headers: HeaderPairs
+    body: bytes
+
+    # What httpx.Response.__init__ sets on every instance, and nothing here ever changes in place.
+    is_closed = False
+    is_stream_consumed = False
+    next_request = None
+    default_encoding = "utf-8"
+    _request = None
+    _num_bytes_downloaded = 0
+
+    def __init__(self, status_code: int, headers: HeaderPairs, body: bytes) -> None:
+        self.status_code = status_code
+        self.raw_headers = headers
+        self.body = body
+
+    def __getattr__(self, name: str) -> Any:
+        return _build(self, name, _RESPONSE_PARTS)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # httpx pickles the read content and leaves the stream out.
+        self.read()
+        _ = self.headers, self.history
+        return super().__getstate__()
+
+
+def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:
+    """The header pairs of `message`, lower-case names, without building `Headers` where nobody has looked."""
+    if isinstance(message, _CHEAP) and "headers" not in message.__dict__:
+        return message.raw_headers
+    return [(name.lower(), value) for name, value in message.headers.raw]
+
+
+# A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
+_CHEAP = (EventRequest, CompleteResponse)
+
+
+def _build(message: Any, name: str, parts: dict[str, Callable[[Any], Any]]) -> Any:
+    build = parts.get(name)
+    if build is None:
+        raise AttributeError(f"{type(message).__name__!r} object has no attribute {name!r}", name=name, obj=message)
+    value = message.__dict__[name] = build(message)
+    return value
+
+
+def _url(request: EventRequest) -> httpx.URL:
+    scope = request.extensions["asgi"]
+    host, port = scope.get("server") or ("localhost", None)
+    return httpx.URL(scheme=scope["scheme"], host=host, port=port, raw_path=request.extensions["target"])
+
+
+_REQUEST_PARTS: dict[str, Callable[[EventRequest], Any]] = {
+    "url": _url,
+    "headers": lambda request: httpx.Headers(request.raw_headers),
+    "stream": lambda request: httpx.ByteStream(request.content),
+}
+
+_RESPONSE_PARTS: dict[str, Callable[[CompleteResponse], Any]] = {
+    "headers": lambda response: httpx.Headers(response.raw_headers),
+    "stream": lambda response: httpx.ByteStream(response.body),
+    "history": lambda response: [],
+    "extensions": lambda response: {},
+}

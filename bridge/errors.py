@@ -1,0 +1,149 @@
+"""Every exception the package raises, named after whose fault it is.
+
+    BridgeError
+    ├── ConfigurationError          the settings or the arguments are wrong
+    ├── RunningLoopError            the caller used the sync call inside an event loop
+    ├── LoopClosedError             the caller used a handler that was closed
+    ├── EventError                  the Lambda event is at fault
+    │   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
+    │   └── MalformedEvent          it is an HTTP request, but a broken one
+    └── ApplicationError            the ASGI application is at fault
+        ├── ProtocolError           it broke the ASGI specification
+        │   ├── UnexpectedMessage   a message out of order, unknown, or after the end
+        │   ├── InvalidMessage      a message with a value the specification forbids
+        │   ├── NoResponse          it returned without starting a response
+        │   └── IncompleteResponse  it returned without finishing its response
+        ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
+        └── LifespanError
+            ├── StartupFailed       its startup raised or answered startup.failed
+            └── ShutdownFailed      its shutdown raised or answered shutdown.failed
+
+    OSError
+    └── ClientDisconnected          raised in the application, by send(), once nobody reads
+"""
+
+__all__ = [
+    "ApplicationCancelled",
+    "ApplicationError",
+    "BridgeError",
+    "ClientDisconnected",
+    "ConfigurationError",
+    "EventError",
+    "IncompleteResponse",
+    "InvalidMessage",
+    "LifespanError",
+    "LoopClosedError",
+    "MalformedEvent",
+    "NoResponse",
+    "ProtocolError",
+    "RunningLoopError",
+    "ShutdownFailed",
+    "StartupFailed",
+    "UnexpectedMessage",
+    "UnsupportedEvent",
+]
+
+
+class BridgeError(Exception):
+    """The base of every exception that this package raises."""
+
+
+class ConfigurationError(BridgeError):
+    """Raised at construction when a setting or an argument makes no sense."""
+
+
+class RunningLoopError(BridgeError):
+    """Raised when the synchronous call is made inside a running event loop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "handler(event, context) was called inside a running event loop, where it would block the loop. "
+            "Use 'await handler.handle(event, context)' there."
+        )
+
+
+class LoopClosedError(BridgeError):
+    """Raised when a handler is called after its close()."""
+
+    def __init__(self) -> None:
+        super().__init__("The handler was closed: make a new one to go on serving.")
+
+
+class EventError(BridgeError):
+    """The base of the errors that a Lambda event causes."""
+
+
+class UnsupportedEvent(EventError):
+    """Raised when an event is not an HTTP request that any source knows."""
+
+
+class MalformedEvent(EventError):
+    """Raised when an HTTP event cannot be turned into a request.
+
+    `status_code` is what the client should be answered: 400, or 413 for a body that AWS cut short.
+    """
+
+    def __init__(self, message: str, *, status_code: int = 400) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class ApplicationError(BridgeError):
+    """The base of the errors that the ASGI application causes."""
+
+
+class ProtocolError(ApplicationError):
+    """The base of the errors for an application that breaks the ASGI specification."""
+
+
+class UnexpectedMessage(ProtocolError):
+    """Raised when the application sends a message that is not allowed at that point."""
+
+    def __init__(self, *, expected: str, actual: object) -> None:
+        super().__init__(f"Expected the ASGI application to send {expected}, but got {actual!r}.")
+
+
+class InvalidMessage(ProtocolError):
+    """Raised when a message of the application carries a value the ASGI specification forbids."""
+
+
+class NoResponse(ProtocolError):
+    """Raised when the application returns without starting a response."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Expected the ASGI application to send 'http.response.start', but it returned without a response."
+        )
+
+
+class IncompleteResponse(ProtocolError):
+    """Raised when the application returns without finishing the response it started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Expected the ASGI application to send 'http.response.body' with 'more_body' false, "
+            "but it returned without completing its response."
+        )
+
+
+class ApplicationCancelled(ApplicationError):
+    """Raised when the application ends in a cancellation that neither the reader nor the loop asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("The ASGI application ended in a cancellation that nobody outside it asked for.")
+
+
+class LifespanError(ApplicationError):
+    """The base of the errors in the application's startup and shutdown."""
+
+
+class StartupFailed(LifespanError):
+    """Raised when the application's startup failed; `__cause__` is the application's own exception, if any."""
+
+
+class ShutdownFailed(LifespanError):
+    """Raised when the application's shutdown failed; `__cause__` is the application's own exception, if any."""
+
+
+class ClientDisconnected(OSError):
+    """Raised by `send()` in the application once nobody reads the response (ASGI HTTP spec 2.4)."""

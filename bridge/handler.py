@@ -1,0 +1,320 @@
+"""The spine: a Lambda event to an httpx request, through a transport, and the httpx response to a Lambda result."""
+
+import atexit
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self, get_args
+
+import anyio
+
+from bridge._httpx import httpx
+from bridge._logging import logger
+from bridge._loop import OwnLoop
+from bridge._messages import CompleteResponse, header_pairs
+from bridge._types import ASGIApp, Event, LifespanMode, Result
+from bridge.errors import ConfigurationError, InvalidMessage, LoopClosedError, MalformedEvent, ProtocolError
+from bridge.lifespan import Lifespan, make_lifespan
+from bridge.settings import Settings, in_lambda
+from bridge.sources import DEFAULT_SOURCES, Source, select_source
+from bridge.sources._prelude import encode_prelude
+from bridge.sources._response import has_body
+from bridge.transports import InProcessTransport
+
+__all__ = ["Bridge", "Handler", "StreamedResponse"]
+
+
+class Transport(Protocol):
+    """What carries a request to the application."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response as soon as it has started; its body streams."""
+
+    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
+        """The whole response."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedResponse:
+    """A response under way. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, as they come.
+
+    Iterating `body` raises what the application raised in the middle of it: then the stream is broken, not complete.
+    """
+
+    prelude: dict[str, Any]
+    body: AsyncIterator[bytes]
+
+
+class Handler:
+    """A Lambda handler: `handler(event, context)`. Shared by concurrent invocations, and holds nothing of any."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        new_lifespan: Callable[[], Lifespan],
+        sources: Iterable[Source],
+        settings: Settings | None,
+    ) -> None:
+        self._transport = transport
+        self._new_lifespan = new_lifespan
+        self._sources = tuple(sources)
+        self._settings = Settings() if settings is None else settings
+        self._own_loop = OwnLoop()
+        # The environment's lifespan, from the end of startup to shutdown, and the startup under way, if one is.
+        self._lifespan: Lifespan | None = None
+        self._starting: threading.Event | None = None
+        self._start_guard = threading.Lock()
+        self._startup_failure: Exception | None = None
+        self._closed = False
+        if in_lambda():
+            self._start_in_init_phase()
+
+    def _start_in_init_phase(self) -> None:
+        """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
+        if not _is_in_async_code():
+            self._own_loop.run(self._start())
+        # SIGTERM ends a Lambda environment. Python's own answer is to die at once, without atexit.
+        atexit.register(self.close)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _exit)
+
+    def __call__(self, event: Event, context: Any) -> Result:
+        """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.
+
+        Raises UnsupportedEvent for an event that is no HTTP request, StartupFailed, and RunningLoopError inside a
+        running event loop.
+        """
+        loop = self._own_loop
+        loop.check_callable()
+        if self._lifespan is None or self._lifespan.is_lost:
+            loop.run(self._start())
+        source = select_source(event, self._sources)
+        # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
+        response = self._decode(source, event, context)
+        if isinstance(response, httpx.Request):
+            response = loop.run(self._respond(response))
+        return self._encode(source, response, event)
+
+    async def handle(self, event: Event, context: Any) -> Result:
+        """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
+
+        Raises UnsupportedEvent and StartupFailed. Everything else that goes wrong is logged and answered: 400 for a
+        broken event, 500 for a broken application.
+        """
+        if self._lifespan is None or self._lifespan.is_lost:
+            await self._start()
+        source = select_source(event, self._sources)
+        response = self._decode(source, event, context)
+        if isinstance(response, httpx.Request):
+            response = await self._respond(response)
+        return self._encode(source, response, event)
+
+    def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:
+        try:
+            return source.encode(response, event, self._settings)
+        except InvalidMessage as exc:
+            return source.encode(_failed(exc), event, self._settings)
+
+    async def _respond(self, request: httpx.Request) -> CompleteResponse:
+        try:
+            return await self._transport.handle_buffered_request(request)
+        except Exception as exc:
+            return _failed(exc)
+
+    def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
+        """The request, or the response to a broken event."""
+        try:
+            request = source.decode(event, self._settings)
+        except MalformedEvent as exc:
+            logger.error("A malformed %s event: %s", source.name, exc)
+            return _plain(exc.status_code)
+        except Exception as exc:
+            logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
+            return _plain(400)
+        scope = request.extensions.setdefault("asgi", {})
+        scope["aws.event"] = event
+        scope["aws.context"] = context
+        if self._lifespan is not None and self._lifespan.state is not None:
+            scope["state"] = self._lifespan.state.copy()
+        return request
+
+    def stream(self, event: Event, context: Any) -> AbstractAsyncContextManager[StreamedResponse]:
+        """`async with handler.stream(event, context) as response`: the response while the application sends it.
+
+        Leaving the block early tells the application that its reader has gone; leaving it after the last part waits
+        for the application to end. Raises as `handle` does.
+        """
+        return self._stream(event, context)
+
+    @asynccontextmanager
+    async def _stream(self, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
+        if self._lifespan is None or self._lifespan.is_lost:
+            await self._start()
+        source = select_source(event, self._sources)
+        response, prelude, method = await self._open(source, event, context)
+        try:
+            yield StreamedResponse(prelude, _parts(response, method))
+        finally:
+            await _close(response)
+
+    async def _open(self, source: Source, event: Event, context: Any) -> tuple[httpx.Response, dict[str, Any], str]:
+        request = self._decode(source, event, context)
+        if isinstance(request, CompleteResponse):
+            return request, encode_prelude(request.status_code, request.raw_headers), ""
+        try:
+            response = await self._transport.handle_async_request(request)
+        except Exception as exc:
+            failed = _failed(exc)
+            return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
+        try:
+            return response, encode_prelude(response.status_code, header_pairs(response)), request.method
+        except InvalidMessage as exc:
+            await _close(response)
+            failed = _failed(exc)
+            return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
+
+    async def __aenter__(self) -> Self:
+        """Run the application's startup on the caller's event loop, if it was not run yet."""
+        if self._lifespan is None or self._lifespan.is_lost:
+            await self._start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Run the application's shutdown."""
+        await self._stop()
+
+    async def _start(self) -> None:
+        """Run the startup once, however many calls come at once and from however many event loops."""
+        while self._lifespan is None or self._lifespan.is_lost:
+            with self._start_guard:
+                if self._closed:
+                    raise LoopClosedError()
+                if self._startup_failure is not None:
+                    raise self._startup_failure
+                under_way = self._starting
+                if under_way is None:
+                    starting = self._starting = threading.Event()
+            if under_way is None:
+                return await self._start_now(starting)
+            # The startup may be on another thread's loop, so only a thread can wait for it.
+            await anyio.to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
+
+    async def _start_now(self, starting: threading.Event) -> None:
+        if self._lifespan is not None:
+            logger.warning("The event loop on which the application was started is closed: starting it again.")
+        lifespan = self._new_lifespan()
+        try:
+            await lifespan.startup()
+            self._lifespan = lifespan
+        except Exception as exc:
+            self._startup_failure = exc
+            raise
+        finally:
+            self._starting = None
+            starting.set()
+
+    async def _stop(self) -> None:
+        lifespan, self._lifespan = self._lifespan, None
+        if lifespan is not None and not lifespan.is_lost:
+            await lifespan.shutdown()
+
+    def close(self) -> None:
+        """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.
+
+        Raises ShutdownFailed. A lifespan that `async with handler` or `await handler.handle(...)` started belongs to
+        that event loop, and `async with` ends it.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._lifespan is not None:
+                self._own_loop.run(self._stop())
+        finally:
+            self._own_loop.close()
+
+
+class Bridge(Handler):
+    """Any ASGI application as a Lambda handler, in the function's own process.
+
+    `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
+    Lambda startup runs here, in the init phase; elsewhere before the first request. `sources`: the event sources to
+    try, in this order. `settings`: `Settings()` by default, which reads the environment.
+
+    Raises ConfigurationError, and in Lambda StartupFailed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        lifespan: LifespanMode = "auto",
+        sources: Iterable[Source] = DEFAULT_SOURCES,
+        settings: Settings | None = None,
+    ) -> None:
+        if not callable(app):
+            raise ConfigurationError(f"Expected an ASGI application, but got {type(app).__name__}, which is no callable.")
+        if lifespan not in get_args(LifespanMode):
+            raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
+        self.app = app
+        super().__init__(
+            InProcessTransport(app, client=None),
+            new_lifespan=lambda: make_lifespan(app, lifespan),
+            sources=sources,
+            settings=settings,
+        )
+
+
+def _is_in_async_code() -> bool:
+    try:
+        anyio.get_current_task()
+    except Exception:
+        return False
+    return True
+
+
+def _exit(signum: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _plain(status_code: int) -> CompleteResponse:
+    """A response of our own: it says no more than a stranger may know; the log says the rest."""
+    text = httpx.codes.get_reason_phrase(status_code).encode("ascii")
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+    return CompleteResponse(status_code, headers, text)
+
+
+def _failed(exc: Exception) -> CompleteResponse:
+    """The response to a request in which the application failed, after one log line about it."""
+    if isinstance(exc, ProtocolError):
+        logger.error("%s", exc)
+    else:
+        logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
+    return _plain(500)
+
+
+async def _parts(response: httpx.Response, method: str) -> AsyncIterator[bytes]:
+    """The body as it comes, but for a response that has none whatever the application sends."""
+    if isinstance(response, CompleteResponse):
+        if method != "HEAD":
+            yield response.body
+        return
+    stream = response.stream
+    assert isinstance(stream, httpx.AsyncByteStream)
+    async for part in stream:
+        if has_body(response.status_code):
+            yield part
+
+
+async def _close(response: httpx.Response) -> None:
+    """Wait for the application; the response stands whatever it still raises."""
+    try:
+        await response.aclose()
+    except Exception as exc:
+        logger.error("The application failed after its response was complete.", exc_info=exc)

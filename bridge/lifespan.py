@@ -1,0 +1,172 @@
+"""The application's lifespan: startup once per execution environment, shutdown at its end.
+
+https://asgi.readthedocs.io/en/latest/specs/lifespan.html
+
+The application's lifespan call is one task on one event loop, from startup to shutdown. Whether an application
+supports the protocol can only be told by what it does: one that raises or returns before it has called receive() does
+not know lifespan scopes ("auto" goes on without, "on" fails); one that fails after that has a startup that failed.
+"""
+
+import asyncio
+from enum import Enum
+from typing import Any, Protocol
+
+import anyio
+
+from bridge._logging import logger
+from bridge._tasks import ApplicationTask
+from bridge._types import ASGIApp, LifespanMode, Message
+from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
+
+__all__ = ["Lifespan", "LifespanOff", "LifespanOn", "make_lifespan"]
+
+# The version of the lifespan specification; 2.0 is the newest.
+SPEC_VERSION = "2.0"
+
+
+class Lifespan(Protocol):
+    """What a handler asks of a lifespan."""
+
+    # What startup left for the requests; None if the application has no lifespan. Each request gets a shallow copy.
+    state: dict[str, Any] | None
+
+    async def startup(self) -> None:
+        """Run the application's startup. Raises StartupFailed."""
+
+    async def shutdown(self) -> None:
+        """Run the application's shutdown, if startup was run. Raises ShutdownFailed."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether startup was run, but its event loop has ended since, and the application's task with it."""
+
+
+class LifespanOff:
+    """The null twin: nothing to start, nothing to stop."""
+
+    state: dict[str, Any] | None = None
+    is_lost = False
+
+    async def startup(self) -> None:
+        return None
+
+    async def shutdown(self) -> None:
+        return None
+
+
+class _Phase(Enum):
+    STARTING = "starting"
+    STARTED = "started"
+    STOPPING = "stopping"
+    OVER = "over"
+
+
+class LifespanOn:
+    """One run of the application's lifespan. `required`: an application that does not support it is an error."""
+
+    def __init__(self, app: ASGIApp, *, required: bool) -> None:
+        self._app = app
+        self._required = required
+        self._phase = _Phase.STARTING
+        self._received = False
+        self._answer: Message | None = None
+        self._task: ApplicationTask
+        self.state: dict[str, Any] | None = None
+
+    async def startup(self) -> None:
+        self._answered = anyio.Event()
+        self._stopping = anyio.Event()
+        self._loop = asyncio._get_running_loop()  # None on trio
+        state: dict[str, Any] = {}
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": SPEC_VERSION}, "state": state}
+        self._task = ApplicationTask(lambda: self._run(scope), name="bridge lifespan")
+        try:
+            await self._answered.wait()
+        except BaseException:
+            await self._task.cancel_and_wait()
+            raise
+        if self._answer is not None and self._answer["type"] == "lifespan.startup.complete":
+            self._phase, self.state = _Phase.STARTED, state
+            return
+        await self._not_started()
+
+    async def _not_started(self) -> None:
+        """The application answered startup.failed, raised, or returned: which of them, and does it matter?"""
+        self._phase = _Phase.OVER
+        self._stopping.set()
+        await self._task.done.wait()
+        error = self._task.error
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        if self._answer is not None:
+            message = str(self._answer.get("message", "")).strip() or "no message"
+            raise StartupFailed(f"The application's startup failed: {message}") from error
+        if self._received or self._required:
+            raise StartupFailed(self._diagnosis(error)) from error
+        logger.debug("The application does not support the lifespan protocol.", exc_info=error)
+
+    def _diagnosis(self, error: BaseException | None) -> str:
+        did = "returned" if error is None else f"raised {type(error).__name__}: {error}"
+        if self._received:
+            return f"Expected the application to answer 'lifespan.startup', but it {did}."
+        return f"lifespan='on', but the application does not support lifespan: it {did} before it called receive()."
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        try:
+            await self._app(scope, self._receive, self._send)
+        except Exception as exc:
+            if self._phase is _Phase.STARTED:
+                logger.error("The application's lifespan failed between startup and shutdown.", exc_info=exc)
+            raise
+        finally:
+            self._answered.set()
+
+    async def _receive(self) -> Message:
+        if not self._received:
+            self._received = True
+            return {"type": "lifespan.startup"}
+        await self._stopping.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Message) -> None:
+        expected = "startup" if self._phase is _Phase.STARTING else "shutdown"
+        if self._phase is _Phase.STARTED and message["type"] == "lifespan.shutdown.failed":
+            return  # The application ended by itself, and says so before it raises.
+        if self._answer is not None or message["type"] not in (
+            f"lifespan.{expected}.complete",
+            f"lifespan.{expected}.failed",
+        ):
+            raise LifespanError(f"Expected 'lifespan.{expected}.complete' or '.failed', but got {message['type']!r}.")
+        self._answer = message
+        self._answered.set()
+
+    async def shutdown(self) -> None:
+        if self._phase is not _Phase.STARTED:
+            return
+        self._phase, self._answer = _Phase.STOPPING, None
+        self._stopping.set()
+        try:
+            await self._task.done.wait()
+        except BaseException:
+            await self._task.cancel_and_wait()
+            raise
+        self._phase = _Phase.OVER
+        error = self._task.error
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        if self._answer is not None and self._answer["type"] == "lifespan.shutdown.failed":
+            message = str(self._answer.get("message", "")).strip() or "no message"
+            raise ShutdownFailed(f"The application's shutdown failed: {message}") from error
+        if error is not None:
+            raise ShutdownFailed(f"The application's shutdown raised {type(error).__name__}: {error}") from error
+
+    @property
+    def is_lost(self) -> bool:
+        if self._phase is not _Phase.STARTED:
+            return False
+        return self._loop.is_closed() if self._loop is not None else self._task.done.is_set()
+
+
+def make_lifespan(app: ASGIApp, mode: LifespanMode) -> Lifespan:
+    """A lifespan for `app` that was not started yet."""
+    return LifespanOff() if mode == "off" else LifespanOn(app, required=mode == "on")

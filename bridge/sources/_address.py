@@ -1,0 +1,90 @@
+"""Scheme, server and client of a request, out of header values that anybody may have written.
+
+Nothing here raises for a strange value: the application sees the header as it was sent, and the scope falls back to
+what AWS itself says.
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+from bridge._types import Address
+
+__all__ = ["client_address", "last_forwarded", "parse_host", "server_address"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# reg-name and IPv4address of RFC 3986, 3.2.2, without the sub-delims that no host name has.
+_REG_NAME = re.compile(r"[A-Za-z0-9._~%-]{1,255}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_MAX_PORT = 65535
+
+
+# A function answers under few host names; a client that varies them can only displace entries.
+@lru_cache(maxsize=64)
+def server_address(host: bytes | None, domain: str | None, port: bytes | None, scheme: str) -> Address | None:
+    """`scope["server"]`: the Host header if it makes sense, else the event's own domain name; None without either.
+
+    `port` is x-forwarded-port, for a host that names none; the scheme's own port comes last, and is all that goes
+    with the domain name when the Host header was nonsense.
+    """
+    fallback = _port(port.decode("latin-1") if port else None) or DEFAULT_PORTS.get(scheme, 443)
+    if host is not None and (parsed := parse_host(host.decode("latin-1"))) is not None:
+        return parsed[0], parsed[1] or fallback
+    if domain is not None and (parsed := parse_host(domain)) is not None:
+        return parsed[0], DEFAULT_PORTS.get(scheme, 443) if host is not None else fallback
+    return None
+
+
+def parse_host(value: str) -> tuple[str, int | None] | None:
+    """Host name and port of a Host header (RFC 9110, 7.2); None if it is not one. IPv6 comes without its brackets."""
+    if value.startswith("["):
+        host, closed, rest = value[1:].partition("]")
+        if not closed or not _is_ipv6(host) or not (rest == "" or rest.startswith(":")):
+            return None
+        colon, port = rest[:1], rest[1:]
+    else:
+        host, colon, port = value.partition(":")
+        if not _REG_NAME.fullmatch(host):
+            return None
+    if not colon or not port:  # "example.com:" is allowed by RFC 3986, 3.2.3
+        return host, None
+    number = _port(port)
+    return None if number is None else (host, number)
+
+
+def _port(value: str | None) -> int | None:
+    if value is None or not _PORT.fullmatch(value):
+        return None
+    number = int(value)
+    return number if 0 < number <= _MAX_PORT else None
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+# The same client often comes again at once; a new one costs little more.
+@lru_cache(maxsize=64)
+def client_address(value: object) -> Address | None:
+    """`scope["client"]`: `(ip, 0)`, or None where the address is not known. AWS does not tell the client's port.
+
+    Takes "ip", "ip:port", "[ipv6]:port" and "ipv6", as AWS writes them.
+    """
+    if not isinstance(value, str):
+        return None
+    value = value.strip()
+    if value.startswith("["):
+        value = value[1:].partition("]")[0]
+    elif value.count(":") == 1:
+        value = value.partition(":")[0]
+    return (value, 0) if value else None
+
+
+def last_forwarded(value: str | None) -> str | None:
+    """The last entry of x-forwarded-for: the one that the load balancer itself appended, after any a client forged."""
+    return None if value is None else value.rpartition(",")[2]

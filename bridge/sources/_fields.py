@@ -1,0 +1,28 @@
+"""Reading fields of an event that may be missing, null or, in an event that somebody made up, of any type."""
+
+from typing import Any
+
+from bridge._types import Event
+from bridge.errors import MalformedEvent
+
+__all__ = ["object_field", "path_field", "text_field"]
+
+
+def object_field(event: Event, key: str) -> dict[str, Any]:
+    """The object under `key`; empty where there is none. Never raises: encode() reads these fields too."""
+    value = event.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def text_field(event: Event, key: str) -> str | None:
+    """The string under `key`, or None. Raises MalformedEvent for a value of another type."""
+    value = event.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise MalformedEvent(f"Expected {key!r} to be a string, but got {value!r:.200}.")
+
+
+def path_field(event: Event, key: str) -> str:
+    """The path under `key`; it starts with a slash, which some events leave out."""
+    path = text_field(event, key) or "/"
+    return path if path.startswith("/") else "/" + path

@@ -1,0 +1,49 @@
+"""What both versions of VPC Lattice's events share.
+
+https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
+"""
+
+from typing import Any
+
+from bridge._messages import EventRequest
+from bridge._types import Event
+from bridge.sources import _payload_v2
+from bridge.sources._address import client_address, last_forwarded
+from bridge.sources._fields import text_field
+from bridge.sources._path import requoted_query
+from bridge.sources._request import decode_headers, decoded, first_header, join_query, make_request, query_pairs
+from bridge.sources._response import EncodedResponse
+
+__all__ = ["request", "response"]
+
+
+def request(event: Event, *, path: str, query: str = "", body: bytes, root_path: str) -> EventRequest:
+    """`path` and `query`: percent-encoded; without a `query`, the event's query parameters make one."""
+    headers = decode_headers(event.get("headers"))
+    query = requoted_query(query) or _query(event)
+    return make_request(
+        method=text_field(event, "method"),
+        target=f"{path}?{query}" if query else path,
+        headers=headers,
+        body=body,
+        client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
+        root_path=decoded(root_path),
+    )
+
+
+def _query(event: Event) -> str:
+    """Values are strings or lists; v1 spells the key in snake case, and some v2 events do.
+
+    Whether names and values arrive encoded is not documented: only what would break the query string is quoted.
+    """
+    pairs = query_pairs(event.get("queryStringParameters"), event.get("query_string_parameters"))
+    return join_query((_quote(key), None if value is None else _quote(value)) for key, value in pairs)
+
+
+def _quote(text: str) -> str:
+    return requoted_query(text).replace("&", "%26").replace("#", "%23")
+
+
+def response(encoded: EncodedResponse) -> dict[str, Any]:
+    """`headers` and `cookies`, as Powertools answers Lattice; AWS documents no field for repeated headers."""
+    return _payload_v2.response(encoded)

@@ -1,0 +1,55 @@
+"""Events that resemble HTTP requests but are none. Only looked at when no source knows an event, to say what it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["describe"]
+
+_EXPECTED = (
+    "an HTTP request from API Gateway (REST or HTTP API), a Function URL, an Application Load Balancer, Lambda@Edge "
+    "(viewer or origin request) or VPC Lattice"
+)
+
+# So many keys tell what an event is; more would only fill the log.
+_MAX_KEYS = 20
+
+
+def describe(event: object) -> str:
+    """What the event is, as far as can be told, the keys it has, and what was expected."""
+    if not isinstance(event, dict):
+        return f"The event is no HTTP request: expected {_EXPECTED}, but got a JSON {type(event).__name__}."
+    kind = next((what for what, looks_like in _LOOKALIKES if looks_like(event)), "")
+    keys = ", ".join(repr(str(key))[:60] for key in list(event)[:_MAX_KEYS]) or "none"
+    more = f" and {len(event) - _MAX_KEYS} more" if len(event) > _MAX_KEYS else ""
+    return f"The event is no HTTP request{kind}: expected {_EXPECTED}, but got an object with the keys {keys}{more}."
+
+
+def _context(event: dict[str, Any]) -> dict[str, Any]:
+    context = event.get("requestContext")
+    return context if isinstance(context, dict) else {}
+
+
+def _is_authorizer(event: dict[str, Any]) -> bool:
+    return "methodArn" in event or "routeArn" in event
+
+
+def _is_websocket(event: dict[str, Any]) -> bool:
+    return "connectionId" in _context(event)
+
+
+def _is_bedrock_agent(event: dict[str, Any]) -> bool:
+    return "actionGroup" in event and "messageVersion" in event
+
+
+def _is_edge_response(event: dict[str, Any]) -> bool:
+    records = event.get("Records")
+    first = records[0] if isinstance(records, list) and records else None
+    return isinstance(first, dict) and isinstance(first.get("cf"), dict) and "response" in first["cf"]
+
+
+_LOOKALIKES: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
+    (" but a Lambda authorizer's, which needs a function of its own that returns a policy", _is_authorizer),
+    (" but a WebSocket API's, whose messages are not ASGI's 'websocket' protocol", _is_websocket),
+    (" but a Bedrock agent's action, which needs a function of its own", _is_bedrock_agent),
+    (" but Lambda@Edge's response event, which has a response already", _is_edge_response),
+)

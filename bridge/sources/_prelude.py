@@ -1,0 +1,18 @@
+"""The head of a streamed response, which goes ahead of the body as JSON.
+
+https://docs.aws.amazon.com/lambda/latest/dg/response-streaming.html; Function URLs and REST APIs read the same keys.
+"""
+
+from bridge._types import HeaderPairs, Result
+from bridge.sources._response import checked_headers, joined, without_cookies
+
+__all__ = ["encode_prelude"]
+
+
+def encode_prelude(status_code: int, headers: HeaderPairs) -> Result:
+    """statusCode, headers, cookies. No content-length: AWS frames the stream, and a length that is off breaks it.
+
+    Raises InvalidMessage for a header that must not reach AWS.
+    """
+    rest, cookies = without_cookies([pair for pair in checked_headers(headers) if pair[0] != "content-length"])
+    return {"statusCode": status_code, "headers": joined(rest), "cookies": cookies}

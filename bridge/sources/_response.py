@@ -1,0 +1,125 @@
+"""The pieces every source encodes alike: checked headers, body, and the result made of them."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from bridge._logging import logger
+from bridge._messages import CompleteResponse, header_pairs
+from bridge._types import HeaderPairs
+from bridge.errors import InvalidMessage
+from bridge.settings import Settings
+from bridge.sources._media_types import encode_body
+
+__all__ = ["EncodedResponse", "checked_headers", "encode_response", "joined", "listed", "without_cookies"]
+
+# They belong to one connection (RFC 9110, 7.6.1), and AWS makes the connection to the client.
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
+
+_NOT_A_TOKEN = re.compile(rb"[^!#$%&'*+.^_`|~0-9A-Za-z-]")  # RFC 9110, 5.6.2
+_NOT_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5: no control byte but the tab
+
+# RFC 9110, 6.4.1: responses that have no body whatever the application sent.
+_BODILESS = frozenset({204, 304})
+
+
+TextPairs = list[tuple[str, str]]
+
+
+class EncodedResponse(NamedTuple):
+    """A response in the terms of a Lambda result; `headers` are lower-case names and values, repeats kept."""
+
+    status_code: int
+    headers: TextPairs
+    body: str
+    is_base64: bool
+
+
+def encode_response(response: CompleteResponse, *, method: str, settings: Settings) -> EncodedResponse:
+    """What a source's encode() starts from. `method`: of the request, because HEAD has no body.
+
+    Raises InvalidMessage for a header that must not reach AWS.
+    """
+    status_code, body = response.status_code, response.body
+    headers = checked_headers(header_pairs(response))
+    values = dict(headers)
+    length = values.get("content-length")
+    if method == "HEAD" or not has_body(status_code):
+        # The length says what a GET would have got (RFC 9110, 9.3.2): it stays.
+        headers = headers if length is None else _one_length(headers, None)
+        return EncodedResponse(status_code, headers, "", False)
+    if length is not None and (len(values) != len(headers) or length != str(len(body))):
+        headers = _one_length(headers, len(body))
+    text, is_base64 = encode_body(
+        body, values.get("content-type"), values.get("content-encoding"), settings.text_media_types
+    )
+    return EncodedResponse(status_code, headers, text, is_base64)
+
+
+def has_body(status_code: int) -> bool:
+    """Whether a response with this status can have a body at all."""
+    return status_code >= 200 and status_code not in _BODILESS
+
+
+def checked_headers(pairs: HeaderPairs) -> TextPairs:
+    """Lower-case text pairs without the hop-by-hop headers.
+
+    Raises InvalidMessage for a name that is no token and for a value with control bytes: what a client could have
+    smuggled into the application's headers must not reach AWS.
+    """
+    headers: TextPairs = []
+    for raw_name, raw_value in pairs:
+        name = _checked_name(raw_name)
+        if name is None:
+            continue
+        value = raw_value.decode("latin-1")
+        if not value.isprintable() and _NOT_IN_VALUE.search(value):
+            raise InvalidMessage(f"Expected the value of response header {name!r} to have no control bytes.")
+        headers.append((name, value))
+    return headers
+
+
+# An application has few header names, and they come from its code.
+@lru_cache(maxsize=512)
+def _checked_name(name: bytes) -> str | None:
+    """`name` in lower case, or None for a hop-by-hop header."""
+    if not name or _NOT_A_TOKEN.search(name):
+        raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r}.")
+    lower = name.lower()
+    return None if lower in _HOP_BY_HOP else lower.decode("ascii")
+
+
+def _one_length(headers: TextPairs, length: int | None) -> TextPairs:
+    """`headers` with at most one content-length, and none that disagrees with the body's `length`."""
+    lengths = [value for name, value in headers if name == "content-length"]
+    if len(lengths) == 1 and (length is None or lengths[0] == str(length)):
+        return headers
+    agreed = lengths[0] if len(set(lengths)) == 1 and (length is None or lengths[0] == str(length)) else None
+    if agreed is None:
+        logger.warning(
+            "The application sent content-length %s with a body of %s bytes: the header was dropped.", lengths, length
+        )
+    rest = [pair for pair in headers if pair[0] != "content-length"]
+    return rest if agreed is None else [*rest, ("content-length", agreed)]
+
+
+def without_cookies(headers: TextPairs) -> tuple[TextPairs, list[str]]:
+    """The headers but set-cookie, and the values of set-cookie: only those must never be joined (RFC 6265, 3)."""
+    cookies = [value for name, value in headers if name == "set-cookie"]
+    return ([pair for pair in headers if pair[0] != "set-cookie"] if cookies else headers), cookies
+
+
+def joined(headers: TextPairs) -> dict[str, str]:
+    """One value for each name, repeats joined by commas (RFC 9110, 5.3)."""
+    result = dict(headers)
+    if len(result) != len(headers):
+        result = {name: ", ".join(value for key, value in headers if key == name) for name in result}
+    return result
+
+
+def listed(headers: TextPairs) -> dict[str, list[str]]:
+    """All values for each name, in order."""
+    result: dict[str, list[str]] = {}
+    for name, value in headers:
+        result.setdefault(name, []).append(value)
+    return result

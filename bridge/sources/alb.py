@@ -1,0 +1,94 @@
+"""Application Load Balancers, with and without multi-value headers.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+
+The target group's attribute `lambda.multi_value_headers.enabled` decides which of the two forms a request has, and
+the response must have the same one: with the other, the client gets a 502.
+"""
+
+from functools import cache
+from http import HTTPStatus
+from itertools import product
+
+from bridge._logging import logger
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources._address import client_address, last_forwarded
+from bridge.sources._fields import path_field, text_field
+from bridge.sources._path import place, requoted, requoted_query
+from bridge.sources._request import (
+    decode_body,
+    decode_headers,
+    decoded,
+    first_header,
+    join_query,
+    make_request,
+    query_pairs,
+)
+from bridge.sources._response import EncodedResponse, encode_response, joined, listed, without_cookies
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "alb"
+
+
+def matches(event: Event) -> bool:
+    """Only a load balancer puts `elb` in the request context."""
+    context = event.get("requestContext")
+    return isinstance(context, dict) and "elb" in context
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as the client sent it. ALB decodes neither the path nor the query parameters."""
+    path, root_path = place(path_field(event, "path"), settings)
+    query = join_query(query_pairs(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")))
+    headers = decode_headers(event.get("multiValueHeaders"), event.get("headers"))
+    return make_request(
+        method=text_field(event, "httpMethod"),
+        target=requoted(path) + (f"?{requoted_query(query)}" if query else ""),
+        headers=headers,
+        body=decode_body(event),
+        client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
+        root_path=decoded(root_path),
+    )
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, statusDescription, headers in the request's own form, body, isBase64Encoded."""
+    encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings)
+    multi = event.get("multiValueHeaders") is not None
+    headers = {"multiValueHeaders": listed(encoded.headers)} if multi else {"headers": _single_valued(encoded)}
+    return {
+        "statusCode": encoded.status_code,
+        "statusDescription": _status_description(encoded.status_code),
+        **headers,
+        "body": encoded.body,
+        "isBase64Encoded": encoded.is_base64,
+    }
+
+
+def _status_description(status_code: int) -> str:
+    try:
+        return f"{status_code} {HTTPStatus(status_code).phrase}"
+    except ValueError:
+        return f"{status_code} "
+
+
+def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
+    """One value for each name. Cookies cannot be joined, so each gets its own spelling of "set-cookie"."""
+    rest, cookies = without_cookies(encoded.headers)
+    headers = joined(rest)
+    spellings = ("".join(letters) for letters in product(*((c, c.upper()) if c.isalpha() else c for c in "set-cookie")))
+    headers.update(zip(spellings, cookies, strict=False))
+    if len(cookies) > 1:
+        _warn_of_single_values()
+    return headers
+
+
+@cache  # once for each environment: it is about the target group, not about the response
+def _warn_of_single_values() -> None:
+    logger.warning(
+        "A response sets several cookies, but its load balancer asks for single-value headers: they are spelt "
+        "'set-cookie', 'set-cookiE' and so on. Enable multi-value headers on the target group."
+    )

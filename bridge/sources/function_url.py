@@ -1,0 +1,36 @@
+"""Lambda Function URLs (payload 2.0).
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+
+Unlike an HTTP API's, `rawPath` is percent-encoded as the client sent it, and there is no stage.
+"""
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _payload_v2
+from bridge.sources._fields import path_field
+from bridge.sources._path import place, requoted
+from bridge.sources._request import decoded
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "function-url"
+
+
+def matches(event: Event) -> bool:
+    """Payload 2.0 under a lambda-url domain, which stays in the event behind CloudFront too."""
+    return _payload_v2.is_payload_v2(event) and ".lambda-url." in _payload_v2.domain_name(event)
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as the client sent it."""
+    path, root_path = place(path_field(event, "rawPath"), settings)
+    return _payload_v2.request(event, path=requoted(path), root_path=decoded(root_path))
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded."""
+    method = event["requestContext"]["http"].get("method") or ""
+    return _payload_v2.response(encode_response(response, method=method, settings=settings))

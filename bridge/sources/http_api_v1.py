@@ -1,0 +1,45 @@
+"""API Gateway HTTP APIs with payload format 1.0.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+Like a REST API's event with `version: "1.0"`, but with the stage in its path, and nobody has settled whether that path
+arrives decoded or not.
+"""
+
+import re
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _payload_v1
+from bridge.sources._fields import object_field, path_field
+from bridge.sources._http_api import place_in_stage
+from bridge.sources._path import quoted
+from bridge.sources._request import decoded
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "http-api-v1"
+
+# A path that an HTTP client can have sent; anything else was decoded on the way. A decoded path that happens to look
+# encoded is read as encoded: reports disagree on which it is.
+_ENCODED_PATH = re.compile(r"(?:[\x21-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
+
+
+def matches(event: Event) -> bool:
+    """Payload 1.0 that says so: REST APIs leave `version` out."""
+    return event.get("version") is not None and _payload_v1.is_payload_v1(event)
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as the client sent it, with the stage in `root_path`."""
+    path, root_path = place_in_stage(path_field(event, "path"), object_field(event, "requestContext"), settings)
+    if not _ENCODED_PATH.fullmatch(path) or "?" in path or "#" in path:
+        return _payload_v1.request(event, path=quoted(path), root_path=root_path)
+    return _payload_v1.request(event, path=path, root_path=decoded(root_path))
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, multiValueHeaders, body, isBase64Encoded."""
+    return _payload_v1.response(encode_response(response, method=event.get("httpMethod") or "", settings=settings))

@@ -1,0 +1,37 @@
+"""API Gateway HTTP APIs with payload format 2.0, their default.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+`rawPath` is decoded despite its name (a client's `/a%2Fb` arrives as `/a/b`:
+fastify/aws-lambda-fastify#169), so the target here is one of the spellings that the client may have used.
+"""
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _payload_v2
+from bridge.sources._fields import path_field
+from bridge.sources._http_api import place_in_stage
+from bridge.sources._path import quoted
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "http-api-v2"
+
+
+def matches(event: Event) -> bool:
+    """Payload 2.0 from anything but a Function URL; only HTTP APIs can have a custom domain."""
+    return _payload_v2.is_payload_v2(event)
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as the client sent it, with the stage in `root_path`."""
+    path, root_path = place_in_stage(path_field(event, "rawPath"), event["requestContext"], settings)
+    return _payload_v2.request(event, path=quoted(path), root_path=root_path)
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded."""
+    method = event["requestContext"]["http"].get("method") or ""
+    return _payload_v2.response(encode_response(response, method=method, settings=settings))

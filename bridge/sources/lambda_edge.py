@@ -1,0 +1,126 @@
+"""Lambda@Edge, for viewer and origin requests; the function answers in place of the origin.
+
+Events: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
+Results: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-generating-http-responses-in-requests.html
+Headers: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from bridge._logging import logger
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, HeaderPairs, Result
+from bridge.errors import MalformedEvent
+from bridge.settings import Settings
+from bridge.sources._address import client_address
+from bridge.sources._fields import object_field, path_field, text_field
+from bridge.sources._path import place, requoted, requoted_query
+from bridge.sources._request import decode_base64, decode_headers, decoded, first_header, make_request
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "lambda-edge"
+
+# CloudFront answers 502 to the viewer for a response that sets one of these ("Disallowed headers").
+_DISALLOWED = frozenset(
+    "connection expect keep-alive proxy-authenticate proxy-authorization proxy-connection trailer upgrade "
+    "x-accel-buffering x-accel-charset x-accel-limit-rate x-accel-redirect x-amzn-auth x-amzn-cf-billing "
+    "x-amzn-cf-id x-amzn-cf-xff x-amzn-errortype x-amzn-fle-profile x-amzn-header-count x-amzn-header-order "
+    "x-amzn-lambda-integration-tag x-amzn-requestid x-cache x-forwarded-proto x-real-ip".split()
+)
+_DISALLOWED_PREFIXES = ("x-amz-cf-", "x-cache-", "x-edge-")
+
+# "Read-only headers": CloudFront sets them itself, and refuses a response that tries to.
+_READ_ONLY = {
+    "viewer-request": frozenset({"content-length", "host", "transfer-encoding", "via"}),
+    "origin-request": frozenset(
+        "accept-encoding content-length host if-modified-since if-none-match if-range if-unmodified-since "
+        "transfer-encoding via".split()
+    ),
+}
+
+
+def matches(event: Event) -> bool:
+    """A CloudFront record with a request and no response: response triggers have both, and no HTTP to answer."""
+    records = event.get("Records")
+    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+        return False
+    cf = records[0].get("cf")
+    return isinstance(cf, dict) and isinstance(cf.get("request"), dict) and cf.get("response") is None
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as CloudFront got it."""
+    cf = event["Records"][0]["cf"]
+    request = cf["request"]
+    headers = _headers(object_field(request, "headers"))
+    path, root_path = place(path_field(request, "uri"), settings)
+    query = text_field(request, "querystring")
+    proto = first_header(headers, b"cloudfront-forwarded-proto")
+    return make_request(
+        method=text_field(request, "method"),
+        target=requoted(path) + (f"?{requoted_query(query)}" if query else ""),
+        headers=headers,
+        body=_body(object_field(request, "body")),
+        scheme="http" if proto == "http" else "https",
+        domain=text_field(object_field(cf, "config"), "distributionDomainName"),
+        client=client_address(request.get("clientIp")),
+        protocol=f"HTTP/{request['httpVersion']}" if request.get("httpVersion") else None,
+        root_path=decoded(root_path),
+    )
+
+
+def _headers(headers: dict[str, Any]) -> HeaderPairs:
+    return decode_headers({name: _values(items) for name, items in headers.items()})
+
+
+def _values(items: object) -> list[object]:
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise MalformedEvent(f"Expected a header to be a list of key and value objects, but got {items!r:.200}.")
+    return [item.get("value") for item in items]
+
+
+def _body(body: dict[str, Any]) -> bytes:
+    data = text_field(body, "data")
+    if body.get("inputTruncated"):
+        raise MalformedEvent("CloudFront cut the request body short (inputTruncated): it is too large.", status_code=413)
+    if not data:
+        return b""
+    return decode_base64(data) if body.get("encoding") == "base64" else data.encode("utf-8", "replace")
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """status (a string), statusDescription, headers of key and value, body, bodyEncoding."""
+    cf = event["Records"][0]["cf"]
+    method = cf["request"].get("method") or ""
+    encoded = encode_response(response, method=method, settings=settings)
+    event_type = object_field(cf, "config").get("eventType")
+    headers: dict[str, list[dict[str, str]]] = {}
+    for key, value in encoded.headers:
+        if _allowed(key, event_type):
+            headers.setdefault(key, []).append({"key": key, "value": value})
+    return {
+        "status": str(encoded.status_code),
+        "statusDescription": _phrase(encoded.status_code),
+        "headers": headers,
+        "body": encoded.body,
+        "bodyEncoding": "base64" if encoded.is_base64 else "text",
+    }
+
+
+def _allowed(header: str, event_type: object) -> bool:
+    if header in _READ_ONLY["origin-request" if event_type == "origin-request" else "viewer-request"]:
+        return False
+    if header in _DISALLOWED or header.startswith(_DISALLOWED_PREFIXES):
+        logger.warning("Response header %r was dropped: CloudFront refuses responses that set it.", header)
+        return False
+    return True
+
+
+def _phrase(status_code: int) -> str:
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return ""

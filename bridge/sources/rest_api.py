@@ -1,0 +1,69 @@
+"""API Gateway REST APIs (payload 1.0).
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+The client's path is in `requestContext.path`; `path` is the same without the stage, or with all of it behind a
+custom domain. Both are still percent-encoded.
+"""
+
+from urllib.parse import unquote
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _payload_v1
+from bridge.sources._fields import object_field, path_field
+from bridge.sources._path import has_prefix, place, requoted
+from bridge.sources._request import decoded
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "rest-api"
+
+
+def matches(event: Event) -> bool:
+    """Payload 1.0 that leaves its version out."""
+    return _payload_v1.is_payload_v1(event)
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as the client sent it, with the stage or the base path mapping in `root_path`."""
+    outside, inside, path = _prefixes(event, path_field(event, "path"))
+    path, root_path = place(path, settings, inside=inside, outside=outside)
+    return _payload_v1.request(event, path=requoted(path), root_path=decoded(root_path))
+
+
+def _prefixes(event: Event, path: str) -> tuple[str, str, str]:
+    """What the client's path has before `path`, what `path` itself has before the resource, and `path` as sent."""
+    full = object_field(event, "requestContext").get("path")
+    if not isinstance(full, str):
+        return "", "", path
+    if full.endswith("/") and not path.endswith("/"):
+        path += "/"  # Older events have lost the slash in `path`, but not here.
+    if full == path:
+        return "", _mapping(event, path), path
+    if full.endswith(path):
+        return full.removesuffix(path), "", path
+    if path == "/" and full.startswith("/"):
+        return full, "", path  # "/prod" asks for the root of the stage.
+    return "", "", path
+
+
+def _mapping(event: Event, path: str) -> str:
+    """The base path mapping of a custom domain: what is left of `path` without the resource that matched it."""
+    resource = event.get("resource")
+    if not isinstance(resource, str) or not resource.startswith("/"):
+        return ""
+    for key, value in object_field(event, "pathParameters").items():
+        resource = resource.replace(f"{{{key}+}}", str(value)).replace(f"{{{key}}}", str(value))
+    tail = unquote(resource).rstrip("/")
+    whole = unquote(path).rstrip("/")
+    prefix = whole.removesuffix(tail) if whole.endswith(tail) else ""
+    # An encoded prefix could be cut in the wrong place; a mapping key has no such characters.
+    return prefix if prefix and has_prefix(path, prefix) else ""
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, multiValueHeaders, body, isBase64Encoded."""
+    return _payload_v1.response(encode_response(response, method=event.get("httpMethod") or "", settings=settings))

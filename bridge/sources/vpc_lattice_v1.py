@@ -1,0 +1,35 @@
+"""VPC Lattice, event structure version 1.
+
+https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-event-from-service
+"""
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _lattice
+from bridge.sources._fields import path_field
+from bridge.sources._path import place, requoted
+from bridge.sources._request import decode_body
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "vpc-lattice-v1"
+
+
+def matches(event: Event) -> bool:
+    """The only source that spells `raw_path` in snake case."""
+    return "raw_path" in event and "method" in event
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as Lattice got it. `raw_path` may carry the query, which is then nearer to what the client sent."""
+    raw_path, _, query = path_field(event, "raw_path").partition("?")
+    path, root_path = place(raw_path, settings)
+    body = decode_body(event, flag="is_base64_encoded")
+    return _lattice.request(event, path=requoted(path), query=query, body=body, root_path=root_path)
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded."""
+    return _lattice.response(encode_response(response, method=event.get("method") or "", settings=settings))

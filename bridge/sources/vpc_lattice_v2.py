@@ -1,0 +1,37 @@
+"""VPC Lattice, event structure version 2.
+
+https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-event-from-service
+"""
+
+from bridge._messages import CompleteResponse, EventRequest
+from bridge._types import Event, Result
+from bridge.settings import Settings
+from bridge.sources import _lattice
+from bridge.sources._fields import path_field
+from bridge.sources._path import place, requoted
+from bridge.sources._request import decode_body
+from bridge.sources._response import encode_response
+
+__all__ = ["decode", "encode", "matches", "name"]
+
+name = "vpc-lattice-v2"
+
+
+def matches(event: Event) -> bool:
+    """Version 2.0 like an HTTP API's event, but its request context names a Lattice service or network."""
+    context = event.get("requestContext")
+    if event.get("version") != "2.0" or not isinstance(context, dict):
+        return False
+    return "serviceArn" in context or "serviceNetworkArn" in context
+
+
+def decode(event: Event, settings: Settings) -> EventRequest:
+    """The request as Lattice got it."""
+    raw_path, _, query = path_field(event, "path").partition("?")
+    path, root_path = place(raw_path, settings)
+    return _lattice.request(event, path=requoted(path), query=query, body=decode_body(event), root_path=root_path)
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded."""
+    return _lattice.response(encode_response(response, method=event.get("method") or "", settings=settings))

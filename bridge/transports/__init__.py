@@ -1,0 +1,5 @@
+"""Transports: httpx on one side, the application on the other. They know nothing of Lambda."""
+
+from bridge.transports.in_process import InProcessTransport
+
+__all__ = ["InProcessTransport"]

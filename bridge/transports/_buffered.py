@@ -1,0 +1,45 @@
+"""One exchange whose response is wanted whole: the application runs inline, with no task and no event of ours."""
+
+import anyio
+
+from bridge._types import Message
+from bridge.transports._protocol import COMPLETE, WAITING, ResponseState
+
+__all__ = ["BufferedExchange"]
+
+
+class BufferedExchange(ResponseState):
+    """The `receive` and `send` of one request, and the response they add up to."""
+
+    __slots__ = ("_body", "_complete", "chunks")
+
+    def __init__(self, body: bytes) -> None:
+        self.state = WAITING
+        self.violation = None
+        self.chunks: list[bytes] = []
+        self._body: bytes | None = body
+        # Made only if the application waits for the end of its own response.
+        self._complete: anyio.Event | None = None
+
+    async def receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        # A Lambda client cannot be seen to go away: the end of the response is the only disconnect there is.
+        if self.state is not COMPLETE:
+            if self._complete is None:
+                self._complete = anyio.Event()
+            await self._complete.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        part = self.accept(message)
+        if part:
+            self.chunks.append(part)
+        if self._complete is not None and self.state is COMPLETE:
+            self._complete.set()
+
+    @property
+    def body(self) -> bytes:
+        """What the application sent, without a copy where it came in one part."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)

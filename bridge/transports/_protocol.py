@@ -1,0 +1,110 @@
+"""The order of messages in one ASGI HTTP exchange, and the checks of what they carry.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html#http
+
+    state       message the application may send        next state
+    WAITING     http.response.start                     STARTED
+    STARTED     http.response.body, more_body true      STARTED
+    STARTED     http.response.body, more_body false     COMPLETE
+    COMPLETE    none
+
+Everything else is an UnexpectedMessage.
+"""
+
+from enum import Enum
+
+from bridge._types import HeaderPairs, Message
+from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, ProtocolError, UnexpectedMessage
+
+__all__ = ["COMPLETE", "STARTED", "WAITING", "ResponseState", "State"]
+
+
+class State(Enum):
+    """How far the response is; the value says what the application may send next."""
+
+    WAITING = "'http.response.start'"
+    STARTED = "'http.response.body'"
+    COMPLETE = "nothing more, because its response is complete"
+
+
+# Before Python 3.12 `State.WAITING` is a slow look-up, and every message of every request makes three of them.
+WAITING, STARTED, COMPLETE = State
+
+
+class ResponseState:
+    """How far one response is, and its head once that has been sent.
+
+    `violation`: the first message that broke the protocol, also if the application swallowed what send() raised.
+    """
+
+    __slots__ = ("headers", "state", "status_code", "violation")
+
+    status_code: int
+    headers: HeaderPairs
+
+    def __init__(self) -> None:
+        self.state = WAITING
+        self.violation: ProtocolError | None = None
+
+    def accept(self, message: Message) -> bytes:
+        """Move on by one message of the application; the part of the body that it brought.
+
+        Raises UnexpectedMessage or InvalidMessage.
+        """
+        try:
+            kind = message["type"]
+            if kind == "http.response.body" and self.state is STARTED:
+                body = message.get("body", b"")
+                if type(body) is not bytes:
+                    body = _checked_body(body)
+                if not message.get("more_body", False):
+                    self.state = COMPLETE
+                return body
+            if kind == "http.response.start" and self.state is WAITING:
+                self.status_code = _checked_status(message.get("status"))
+                self.headers = _checked_headers(message.get("headers", ()))
+                self.state = STARTED
+                return b""
+            raise UnexpectedMessage(expected=self.state.value, actual=kind)
+        except ProtocolError as exc:
+            self.violation = self.violation or exc
+            raise
+
+    def check_finished(self) -> None:
+        """What the application's return means now. Raises NoResponse, IncompleteResponse or the violation before."""
+        if self.violation is not None:
+            raise self.violation
+        if self.state is WAITING:
+            raise NoResponse()
+        if self.state is STARTED:
+            raise IncompleteResponse()
+
+
+def _checked_status(status: object) -> int:
+    if isinstance(status, int) and 100 <= status <= 999:
+        return int(status)  # http.HTTPStatus is an int too
+    raise InvalidMessage(f"Expected 'status' to be an integer from 100 to 999, but got {status!r}.")
+
+
+def _checked_headers(headers: object) -> HeaderPairs:
+    try:
+        return [
+            (name, value) if type(name) is bytes and type(value) is bytes else (_to_bytes(name), _to_bytes(value))
+            for name, value in headers  # type: ignore[attr-defined]
+        ]
+    except (TypeError, ValueError):
+        raise InvalidMessage(f"Expected 'headers' to be pairs of bytes, but got {headers!r:.200}.") from None
+
+
+def _to_bytes(value: object) -> bytes:
+    if isinstance(value, str):  # Not ASGI, but httpx's own transport takes it, and its tests send it.
+        return value.encode("latin-1")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError
+
+
+def _checked_body(body: object) -> bytes:
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    raise InvalidMessage(f"Expected 'body' to be bytes, but got {type(body).__name__}.")

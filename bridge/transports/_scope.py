@@ -1,0 +1,44 @@
+"""From an httpx request to the connection scope that the application sees."""
+
+from typing import Any
+from urllib.parse import unquote
+
+from bridge._httpx import httpx
+from bridge._messages import header_pairs
+from bridge._types import Address
+
+__all__ = ["build_scope"]
+
+# From 2.4 on, send() raises an OSError once nobody reads, and applications need no task that listens for it.
+SPEC_VERSION = "2.4"
+
+
+def build_scope(request: httpx.Request, *, root_path: str, client: Address | None) -> dict[str, Any]:
+    """The HTTP connection scope of `request`.
+
+    `request.extensions["target"]`, bytes, is the request-target as the client sent it; without it the URL's own is
+    taken. `request.extensions["asgi"]`, a dict, holds scope entries that go over all others: what an HTTP request
+    cannot carry.
+    """
+    extensions = request.extensions
+    entries: dict[str, Any] = extensions.get("asgi") or {}
+    target: bytes = extensions.get("target") or request.url.raw_path
+    raw_path, _, query_string = target.partition(b"?")
+    path = raw_path.decode("ascii", "replace")
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+        "http_version": "1.1",
+        "method": request.method,
+        "path": unquote(path) if "%" in path else path,
+        "raw_path": raw_path,
+        "query_string": query_string,
+        "root_path": root_path,
+        "headers": header_pairs(request),
+        "client": client,
+    }
+    if "server" not in entries or "scheme" not in entries:
+        scope["scheme"] = request.url.scheme
+        scope["server"] = (request.url.host, request.url.port)
+    scope.update(entries)
+    return scope

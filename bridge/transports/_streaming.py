@@ -1,0 +1,159 @@
+"""One exchange whose response is read while the application still runs."""
+
+from collections.abc import AsyncIterator
+
+import anyio
+
+from bridge._httpx import httpx
+from bridge._logging import logger
+from bridge._tasks import ApplicationTask
+from bridge._types import ASGIApp, Message, Scope
+from bridge.errors import ApplicationCancelled, ClientDisconnected, ProtocolError
+from bridge.transports._protocol import COMPLETE, ResponseState
+
+__all__ = ["ResponseStream", "StreamingExchange"]
+
+# How long an application may clean up once its reader has gone, in seconds, before it is cancelled. uvicorn never
+# cancels and would wait for ever; a Lambda environment that waits is paid for.
+DISCONNECT_GRACE = 5.0
+
+
+class StreamingExchange(ResponseState):
+    """The `receive` and `send` of one request, and the task that runs the application.
+
+    The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
+    """
+
+    def __init__(self, app: ASGIApp, scope: Scope, stream: httpx.AsyncByteStream) -> None:
+        super().__init__()
+        self._app, self._scope = app, scope
+        # Request.
+        self._parts: AsyncIterator[bytes] | None = aiter(stream)
+        # Response.
+        self._started = anyio.Event()
+        self._over = anyio.Event()  # complete, or nobody reads any more
+        self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
+        self._gone = False
+        self.task: ApplicationTask
+
+    async def start(self) -> None:
+        """Run the application until its response has started, or until it has ended without one."""
+        self.task = ApplicationTask(self._run, name="bridge application")
+        try:
+            await self._started.wait()
+        except BaseException:
+            self.leave()
+            await self.task.cancel_and_wait()
+            raise
+
+    async def _run(self) -> None:
+        try:
+            await self._app(self._scope, self.receive, self.send)
+            if not self._gone:
+                self.check_finished()
+        finally:
+            self._over.set()
+            self._started.set()
+            self._writer.close()
+
+    async def receive(self) -> Message:
+        if self._parts is not None and not self._gone:
+            async for part in self._parts:
+                return {"type": "http.request", "body": part, "more_body": True}
+            self._parts = None
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self._gone:
+            raise ClientDisconnected("The reader of the response has gone.")
+        part = self.accept(message)
+        self._started.set()
+        if part and self._scope["method"] != "HEAD":
+            try:
+                await self._writer.send(part)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                raise ClientDisconnected("The reader of the response has gone.") from None
+        if self.state is COMPLETE:
+            self._over.set()
+            self._writer.close()
+
+    def leave(self) -> None:
+        """Nobody reads any more: `receive` gives http.disconnect and `send` raises from now on."""
+        self._gone = self._gone or self.state is not COMPLETE
+        self._over.set()
+        self.reader.close()
+
+    async def finish(self) -> BaseException | None:
+        """Wait for the application to end; what it raised, unless that only says that the reader has gone.
+
+        Without a time limit if its response is complete: then it does background work. Else it is cancelled after
+        DISCONNECT_GRACE seconds.
+        """
+        try:
+            with anyio.move_on_after(DISCONNECT_GRACE if self._gone else None):
+                await self.task.done.wait()
+        except BaseException:
+            await self.task.cancel_and_wait()
+            raise
+        if not self.task.done.is_set():
+            logger.warning("The application went on for %g s after its reader had gone: cancelled.", DISCONNECT_GRACE)
+            await self.task.cancel_and_wait()
+        return self.failure()
+
+    def failure(self) -> BaseException | None:
+        """What the application raised, if it has ended, and nobody outside asked for that."""
+        error = self.task.error
+        if error is None or self.task.cancelled or (self._gone and _is_disconnect(error)):
+            return None
+        return ApplicationCancelled() if isinstance(error, anyio.get_cancelled_exc_class()) else error
+
+
+def _is_disconnect(error: BaseException | None) -> bool:
+    """Whether an error is ours, or the framework's own that it raised on seeing ours."""
+    while error is not None:
+        if isinstance(error, ClientDisconnected):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class ResponseStream(httpx.AsyncByteStream):
+    """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
+
+    def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
+        self._exchange = exchange
+        self._raise = raise_app_exceptions
+        self._closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._exchange.reader:
+            yield part
+        if self._exchange.state is not COMPLETE:
+            await self._exchange.task.done.wait()
+            self._fail_mid_body()
+
+    def _fail_mid_body(self) -> None:
+        error = self._exchange.failure()
+        if error is None:
+            return
+        self._closed = True
+        self._exchange.leave()
+        if self._raise or not isinstance(error, Exception):
+            raise error
+        logger.error("The application failed in the middle of its response.", exc_info=error)
+        raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._exchange.leave()
+        error = await self._exchange.finish()
+        if error is None:
+            return
+        if not isinstance(error, Exception) or (self._raise and not self._exchange._gone):
+            raise error
+        what = "after its reader had gone" if self._exchange._gone else "after its response was complete"
+        logger.error("The application failed %s.", what, exc_info=error)
