@@ -15,8 +15,8 @@ from bridge.transports import InProcessTransport
 __version__ = "0.1.0"
 
 __all__ = [
-    "Bridge",
     "DEFAULT_SOURCES",
+    "Bridge",
     "Handler",
     "InProcessTransport",
     "Settings",

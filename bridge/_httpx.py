@@ -39,7 +39,7 @@ def _import_httpx() -> ModuleType:
     finally:
         if sys.modules.get(name) is None:
             sys.modules.pop(name, None)
-    httpx.main = _load_main_when_called
+    httpx.main = _load_main_when_called  # type: ignore[assignment]
     return httpx
 
 

@@ -106,13 +106,7 @@ async def _result(future: "Future[T]") -> T:
 def _drive(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
     """`loop.run_until_complete`, one turn of the loop shorter: the task itself stops the loop in its last step."""
 
-    async def until_done() -> T:
-        try:
-            return await coroutine
-        finally:
-            loop.stop()
-
-    task = loop.create_task(until_done())
+    task = loop.create_task(_then_stop(loop, coroutine))
     try:
         while not task.done():  # until somebody else's loop.stop() was not it
             loop.run_forever()
@@ -125,6 +119,13 @@ def _drive(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -
             task.exception()  # Retrieved, so that nothing reports it once more.
         raise
     return task.result()
+
+
+async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await coroutine
+    finally:
+        loop.stop()
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

@@ -20,6 +20,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError once nobody
+# reads, and applications need no task that listens for it.
+SPEC_VERSION = "2.4"
+
 LifespanMode = Literal["auto", "on", "off"]
 
 

@@ -1,25 +1,25 @@
 """Every exception the package raises, named after whose fault it is.
 
-    BridgeError
-    ├── ConfigurationError          the settings or the arguments are wrong
-    ├── RunningLoopError            the caller used the sync call inside an event loop
-    ├── LoopClosedError             the caller used a handler that was closed
-    ├── EventError                  the Lambda event is at fault
-    │   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
-    │   └── MalformedEvent          it is an HTTP request, but a broken one
-    └── ApplicationError            the ASGI application is at fault
-        ├── ProtocolError           it broke the ASGI specification
-        │   ├── UnexpectedMessage   a message out of order, unknown, or after the end
-        │   ├── InvalidMessage      a message with a value the specification forbids
-        │   ├── NoResponse          it returned without starting a response
-        │   └── IncompleteResponse  it returned without finishing its response
-        ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
-        └── LifespanError
-            ├── StartupFailed       its startup raised or answered startup.failed
-            └── ShutdownFailed      its shutdown raised or answered shutdown.failed
+BridgeError
+├── ConfigurationError          the settings or the arguments are wrong
+├── RunningLoopError            the caller used the sync call inside an event loop
+├── LoopClosedError             the caller used a handler that was closed
+├── EventError                  the Lambda event is at fault
+│   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
+│   └── MalformedEvent          it is an HTTP request, but a broken one
+└── ApplicationError            the ASGI application is at fault
+    ├── ProtocolError           it broke the ASGI specification
+    │   ├── UnexpectedMessage   a message out of order, unknown, or after the end
+    │   ├── InvalidMessage      a message with a value the specification forbids
+    │   ├── NoResponse          it returned without starting a response
+    │   └── IncompleteResponse  it returned without finishing its response
+    ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
+    └── LifespanError
+        ├── StartupFailed       its startup raised or answered startup.failed
+        └── ShutdownFailed      its shutdown raised or answered shutdown.failed
 
-    OSError
-    └── ClientDisconnected          raised in the application, by send(), once nobody reads
+OSError
+└── ClientDisconnected          raised in the application, by send(), once nobody reads
 """
 
 __all__ = [

@@ -198,12 +198,12 @@ class Handler:
                 if self._startup_failure is not None:
                     raise self._startup_failure
                 under_way = self._starting
-                if under_way is None:
-                    starting = self._starting = threading.Event()
+                self._starting = under_way or threading.Event()
             if under_way is None:
-                return await self._start_now(starting)
-            # The startup may be on another thread's loop, so only a thread can wait for it.
-            await anyio.to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
+                await self._start_now(self._starting)
+            else:
+                # The startup may be on another thread's loop, so only a thread can wait for it.
+                await anyio.to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
 
     async def _start_now(self, starting: threading.Event) -> None:
         if self._lifespan is not None:
@@ -259,7 +259,9 @@ class Bridge(Handler):
         settings: Settings | None = None,
     ) -> None:
         if not callable(app):
-            raise ConfigurationError(f"Expected an ASGI application, but got {type(app).__name__}, which is no callable.")
+            raise ConfigurationError(
+                f"Expected an ASGI application, but got {type(app).__name__}, which is no callable."
+            )
         if lifespan not in get_args(LifespanMode):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
         self.app = app

@@ -99,8 +99,7 @@ class LifespanOn:
         if error is not None and not isinstance(error, Exception):
             raise error
         if self._answer is not None:
-            message = str(self._answer.get("message", "")).strip() or "no message"
-            raise StartupFailed(f"The application's startup failed: {message}") from error
+            raise StartupFailed(f"The application's startup failed: {_said(self._answer)}") from error
         if self._received or self._required:
             raise StartupFailed(self._diagnosis(error)) from error
         logger.debug("The application does not support the lifespan protocol.", exc_info=error)
@@ -151,12 +150,13 @@ class LifespanOn:
             await self._task.cancel_and_wait()
             raise
         self._phase = _Phase.OVER
-        error = self._task.error
+        self._check_shutdown(self._answer, self._task.error)
+
+    def _check_shutdown(self, answer: Message | None, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, Exception):
             raise error
-        if self._answer is not None and self._answer["type"] == "lifespan.shutdown.failed":
-            message = str(self._answer.get("message", "")).strip() or "no message"
-            raise ShutdownFailed(f"The application's shutdown failed: {message}") from error
+        if answer is not None and answer["type"] == "lifespan.shutdown.failed":
+            raise ShutdownFailed(f"The application's shutdown failed: {_said(answer)}") from error
         if error is not None:
             raise ShutdownFailed(f"The application's shutdown raised {type(error).__name__}: {error}") from error
 
@@ -165,6 +165,10 @@ class LifespanOn:
         if self._phase is not _Phase.STARTED:
             return False
         return self._loop.is_closed() if self._loop is not None else self._task.done.is_set()
+
+
+def _said(answer: Message) -> str:
+    return str(answer.get("message", "")).strip() or "it gave no message."
 
 
 def make_lifespan(app: ASGIApp, mode: LifespanMode) -> Lifespan:

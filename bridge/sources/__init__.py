@@ -27,8 +27,8 @@ from bridge.sources._request import decode_body, decode_headers, first_header, m
 from bridge.sources._response import EncodedResponse, encode_response
 
 __all__ = [
-    "CompleteResponse",
     "DEFAULT_SOURCES",
+    "CompleteResponse",
     "EncodedResponse",
     "EventRequest",
     "Source",

@@ -24,5 +24,7 @@ def text_field(event: Event, key: str) -> str | None:
 
 def path_field(event: Event, key: str) -> str:
     """The path under `key`; it starts with a slash, which some events leave out."""
-    path = text_field(event, key) or "/"
-    return path if path.startswith("/") else "/" + path
+    path = event.get(key)
+    if type(path) is str and path.startswith("/"):
+        return path
+    return "/" + (text_field(event, key) or "")

@@ -10,8 +10,8 @@ from bridge._types import Event
 from bridge.sources import _payload_v2
 from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._fields import text_field
-from bridge.sources._path import requoted_query
-from bridge.sources._request import decode_headers, decoded, first_header, join_query, make_request, query_pairs
+from bridge.sources._path import requoted_query, unquoted
+from bridge.sources._request import decode_headers, first_header, join_query, make_request
 from bridge.sources._response import EncodedResponse
 
 __all__ = ["request", "response"]
@@ -20,14 +20,15 @@ __all__ = ["request", "response"]
 def request(event: Event, *, path: str, query: str = "", body: bytes, root_path: str) -> EventRequest:
     """`path` and `query`: percent-encoded; without a `query`, the event's query parameters make one."""
     headers = decode_headers(event.get("headers"))
-    query = requoted_query(query) or _query(event)
     return make_request(
         method=text_field(event, "method"),
-        target=f"{path}?{query}" if query else path,
+        path=unquoted(path),
+        raw_path=path,
+        query_string=query or _query(event),
         headers=headers,
         body=body,
         client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
-        root_path=decoded(root_path),
+        root_path=unquoted(root_path),
     )
 
 
@@ -36,12 +37,11 @@ def _query(event: Event) -> str:
 
     Whether names and values arrive encoded is not documented: only what would break the query string is quoted.
     """
-    pairs = query_pairs(event.get("queryStringParameters"), event.get("query_string_parameters"))
-    return join_query((_quote(key), None if value is None else _quote(value)) for key, value in pairs)
+    return join_query(event.get("queryStringParameters"), event.get("query_string_parameters"), _quote)
 
 
 def _quote(text: str) -> str:
-    return requoted_query(text).replace("&", "%26").replace("#", "%23")
+    return requoted_query(text).decode("ascii").replace("&", "%26").replace("#", "%23")
 
 
 def response(encoded: EncodedResponse) -> dict[str, Any]:

@@ -4,39 +4,43 @@ Sources differ in what they send: most leave the path percent-encoded as the cli
 request-target must be ASCII either way, and must give the application's `path` back when it is unquoted once.
 """
 
-import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from bridge.settings import Settings
 
-__all__ = ["has_prefix", "place", "quoted", "requoted", "requoted_query", "strip_prefix"]
+__all__ = ["has_prefix", "place", "quoted", "requoted", "requoted_query", "strip_prefix", "unquoted"]
 
-# What RFC 3986, 3.3 allows in a path as it is.
+# What RFC 3986, 3.3 allows in a path as it is, besides letters, digits and "_.-~".
 _PATH_SAFE = "/:@!$&'()*+,;=~"
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9/:@!$&'()*+,;=~._-]*")
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-" + _PATH_SAFE.encode()
 
-# What cannot stand in a request-target, or would end the path there: everything else is left as the client sent it.
-_NOT_IN_PATH = re.compile(r"[^\x21-\x7e]|[?#]")
-_NOT_IN_QUERY = re.compile(r"[^\x21-\x7e]")
+# What a client can have sent in a request-target: the visible ASCII characters, less those that would end a path.
+_QUERY = bytes(range(0x21, 0x7F))
+_PATH = _QUERY.translate(None, b"?#")
 
 
-def quoted(path: str) -> str:
+def quoted(path: str) -> bytes:
     """A decoded path as a request-target: one of the spellings that the client may have used."""
-    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe=_PATH_SAFE, errors="replace")
+    raw = path.encode("utf-8", "replace")
+    # Deleting what is allowed leaves nothing of nearly every path, and is the cheapest way to find that out.
+    return raw if not raw.translate(None, _PLAIN) else quote(raw, safe=_PATH_SAFE).encode("ascii")
 
 
-def requoted(path: str) -> str:
+def requoted(path: str) -> bytes:
     """An encoded path as a request-target: byte for byte, but for what no client can have sent that way."""
-    return path if not _NOT_IN_PATH.search(path) else _NOT_IN_PATH.sub(_quote_match, path)
+    raw = path.encode("utf-8", "replace")
+    return raw if not raw.translate(None, _PATH) else quote(raw, safe=_PATH).encode("ascii")
 
 
-def requoted_query(query: str) -> str:
+def requoted_query(query: str) -> bytes:
     """An encoded query string, byte for byte, but for what no client can have sent that way."""
-    return query if not _NOT_IN_QUERY.search(query) else _NOT_IN_QUERY.sub(_quote_match, query)
+    raw = query.encode("utf-8", "replace")
+    return raw if not raw.translate(None, _QUERY) else quote(raw, safe=_QUERY).encode("ascii")
 
 
-def _quote_match(match: re.Match[str]) -> str:
-    return quote(match[0], safe="", errors="replace")
+def unquoted(path: str) -> str:
+    """An encoded path as the application sees it: unquoted once. Bytes that are not UTF-8 become U+FFFD."""
+    return unquote(path) if "%" in path else path
 
 
 def has_prefix(path: str, prefix: str) -> bool:
@@ -55,8 +59,9 @@ def place(path: str, settings: Settings, *, inside: str = "", outside: str = "")
     `inside` is a prefix such as the API stage that `path` includes, `outside` one that AWS took away. The scope's
     `path` includes the `root_path` (ASGI HTTP spec, "root_path"), so that both together are the client's URL.
     """
-    path = strip_prefix(path, settings.base_path)
-    if not inside and not outside and not settings.root_path:
+    if settings.base_path:
+        path = strip_prefix(path, settings.base_path)
+    if not (inside or outside or settings.root_path):
         return path, ""
     if settings.stage == "strip":
         path, root_path = strip_prefix(path, inside), ""

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
+import re
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -10,10 +11,14 @@ from bridge._messages import EventRequest
 from bridge._types import Event
 from bridge.sources._address import client_address
 from bridge.sources._fields import object_field
-from bridge.sources._request import decode_body, decode_headers, join_query, make_request, query_pairs
+from bridge.sources._request import decode_body, decode_headers, join_query, make_request
 from bridge.sources._response import EncodedResponse, listed
 
 __all__ = ["is_payload_v1", "request", "response"]
+
+
+# What quote_plus leaves alone; finding that out here takes a quarter of the time (RFC 3986, 2.3).
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 def is_payload_v1(event: Event) -> bool:
@@ -29,13 +34,14 @@ def is_payload_v1(event: Event) -> bool:
     return "elb" not in context and "connectionId" not in context
 
 
-def request(event: Event, *, path: str, root_path: str) -> EventRequest:
-    """`path`: percent-encoded, with `root_path`; everything else is read from the event."""
+def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
+    """`path`: decoded, with `root_path`. `raw_path`: if it is known. Everything else is read from the event."""
     context = object_field(event, "requestContext")
-    query = _query(event)
     return make_request(
         method=event.get("httpMethod"),
-        target=f"{path}?{query}" if query else path,
+        path=path,
+        raw_path=raw_path,
+        query_string=_query(event),
         headers=decode_headers(event.get("multiValueHeaders"), event.get("headers")),
         body=decode_body(event),
         domain=context.get("domainName"),
@@ -47,19 +53,19 @@ def request(event: Event, *, path: str, root_path: str) -> EventRequest:
 
 def _query(event: Event) -> str:
     """AWS decoded names and values, so they are encoded again: `a=%20` and `a=+` both come out as `a=+`."""
-    pairs = query_pairs(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters"))
-    return join_query((_quote(key), None if value is None else _quote(value)) for key, value in pairs)
+    multi, single = event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")
+    return join_query(multi, single, _quote) if multi or single else ""
 
 
-def _quote(value: str) -> str:
-    return quote_plus(value, errors="replace")
+def _quote(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text, errors="replace")
 
 
 def response(encoded: EncodedResponse) -> dict[str, Any]:
     """All headers in `multiValueHeaders` and none in `headers`: API Gateway merges the two, and would send both."""
     return {
         "statusCode": encoded.status_code,
-        "multiValueHeaders": listed(encoded.headers),
+        "multiValueHeaders": listed(encoded.headers, encoded.values),
         "body": encoded.body,
         "isBase64Encoded": encoded.is_base64,
     }

@@ -10,9 +10,8 @@ from bridge._messages import EventRequest
 from bridge._types import Event
 from bridge.errors import MalformedEvent
 from bridge.sources._address import client_address
-from bridge.sources._path import requoted_query
 from bridge.sources._request import decode_body, decode_headers, make_request
-from bridge.sources._response import EncodedResponse, joined, without_cookies
+from bridge.sources._response import EncodedResponse, joined
 
 __all__ = ["domain_name", "is_payload_v2", "request", "response"]
 
@@ -31,21 +30,20 @@ def domain_name(event: Event) -> str:
     return domain if isinstance(domain, str) else ""
 
 
-def request(event: Event, *, path: str, root_path: str = "") -> EventRequest:
-    """`path`: percent-encoded, with `root_path`; everything else is read from the event."""
+def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
+    """`path`: decoded, with `root_path`. `raw_path`: if it is known. Everything else is read from the event."""
     context = event["requestContext"]
     http = context["http"]
-    headers = decode_headers(event.get("headers"))
+    headers = event.get("headers")
     cookies = event.get("cookies")
     if cookies:
-        if any(name == b"cookie" for name, _ in headers):
-            headers = [pair for pair in headers if pair[0] != b"cookie"]
-        headers.append((b"cookie", _cookie(cookies)))
-    query = event.get("rawQueryString")
+        headers = {**(headers or {}), "cookie": _cookie(cookies)}
     return make_request(
         method=http.get("method"),
-        target=f"{path}?{requoted_query(query)}" if query else path,
-        headers=headers,
+        path=path,
+        raw_path=raw_path,
+        query_string=event.get("rawQueryString"),
+        headers=decode_headers(headers),
         body=decode_body(event),
         domain=context.get("domainName"),
         client=client_address(http.get("sourceIp")),
@@ -54,19 +52,19 @@ def request(event: Event, *, path: str, root_path: str = "") -> EventRequest:
     )
 
 
-def _cookie(cookies: object) -> bytes:
+def _cookie(cookies: Any) -> str:
     try:
-        return "; ".join(cookies).encode("utf-8", "replace")  # type: ignore[call-overload, no-any-return]
+        return "; ".join(cookies)
     except TypeError:
         raise MalformedEvent(f"Expected cookies to be a list of strings, but got {cookies!r:.200}.") from None
 
 
 def response(encoded: EncodedResponse) -> dict[str, Any]:
     """Cookies in `cookies` alone: repeated in `headers` they would reach the client twice."""
-    headers, cookies = without_cookies(encoded.headers)
+    headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,
-        "headers": joined(headers),
+        "headers": headers,
         "cookies": cookies,
         "body": encoded.body,
         "isBase64Encoded": encoded.is_base64,

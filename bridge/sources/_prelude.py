@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/response-streaming.html; Function U
 """
 
 from bridge._types import HeaderPairs, Result
-from bridge.sources._response import checked_headers, joined, without_cookies
+from bridge.sources._response import checked_headers, joined
 
 __all__ = ["encode_prelude"]
 
@@ -14,5 +14,6 @@ def encode_prelude(status_code: int, headers: HeaderPairs) -> Result:
 
     Raises InvalidMessage for a header that must not reach AWS.
     """
-    rest, cookies = without_cookies([pair for pair in checked_headers(headers) if pair[0] != "content-length"])
-    return {"statusCode": status_code, "headers": joined(rest), "cookies": cookies}
+    pairs = [pair for pair in checked_headers(headers) if pair[0] != "content-length"]
+    values, cookies = joined(pairs, dict(pairs))
+    return {"statusCode": status_code, "headers": values, "cookies": cookies}

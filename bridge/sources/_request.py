@@ -5,14 +5,14 @@ A source of your own can use them too: `bridge.sources` exports what is in `__al
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote
 
 from bridge._messages import EventRequest
-from bridge._types import Address, Event, HeaderPairs
+from bridge._types import SPEC_VERSION, Address, Event, HeaderPairs
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
+from bridge.sources._path import quoted, requoted, requoted_query
 
 __all__ = ["decode_body", "decode_headers", "first_header", "make_request"]
 
@@ -22,13 +22,22 @@ _CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context
 # A Lambda body arrives whole, so the client's way of framing it is over (RFC 9112, 6.1).
 _DROPPED = _CONTEXT_HEADERS | {b"transfer-encoding"}
 
-_HTTP_VERSIONS: dict[str | None, str] = {"HTTP/1.1": "1.1", "HTTP/2.0": "2", "HTTP/2": "2", "HTTP/1.0": "1.0", "HTTP/3.0": "3", "HTTP/3": "3"}
+_HTTP_VERSIONS: dict[str | None, str] = {
+    "HTTP/1.0": "1.0",
+    "HTTP/1.1": "1.1",
+    "HTTP/2": "2",
+    "HTTP/2.0": "2",
+    "HTTP/3": "3",
+    "HTTP/3.0": "3",
+}
 
 
 def make_request(
     *,
     method: str | None,
-    target: str,
+    path: str,
+    raw_path: str | None = None,
+    query_string: str | None = None,
     headers: HeaderPairs,
     body: bytes = b"",
     scheme: str | None = None,
@@ -39,31 +48,42 @@ def make_request(
 ) -> EventRequest:
     """The request that an event describes.
 
-    `target`: path and query as the client sent them, percent-encoded ASCII. `headers`: as `decode_headers` gives
+    `path`: decoded, with a slash in front. `raw_path`: the same as the client sent it, percent-encoded; without it one
+    is made of `path`. `query_string`: percent-encoded, without the question mark. `headers`: as `decode_headers` gives
     them. `body`: decoded bytes. `scheme`: "http" or "https", else what x-forwarded-proto says, else https. `domain`:
     the host name the event itself names, for a Host header that is missing or nonsense. `client`: the client's
-    address. `protocol`: such as "HTTP/1.1". `root_path`: the prefix of `target` under which the application is
-    mounted, decoded.
+    address. `protocol`: such as "HTTP/1.1". `root_path`: the prefix of `path` under which the application is mounted.
 
     content-length is set to the length of `body` where there is a body or the client sent a length; transfer-encoding
     goes, and so do copies of the headers that only a server may set.
     """
     values = dict(headers)
     has_length = b"content-length" in values
-    if body or has_length or not _DROPPED.isdisjoint(values):
+    if body or has_length or not values.keys().isdisjoint(_DROPPED):
         headers = _framed(headers, len(body), body or has_length)
     if scheme is None:
         scheme = "http" if values.get(b"x-forwarded-proto") == b"http" else "https"
+    target = encoded_path = quoted(path) if raw_path is None else requoted(raw_path)
+    query = requoted_query(query_string) if query_string else b""
+    if query:
+        target = encoded_path + b"?" + query
+    method = method.upper() if method else "GET"
+    # The whole scope, so that nothing has to take the request apart again.
     scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
         "http_version": _HTTP_VERSIONS.get(protocol, "1.1"),
+        "method": method,
         "scheme": scheme,
+        "path": path,
+        "raw_path": encoded_path,
+        "query_string": query,
         "root_path": root_path,
+        "headers": headers,
         "client": client,
         "server": server_address(values.get(b"host"), domain, values.get(b"x-forwarded-port"), scheme),
     }
-    if not target.isascii():
-        raise MalformedEvent(f"Expected a percent-encoded request-target in ASCII, but got {target!r}.")
-    return EventRequest(method.upper() if method else "GET", target.encode("ascii"), headers, body, scope)
+    return EventRequest(method, target, headers, body, scope)
 
 
 def _framed(headers: HeaderPairs, length: int, with_length: object) -> HeaderPairs:
@@ -103,37 +123,27 @@ def _pairs(headers: object) -> HeaderPairs:
     if not isinstance(headers, dict):
         raise MalformedEvent(f"Expected headers to be an object of names and values, but got {headers!r:.200}.")
     try:
-        return _plain_pairs(headers)
-    except (TypeError, ValueError):
+        # What nearly every event has: for each name one value in latin-1, as a string or as a list of one.
+        if type(next(iter(headers.values()), "")) is list:
+            return [(_NAMES[name], value.encode("latin-1")) for name, (value,) in headers.items()]
+        return [(_NAMES[name], value.encode("latin-1")) for name, value in headers.items()]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        _learn(headers)
         pairs: HeaderPairs = []
         for name, value in headers.items():
             _append(pairs, name, value)
         return _one_cookie(pairs)
 
 
-def _plain_pairs(headers: dict[str, Any]) -> HeaderPairs:
-    """What nearly every event has, in one go: one latin-1 value for each name, as a string or a list of one.
-
-    Encoding the values one by one takes three times as long. Raises TypeError or ValueError for any other headers.
-    """
-    values = headers.values()
-    try:
-        text = "\0".join(values)
-    except TypeError:
-        text = "\0".join([value for (value,) in values])
-    encoded = text.encode("latin-1").split(b"\0")
-    return list(zip(map(_NAMES.__getitem__, headers), encoded, strict=True))
-
-
 def _append(pairs: HeaderPairs, name: str, value: object) -> None:
     if isinstance(value, str):
-        pairs.append((_NAMES[name], _header_value(value)))
+        pairs.append((_encoded_name(name), _header_value(value)))
     elif isinstance(value, list):
         for item in value:
             _append(pairs, name, item)
     elif value is not None:
         # Not what AWS sends, but what a hand-written test event may: 5, true.
-        pairs.append((_NAMES[name], str(value).encode("latin-1", "replace")))
+        pairs.append((_encoded_name(name), str(value).encode("latin-1", "replace")))
 
 
 def _one_cookie(pairs: HeaderPairs) -> HeaderPairs:
@@ -146,20 +156,22 @@ def _one_cookie(pairs: HeaderPairs) -> HeaderPairs:
     return [*pairs[:first], (b"cookie", cookie), *rest]
 
 
-class _Names(dict[str, bytes]):
-    """Header names as events spell them -> as the scope has them. Remembers the first MAX_NAMES."""
+# Header names as events spell them -> as the scope has them. A plain dict, learnt from the first events, is what
+# Python looks up fastest, and every header of every event is looked up.
+_NAMES: dict[str, bytes] = {}
 
-    # Clients and AWS together send a few dozen names; more are a client that makes them up.
-    MAX_NAMES = 512
-
-    def __missing__(self, name: str) -> bytes:
-        encoded = name.lower().encode("latin-1", "replace")
-        if len(self) < self.MAX_NAMES:
-            self[name] = encoded
-        return encoded
+# Clients and AWS together send a few dozen names; more are a client that makes them up.
+_MAX_NAMES = 512
 
 
-_NAMES = _Names()
+def _learn(names: Iterable[str]) -> None:
+    for name in names:
+        if len(_NAMES) < _MAX_NAMES:
+            _NAMES[name] = _encoded_name(name)
+
+
+def _encoded_name(name: str) -> bytes:
+    return name.lower().encode("latin-1", "replace")
 
 
 def _header_value(value: str) -> bytes:
@@ -199,24 +211,19 @@ def decode_base64(body: str) -> bytes:
         raise MalformedEvent(f"Expected a base64 body, as the event's flag says, but it is broken: {exc}.") from exc
 
 
-def decoded(root_path: str) -> str:
-    """An encoded root path as the scope holds it."""
-    return unquote(root_path) if "%" in root_path else root_path
+def join_query(parameters: object, instead: object = None, quote: Callable[[str], str] | None = None) -> str:
+    """The query string of an event's parameters: name -> str, list of str, or null, which is no equals sign.
 
-
-def join_query(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """Name and value pairs that are encoded already, as a query string. No value is no equals sign."""
-    return "&".join(key if value is None else f"{key}={value}" for key, value in pairs)
-
-
-def query_pairs(multi: object, single: object) -> Iterable[tuple[str, str | None]]:
-    """The query parameters of an event, repeats kept: from the map of lists if it is there, else from the other.
-
-    Raises MalformedEvent for anything but mappings.
+    `instead`: the parameters to take if there are none. `quote`: what makes names and values fit for a query string,
+    if they are not yet. Raises MalformedEvent for anything but mappings.
     """
-    parameters = multi or single or {}
-    if not isinstance(parameters, Mapping):
+    parameters = parameters or instead or {}
+    if not isinstance(parameters, dict):
         raise MalformedEvent(f"Expected query parameters to be an object, but got {parameters!r:.200}.")
-    for key, value in parameters.items():
-        for item in value if isinstance(value, list) else (value,):
-            yield key, None if item is None else str(item)
+    parts: list[str] = []
+    for key, values in parameters.items():
+        name = quote(key) if quote else key
+        for value in values if isinstance(values, list) else (values,):
+            text = value if value is None or isinstance(value, str) else str(value)
+            parts.append(name if text is None else f"{name}={quote(text) if quote else text}")
+    return "&".join(parts)

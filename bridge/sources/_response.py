@@ -11,7 +11,7 @@ from bridge.errors import InvalidMessage
 from bridge.settings import Settings
 from bridge.sources._media_types import encode_body
 
-__all__ = ["EncodedResponse", "checked_headers", "encode_response", "joined", "listed", "without_cookies"]
+__all__ = ["EncodedResponse", "checked_headers", "encode_response", "joined", "listed"]
 
 # They belong to one connection (RFC 9110, 7.6.1), and AWS makes the connection to the client.
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
@@ -27,10 +27,14 @@ TextPairs = list[tuple[str, str]]
 
 
 class EncodedResponse(NamedTuple):
-    """A response in the terms of a Lambda result; `headers` are lower-case names and values, repeats kept."""
+    """A response in the terms of a Lambda result.
+
+    `headers`: lower-case names and values, repeats kept. `values`: the same as a dict, with the last value of each.
+    """
 
     status_code: int
     headers: TextPairs
+    values: dict[str, str]
     body: str
     is_base64: bool
 
@@ -44,16 +48,17 @@ def encode_response(response: CompleteResponse, *, method: str, settings: Settin
     headers = checked_headers(header_pairs(response))
     values = dict(headers)
     length = values.get("content-length")
-    if method == "HEAD" or not has_body(status_code):
+    if method == "HEAD" or status_code < 200 or status_code in _BODILESS:
         # The length says what a GET would have got (RFC 9110, 9.3.2): it stays.
-        headers = headers if length is None else _one_length(headers, None)
-        return EncodedResponse(status_code, headers, "", False)
+        if length is not None:
+            headers, values = _one_length(headers, None)
+        return EncodedResponse(status_code, headers, values, "", False)
     if length is not None and (len(values) != len(headers) or length != str(len(body))):
-        headers = _one_length(headers, len(body))
+        headers, values = _one_length(headers, len(body))
     text, is_base64 = encode_body(
         body, values.get("content-type"), values.get("content-encoding"), settings.text_media_types
     )
-    return EncodedResponse(status_code, headers, text, is_base64)
+    return EncodedResponse(status_code, headers, values, text, is_base64)
 
 
 def has_body(status_code: int) -> bool:
@@ -89,36 +94,37 @@ def _checked_name(name: bytes) -> str | None:
     return None if lower in _HOP_BY_HOP else lower.decode("ascii")
 
 
-def _one_length(headers: TextPairs, length: int | None) -> TextPairs:
+def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict[str, str]]:
     """`headers` with at most one content-length, and none that disagrees with the body's `length`."""
     lengths = [value for name, value in headers if name == "content-length"]
-    if len(lengths) == 1 and (length is None or lengths[0] == str(length)):
-        return headers
     agreed = lengths[0] if len(set(lengths)) == 1 and (length is None or lengths[0] == str(length)) else None
+    if agreed is not None and len(lengths) == 1:
+        return headers, dict(headers)
     if agreed is None:
         logger.warning(
             "The application sent content-length %s with a body of %s bytes: the header was dropped.", lengths, length
         )
     rest = [pair for pair in headers if pair[0] != "content-length"]
-    return rest if agreed is None else [*rest, ("content-length", agreed)]
+    headers = rest if agreed is None else [*rest, ("content-length", agreed)]
+    return headers, dict(headers)
 
 
-def without_cookies(headers: TextPairs) -> tuple[TextPairs, list[str]]:
-    """The headers but set-cookie, and the values of set-cookie: only those must never be joined (RFC 6265, 3)."""
+def joined(headers: TextPairs, values: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """One value for each name, repeats joined by commas (RFC 9110, 5.3), and the values of set-cookie by themselves.
+
+    Those alone must never be joined (RFC 6265, 3). `values`: the headers as a dict.
+    """
+    if len(values) == len(headers) and "set-cookie" not in values:
+        return values, []
     cookies = [value for name, value in headers if name == "set-cookie"]
-    return ([pair for pair in headers if pair[0] != "set-cookie"] if cookies else headers), cookies
+    names = [name for name in values if name != "set-cookie"]
+    return {name: ", ".join([value for key, value in headers if key == name]) for name in names}, cookies
 
 
-def joined(headers: TextPairs) -> dict[str, str]:
-    """One value for each name, repeats joined by commas (RFC 9110, 5.3)."""
-    result = dict(headers)
-    if len(result) != len(headers):
-        result = {name: ", ".join(value for key, value in headers if key == name) for name in result}
-    return result
-
-
-def listed(headers: TextPairs) -> dict[str, list[str]]:
-    """All values for each name, in order."""
+def listed(headers: TextPairs, values: dict[str, str]) -> dict[str, list[str]]:
+    """All values for each name, in order. `values`: the headers as a dict."""
+    if len(values) == len(headers):
+        return {name: [value] for name, value in headers}
     result: dict[str, list[str]] = {}
     for name, value in headers:
         result.setdefault(name, []).append(value)

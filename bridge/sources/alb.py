@@ -15,18 +15,16 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._fields import path_field, text_field
-from bridge.sources._path import place, requoted, requoted_query
+from bridge.sources._fields import path_field
+from bridge.sources._path import place, unquoted
 from bridge.sources._request import (
     decode_body,
     decode_headers,
-    decoded,
     first_header,
     join_query,
     make_request,
-    query_pairs,
 )
-from bridge.sources._response import EncodedResponse, encode_response, joined, listed, without_cookies
+from bridge.sources._response import EncodedResponse, encode_response, joined, listed
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -42,30 +40,33 @@ def matches(event: Event) -> bool:
 def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it. ALB decodes neither the path nor the query parameters."""
     path, root_path = place(path_field(event, "path"), settings)
-    query = join_query(query_pairs(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")))
     headers = decode_headers(event.get("multiValueHeaders"), event.get("headers"))
     return make_request(
-        method=text_field(event, "httpMethod"),
-        target=requoted(path) + (f"?{requoted_query(query)}" if query else ""),
+        method=event.get("httpMethod"),
+        path=unquoted(path),
+        raw_path=path,
+        query_string=join_query(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")),
         headers=headers,
         body=decode_body(event),
         client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
-        root_path=decoded(root_path),
+        root_path=unquoted(root_path),
     )
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """statusCode, statusDescription, headers in the request's own form, body, isBase64Encoded."""
     encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings)
-    multi = event.get("multiValueHeaders") is not None
-    headers = {"multiValueHeaders": listed(encoded.headers)} if multi else {"headers": _single_valued(encoded)}
-    return {
+    result: Result = {
         "statusCode": encoded.status_code,
         "statusDescription": _status_description(encoded.status_code),
-        **headers,
         "body": encoded.body,
         "isBase64Encoded": encoded.is_base64,
     }
+    if event.get("multiValueHeaders") is not None:
+        result["multiValueHeaders"] = listed(encoded.headers, encoded.values)
+    else:
+        result["headers"] = _single_valued(encoded)
+    return result
 
 
 def _status_description(status_code: int) -> str:
@@ -77,8 +78,7 @@ def _status_description(status_code: int) -> str:
 
 def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
     """One value for each name. Cookies cannot be joined, so each gets its own spelling of "set-cookie"."""
-    rest, cookies = without_cookies(encoded.headers)
-    headers = joined(rest)
+    headers, cookies = joined(encoded.headers, encoded.values)
     spellings = ("".join(letters) for letters in product(*((c, c.upper()) if c.isalpha() else c for c in "set-cookie")))
     headers.update(zip(spellings, cookies, strict=False))
     if len(cookies) > 1:

@@ -10,8 +10,7 @@ from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
-from bridge.sources._path import place, requoted
-from bridge.sources._request import decoded
+from bridge.sources._path import place, unquoted
 from bridge.sources._response import encode_response
 
 __all__ = ["decode", "encode", "matches", "name"]
@@ -27,7 +26,7 @@ def matches(event: Event) -> bool:
 def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it."""
     path, root_path = place(path_field(event, "rawPath"), settings)
-    return _payload_v2.request(event, path=requoted(path), root_path=decoded(root_path))
+    return _payload_v2.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:

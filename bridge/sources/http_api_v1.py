@@ -14,8 +14,7 @@ from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
 from bridge.sources._http_api import place_in_stage
-from bridge.sources._path import quoted
-from bridge.sources._request import decoded
+from bridge.sources._path import unquoted
 from bridge.sources._response import encode_response
 
 __all__ = ["decode", "encode", "matches", "name"]
@@ -36,8 +35,8 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "path"), object_field(event, "requestContext"), settings)
     if not _ENCODED_PATH.fullmatch(path) or "?" in path or "#" in path:
-        return _payload_v1.request(event, path=quoted(path), root_path=root_path)
-    return _payload_v1.request(event, path=path, root_path=decoded(root_path))
+        return _payload_v1.request(event, path=path, raw_path=None, root_path=root_path)
+    return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:

@@ -12,7 +12,6 @@ from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
 from bridge.sources._http_api import place_in_stage
-from bridge.sources._path import quoted
 from bridge.sources._response import encode_response
 
 __all__ = ["decode", "encode", "matches", "name"]
@@ -28,7 +27,7 @@ def matches(event: Event) -> bool:
 def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "rawPath"), event["requestContext"], settings)
-    return _payload_v2.request(event, path=quoted(path), root_path=root_path)
+    return _payload_v2.request(event, path=path, raw_path=None, root_path=root_path)
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:

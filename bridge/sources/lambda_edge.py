@@ -15,8 +15,8 @@ from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
 from bridge.sources._fields import object_field, path_field, text_field
-from bridge.sources._path import place, requoted, requoted_query
-from bridge.sources._request import decode_base64, decode_headers, decoded, first_header, make_request
+from bridge.sources._path import place, unquoted
+from bridge.sources._request import decode_base64, decode_headers, first_header, make_request
 from bridge.sources._response import encode_response
 
 __all__ = ["decode", "encode", "matches", "name"]
@@ -57,18 +57,19 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     request = cf["request"]
     headers = _headers(object_field(request, "headers"))
     path, root_path = place(path_field(request, "uri"), settings)
-    query = text_field(request, "querystring")
     proto = first_header(headers, b"cloudfront-forwarded-proto")
     return make_request(
         method=text_field(request, "method"),
-        target=requoted(path) + (f"?{requoted_query(query)}" if query else ""),
+        path=unquoted(path),
+        raw_path=path,
+        query_string=text_field(request, "querystring"),
         headers=headers,
         body=_body(object_field(request, "body")),
         scheme="http" if proto == "http" else "https",
         domain=text_field(object_field(cf, "config"), "distributionDomainName"),
         client=client_address(request.get("clientIp")),
         protocol=f"HTTP/{request['httpVersion']}" if request.get("httpVersion") else None,
-        root_path=decoded(root_path),
+        root_path=unquoted(root_path),
     )
 
 
@@ -85,7 +86,9 @@ def _values(items: object) -> list[object]:
 def _body(body: dict[str, Any]) -> bytes:
     data = text_field(body, "data")
     if body.get("inputTruncated"):
-        raise MalformedEvent("CloudFront cut the request body short (inputTruncated): it is too large.", status_code=413)
+        raise MalformedEvent(
+            "CloudFront cut the request body short (inputTruncated): it is too large.", status_code=413
+        )
     if not data:
         return b""
     return decode_base64(data) if body.get("encoding") == "base64" else data.encode("utf-8", "replace")

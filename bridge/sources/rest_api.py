@@ -13,8 +13,7 @@ from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
-from bridge.sources._path import has_prefix, place, requoted
-from bridge.sources._request import decoded
+from bridge.sources._path import has_prefix, place, unquoted
 from bridge.sources._response import encode_response
 
 __all__ = ["decode", "encode", "matches", "name"]
@@ -31,7 +30,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it, with the stage or the base path mapping in `root_path`."""
     outside, inside, path = _prefixes(event, path_field(event, "path"))
     path, root_path = place(path, settings, inside=inside, outside=outside)
-    return _payload_v1.request(event, path=requoted(path), root_path=decoded(root_path))
+    return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
 
 
 def _prefixes(event: Event, path: str) -> tuple[str, str, str]:

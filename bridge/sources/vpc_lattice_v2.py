@@ -8,7 +8,7 @@ from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _lattice
 from bridge.sources._fields import path_field
-from bridge.sources._path import place, requoted
+from bridge.sources._path import place
 from bridge.sources._request import decode_body
 from bridge.sources._response import encode_response
 
@@ -29,7 +29,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as Lattice got it."""
     raw_path, _, query = path_field(event, "path").partition("?")
     path, root_path = place(raw_path, settings)
-    return _lattice.request(event, path=requoted(path), query=query, body=decode_body(event), root_path=root_path)
+    return _lattice.request(event, path=path, query=query, body=decode_body(event), root_path=root_path)
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:

@@ -5,12 +5,9 @@ from urllib.parse import unquote
 
 from bridge._httpx import httpx
 from bridge._messages import header_pairs
-from bridge._types import Address
+from bridge._types import SPEC_VERSION, Address
 
 __all__ = ["build_scope"]
-
-# From 2.4 on, send() raises an OSError once nobody reads, and applications need no task that listens for it.
-SPEC_VERSION = "2.4"
 
 
 def build_scope(request: httpx.Request, *, root_path: str, client: Address | None) -> dict[str, Any]:
@@ -18,10 +15,12 @@ def build_scope(request: httpx.Request, *, root_path: str, client: Address | Non
 
     `request.extensions["target"]`, bytes, is the request-target as the client sent it; without it the URL's own is
     taken. `request.extensions["asgi"]`, a dict, holds scope entries that go over all others: what an HTTP request
-    cannot carry.
+    cannot carry. A dict with a "type" is a whole scope, and is used as it is.
     """
     extensions = request.extensions
     entries: dict[str, Any] = extensions.get("asgi") or {}
+    if "type" in entries:
+        return entries
     target: bytes = extensions.get("target") or request.url.raw_path
     raw_path, _, query_string = target.partition(b"?")
     path = raw_path.decode("ascii", "replace")

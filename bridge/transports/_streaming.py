@@ -8,7 +8,7 @@ from bridge._httpx import httpx
 from bridge._logging import logger
 from bridge._tasks import ApplicationTask
 from bridge._types import ASGIApp, Message, Scope
-from bridge.errors import ApplicationCancelled, ClientDisconnected, ProtocolError
+from bridge.errors import ApplicationCancelled, ClientDisconnected
 from bridge.transports._protocol import COMPLETE, ResponseState
 
 __all__ = ["ResponseStream", "StreamingExchange"]

@@ -1,0 +1,67 @@
+"""The direct call of an application, with nothing in between: what nobody can go below."""
+
+import asyncio
+from collections.abc import Iterator
+
+from starlette.types import ASGIApp, Message, Scope
+
+from .browser import QUERY, BrowserRequest
+from .rounds import Awaited, Called, Contestant
+
+__all__ = ["DIRECT_AWAITED", "DIRECT_RUN", "DirectCall", "direct_calls"]
+
+DIRECT_AWAITED = "direct call, awaited"
+DIRECT_RUN = "direct call, run_until_complete"
+
+
+class DirectCall:
+    """One exchange whose scope is ready; messages are kept as they come."""
+
+    __slots__ = ("_body", "parts", "scope", "status")
+
+    def __init__(self, scope: Scope, body: bytes) -> None:
+        self.scope = scope
+        self.status = 0
+        self.parts: list[bytes] = []
+        self._body = body
+
+    async def receive(self) -> Message:
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.parts.append(message["body"])
+
+
+def direct_calls(app: ASGIApp, request: BrowserRequest, loop: asyncio.AbstractEventLoop) -> Iterator[Contestant]:
+    """Awaited in a loop that runs: the limit. And as a synchronous handler must, which turns a loop for each call."""
+
+    def make() -> DirectCall:
+        return DirectCall(_scope(request), request.body)
+
+    async def awaited(call: DirectCall) -> DirectCall:
+        await app(call.scope, call.receive, call.send)
+        return call
+
+    yield Awaited(DIRECT_AWAITED, loop, make, awaited)
+    yield Called(DIRECT_RUN, make, lambda call: loop.run_until_complete(awaited(call)))
+
+
+def _scope(request: BrowserRequest) -> Scope:
+    headers = {**request.headers, "host": "shop.example"}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "https",
+        "path": request.path,
+        "raw_path": request.path.encode(),
+        "query_string": QUERY.encode(),
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("203.0.113.7", 0),
+        "server": ("shop.example", 443),
+    }

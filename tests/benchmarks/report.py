@@ -1,0 +1,109 @@
+"""The tables that a run ends in. What the project aims at stands beside what was measured, met or missed."""
+
+from collections.abc import Mapping
+
+from .browser import MEGABYTES, PAGE
+from .contestants import BRIDGE, CODEC, MANGUM
+from .direct import DIRECT_AWAITED, DIRECT_RUN
+from .events import SOURCES
+from .exchanges import APPS, FIRST_SOURCE, Exchange
+from .imports import IMPORTS, ImportFigure
+from .rounds import Figures
+from .tables import Table
+
+__all__ = ["exchange_tables", "import_tables"]
+
+OWN_COST_GOAL = 0.5
+MEGABYTE_GOAL = 1.15
+IMPORT_GOAL = 3.0
+
+# What bridge imports, and the import that it is compared with.
+_IMPORT_PAIRS = (
+    ("bridge, with httpx", "httpx"),
+    ("bridge, with httpx2", "httpx2"),
+    ("click and rich installed: bridge, with httpx", "click and rich installed: httpx"),
+)
+
+_LIMITS = (DIRECT_AWAITED, DIRECT_RUN)
+_TABLE = Mapping[Exchange, Figures]
+
+
+def exchange_tables(figures: _TABLE) -> list[Table]:
+    """Small bodies, what is each one's own in them, 1 MB bodies, and those beside their codec."""
+    return [
+        *(_small(figures, app) for app in APPS),
+        *(_own_cost(figures, app) for app in APPS),
+        *(_megabytes(figures, app) for app in APPS),
+        *(_beside_codec(figures, app) for app in APPS),
+    ]
+
+
+def _small(figures: _TABLE, app: str) -> Table:
+    columns = [figures[Exchange(app, source, PAGE.name)] for source in SOURCES]
+    rows = [[name, *(_time(column, name) for column in columns)] for name in columns[0].names]
+    return Table(f"Small body, {APPS[app][0]}: us per call, median (least)", list(SOURCES), rows)
+
+
+def _megabytes(figures: _TABLE, app: str) -> Table:
+    columns = [figures[Exchange(app, FIRST_SOURCE, request.name)] for request in MEGABYTES]
+    rows = [[name, *(_time(column, name) for column in columns)] for name in columns[0].names]
+    title = f"1 MB body, {APPS[app][0]}, {FIRST_SOURCE}: us per call, median (least)"
+    notes = [
+        "ascii: JSON with no letter beyond ASCII. utf8: prose in several scripts. binary: random bytes, as base64.",
+        "ASGITransport, uvicorn and the direct calls take and give bytes: that work is not theirs.",
+    ]
+    return Table(title, [request.name for request in MEGABYTES], rows, notes)
+
+
+def _own_cost(figures: _TABLE, app: str) -> Table:
+    columns = [figures[Exchange(app, source, PAGE.name)] for source in SOURCES]
+    rows: list[list[str]] = []
+    for limit in _LIMITS:
+        for name in (BRIDGE, MANGUM):
+            rows.append([f"{name}, over {limit}", *(f"{c.over(name, limit):.1f}" for c in columns)])  # noqa: PERF401
+        ratios = [c.over(BRIDGE, limit) / c.over(MANGUM, limit) for c in columns]
+        rows.append(["  ratio", *(_judged(ratio, OWN_COST_GOAL) for ratio in ratios)])
+    title = f"Own cost with a small body, {APPS[app][0]}: us per call more than the direct call"
+    notes = [f"Goal: Bridge's own cost at most {OWN_COST_GOAL} x Mangum's, both with lifespan off."]
+    return Table(title, list(SOURCES), rows, notes)
+
+
+def _beside_codec(figures: _TABLE, app: str) -> Table:
+    rows: list[list[str]] = []
+    for request in MEGABYTES:
+        columns = [figures[Exchange(app, source, request.name)] for source in SOURCES]
+        ratios = [c.median(BRIDGE) / c.median(CODEC) for c in columns]
+        rows.append([f"{request.name}: Bridge / codec", *(_judged(ratio, MEGABYTE_GOAL) for ratio in ratios)])
+        floors = [c.median(BRIDGE) / (c.median(CODEC) + c.median(DIRECT_RUN)) for c in columns]
+        rows.append(["  Bridge / (codec + direct call)", *(f"{ratio:.2f}" for ratio in floors)])
+        mangums = [c.median(MANGUM) / c.median(CODEC) for c in columns]
+        rows.append(["  Mangum / codec", *(f"{ratio:.2f}" for ratio in mangums)])
+    title = f"1 MB body, {APPS[app][0]}: total time beside the base64 or UTF-8 work alone"
+    notes = [f"Goal: Bridge's total at most {MEGABYTE_GOAL} x that work alone."]
+    return Table(title, list(SOURCES), rows, notes)
+
+
+def import_tables(figures: Mapping[str, ImportFigure], runs: int) -> list[Table]:
+    """Each import; then bridge beside the httpx that it uses, which is what the goal is about."""
+    rows = [[name, f"{figure.least:.1f}", f"{figure.median:.1f}"] for name, figure in figures.items()]
+    absent = [variant.name for variant in IMPORTS if variant.name not in figures]
+    notes = [f"Not measured, because a package it needs is not installed: {name}." for name in absent]
+    title = f"Import: ms of CPU time in a fresh process, {runs} runs; all but the first after starlette"
+    compared = [
+        [f"{name} - {base}", _judged(figures[name].least - figures[base].least, IMPORT_GOAL)]
+        for name, base in _IMPORT_PAIRS
+        if name in figures and base in figures
+    ]
+    goal = f"Goal: `import bridge` at most {IMPORT_GOAL:.0f} ms more than importing the httpx it uses."
+    return [
+        Table(title, ["least", "median"], rows, notes),
+        Table("Import of bridge beside that of its httpx: ms more, by the least of the runs", ["ms"], compared, [goal]),
+    ]
+
+
+def _time(figures: Figures, name: str) -> str:
+    return f"{figures.median(name):.1f} ({figures.least(name):.1f})"
+
+
+def _judged(value: float, goal: float) -> str:
+    return f"{value:.2f} {'met' if value <= goal else 'missed'}"

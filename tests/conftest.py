@@ -1,0 +1,132 @@
+"""What every test may ask for, and the limits that hold for each of them."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+Event = dict[str, Any]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Both backends, for what promises both; a module that promises asyncio alone overrides this."""
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture
+def time_limit() -> int:
+    """Seconds that one test may take; a folder of slow tests overrides this."""
+    return 60
+
+
+@pytest.fixture(autouse=True)
+def _no_hang(time_limit: int) -> Iterator[None]:
+    """A test that hangs fails instead of holding up the suite, also where no async timeout reaches."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def give_up(signum: int, frame: object) -> None:
+        pytest.fail(f"The test took longer than {time_limit} s.")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    # Again and again, because what hangs may clean up after the first one, and hang there.
+    signal.setitimer(signal.ITIMER_REAL, time_limit, 5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have variables set that the package reads."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_LAMBDA_", "AWS_LWA_", "BRIDGE_")) or name == "REMOVE_BASE_PATH":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def nothing_unclosed() -> Iterator[None]:
+    """What a test left open is found at once, in the test that did it: pytest turns the warnings into failures."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+async def nothing_left(anyio_backend: str) -> AsyncIterator[None]:
+    """No task that the package started outlives the test (they all have names), and nothing is left unclosed."""
+    yield
+    gc.collect()
+    await anyio.wait_all_tasks_blocked()
+    assert [task.name for task in anyio.get_running_tasks() if str(task.name).startswith("bridge")] == []
+
+
+@pytest.fixture
+def make_event() -> Callable[..., Event]:
+    """Function URL events: the source that changes least between the client's request and the application's scope."""
+
+    def make(method: str = "GET", path: str = "/", **fields: Any) -> Event:
+        return {
+            "version": "2.0",
+            "rawPath": path,
+            "headers": {"host": "abc.lambda-url.eu-west-1.on.aws"},
+            "requestContext": {
+                "domainName": "abc.lambda-url.eu-west-1.on.aws",
+                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+            },
+            "isBase64Encoded": False,
+        } | fields
+
+    return make
+
+
+@pytest.fixture
+def start_python(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start `python` on a piece of code in a process of its own, where nothing was imported yet."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *options: str, **environ: str) -> "subprocess.Popen[str]":
+        file = tmp_path / f"main_{len(started)}.py"
+        file.write_text(code)
+        process = subprocess.Popen(
+            [sys.executable, *options, str(file)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run_python(
+    start_python: Callable[..., "subprocess.Popen[str]"],
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run `python` on a piece of code to its end."""
+
+    def run(code: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        process = start_python(code, *options, **environ)
+        stdout, stderr = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    return run

@@ -1,0 +1,86 @@
+"""The application behind both the bridge and the real server: it tells what it saw, or answers out of a table."""
+
+import hashlib
+import json
+from typing import Any, TypedDict
+
+from bridge._types import Receive, Scope, Send
+
+from .answers_table import ANSWERS
+
+__all__ = ["Report", "app", "body_report", "report_of"]
+
+_ANSWERS = {answer.target: answer for answer in ANSWERS}
+
+
+class Report(TypedDict):
+    """What the application saw, as JSON has it; bytes are latin-1 text."""
+
+    method: str
+    path: str
+    raw_path: str
+    query_string: str
+    root_path: str
+    headers: list[tuple[str, str]]
+    body: tuple[int, str]
+    http_version: str
+    scheme: str
+    client: str | None
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """A report on everything but the targets of the table of answers."""
+    body = await _whole(receive)
+    answer = _ANSWERS.get(scope["path"].removeprefix(scope["root_path"]))
+    if answer is not None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.raw_headers})
+        for part in answer.parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    report = json.dumps(_report(scope, body)).encode("ascii")
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(report))]
+    if scope["method"] == "HEAD":  # Nothing else of the response reaches the client.
+        headers.append((b"x-report", report))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": report})
+
+
+async def _whole(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _report(scope: Scope, body: bytes) -> dict[str, Any]:
+    client = scope["client"]
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "raw_path": scope["raw_path"].decode("latin-1"),
+        "query_string": scope["query_string"].decode("latin-1"),
+        "root_path": scope["root_path"],
+        "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+        "body": body_report(body),
+        "http_version": scope["http_version"],
+        "scheme": scope["scheme"],
+        "client": None if client is None else client[0],
+    }
+
+
+def body_report(body: bytes) -> tuple[int, str]:
+    """Length and digest: they are as good as the body, and 6 MB of it fit into a report."""
+    return len(body), hashlib.sha256(body).hexdigest()
+
+
+def report_of(headers: dict[str, list[str]], body: bytes) -> Report:
+    """The report out of a response to any method."""
+    report: Report = json.loads(body or headers["x-report"][0])
+    return {
+        **report,
+        "headers": [(name, value) for name, value in report["headers"]],
+        "body": (report["body"][0], report["body"][1]),
+    }

@@ -1,0 +1,334 @@
+"""What each AWS service makes of a client's request: one pure function for each event source.
+
+Written from AWS's documentation of each event. Where it is silent, the docstring says what is assumed. The set-up
+behind them: a REST API with the binary media type `*/*`, a CloudFront distribution that forwards every header.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from .exchange import ClientRequest, Headers, by_name, values_of
+
+__all__ = [
+    "EDGE_BODY_LIMITS",
+    "Encoder",
+    "alb_multi",
+    "alb_single",
+    "edge_origin",
+    "edge_origin_headers",
+    "edge_viewer",
+    "forwarded",
+    "function_url",
+    "http_api_headers",
+    "http_api_v1",
+    "http_api_v2",
+    "rest_api",
+    "vpc_lattice_v1",
+    "vpc_lattice_v2",
+]
+
+Event = dict[str, Any]
+
+# The stage is the first segment of the client's path; "" is an API behind a custom domain, or its default stage.
+Encoder = Callable[[ClientRequest, str], Event]
+
+TRACE_ID = "Root=1-67891233-abcdef012345678912345678"
+
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html: the types that a load
+# balancer passes as text. HTTP APIs, Function URLs and Lattice do the same.
+_TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
+
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-include-body-access.html
+EDGE_BODY_LIMITS = {"viewer-request": 40 * 1024, "origin-request": 1024 * 1024}
+
+
+def forwarded(request: ClientRequest) -> Headers:
+    """What a front end that ends the client's connection tells of it."""
+    return (
+        ("x-forwarded-for", request.peer),
+        ("x-forwarded-port", "443"),
+        ("x-forwarded-proto", "https"),
+        ("x-amzn-trace-id", TRACE_ID),
+    )
+
+
+def rest_api(request: ClientRequest, stage: str) -> Event:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+    The path stays encoded, query parameters are decoded, content-length and transfer-encoding are dropped.
+    """
+    headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() != "content-length"]
+    path = request.path.removeprefix(stage)
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "pathParameters": {"proxy": path.removeprefix("/")},
+        **_payload_v1_fields(request, headers),
+        "requestContext": {**_payload_v1_context(request, stage), "path": request.path, "resourcePath": "/{proxy+}"},
+        "body": b64encode(request.body).decode("ascii") if request.body else None,
+        "isBase64Encoded": bool(request.body),
+    }
+
+
+def http_api_v1(request: ClientRequest, stage: str) -> Event:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+    The path is decoded, as in payload 2.0: reports disagree on that. Query parameters are decoded.
+    """
+    return {
+        "version": "1.0",
+        "resource": "$default",
+        "path": _decoded_path(request.path),
+        "pathParameters": None,
+        **_payload_v1_fields(request, _received(request, http_api_headers(request))),
+        "requestContext": {**_payload_v1_context(request, stage), "path": _decoded_path(request.path)},
+        **_body_fields(request, none=None),
+    }
+
+
+def http_api_v2(request: ClientRequest, stage: str) -> Event:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+    The path is decoded, and ends at a question mark that was encoded. Cookies have a field of their own.
+    """
+    headers = _joined(_received(request, http_api_headers(request)))
+    cookie = headers.pop("cookie", None)
+    path = _decoded_path(request.path)
+    domain = "api.execute-api.eu-west-1.amazonaws.com"
+    return _payload_v2(request, headers, cookie, path=path, domain=domain, stage=stage.removeprefix("/") or "$default")
+
+
+def function_url(request: ClientRequest, _stage: str) -> Event:
+    """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+
+    Path and query stay as the client sent them. Cookies have a field of their own, and stay in the headers too.
+    """
+    headers = _joined(_received(request, forwarded(request)))
+    domain = "function.lambda-url.eu-west-1.on.aws"
+    return _payload_v2(request, headers, headers.get("cookie"), path=request.path, domain=domain, stage="$default")
+
+
+def alb_single(request: ClientRequest, _stage: str) -> Event:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+
+    Path and query parameters stay encoded; of repeated headers and parameters the last value wins.
+    """
+    headers = {name: values[-1] for name, values in by_name(_received(request, forwarded(request))).items()}
+    return _alb(request, {"headers": headers, "queryStringParameters": dict(_query_pairs(request.query))})
+
+
+def alb_multi(request: ClientRequest, _stage: str) -> Event:
+    """The same with the target group's attribute lambda.multi_value_headers.enabled: nothing is left out."""
+    headers = by_name(_received(request, forwarded(request)))
+    query = _listed(_query_pairs(request.query))
+    return _alb(request, {"multiValueHeaders": headers, "multiValueQueryStringParameters": query})
+
+
+def edge_viewer(request: ClientRequest, _stage: str) -> Event:
+    """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
+
+    Assumed: `uri` stays encoded; only the start of the documentation's example headers is the viewer's own.
+    """
+    return _edge(request, "viewer-request", list(request.headers))
+
+
+def edge_origin(request: ClientRequest, _stage: str) -> Event:
+    """The same behind CloudFront's cache, where it has added what it tells an origin."""
+    return _edge(request, "origin-request", _appended(request.headers, edge_origin_headers(request)))
+
+
+def edge_origin_headers(request: ClientRequest) -> Headers:
+    return (("x-forwarded-for", request.peer), ("via", "1.1 abcdef.cloudfront.net (CloudFront)"))
+
+
+def vpc_lattice_v1(request: ClientRequest, _stage: str) -> Event:
+    """https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
+
+    Headers are joined by commas. Assumed: path and query parameters stay encoded, and of a repeated parameter the
+    last value wins, because there is room for one.
+    """
+    body = _body_fields(request, none="")
+    return {
+        "raw_path": request.path,
+        "method": request.method,
+        "headers": _joined(_received(request, (("x-forwarded-for", request.peer),))),
+        "query_string_parameters": dict(_query_pairs(request.query)),
+        "body": body["body"],
+        "is_base64_encoded": body["isBase64Encoded"],
+    }
+
+
+def vpc_lattice_v2(request: ClientRequest, _stage: str) -> Event:
+    """The same with all values of headers and query parameters in lists."""
+    service = "arn:aws:vpc-lattice:eu-west-1:123456789012:"
+    return {
+        "version": "2.0",
+        "path": request.path,
+        "method": request.method,
+        "headers": by_name(_received(request, (("x-forwarded-for", request.peer),))),
+        "queryStringParameters": _listed(_query_pairs(request.query)),
+        **_body_fields(request, none=""),
+        "requestContext": {
+            "serviceNetworkArn": f"{service}servicenetwork/sn-0123456789abcdef0",
+            "serviceArn": f"{service}service/svc-0123456789abcdef0",
+            "targetGroupArn": f"{service}targetgroup/tg-0123456789abcdef0",
+            "identity": {"sourceVpcArn": "arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-0123456789abcdef0"},
+            "region": "eu-west-1",
+            "timeEpoch": "1735725600000000",
+        },
+    }
+
+
+def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
+    """The headers behind a front end that takes the whole body before it calls the function."""
+    headers = [pair for pair in _appended(request.headers, added) if pair[0].lower() != "transfer-encoding"]
+    if request.is_chunked:
+        headers.append(("content-length", str(len(request.body))))
+    return headers
+
+
+def _appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
+    """`headers` and those that AWS adds; x-forwarded-for goes behind what the client wrote there."""
+    new = dict(added)
+    kept = [(name, f"{value}, {new.pop(name.lower())}" if name.lower() in new else value) for name, value in headers]
+    return [*kept, *new.items()]
+
+
+def http_api_headers(request: ClientRequest) -> Headers:
+    """HTTP APIs tell the length of every body, of one that is not there too."""
+    is_framed = request.is_chunked or bool(values_of(request.headers, "content-length"))
+    return forwarded(request) + (() if is_framed else (("content-length", "0"),))
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: ",".join(values) for name, values in by_name(headers).items()}
+
+
+def _decoded_path(path: str) -> str:
+    """HTTP APIs decode the path once, and cut it at a question mark that this brings out."""
+    return unquote(path, errors="replace").partition("?")[0]
+
+
+def _query_pairs(query: str) -> list[tuple[str, str]]:
+    """Names and values as the client encoded them; a name without an equals sign has the empty value."""
+    split = (part.partition("=") for part in query.split("&") if part)
+    return [(name, value) for name, _, value in split]
+
+
+def _listed(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped
+
+
+def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
+    """Text as it is, everything else as base64. A JSON string holds no byte that is not UTF-8: assumed replaced."""
+    if not request.body:
+        return {"body": none, "isBase64Encoded": False}
+    media_type = "".join(values_of(request.headers, "content-type")[-1:]).partition(";")[0].strip().lower()
+    is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
+    if is_text and not values_of(request.headers, "content-encoding"):
+        return {"body": request.body.decode("utf-8", "replace"), "isBase64Encoded": False}
+    return {"body": b64encode(request.body).decode("ascii"), "isBase64Encoded": True}
+
+
+def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]]) -> Event:
+    """The last value of everything in one map, all values in another; null where there are none."""
+    multi: dict[str, list[str]] = {}
+    for name, value in headers:
+        multi.setdefault(name, []).append(value)
+    query = _listed(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
+    return {
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in multi.items()},
+        "multiValueHeaders": multi,
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "stageVariables": None,
+    }
+
+
+def _payload_v1_context(request: ClientRequest, stage: str) -> Event:
+    return {
+        "accountId": "123456789012",
+        "apiId": "api",
+        "domainName": "api.execute-api.eu-west-1.amazonaws.com" if stage else "api.example.com",
+        "httpMethod": request.method,
+        "identity": {"sourceIp": request.peer, "userAgent": None},
+        "protocol": f"HTTP/{request.http_version}",
+        "requestId": "request",
+        "stage": stage.removeprefix("/") or "$default",
+    }
+
+
+def _payload_v2(
+    request: ClientRequest, headers: dict[str, str], cookie: str | None, *, path: str, domain: str, stage: str
+) -> Event:
+    cookies = [] if cookie is None else [part.strip() for part in cookie.split(";")]
+    body = _body_fields(request, none=None)
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": request.query,
+        **({"cookies": cookies} if cookies else {}),
+        "headers": headers,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "domainName": domain,
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": f"HTTP/{request.http_version}",
+                "sourceIp": request.peer,
+                "userAgent": "",
+            },
+            "requestId": "request",
+            "routeKey": "$default",
+            "stage": stage,
+        },
+        **(body if request.body else {"isBase64Encoded": False}),
+    }
+
+
+def _alb(request: ClientRequest, parameters: Event) -> Event:
+    group = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/functions/0123456789abcdef"
+    return {
+        "requestContext": {"elb": {"targetGroupArn": group}},
+        "httpMethod": request.method,
+        "path": request.path,
+        **parameters,
+        **_body_fields(request, none=""),
+    }
+
+
+def _edge(request: ClientRequest, event_type: str, headers: list[tuple[str, str]]) -> Event:
+    listed: dict[str, list[dict[str, str]]] = {}
+    for name, value in headers:
+        listed.setdefault(name.lower(), []).append({"key": name, "value": value})
+    limit = EDGE_BODY_LIMITS[event_type]
+    config = {
+        "distributionDomainName": "d123.cloudfront.net",
+        "distributionId": "EXAMPLE",
+        "eventType": event_type,
+        "requestId": "request",
+    }
+    cf_request: Event = {
+        "clientIp": request.peer,
+        "headers": listed,
+        "method": request.method,
+        "querystring": request.query,
+        "uri": request.path,
+    }
+    if request.body:
+        cf_request["body"] = {
+            "action": "read-only",
+            "data": b64encode(request.body[:limit]).decode("ascii"),
+            "encoding": "base64",
+            "inputTruncated": len(request.body) > limit,
+        }
+    return {"Records": [{"cf": {"config": config, "request": cf_request}}]}

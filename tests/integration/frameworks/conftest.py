@@ -1,0 +1,55 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import django_app, fastapi_app, litestar_app, quart_app, starlette_app
+from .events import GATEWAYS, Gateway
+from .peers import Framework, Peers, Site
+
+FRAMEWORKS = [
+    Framework("starlette", starlette_app.make_app, has_background=True),
+    Framework("fastapi", fastapi_app.make_app, has_background=True),
+    Framework("django", django_app.make_app, has_lifespan=False),
+    Framework("litestar", litestar_app.make_app, has_background=True),
+    Framework("quart", quart_app.make_app),
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """None of these frameworks but Starlette runs on trio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of static files: `logo.png` has every byte, `style.css` is text that is not ASCII."""
+    directory = tmp_path_factory.mktemp("files")
+    (directory / "logo.png").write_bytes(bytes(range(256)) * 16)
+    (directory / "style.css").write_text("p::after { content: '→'; }\n", encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def peers(files: Path) -> Iterator[Peers]:
+    peers = Peers(files)
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
+def framework(request: pytest.FixtureRequest) -> Framework:
+    found: Framework = request.param
+    return found
+
+
+@pytest.fixture(params=GATEWAYS, ids=lambda gateway: gateway.name)
+def gateway(request: pytest.FixtureRequest) -> Gateway:
+    found: Gateway = request.param
+    return found
+
+
+@pytest.fixture
+def site(framework: Framework, gateway: Gateway, peers: Peers) -> Site:
+    return Site(framework, gateway, peers)

@@ -1,0 +1,135 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import BackgroundTasks, Cookie, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+__all__ = ["make_app"]
+
+EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+
+
+def item(name: str) -> dict[str, str]:
+    return {"name": name}
+
+
+async def tree(rest: str) -> dict[str, str]:
+    return {"rest": rest}
+
+
+async def query(request: Request) -> dict[str, Any]:
+    return {"pairs": request.query_params.multi_items()}
+
+
+async def filtered(tag: Annotated[list[str], Query()], limit: int = 10) -> dict[str, Any]:
+    """Not a route of every framework: validated parameters, which answer 422."""
+    return {"tag": tag, "limit": limit}
+
+
+async def form(request: Request) -> dict[str, Any]:
+    async with request.form() as data:
+        return {"pairs": data.multi_items()}
+
+
+async def upload(title: Annotated[str, Form()], file: Annotated[UploadFile, File()]) -> dict[str, Any]:
+    content = await file.read()
+    return {
+        "title": title,
+        "filename": file.filename,
+        "type": file.content_type,
+        "size": len(content),
+        "sha256": sha256(content).hexdigest(),
+    }
+
+
+async def echo(request: Request) -> Response:
+    return Response(await request.body(), headers={"content-type": request.headers["content-type"]})
+
+
+async def seen(request: Request) -> dict[str, Any]:
+    assert request.client is not None
+    return {"headers": sorted(request.headers.items()), "client": request.client.host, "scheme": request.url.scheme}
+
+
+async def cookies(
+    response: Response, a: Annotated[str | None, Cookie()] = None, b: Annotated[str | None, Cookie()] = None
+) -> dict[str, Any]:
+    response.set_cookie("theme", "dark", expires=EXPIRES)
+    response.set_cookie("visit", "1", httponly=True)
+    return {"cookies": {name: value for name, value in (("a", a), ("b", b)) if value is not None}}
+
+
+async def url(request: Request) -> dict[str, str]:
+    return {"url": str(request.url), "link": str(request.url_for("item", name="tea"))}
+
+
+async def moved(request: Request) -> RedirectResponse:
+    return RedirectResponse(request.url_for("item", name="tea"), status_code=302)
+
+
+async def slashed() -> dict[str, bool]:
+    return {"slashed": True}
+
+
+async def stream() -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        for number in range(3):
+            yield f"part {number}\n"
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def gate(request: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "before\n"
+        await request.scope["aws.context"].wait()
+        yield "after\n"
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def teapot() -> None:
+    raise HTTPException(418, "Short and stout", headers={"x-handle": "here"})
+
+
+async def boom() -> None:
+    raise RuntimeError("boom")
+
+
+def make_app(files: Path, journal: list[str]) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, str]]:
+        journal.append("startup")
+        yield {"greeting": "hello"}
+        journal.append("shutdown")
+
+    async def endless() -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            for number in count():
+                journal.append("part")
+                yield f"part {number}\n"
+
+        return StreamingResponse(parts(), media_type="text/plain")
+
+    async def state(request: Request) -> dict[str, Any]:
+        return {"starts": journal.count("startup"), "greeting": request.state.greeting}
+
+    async def later(tasks: BackgroundTasks) -> JSONResponse:
+        tasks.add_task(journal.append, "background")
+        return JSONResponse({}, status_code=202, background=tasks)
+
+    app = FastAPI(title="Shop", version="1", lifespan=lifespan)
+    app.get("/items/{name}", name="item")(item)
+    app.get("/tree/{rest:path}")(tree)
+    app.get("/slashed/")(slashed)
+    for view in (query, filtered, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state):
+        app.get(f"/{view.__name__}", response_model=None)(view)
+    for view in (form, upload, echo, later):
+        app.post(f"/{view.__name__}", response_model=None)(view)
+    app.mount("/static", StaticFiles(directory=files))
+    return app

@@ -1,0 +1,168 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.datastructures import State, UploadFile
+from litestar.datastructures.multi_dicts import MultiMixin
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect, Stream
+from litestar.static_files import create_static_files_router
+
+__all__ = ["make_app"]
+
+EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+
+AnyRequest = Request[Any, Any, State]
+
+
+def _pairs(values: MultiMixin[Any]) -> list[tuple[str, Any]]:
+    """`multi_items()` has no order."""
+    return [(key, value) for key in values.dict() for value in values.getall(key)]
+
+
+@get("/items/{item_name:str}", name="item", sync_to_thread=True)
+def item(request: AnyRequest) -> dict[str, str]:
+    return {"name": request.path_params["item_name"]}
+
+
+@get("/tree/{rest:path}")
+async def tree(request: AnyRequest) -> dict[str, str]:
+    # Litestar's own converter makes an absolute path of it.
+    return {"rest": str(request.path_params["rest"]).removeprefix("/")}
+
+
+@get("/query")
+async def show_query(request: AnyRequest) -> dict[str, Any]:
+    return {"pairs": _pairs(request.query_params)}
+
+
+@post("/form", status_code=200)
+async def form(request: AnyRequest) -> dict[str, Any]:
+    return {"pairs": _pairs(await request.form())}
+
+
+@post("/upload", status_code=200)
+async def upload(request: AnyRequest) -> dict[str, Any]:
+    data = await request.form()
+    file = data["file"]
+    assert isinstance(file, UploadFile)
+    content = await file.read()
+    return {
+        "title": data["title"],
+        "filename": file.filename,
+        "type": file.content_type,
+        "size": len(content),
+        "sha256": sha256(content).hexdigest(),
+    }
+
+
+@post("/echo", status_code=200)
+async def echo(request: AnyRequest) -> Response[bytes]:
+    return Response(await request.body(), headers={"content-type": request.headers["content-type"]})
+
+
+@get("/seen")
+async def seen(request: AnyRequest) -> dict[str, Any]:
+    assert request.client is not None
+    return {"headers": sorted(request.headers.items()), "client": request.client.host, "scheme": request.url.scheme}
+
+
+@get("/cookies")
+async def show_cookies(request: AnyRequest) -> Response[Any]:
+    response: Response[Any] = Response({"cookies": request.cookies})
+    # Seconds from now for Litestar, but a date that never changes for these tests; the standard library takes both.
+    response.set_cookie("theme", "dark", expires=EXPIRES)  # type: ignore[call-overload]
+    response.set_cookie("visit", "1", httponly=True)
+    return response
+
+
+@get("/url")
+async def url(request: AnyRequest) -> dict[str, str]:
+    return {"url": str(request.url), "link": request.url_for("item", item_name="tea")}
+
+
+@get("/moved", status_code=302)
+async def moved(request: AnyRequest) -> Redirect:
+    return Redirect(request.url_for("item", item_name="tea"))
+
+
+@get("/slashed/")
+async def slashed() -> dict[str, bool]:
+    return {"slashed": True}
+
+
+@get("/stream")
+async def stream() -> Stream:
+    async def parts() -> AsyncIterator[str]:
+        for number in range(3):
+            yield f"part {number}\n"
+
+    return Stream(parts(), media_type=MediaType.TEXT)
+
+
+@get("/gate")
+async def gate(request: AnyRequest) -> Stream:
+    async def parts() -> AsyncIterator[str]:
+        yield "before\n"
+        await request.scope["aws.context"].wait()  # type: ignore[typeddict-item]
+        yield "after\n"
+
+    return Stream(parts(), media_type=MediaType.TEXT)
+
+
+@get("/teapot")
+async def teapot() -> None:
+    raise HTTPException(status_code=418, detail="Short and stout", headers={"x-handle": "here"})
+
+
+@get("/boom")
+async def boom() -> None:
+    raise RuntimeError("boom")
+
+
+def make_app(files: Path, journal: list[str]) -> Litestar:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        journal.append("startup")
+        app.state.greeting = "hello"
+        yield
+        journal.append("shutdown")
+
+    @get("/endless")
+    async def endless() -> Stream:
+        async def parts() -> AsyncIterator[str]:
+            for number in count():
+                journal.append("part")
+                yield f"part {number}\n"
+
+        return Stream(parts(), media_type=MediaType.TEXT)
+
+    @get("/state")
+    async def show_state(state: State) -> dict[str, Any]:
+        return {"starts": journal.count("startup"), "greeting": state.greeting}
+
+    @post("/later")
+    async def later() -> Response[dict[str, str]]:
+        async def work() -> None:
+            journal.append("background")
+
+        return Response({}, status_code=202, background=BackgroundTask(work))
+
+    views = [item, tree, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
+    return Litestar(
+        route_handlers=[
+            *views,
+            boom,
+            endless,
+            show_state,
+            later,
+            create_static_files_router(path="/static", directories=[files]),
+        ],
+        lifespan=[lifespan],
+        logging_config=None,
+    )

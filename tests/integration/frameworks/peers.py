@@ -1,0 +1,143 @@
+"""The two ways to the same application: through an event and the bridge, and through a socket and uvicorn."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import uvicorn
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from bridge import Bridge
+
+from .events import Gateway, response_of
+
+__all__ = ["Framework", "Peers", "Site"]
+
+
+class MakeApp(Protocol):
+    def __call__(self, files: Path, journal: list[str]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One framework. `has_lifespan`, `has_background`: what it offers an application."""
+
+    name: str
+    make_app: MakeApp
+    has_lifespan: bool = True
+    has_background: bool = False
+
+
+@dataclass
+class Bridged:
+    """One application behind the bridge, for synchronous calls and for streams, each with a lifespan of its own."""
+
+    handler: Bridge
+    streaming: Bridge
+    portal: BlockingPortal
+    journal: list[str]
+
+    def answer(self, gateway: Gateway, request: httpx.Request) -> httpx.Response:
+        event = gateway.event(request)
+        if gateway.streams:
+            return self.portal.call(self._streamed, event)
+        return response_of(self.handler(event, None))
+
+    async def _streamed(self, event: dict[str, Any]) -> httpx.Response:
+        async with self.streaming.stream(event, None) as response:
+            return response_of(response.prelude, b"".join([part async for part in response.body]))
+
+
+@dataclass
+class Peers:
+    """Every application and server that the tests asked for so far, kept until the end of the session."""
+
+    files: Path
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _bridged: dict[str, Bridged] = field(default_factory=dict)
+    _servers: dict[tuple[str, str], httpx.Client] = field(default_factory=dict)
+
+    def bridged(self, framework: Framework) -> Bridged:
+        if framework.name not in self._bridged:
+            journal: list[str] = []
+            handler = Bridge(framework.make_app(files=self.files, journal=journal))
+            self._stack.callback(handler.close)
+            streaming = Bridge(framework.make_app(files=self.files, journal=[]))
+            portal = self._stack.enter_context(start_blocking_portal())
+            self._stack.enter_context(portal.wrap_async_context_manager(streaming))
+            self._bridged[framework.name] = Bridged(handler, streaming, portal, journal)
+        return self._bridged[framework.name]
+
+    def server(self, framework: Framework, root_path: str) -> httpx.Client:
+        """A client of the framework's application behind uvicorn, which knows that it is mounted at `root_path`."""
+        key = framework.name, root_path
+        if key not in self._servers:
+            app = framework.make_app(files=self.files, journal=[])
+            self._servers[key] = self._stack.enter_context(_served(app, root_path))
+        return self._servers[key]
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def _served(app: Any, root_path: str) -> Iterator[httpx.Client]:
+    """uvicorn on a loopback socket that listens before it starts, so that nothing has to wait until it does."""
+    config = uvicorn.Config(
+        app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
+    )
+    server = uvicorn.Server(config)
+    # asyncio only sends small responses at once, without waiting for more, where the protocol is named.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", trust_env=False) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One framework's application behind one event source, and the same behind a real server."""
+
+    framework: Framework
+    gateway: Gateway
+    peers: Peers = field(repr=False)
+
+    def url(self, path: str) -> str:
+        """What the client calls the application's `path`."""
+        return f"https://{self.gateway.host}{self.gateway.stage}{path}"
+
+    def ask_bridge(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """What the client gets through the bridge, which is the same as what it gets from uvicorn."""
+        request = self.gateway.request(method, path, **options)
+        bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
+        assert self._comparable(bridged) == self._comparable(self._ask_server(request, path))
+        return bridged
+
+    def _ask_server(self, request: httpx.Request, path: str) -> httpx.Response:
+        client = self.peers.server(self.framework, self.gateway.stage)
+        # The server puts the stage before the path itself, as it would behind a proxy that took it away.
+        return client.send(httpx.Request(request.method, client.base_url.join(path), headers=request.headers, content=request.content))
+
+    def _comparable(self, response: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers without those of one connection, and the body without its content-encoding."""
+        dropped = {"connection", "transfer-encoding"} | ({"content-length"} if self.gateway.streams else set())
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in dropped]
+        if self.gateway.joins_headers:
+            cookies = [pair for pair in headers if pair[0] == "set-cookie"]
+            headers = [(name, response.headers[name]) for name in dict(headers) if name != "set-cookie"] + cookies
+        return response.status_code, sorted(headers), response.content

@@ -1,0 +1,153 @@
+from typing import Any
+
+import pytest
+
+from bridge import Settings
+from tests.events import MISSING, load
+from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
+
+HOST = b"abc123def4.execute-api.eu-west-1.amazonaws.com"
+
+
+def in_stage(path: str, stage: object = "Prod", **overrides: Any) -> dict[str, Any]:
+    return load("http_api_v2", rawPath=path, requestContext__stage=stage, **overrides)
+
+
+def test_the_base_event_gives_the_whole_scope() -> None:
+    event = load("http_api_v2")
+    app = Answer()
+    answer(event, app)
+    assert app.body == b'{"qty": 2}'
+    headers = app.scope["headers"]
+    app.scope["headers"] = sorted(headers)  # where the cookie stands among them does not matter
+    assert app.scope == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/orders/café",
+        "raw_path": b"/orders/caf%C3%A9",
+        "query_string": b"tag=a&tag=b&q=x+y%26z",
+        "root_path": "",
+        "headers": [
+            (b"accept", b"application/json,text/html"),
+            (b"content-length", b"10"),
+            (b"content-type", b"application/json"),
+            (b"cookie", b"session=abc; theme=dark"),
+            (b"host", HOST),
+            (b"x-amzn-trace-id", b"Root=1-65a1b2c3-0123456789abcdef01234567"),
+            (b"x-forwarded-for", b"203.0.113.9"),
+            (b"x-forwarded-port", b"443"),
+            (b"x-forwarded-proto", b"https"),
+        ],
+        "client": ("203.0.113.9", 0),
+        "server": (HOST.decode(), 443),
+        "aws.event": event,
+        "aws.context": CONTEXT,
+    }
+
+
+def test_the_whole_result_has_joined_headers_and_cookies_apart() -> None:
+    assert answer(load("http_api_v2"), Answer(**JSON_RESPONSE)) == {
+        "statusCode": 201,
+        "headers": {"content-type": "application/json", "content-length": "9", "vary": "accept, cookie"},
+        "cookies": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+        "body": '{"id": 7}',
+        "isBase64Encoded": False,
+    }
+
+
+def test_an_answer_without_headers_or_body_still_has_all_fields() -> None:
+    # Without a statusCode API Gateway would make a 200 with a JSON body of the whole result.
+    expected = {"statusCode": 200, "headers": {}, "cookies": [], "body": "", "isBase64Encoded": False}
+    assert answer(load("http_api_v2"), Answer()) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "raw_path"),
+    [
+        ("/a/b", b"/a/b"),
+        ("/100%25", b"/100%2525"),
+        ("/100%", b"/100%25"),
+        ("/a b", b"/a%20b"),
+        ("/café", b"/caf%C3%A9"),
+        ("/a?b#c", b"/a%3Fb%23c"),
+        ("/:@!$&'()*+,;=~-._", b"/:@!$&'()*+,;=~-._"),
+    ],
+)
+def test_the_path_that_aws_decoded_is_not_unquoted_again(sent: str, raw_path: bytes) -> None:
+    scope = scope_of(load("http_api_v2", rawPath=sent))
+    assert (scope["path"], scope["raw_path"]) == (sent, raw_path)
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2", "a&b=", "q=%2B+%20&r=%FF", "a=b=c", "?", ""])
+def test_the_query_string_is_verbatim(query: str) -> None:
+    event = load("http_api_v2", rawQueryString=query, queryStringParameters={"z": "9"})
+    assert scope_of(event)["query_string"] == query.encode()
+
+
+@pytest.mark.parametrize("query", [None, MISSING])
+def test_without_a_raw_query_string_there_is_no_query(query: object) -> None:
+    # queryStringParameters would be a guess: repeats are joined by commas there.
+    assert scope_of(load("http_api_v2", rawQueryString=query))["query_string"] == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "stage", "expected"),
+    [
+        ("/x", "$default", ("", "/x")),
+        ("/$default/x", "$default", ("", "/$default/x")),
+        ("/Prod/x", "Prod", ("/Prod", "/Prod/x")),
+        ("/Prod/x/", "Prod", ("/Prod", "/Prod/x/")),
+        ("/Prod/", "Prod", ("/Prod", "/Prod/")),
+        ("/Prod", "Prod", ("/Prod", "/Prod/")),
+        ("/Production/x", "Prod", ("", "/Production/x")),
+        ("/x", "Prod", ("", "/x")),
+        ("/x", None, ("", "/x")),
+        ("/x", "", ("", "/x")),
+    ],
+)
+def test_a_named_stage_in_the_path_is_the_root_path(path: str, stage: object, expected: tuple[str, str]) -> None:
+    scope = scope_of(in_stage(path, stage))
+    assert (scope["root_path"], scope["path"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/Prod/x", "/x"), ("/Prod", "/"), ("/Production", "/Production"), ("/x", "/x")]
+)
+def test_a_stage_in_the_path_behind_a_custom_domain_is_not_the_clients(path: str, expected: str) -> None:
+    scope = scope_of(in_stage(path, requestContext__domainName="api.example.com"))
+    assert (scope["root_path"], scope["path"]) == ("", expected)
+
+
+def test_the_api_mapping_of_a_custom_domain_comes_from_the_settings() -> None:
+    event = in_stage("/Prod/x", requestContext__domainName="api.example.com")
+    scope = scope_of(event, Settings(root_path="/v1"))
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/v1", "/v1/x", b"/v1/x")
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/Prod/x", "/x"), ("/Prod", "/"), ("/x", "/x")])
+def test_stage_strip_leaves_the_stage_out(path: str, expected: str) -> None:
+    scope = scope_of(in_stage(path), Settings(stage="strip"))
+    assert (scope["root_path"], scope["path"]) == ("", expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/api/x", ("", "/x")), ("/api", ("", "/")), ("/apiary", ("", "/apiary")), ("/api/api/x", ("", "/api/x"))],
+)
+def test_the_base_path_is_stripped_once_by_whole_segments(path: str, expected: tuple[str, str]) -> None:
+    scope = scope_of(load("http_api_v2", rawPath=path), Settings(base_path="/api"))
+    assert (scope["root_path"], scope["path"]) == expected
+
+
+@pytest.mark.parametrize(("path", "base_path"), [("/Prod/x", "/Prod"), ("/Prod/api/x", "/Prod/api")])
+def test_the_base_path_is_a_prefix_of_the_events_path_stage_included(path: str, base_path: str) -> None:
+    scope = scope_of(in_stage(path), Settings(base_path=base_path))
+    assert (scope["root_path"], scope["path"]) == ("", "/x")
+
+
+def test_a_host_that_is_missing_or_nonsense_gives_way_to_the_domain() -> None:
+    assert scope_of(load("http_api_v2", headers__host=MISSING))["server"] == (HOST.decode(), 443)
+    assert scope_of(load("http_api_v2", headers__host="a:b"))["server"] == (HOST.decode(), 443)

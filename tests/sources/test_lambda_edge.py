@@ -1,0 +1,205 @@
+import logging
+from typing import Any
+
+import pytest
+
+from tests.events import MISSING, load
+from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, as_client, scope_of
+
+
+def edge(event_type: str = "viewer-request", **overrides: Any) -> dict[str, Any]:
+    """The base event with overrides within its request."""
+    overrides = {f"Records__0__cf__request__{key}": value for key, value in overrides.items()}
+    return load("lambda_edge", Records__0__cf__config__eventType=event_type, **overrides)
+
+
+def test_the_base_event_gives_the_whole_scope() -> None:
+    event = load("lambda_edge")
+    app = Answer()
+    answer(event, app)
+    assert app.body == b'{"qty": 2}'
+    assert app.scope == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/orders/café",
+        "raw_path": b"/orders/caf%C3%A9",
+        "query_string": b"tag=a&tag=b&q=x+y%26z",
+        "root_path": "",
+        "headers": [
+            (b"accept", b"application/json"),
+            (b"accept", b"text/html"),
+            (b"content-length", b"10"),
+            (b"content-type", b"application/json"),
+            (b"cookie", b"session=abc; theme=dark"),
+            (b"host", b"shop.example.com"),
+        ],
+        "client": ("203.0.113.9", 0),
+        "server": ("shop.example.com", 443),
+        "aws.event": event,
+        "aws.context": CONTEXT,
+    }
+
+
+def test_the_whole_result_has_a_status_of_text_and_no_read_only_header() -> None:
+    assert answer(load("lambda_edge"), Answer(**JSON_RESPONSE)) == {
+        "status": "201",
+        "statusDescription": "Created",
+        "headers": {
+            "content-type": [{"key": "content-type", "value": "application/json"}],
+            "vary": [{"key": "vary", "value": "accept"}, {"key": "vary", "value": "cookie"}],
+            "set-cookie": [
+                {"key": "set-cookie", "value": "a=1; Path=/"},
+                {"key": "set-cookie", "value": "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"},
+            ],
+        },
+        "body": '{"id": 7}',
+        "bodyEncoding": "text",
+    }
+
+
+def test_a_binary_body_is_base64_by_its_body_encoding() -> None:
+    app = Answer(headers=[(b"content-type", b"image/png")], content=b"\x89PNG")
+    assert answer(load("lambda_edge"), app) == {
+        "status": "200",
+        "statusDescription": "OK",
+        "headers": {"content-type": [{"key": "content-type", "value": "image/png"}]},
+        "body": "iVBORw==",
+        "bodyEncoding": "base64",
+    }
+
+
+def test_a_status_without_a_name_has_an_empty_description() -> None:
+    result = answer(load("lambda_edge"), Answer(status=599))
+    assert (result["status"], result["statusDescription"]) == ("599", "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "path", "raw_path"),
+    [("/a%20b", "/a b", b"/a%20b"), ("/a%252Fb", "/a%2Fb", b"/a%252Fb"), ("/\u00e9", "/\u00e9", b"/%C3%A9")],
+)
+def test_the_uri_is_unquoted_once(uri: str, path: str, raw_path: bytes) -> None:
+    scope = scope_of(edge(uri=uri))
+    assert (scope["path"], scope["raw_path"]) == (path, raw_path)
+
+
+@pytest.mark.parametrize("querystring", ["a=1&a=2", "a&b=", "q=%2B+%20", "a=%FF", "?", ""])
+def test_the_query_string_is_verbatim(querystring: str) -> None:
+    assert scope_of(edge(querystring=querystring))["query_string"] == querystring.encode()
+
+
+@pytest.mark.parametrize("event_type", ["viewer-request", "origin-request"])
+def test_both_request_events_are_answered(event_type: str) -> None:
+    assert answer(edge(event_type))["status"] == "200"
+
+
+@pytest.mark.parametrize(("proto", "scheme"), [("http", "http"), ("https", "https"), ("gopher", "https")])
+def test_the_scheme_is_cloudfronts_own_header(proto: str, scheme: str) -> None:
+    header = [{"key": "CloudFront-Forwarded-Proto", "value": proto}]
+    scope = scope_of(edge(**{"headers__cloudfront-forwarded-proto": header}))
+    assert (scope["scheme"], scope["server"]) == (scheme, ("shop.example.com", 80 if scheme == "http" else 443))
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.0", "1.0"), ("1.1", "1.1"), ("2.0", "2"), (None, "1.1")])
+def test_the_http_version_is_the_events_where_it_has_one(version: str | None, expected: str) -> None:
+    assert scope_of(edge(httpVersion=version))["http_version"] == expected
+
+
+def test_the_server_is_the_distribution_without_a_host_header() -> None:
+    assert scope_of(edge(headers__host=MISSING))["server"] == ("d111111abcdef8.cloudfront.net", 443)
+
+
+def test_an_item_without_a_key_still_counts() -> None:
+    assert scope_of(edge(headers={"x-a": [{"value": "1"}, {"key": "X-A", "value": "2"}]}, body=None))["headers"] == [
+        (b"x-a", b"1"),
+        (b"x-a", b"2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"data": "eyJxdHkiOiAyfQ==", "encoding": "base64"}, b'{"qty": 2}'),
+        ({"data": "caf\u00e9", "encoding": "text"}, "café".encode()),
+        ({"data": "", "encoding": "base64", "inputTruncated": False}, b""),
+        ({}, b""),
+        (None, b""),
+    ],
+)
+def test_the_body_is_decoded_by_its_encoding(body: object, expected: bytes) -> None:
+    app = Answer()
+    answer(edge(body=body), app)
+    assert app.body == expected
+
+
+def test_a_body_that_cloudfront_cut_short_gives_the_client_a_413(caplog: pytest.LogCaptureFixture) -> None:
+    app = Answer()
+    result = answer(edge(body__inputTruncated=True), app)
+    assert not app.scope
+    assert (result["status"], result["bodyEncoding"]) == ("413", "text")
+    (record,) = caplog.records
+    assert (record.levelno, "inputTruncated" in record.getMessage()) == (logging.ERROR, True)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-accel-buffering",
+        "x-accel-charset",
+        "x-accel-limit-rate",
+        "x-accel-redirect",
+        "x-amz-cf-id",
+        "x-amz-cf-pop",
+        "x-amzn-auth",
+        "x-amzn-cf-billing",
+        "x-amzn-cf-id",
+        "x-amzn-cf-xff",
+        "x-amzn-errortype",
+        "x-amzn-fle-profile",
+        "x-amzn-header-count",
+        "x-amzn-header-order",
+        "x-amzn-lambda-integration-tag",
+        "x-amzn-requestid",
+        "x-cache",
+        "x-edge-location",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "content-length",
+        "host",
+        "via",
+    ],
+)
+@pytest.mark.parametrize("event_type", ["viewer-request", "origin-request"])
+def test_a_header_that_cloudfront_refuses_is_dropped(event_type: str, header: str) -> None:
+    app = Answer(headers=[(header.title().encode(), b"0"), (b"etag", b'"1"')])
+    assert answer(edge(event_type), app)["headers"] == {"etag": [{"key": "etag", "value": '"1"'}]}
+
+
+@pytest.mark.parametrize("header", ["x-cache-status", "x-amz-meta-owner", "x-forwarded-host", "server", "warning"])
+def test_a_header_that_only_resembles_a_refused_one_is_kept(header: str) -> None:
+    result = answer(load("lambda_edge"), Answer(headers=[(header.encode(), b"0")]))
+    assert result["headers"] == {header: [{"key": header, "value": "0"}]}
+
+
+@pytest.mark.parametrize("header", ["if-none-match", "accept-encoding", "if-modified-since"])
+def test_request_headers_are_read_only_to_origin_requests_alone(header: str) -> None:
+    app = Answer(headers=[(header.encode(), b"0")])
+    assert as_client(answer(edge("origin-request"), app))[1] == []
+    assert as_client(answer(edge("viewer-request"), app))[1] == [(header, "0")]
+
+
+def test_a_dropped_header_is_logged_but_not_one_that_servers_always_send(caplog: pytest.LogCaptureFixture) -> None:
+    answer(load("lambda_edge"), Answer(headers=[(b"content-length", b"0"), (b"x-cache", b"Hit"), (b"etag", b"1")]))
+    (record,) = caplog.records
+    assert (record.levelno, "'x-cache'" in record.getMessage()) == (logging.WARNING, True)

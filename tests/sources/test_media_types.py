@@ -1,0 +1,124 @@
+from base64 import b64decode, b64encode
+from hashlib import shake_128
+
+import pytest
+
+from bridge import Settings
+from bridge.sources._media_types import DEFAULT_TEXT_MEDIA_TYPES, encode_body, is_text
+from tests.events import BASES, load
+from tests.sources.exchange import Answer, answer, as_client
+
+BINARY_UTF_8 = "a binary format whose bytes happen to be UTF-8".encode()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("text/plain", True),
+        ("text/html; charset=utf-8", True),
+        ("text/event-stream", True),
+        ("TEXT/HTML", True),
+        (" text/csv ;header=present", True),
+        ("application/json", True),
+        ("Application/JSON;charset=UTF-8", True),
+        ("application/problem+json", True),
+        ("application/vnd.api+json; profile=x", True),
+        ("application/atom+xml", True),
+        ("image/svg+xml", True),
+        ("application/xml", True),
+        ("application/javascript", True),
+        ("application/x-www-form-urlencoded", True),
+        ("application/yaml", True),
+        ("application/openapi+yaml", True),
+        ("application/octet-stream", False),
+        ("application/pdf", False),
+        ("application/zip", False),
+        ("application/grpc+proto", False),
+        ("image/png", False),
+        ("font/woff2", False),
+        ("multipart/form-data; boundary=x", False),
+        ("x-text/foo", False),
+        ("application/jsonish", False),
+        ("application/notjson", False),
+        ("application/x-json-archive", False),
+        ("image/x+json+zip", False),
+        ("application/octet-stream; charset=utf-8; type=text/plain", False),
+        ("+json", False),
+        ("", False),
+    ],
+)
+def test_the_media_type_without_its_parameters_decides(content_type: str, expected: bool) -> None:
+    assert is_text(content_type) is expected
+
+
+@pytest.mark.parametrize("media_type", DEFAULT_TEXT_MEDIA_TYPES)
+def test_every_entry_of_the_table_is_text(media_type: str) -> None:
+    assert is_text(media_type.replace("*/*", "application/x").replace("*", "x"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "content_type"),
+    [
+        ("application/vnd.acme", "application/vnd.acme; v=1"),
+        ("chemical/*", "Chemical/x-pdb"),
+        ("*/*+toml", "application/x+toml"),
+    ],
+)
+def test_the_settings_extend_the_table(entry: str, content_type: str) -> None:
+    app = Answer(headers=[(b"content-type", content_type.encode())], content=BINARY_UTF_8)
+    assert answer(load("rest_api"), app)["isBase64Encoded"] is True
+    result = answer(load("rest_api"), app, Settings(text_media_types=(entry,)))
+    assert (result["isBase64Encoded"], result["body"]) == (False, BINARY_UTF_8.decode())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content_encoding", "body", "expected"),
+    [
+        ("text/plain", None, "é€😀".encode(), ("é€😀", False)),
+        ("text/plain", "identity", b"a", ("a", False)),
+        ("text/plain", "", b"a", ("a", False)),
+        # Another charset than UTF-8: text in base64 still has its bytes.
+        ("text/plain; charset=latin-1", None, b"\xe9", ("6Q==", True)),
+        ("text/plain; charset=utf-16", None, "a".encode("utf-16"), (b64encode("a".encode("utf-16")).decode(), True)),
+        # A byte order mark is content too.
+        ("text/plain", None, b"\xef\xbb\xbfa", ("\ufeffa", False)),
+        ("text/plain", None, b"\x00\r\n", ("\x00\r\n", False)),
+        # UTF-8 that Python refuses, because no other UTF-8 would come back.
+        ("text/plain", None, b"\xed\xa0\x80", ("7aCA", True)),
+        ("text/plain", None, b"\xc0\x80", ("wIA=", True)),
+        # Compressed, even if it looks like text.
+        ("text/plain", "gzip", b"a", ("YQ==", True)),
+        ("application/json", "br", b"a", ("YQ==", True)),
+        ("text/plain", "Identity , gzip", b"a", ("YQ==", True)),
+        # Without a type the bytes decide.
+        (None, None, b"a", ("a", False)),
+        (None, None, b"\xff", ("/w==", True)),
+        ("image/png", None, b"a", ("YQ==", True)),
+        # Nothing is nothing either way.
+        ("image/png", None, b"", ("", False)),
+        ("text/plain", "gzip", b"", ("", False)),
+        (None, None, b"", ("", False)),
+    ],
+)
+def test_a_body_is_text_only_if_utf_8_gives_its_bytes_back(
+    content_type: str | None, content_encoding: str | None, body: bytes, expected: tuple[str, bool]
+) -> None:
+    assert encode_body(body, content_type, content_encoding) == expected
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/json", "image/png", "nonsense"])
+def test_any_bytes_come_back_whatever_their_type(content_type: str | None) -> None:
+    bodies = [bytes([byte]) for byte in range(256)]
+    bodies += [shake_128(b"%d" % size).digest(size) for size in range(300)]
+    bodies += [chr(code).encode("utf-8", "surrogatepass") for code in range(0, 0x110000, 0xFFF)]
+    for body in bodies:
+        text, is_base64 = encode_body(body, content_type)
+        assert (b64decode(text, validate=True) if is_base64 else text.encode("utf-8")) == body
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("content_type", [b"text/plain", b"application/octet-stream"])
+def test_every_source_gives_any_bytes_back(name: str, content_type: bytes) -> None:
+    body = bytes(range(256)) + shake_128(content_type).digest(1000)
+    result = answer(load(name), Answer(headers=[(b"content-type", content_type)], content=body))
+    assert as_client(result) == (200, [("content-type", content_type.decode())], body)

@@ -1,0 +1,123 @@
+from urllib.parse import unquote_to_bytes
+
+import pytest
+
+from bridge import Settings
+from bridge.sources._path import has_prefix, place, strip_prefix
+from tests.events import load
+from tests.sources.exchange import scope_of
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "expected"),
+    [
+        ("/prod/x", "/prod", True),
+        ("/prod", "/prod", True),
+        ("/prod/", "/prod", True),
+        ("/production", "/prod", False),
+        ("/x/prod", "/prod", False),
+        ("/Prod/x", "/prod", False),
+    ],
+)
+def test_a_prefix_is_whole_segments(path: str, prefix: str, expected: bool) -> None:
+    assert has_prefix(path, prefix) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "expected"),
+    [
+        ("/api/x", "/api", "/x"),
+        ("/api", "/api", "/"),
+        ("/api/", "/api", "/"),
+        ("/api/api/x", "/api", "/api/x"),
+        ("/apiary", "/api", "/apiary"),
+        ("/x", "", "/x"),
+    ],
+)
+def test_a_prefix_is_stripped_once_and_leaves_a_path(path: str, prefix: str, expected: str) -> None:
+    assert strip_prefix(path, prefix) == expected
+
+
+@pytest.mark.parametrize(
+    "path", ["/a b", "/100%25", "/%", "/é€😀", "/a?b#c", "/:@!$&'()*+,;=~-._", "/[]{}|\\^`\"<>", "/\x00"]
+)
+def test_a_decoded_path_gets_a_target_in_ascii_that_gives_it_back(path: str) -> None:
+    scope = scope_of(load("http_api_v2", rawPath=path))
+    assert scope["path"] == path
+    assert not set(scope["raw_path"]) & set(b" ?#\x00")
+    assert unquote_to_bytes(scope["raw_path"]).decode() == path
+
+
+@pytest.mark.parametrize(
+    ("path", "raw_path"),
+    [
+        ("/a%2Fb%20c", b"/a%2Fb%20c"),
+        ("/%", b"/%"),
+        ("/%e9%zz", b"/%e9%zz"),
+        ('/[a]"<>', b'/[a]"<>'),
+        ("/a b", b"/a%20b"),
+        ("/é", b"/%C3%A9"),
+        ("/a?b#c", b"/a%3Fb%23c"),
+        ("/a\r\nb", b"/a%0D%0Ab"),
+        ("/\ud800", b"/%3F"),
+    ],
+)
+def test_an_encoded_path_changes_only_where_no_client_can_have_sent_it(path: str, raw_path: bytes) -> None:
+    assert scope_of(load("function_url", rawPath=path))["raw_path"] == raw_path
+
+
+@pytest.mark.parametrize(
+    ("query", "query_string"), [("a=%2B+&b?#", b"a=%2B+&b?#"), ("a=b c", b"a=b%20c"), ("é\n", b"%C3%A9%0A")]
+)
+def test_an_encoded_query_changes_only_where_no_client_can_have_sent_it(query: str, query_string: bytes) -> None:
+    assert scope_of(load("function_url", rawQueryString=query))["query_string"] == query_string
+
+
+@pytest.mark.parametrize("name", ["function_url", "http_api_v2"])
+def test_half_a_surrogate_pair_breaks_neither_path_nor_query(name: str) -> None:
+    scope = scope_of(load(name, rawPath="/\ud800", rawQueryString="\ud800"))
+    assert (scope["path"], scope["raw_path"]) == ("/?", b"/%3F")
+    assert scope["query_string"] in (b"?", b"%3F")
+
+
+@pytest.mark.parametrize(
+    ("path", "inside", "outside", "settings", "expected"),
+    [
+        ("/x", "", "", {}, ("/x", "")),
+        ("/s/x", "/s", "", {}, ("/s/x", "/s")),
+        ("/s", "/s", "", {}, ("/s/", "/s")),
+        ("/x", "", "/s", {}, ("/s/x", "/s")),
+        ("/s/x", "/s", "", {"stage": "strip"}, ("/x", "")),
+        ("/x", "", "/s", {"stage": "strip"}, ("/x", "")),
+        ("/b/x", "", "/s", {"base_path": "/b"}, ("/s/x", "/s")),
+        ("/s/x", "/s", "", {"base_path": "/s"}, ("/x", "")),
+        ("/x", "", "", {"root_path": "/r"}, ("/r/x", "/r")),
+        ("/r/x", "", "", {"root_path": "/r"}, ("/r/x", "/r")),
+        ("/rx", "", "", {"root_path": "/r"}, ("/r/rx", "/r")),
+        ("/x", "", "/s", {"root_path": "/r"}, ("/r/s/x", "/r/s")),
+        ("/s/x", "/s", "", {"root_path": "/r"}, ("/r/s/x", "/r/s")),
+        ("/r/x", "/r", "", {"root_path": "/r"}, ("/r/x", "/r")),
+        ("/b/x", "", "", {"base_path": "/b", "root_path": "/r"}, ("/r/x", "/r")),
+        ("/x", "", "/s", {"stage": "strip", "root_path": "/r"}, ("/r/x", "/r")),
+    ],
+)
+def test_path_and_root_path_make_the_clients_url(
+    path: str, inside: str, outside: str, settings: dict[str, str], expected: tuple[str, str]
+) -> None:
+    assert place(path, Settings(**settings), inside=inside, outside=outside) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("slash", ["/api", "/api/"])
+def test_the_base_path_may_end_in_a_slash(slash: str) -> None:
+    scope = scope_of(load("alb", path="/api/x"), Settings(base_path=slash))
+    assert scope["path"] == "/x"
+
+
+@pytest.mark.parametrize("name", ["alb", "function_url", "http_api_v1", "http_api_v2", "vpc_lattice_v2", "rest_api"])
+def test_every_source_has_the_settings_root_path_and_base_path(name: str) -> None:
+    key = {"function_url": "rawPath", "http_api_v2": "rawPath"}.get(name, "path")
+    event = load(name, **{key: "/api/x"})
+    if name == "rest_api":
+        event["requestContext"]["path"] = "/api/x"
+    scope = scope_of(event, Settings(base_path="/api", root_path="/shop"))
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/shop", "/shop/x", b"/shop/x")

@@ -1,0 +1,210 @@
+import pytest
+
+from bridge import Settings
+from tests.events import MISSING, load
+from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
+
+HOST = b"abc123def4.execute-api.eu-west-1.amazonaws.com"
+
+
+def test_the_base_event_gives_the_whole_scope() -> None:
+    event = load("rest_api")
+    app = Answer()
+    answer(event, app)
+    assert app.body == b'{"qty": 2}'
+    assert app.scope == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/prod/orders/café",
+        "raw_path": b"/prod/orders/caf%C3%A9",
+        "query_string": b"tag=a&tag=b&q=x+y%26z",
+        "root_path": "/prod",
+        "headers": [
+            (b"accept", b"application/json"),
+            (b"accept", b"text/html"),
+            (b"content-type", b"application/json"),
+            (b"cookie", b"session=abc; theme=dark"),
+            (b"host", HOST),
+            (b"x-amzn-trace-id", b"Root=1-65a1b2c3-0123456789abcdef01234567"),
+            (b"x-forwarded-for", b"203.0.113.9"),
+            (b"x-forwarded-port", b"443"),
+            (b"x-forwarded-proto", b"https"),
+            # API Gateway drops the client's own.
+            (b"content-length", b"10"),
+        ],
+        "client": ("203.0.113.9", 0),
+        "server": (HOST.decode(), 443),
+        "aws.event": event,
+        "aws.context": CONTEXT,
+    }
+
+
+def test_the_whole_result_has_all_headers_in_multi_value_headers() -> None:
+    assert answer(load("rest_api"), Answer(**JSON_RESPONSE)) == {
+        "statusCode": 201,
+        "multiValueHeaders": {
+            "content-type": ["application/json"],
+            "content-length": ["9"],
+            "vary": ["accept", "cookie"],
+            "set-cookie": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+        },
+        "body": '{"id": 7}',
+        "isBase64Encoded": False,
+    }
+
+
+def test_an_answer_without_headers_or_body_still_has_all_fields() -> None:
+    expected = {"statusCode": 200, "multiValueHeaders": {}, "body": "", "isBase64Encoded": False}
+    assert answer(load("rest_api"), Answer()) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "path", "raw_path"),
+    [
+        ("/a%2Fb", "/prod/a/b", b"/prod/a%2Fb"),
+        ("/a%252Fb", "/prod/a%2Fb", b"/prod/a%252Fb"),
+        ("/my%20test%20url", "/prod/my test url", b"/prod/my%20test%20url"),
+        ("/a+b", "/prod/a+b", b"/prod/a+b"),
+        ("/%FF", "/prod/\ufffd", b"/prod/%FF"),
+        ("/\u00e9?#", "/prod/\u00e9?#", b"/prod/%C3%A9%3F%23"),
+        ("/", "/prod/", b"/prod/"),
+    ],
+)
+def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> None:
+    scope = scope_of(load("rest_api", path=sent, requestContext__path="/prod" + sent))
+    assert (scope["path"], scope["raw_path"], scope["root_path"]) == (path, raw_path, "/prod")
+
+
+@pytest.mark.parametrize(
+    ("path", "full", "resource", "parameters", "expected"),
+    [
+        # The API's own domain: the stage is in front of everything.
+        ("/x", "/prod/x", "/x", None, ("/prod", "/prod/x")),
+        ("/", "/prod/", "/", None, ("/prod", "/prod/")),
+        ("/", "/prod", "/", None, ("/prod", "/prod/")),
+        ("/prod/x", "/prod/prod/x", "/{proxy+}", {"proxy": "prod/x"}, ("/prod", "/prod/prod/x")),
+        ("/x/", "/prod/x/", "/x", None, ("/prod", "/prod/x/")),
+        ("/x", "/prod/x/", "/x", None, ("/prod", "/prod/x/")),
+        # A custom domain with a base path mapping: the resource tells how long that is.
+        ("/api/x", "/api/x", "/x", None, ("/api", "/api/x")),
+        ("/api/x/y", "/api/x/y", "/{proxy+}", {"proxy": "x/y"}, ("/api", "/api/x/y")),
+        ("/api/v1/orders/7", "/api/v1/orders/7", "/orders/{id}", {"id": "7"}, ("/api/v1", "/api/v1/orders/7")),
+        ("/api/a%20b", "/api/a%20b", "/{name}", {"name": "a b"}, ("/api", "/api/a%20b")),
+        ("/api", "/api", "/", None, ("/api", "/api/")),
+        # A custom domain mapped to the stage itself, and the console's test: no prefix at all.
+        ("/x", "/x", "/x", None, ("", "/x")),
+        ("/", "/", "/", None, ("", "/")),
+        ("/x/y", "/x/y", "/{proxy+}", {"proxy": "x/y"}, ("", "/x/y")),
+        # Nothing can be proven.
+        ("/api/x", "/api/x", None, None, ("", "/api/x")),
+        ("/api/x", "/api/x", "/{proxy+}", None, ("", "/api/x")),
+        ("/api/x", None, "/x", None, ("", "/api/x")),
+        ("/api/x", "/elsewhere", "/x", None, ("", "/api/x")),
+        ("/xapi/x", "/xapi/x", "/pi/x", None, ("", "/xapi/x")),
+    ],
+)
+def test_root_path_is_what_the_clients_path_has_before_the_resource(
+    path: str, full: str | None, resource: str | None, parameters: object, expected: tuple[str, str]
+) -> None:
+    event = load(
+        "rest_api", path=path, requestContext__path=full, resource=resource, pathParameters=parameters
+    )
+    scope = scope_of(event)
+    assert (scope["root_path"], scope["raw_path"].decode()) == expected
+
+
+def test_a_path_without_a_leading_slash_gets_one() -> None:
+    scope = scope_of(load("rest_api", path="x", requestContext__path="/prod/x"))
+    assert (scope["root_path"], scope["path"]) == ("/prod", "/prod/x")
+
+
+def test_an_encoded_root_path_is_decoded_like_the_path() -> None:
+    scope = scope_of(load("rest_api", path="/x", requestContext__path="/my%20stage/x"))
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/my stage", "/my stage/x", b"/my%20stage/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "full", "expected"),
+    [("/x", "/prod/x", "/x"), ("/prod/x", "/prod/prod/x", "/prod/x"), ("/", "/prod/", "/")],
+)
+def test_stage_strip_leaves_the_stage_out(path: str, full: str, expected: str) -> None:
+    event = load("rest_api", path=path, requestContext__path=full)
+    scope = scope_of(event, Settings(stage="strip"))
+    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("", expected, expected.encode())
+
+
+def test_stage_strip_leaves_a_base_path_mapping_out() -> None:
+    event = load("rest_api", path="/api/x", requestContext__path="/api/x", resource="/x")
+    scope = scope_of(event, Settings(stage="strip"))
+    assert (scope["root_path"], scope["path"]) == ("", "/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/api/x", "/prod/x"), ("/api", "/prod/"), ("/apiary", "/prod/apiary"), ("/x", "/prod/x")]
+)
+def test_the_base_path_is_taken_out_of_the_path_by_whole_segments(path: str, expected: str) -> None:
+    event = load("rest_api", path=path, requestContext__path="/prod" + path)
+    scope = scope_of(event, Settings(base_path="/api"))
+    assert (scope["root_path"], scope["path"]) == ("/prod", expected)
+
+
+def test_the_base_path_of_a_custom_domain_can_be_stripped() -> None:
+    event = load("rest_api", path="/api/x", requestContext__path="/api/x", resource="/x")
+    scope = scope_of(event, Settings(base_path="/api"))
+    assert (scope["root_path"], scope["path"]) == ("", "/x")
+
+
+@pytest.mark.parametrize(
+    ("multi", "single", "query_string"),
+    [
+        ({"a": ["1", "2"], "b": ["3"]}, {"a": "2", "b": "3"}, b"a=1&a=2&b=3"),
+        (None, {"a": "1"}, b"a=1"),
+        ({}, {"a": "1"}, b"a=1"),
+        (None, None, b""),
+        ({"a": ["x y+z&=%"]}, None, b"a=x+y%2Bz%26%3D%25"),
+        ({"\u00e9[]": ["\u20ac"]}, None, b"%C3%A9%5B%5D=%E2%82%AC"),
+        ({"a": [""]}, None, b"a="),
+        ({"a": [None]}, None, b"a"),
+        ({"a": None}, None, b"a"),
+        ({"a": ["\ud800"]}, None, b"a=%3F"),
+    ],
+)
+def test_query_parameters_that_aws_decoded_are_encoded_again(
+    multi: object, single: object, query_string: bytes
+) -> None:
+    event = load("rest_api", multiValueQueryStringParameters=multi, queryStringParameters=single)
+    assert scope_of(event)["query_string"] == query_string
+
+
+def test_names_that_differ_in_case_alone_are_two_headers() -> None:
+    event = load("rest_api", multiValueHeaders={"FOO": ["1"], "foo": ["2"]}, headers=None, body=None)
+    assert scope_of(event)["headers"] == [(b"foo", b"1"), (b"foo", b"2")]
+
+
+def test_a_header_that_only_the_single_value_map_has_is_added() -> None:
+    event = load(
+        "rest_api", multiValueHeaders={"A": ["1", "2"]}, headers={"a": "2", "B": "3"}, body=None
+    )
+    assert scope_of(event)["headers"] == [(b"a", b"1"), (b"a", b"2"), (b"b", b"3")]
+
+
+def test_null_multi_value_headers_leave_the_single_ones() -> None:
+    event = load("rest_api", multiValueHeaders=None, headers={"A": "1"}, body=None)
+    assert scope_of(event)["headers"] == [(b"a", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "version"),
+    [("HTTP/1.0", "1.0"), ("HTTP/1.1", "1.1"), ("HTTP/2.0", "2"), ("HTTP/2", "2"), ("?", "1.1"), (None, "1.1")],
+)
+def test_the_http_version_is_the_request_contexts(protocol: str | None, version: str) -> None:
+    assert scope_of(load("rest_api", requestContext__protocol=protocol))["http_version"] == version
+
+
+def test_a_request_context_that_is_missing_loses_no_more_than_it_says() -> None:
+    scope = scope_of(load("rest_api", requestContext=MISSING))
+    assert (scope["path"], scope["root_path"], scope["client"]) == ("/orders/café", "", None)
+    assert scope["server"] == (HOST.decode(), 443)

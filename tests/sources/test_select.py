@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+
+from bridge import DEFAULT_SOURCES
+from bridge.errors import UnsupportedEvent
+from bridge.sources import select_source
+from tests.events import BASES, MISSING, load
+
+
+@pytest.mark.parametrize(("event", "source"), BASES.items())
+def test_each_base_event_picks_its_own_source(event: str, source: str) -> None:
+    assert select_source(load(event)).name == source
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_the_order_of_sources_matters_only_where_one_version_field_decides(name: str) -> None:
+    # What several sources know: a Function URL's event is an HTTP API's but for its domain, a REST API's has no version.
+    also = {"function-url": ["http-api-v2"], "http-api-v1": ["rest-api"]}
+    event = load(name)
+    known = [source.name for source in DEFAULT_SOURCES if source.matches(event)]
+    assert known == [BASES[name], *also.get(BASES[name], [])]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "source"),
+    [
+        ("function_url", {"requestContext__domainName": "api.example.com"}, "http-api-v2"),
+        ("http_api_v2", {"requestContext__domainName": "a.lambda-url.eu-west-1.on.aws"}, "function-url"),
+        ("http_api_v2", {"requestContext__domainName": None}, "http-api-v2"),
+        ("http_api_v1", {"version": MISSING}, "rest-api"),
+        ("rest_api", {"version": "1.0"}, "http-api-v1"),
+        ("rest_api", {"resource": MISSING}, "rest-api"),
+        ("rest_api", {"requestContext": MISSING}, "rest-api"),
+        ("rest_api", {"requestContext": None}, "rest-api"),
+        ("vpc_lattice_v2", {"requestContext__serviceArn": MISSING}, "vpc-lattice-v2"),
+        ("vpc_lattice_v2", {"requestContext__serviceNetworkArn": MISSING}, "vpc-lattice-v2"),
+        ("lambda_edge", {"Records__0__cf__response": None}, "lambda-edge"),
+        ("alb", {"requestContext__elb": None}, "alb"),
+    ],
+)
+def test_a_source_is_told_by_its_discriminating_field(name: str, overrides: dict[str, Any], source: str) -> None:
+    assert select_source(load(name, **overrides)).name == source
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("rest_api", "httpMethod"),
+        ("http_api_v1", "httpMethod"),
+        ("http_api_v2", "version"),
+        ("http_api_v2", "requestContext__http"),
+        ("function_url", "requestContext"),
+        ("lambda_edge", "Records__0__cf__request"),
+        ("vpc_lattice_v1", "raw_path"),
+        ("vpc_lattice_v1", "method"),
+        ("vpc_lattice_v2", "version"),
+        ("vpc_lattice_v2", "requestContext"),
+    ],
+)
+def test_an_event_without_the_discriminating_field_is_unsupported(name: str, key: str) -> None:
+    with pytest.raises(UnsupportedEvent):
+        select_source(load(name, **{key: MISSING}))
+
+
+def test_only_the_given_sources_are_tried() -> None:
+    (alb,) = (source for source in DEFAULT_SOURCES if source.name == "alb")
+    assert select_source(load("alb"), [alb]) is alb
+    with pytest.raises(UnsupportedEvent):
+        select_source(load("rest_api"), [alb])
+
+
+def test_a_source_names_itself_once() -> None:
+    names = [source.name for source in DEFAULT_SOURCES]
+    assert sorted(names) == sorted(set(BASES.values()))
