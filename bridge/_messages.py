@@ -5,13 +5,21 @@ need: its event already holds the parts. These subclasses keep the parts and bui
 first time somebody asks for them, so that they are still whole httpx objects to a transport or a source of your own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpx
-from bridge._types import HeaderPairs
 
-__all__ = ["CompleteResponse", "EventRequest", "header_pairs"]
+if TYPE_CHECKING:
+    from bridge._types import HeaderPairs
+
+__all__ = ["SPEC_VERSION", "CompleteResponse", "EventRequest", "header_pairs"]
+
+# The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError once nobody
+# reads, and applications need no task that listens for it.
+SPEC_VERSION = "2.4"
 
 
 class EventRequest(httpx.Request):

@@ -1,21 +1,21 @@
 """The spine: a Lambda event to an httpx request, through a transport, and the httpx response to a Lambda result."""
 
+from __future__ import annotations
+
 import atexit
+import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import anyio
 
 from bridge._httpx import httpx
-from bridge._logging import logger
 from bridge._loop import OwnLoop
 from bridge._messages import CompleteResponse, header_pairs
-from bridge._types import ASGIApp, Event, LifespanMode, Result
 from bridge.errors import ConfigurationError, InvalidMessage, LoopClosedError, MalformedEvent, ProtocolError
 from bridge.lifespan import Lifespan, make_lifespan
 from bridge.settings import Settings, in_lambda
@@ -24,7 +24,12 @@ from bridge.sources._prelude import encode_prelude
 from bridge.sources._response import has_body
 from bridge.transports import InProcessTransport
 
+if TYPE_CHECKING:
+    from bridge._types import ASGIApp, Event, LifespanMode, Result
+
 __all__ = ["Bridge", "Handler", "StreamedResponse"]
+
+logger = logging.getLogger("bridge")
 
 
 class Transport(Protocol):
@@ -37,15 +42,17 @@ class Transport(Protocol):
         """The whole response."""
 
 
-@dataclass(frozen=True, slots=True)
 class StreamedResponse:
     """A response under way. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, as they come.
 
     Iterating `body` raises what the application raised in the middle of it: then the stream is broken, not complete.
     """
 
-    prelude: dict[str, Any]
-    body: AsyncIterator[bytes]
+    __slots__ = ("body", "prelude")
+
+    def __init__(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> None:
+        self.prelude = prelude
+        self.body = body
 
 
 class Handler:
@@ -262,7 +269,7 @@ class Bridge(Handler):
             raise ConfigurationError(
                 f"Expected an ASGI application, but got {type(app).__name__}, which is no callable."
             )
-        if lifespan not in get_args(LifespanMode):
+        if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
         self.app = app
         super().__init__(

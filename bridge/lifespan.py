@@ -7,18 +7,24 @@ supports the protocol can only be told by what it does: one that raises or retur
 not know lifespan scopes ("auto" goes on without, "on" fails); one that fails after that has a startup that failed.
 """
 
+from __future__ import annotations
+
 import asyncio
+import logging
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from bridge._logging import logger
 from bridge._tasks import ApplicationTask
-from bridge._types import ASGIApp, LifespanMode, Message
 from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
 
+if TYPE_CHECKING:
+    from bridge._types import ASGIApp, LifespanMode, Message
+
 __all__ = ["Lifespan", "LifespanOff", "LifespanOn", "make_lifespan"]
+
+logger = logging.getLogger("bridge")
 
 # The version of the lifespan specification; 2.0 is the newest.
 SPEC_VERSION = "2.0"

@@ -4,25 +4,28 @@ An explicit argument beats the environment, the environment beats the default. N
 here what they mean there; names of our own start with BRIDGE_.
 """
 
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from bridge._logging import logger
 from bridge.errors import ConfigurationError
 
 __all__ = ["Settings", "StageMode", "in_lambda"]
 
+logger = logging.getLogger("bridge")
+
 StageMode = Literal["root_path", "strip"]
 
+# Patterns are compiled when a setting needs them: most environments set nothing.
 # A path prefix in whole segments: "/api", "/api/v1". No query, no fragment, no white space.
-_PREFIX = re.compile(r"(/[^/?#\s]+)+")
+_PREFIX = r"(/[^/?#\s]+)+"
 
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
-_MEDIA_TYPE = re.compile(rf"{_NAME}/(?:\*|(?:\*\+)?{_NAME})|\*/\*\+{_NAME}")
+_MEDIA_TYPE = rf"{_NAME}/(?:\*|(?:\*\+)?{_NAME})|\*/\*\+{_NAME}"
 
 
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
@@ -86,7 +89,7 @@ def _prefix(name: str, value: object) -> str:
     """`value` without the slash at its end; "" and "/" both mean that there is no prefix."""
     if value is None or value in ("", "/"):
         return ""
-    if isinstance(value, str) and _PREFIX.fullmatch(prefix := value.removesuffix("/")):
+    if isinstance(value, str) and re.fullmatch(_PREFIX, prefix := value.removesuffix("/")):
         return prefix
     raise _refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
 
@@ -95,7 +98,7 @@ def _media_types(values: object) -> tuple[str, ...]:
     if isinstance(values, str) or not hasattr(values, "__iter__"):
         raise _refusal("text_media_types", values, "a sequence of media types, such as ['application/x-ndjson']")
     for value in values:
-        if not isinstance(value, str) or not _MEDIA_TYPE.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
             name = "text_media_types (BRIDGE_TEXT_MEDIA_TYPES)"
             raise _refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
     return tuple(value.lower() for value in values)

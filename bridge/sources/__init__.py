@@ -4,12 +4,13 @@ A source is anything with the four members of `Source`; the ones here are module
 defaults: `Bridge(app, sources=[MySource, *DEFAULT_SOURCES])`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.errors import UnsupportedEvent
 from bridge.settings import Settings
 from bridge.sources import (
@@ -22,9 +23,11 @@ from bridge.sources import (
     vpc_lattice_v1,
     vpc_lattice_v2,
 )
-from bridge.sources._lookalikes import describe
 from bridge.sources._request import decode_body, decode_headers, first_header, make_request
 from bridge.sources._response import EncodedResponse, encode_response
+
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
 
 __all__ = [
     "DEFAULT_SOURCES",
@@ -86,4 +89,6 @@ def select_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> 
         for source in sources:
             if source.matches(event):
                 return source
+    from bridge.sources._lookalikes import describe  # only an error needs it
+
     raise UnsupportedEvent(describe(event))

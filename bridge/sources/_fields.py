@@ -1,9 +1,13 @@
 """Reading fields of an event that may be missing, null or, in an event that somebody made up, of any type."""
 
-from typing import Any
+from __future__ import annotations
 
-from bridge._types import Event
+from typing import TYPE_CHECKING, Any
+
 from bridge.errors import MalformedEvent
+
+if TYPE_CHECKING:
+    from bridge._types import Event
 
 __all__ = ["object_field", "path_field", "text_field"]
 

@@ -3,16 +3,20 @@
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from bridge._messages import EventRequest
-from bridge._types import Event
 from bridge.sources import _payload_v2
 from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._fields import text_field
 from bridge.sources._path import requoted_query, unquoted
 from bridge.sources._request import decode_headers, first_header, join_query, make_request
 from bridge.sources._response import EncodedResponse
+
+if TYPE_CHECKING:
+    from bridge._types import Event
 
 __all__ = ["request", "response"]
 

@@ -3,22 +3,25 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
-import re
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from bridge._messages import EventRequest
-from bridge._types import Event
 from bridge.sources._address import client_address
 from bridge.sources._fields import object_field
 from bridge.sources._request import decode_body, decode_headers, join_query, make_request
 from bridge.sources._response import EncodedResponse, listed
 
+if TYPE_CHECKING:
+    from bridge._types import Event
+
 __all__ = ["is_payload_v1", "request", "response"]
 
 
-# What quote_plus leaves alone; finding that out here takes a quarter of the time (RFC 3986, 2.3).
-_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
+# What quote_plus leaves alone (RFC 3986, 2.3); finding that out here takes a quarter of the time.
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
 
 
 def is_payload_v1(event: Event) -> bool:
@@ -58,7 +61,8 @@ def _query(event: Event) -> str:
 
 
 def _quote(text: str) -> str:
-    return text if _UNRESERVED.fullmatch(text) else quote_plus(text, errors="replace")
+    raw = text.encode("utf-8", "replace")
+    return quote_plus(raw) if raw.translate(None, _UNRESERVED) else text
 
 
 def response(encoded: EncodedResponse) -> dict[str, Any]:

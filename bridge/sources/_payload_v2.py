@@ -4,14 +4,18 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from bridge._messages import EventRequest
-from bridge._types import Event
 from bridge.errors import MalformedEvent
 from bridge.sources._address import client_address
 from bridge.sources._request import decode_body, decode_headers, make_request
 from bridge.sources._response import EncodedResponse, joined
+
+if TYPE_CHECKING:
+    from bridge._types import Event
 
 __all__ = ["domain_name", "is_payload_v2", "request", "response"]
 

@@ -3,8 +3,14 @@
 https://docs.aws.amazon.com/lambda/latest/dg/response-streaming.html; Function URLs and REST APIs read the same keys.
 """
 
-from bridge._types import HeaderPairs, Result
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bridge.sources._response import checked_headers, joined
+
+if TYPE_CHECKING:
+    from bridge._types import HeaderPairs, Result
 
 __all__ = ["encode_prelude"]
 

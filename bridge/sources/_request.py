@@ -3,16 +3,20 @@
 A source of your own can use them too: `bridge.sources` exports what is in `__all__`.
 """
 
+from __future__ import annotations
+
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bridge._messages import EventRequest
-from bridge._types import SPEC_VERSION, Address, Event, HeaderPairs
+from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
 from bridge.sources._path import quoted, requoted, requoted_query
+
+if TYPE_CHECKING:
+    from bridge._types import Address, Event, HeaderPairs
 
 __all__ = ["decode_body", "decode_headers", "first_header", "make_request"]
 

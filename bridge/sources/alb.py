@@ -6,13 +6,15 @@ The target group's attribute `lambda.multi_value_headers.enabled` decides which 
 the response must have the same one: with the other, the client gets a 502.
 """
 
+from __future__ import annotations
+
+import logging
 from functools import cache
 from http import HTTPStatus
 from itertools import product
+from typing import TYPE_CHECKING
 
-from bridge._logging import logger
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._fields import path_field
@@ -26,7 +28,12 @@ from bridge.sources._request import (
 )
 from bridge.sources._response import EncodedResponse, encode_response, joined, listed
 
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
+
 __all__ = ["decode", "encode", "matches", "name"]
+
+logger = logging.getLogger("bridge")
 
 name = "alb"
 

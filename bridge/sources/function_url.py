@@ -5,13 +5,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 Unlike an HTTP API's, `rawPath` is percent-encoded as the client sent it, and there is no stage.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._response import encode_response
+
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
 
 __all__ = ["decode", "encode", "matches", "name"]
 

@@ -6,10 +6,12 @@ Like a REST API's event with `version: "1.0"`, but with the stage in its path, a
 arrives decoded or not.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
@@ -17,13 +19,16 @@ from bridge.sources._http_api import place_in_stage
 from bridge.sources._path import unquoted
 from bridge.sources._response import encode_response
 
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
+
 __all__ = ["decode", "encode", "matches", "name"]
 
 name = "http-api-v1"
 
 # A path that an HTTP client can have sent; anything else was decoded on the way. A decoded path that happens to look
 # encoded is read as encoded: reports disagree on which it is.
-_ENCODED_PATH = re.compile(r"(?:[\x21-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
+_ENCODED_PATH = r"(?:[\x21\x22\x24\x26-\x3e\x40-\x7e]|%[0-9A-Fa-f]{2})*"
 
 
 def matches(event: Event) -> bool:
@@ -34,7 +39,7 @@ def matches(event: Event) -> bool:
 def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "path"), object_field(event, "requestContext"), settings)
-    if not _ENCODED_PATH.fullmatch(path) or "?" in path or "#" in path:
+    if not re.fullmatch(_ENCODED_PATH, path):
         return _payload_v1.request(event, path=path, raw_path=None, root_path=root_path)
     return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
 

@@ -6,13 +6,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 fastify/aws-lambda-fastify#169), so the target here is one of the spellings that the client may have used.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
 from bridge.sources._http_api import place_in_stage
 from bridge.sources._response import encode_response
+
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
 
 __all__ = ["decode", "encode", "matches", "name"]
 

@@ -5,12 +5,13 @@ Results: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lamb
 Headers: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
 """
 
-from http import HTTPStatus
-from typing import Any
+from __future__ import annotations
 
-from bridge._logging import logger
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, HeaderPairs, Result
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
@@ -19,7 +20,12 @@ from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_base64, decode_headers, first_header, make_request
 from bridge.sources._response import encode_response
 
+if TYPE_CHECKING:
+    from bridge._types import Event, HeaderPairs, Result
+
 __all__ = ["decode", "encode", "matches", "name"]
+
+logger = logging.getLogger("bridge")
 
 name = "lambda-edge"
 

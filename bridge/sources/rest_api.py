@@ -6,15 +6,20 @@ The client's path is in `requestContext.path`; `path` is the same without the st
 custom domain. Both are still percent-encoded.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
 from bridge.sources._path import has_prefix, place, unquoted
 from bridge.sources._response import encode_response
+
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
 
 __all__ = ["decode", "encode", "matches", "name"]
 

@@ -3,14 +3,20 @@
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-event-from-service
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Event, Result
 from bridge.settings import Settings
 from bridge.sources import _lattice
 from bridge.sources._fields import path_field
 from bridge.sources._path import place
 from bridge.sources._request import decode_body
 from bridge.sources._response import encode_response
+
+if TYPE_CHECKING:
+    from bridge._types import Event, Result
 
 __all__ = ["decode", "encode", "matches", "name"]
 

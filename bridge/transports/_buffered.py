@@ -1,9 +1,15 @@
 """One exchange whose response is wanted whole: the application runs inline, with no task and no event of ours."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import anyio
 
-from bridge._types import Message
 from bridge.transports._protocol import COMPLETE, WAITING, ResponseState
+
+if TYPE_CHECKING:
+    from bridge._types import Message
 
 __all__ = ["BufferedExchange"]
 

@@ -11,10 +11,15 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#http
 Everything else is an UnexpectedMessage.
 """
 
-from enum import Enum
+from __future__ import annotations
 
-from bridge._types import HeaderPairs, Message
+from enum import Enum
+from typing import TYPE_CHECKING
+
 from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, ProtocolError, UnexpectedMessage
+
+if TYPE_CHECKING:
+    from bridge._types import HeaderPairs, Message
 
 __all__ = ["COMPLETE", "STARTED", "WAITING", "ResponseState", "State"]
 

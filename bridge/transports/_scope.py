@@ -1,11 +1,15 @@
 """From an httpx request to the connection scope that the application sees."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bridge._httpx import httpx
-from bridge._messages import header_pairs
-from bridge._types import SPEC_VERSION, Address
+from bridge._messages import SPEC_VERSION, header_pairs
+
+if TYPE_CHECKING:
+    from bridge._types import Address
 
 __all__ = ["build_scope"]
 

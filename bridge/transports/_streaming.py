@@ -1,17 +1,24 @@
 """One exchange whose response is read while the application still runs."""
 
+from __future__ import annotations
+
+import logging
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import anyio
 
 from bridge._httpx import httpx
-from bridge._logging import logger
 from bridge._tasks import ApplicationTask
-from bridge._types import ASGIApp, Message, Scope
 from bridge.errors import ApplicationCancelled, ClientDisconnected
 from bridge.transports._protocol import COMPLETE, ResponseState
 
+if TYPE_CHECKING:
+    from bridge._types import ASGIApp, Message, Scope
+
 __all__ = ["ResponseStream", "StreamingExchange"]
+
+logger = logging.getLogger("bridge")
 
 # How long an application may clean up once its reader has gone, in seconds, before it is cancelled. uvicorn never
 # cancels and would wait for ever; a Lambda environment that waits is paid for.

@@ -1,15 +1,23 @@
 """httpx straight into an ASGI application: no socket, no server."""
 
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
 from bridge._httpx import httpx
-from bridge._logging import logger
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Address, ASGIApp
 from bridge.transports._buffered import BufferedExchange
 from bridge.transports._protocol import COMPLETE, WAITING
 from bridge.transports._scope import build_scope
-from bridge.transports._streaming import ResponseStream, StreamingExchange
+
+if TYPE_CHECKING:
+    from bridge._types import Address, ASGIApp
+    from bridge.transports._streaming import StreamingExchange
 
 __all__ = ["InProcessTransport"]
+
+logger = logging.getLogger("bridge")
 
 
 class InProcessTransport(httpx.ASGITransport):
@@ -43,6 +51,8 @@ class InProcessTransport(httpx.ASGITransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Run the application beside the reader; the response is returned as soon as it has started."""
+        from bridge.transports._streaming import ResponseStream, StreamingExchange  # the handler seldom needs it
+
         scope = build_scope(request, root_path=self.root_path, client=self.client)
         stream = request.stream
         if not isinstance(stream, httpx.AsyncByteStream):
