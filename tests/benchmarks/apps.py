@@ -29,7 +29,7 @@ def _repeated(text: str) -> bytes:
 BODIES: dict[str, tuple[str, bytes]] = {
     "ascii": ("text/plain; charset=utf-8", _repeated('{"id": 4711, "name": "garden chair", "price": "39.90"}, ')),
     "utf8": ("text/plain; charset=utf-8", _repeated("Grüße aus Köln, 東京 and São Paulo: chairs, tables and lamps. ")),
-    "binary": ("image/png", random.Random(1).randbytes(SIZE)),  # noqa: S311
+    "binary": ("image/png", random.Random(1).randbytes(SIZE)),
 }
 
 

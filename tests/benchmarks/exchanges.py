@@ -43,8 +43,8 @@ class _Bench(NamedTuple):
     socket: httpx.AsyncClient
 
 
-def measure_exchanges(*, rounds: int) -> dict[Exchange, Figures]:
-    """The figures of every exchange. 1 MB bodies have half the rounds: their batches are longer than asked for."""
+def measure_exchanges(*, rounds: int, big_rounds: int) -> dict[Exchange, Figures]:
+    """The figures of every exchange. 1 MB bodies have fewer rounds: their batches are longer than asked for."""
     figures: dict[Exchange, Figures] = {}
     for name, (title, _) in APPS.items():
         with _bench(name) as bench:
@@ -52,7 +52,7 @@ def measure_exchanges(*, rounds: int) -> dict[Exchange, Figures]:
                 sys.stderr.write(f"measuring {title}, {source}\n")
                 figures[Exchange(name, source, PAGE.name)] = _measure(bench, source, PAGE, rounds)
                 for request in MEGABYTES:
-                    figures[Exchange(name, source, request.name)] = _measure(bench, source, request, rounds // 2)
+                    figures[Exchange(name, source, request.name)] = _measure(bench, source, request, big_rounds)
     return figures
 
 

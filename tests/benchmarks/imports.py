@@ -10,7 +10,9 @@ from importlib.util import find_spec
 from statistics import median
 from typing import NamedTuple
 
-__all__ = ["IMPORTS", "Import", "ImportFigure", "measure_imports"]
+from .rounds import Figure
+
+__all__ = ["IMPORTS", "Import", "measure_imports"]
 
 _STARLETTE = "import starlette.applications, starlette.responses, starlette.routing"
 
@@ -37,13 +39,6 @@ class Import(NamedTuple):
     blocked: tuple[str, ...] = _CLI
 
 
-class ImportFigure(NamedTuple):
-    """Milliseconds of CPU time."""
-
-    least: float
-    median: float
-
-
 IMPORTS = (
     Import("starlette", _STARLETTE, before=""),
     Import("httpx", "import httpx", needs=("httpx",)),
@@ -61,8 +56,8 @@ IMPORTS = (
 )
 
 
-def measure_imports(*, runs: int) -> dict[str, ImportFigure]:
-    """The figure of every variant whose packages are installed. They take turns, after one run that writes bytecode."""
+def measure_imports(*, runs: int) -> dict[str, Figure]:
+    """Milliseconds for every variant whose packages are installed. They take turns; the first run writes bytecode."""
     variants = [variant for variant in IMPORTS if all(map(find_spec, variant.needs))]
     samples: dict[str, list[float]] = {variant.name: [] for variant in variants}
     sys.stderr.write("measuring imports\n")
@@ -71,11 +66,11 @@ def measure_imports(*, runs: int) -> dict[str, ImportFigure]:
     for _ in range(runs):
         for variant in variants:
             samples[variant.name].append(_milliseconds(variant))
-    return {name: ImportFigure(min(times), median(times)) for name, times in samples.items()}
+    return {name: Figure(median(times), min(times)) for name, times in samples.items()}
 
 
 def _milliseconds(variant: Import) -> float:
     program = _PROGRAM.format(blocked=variant.blocked, before=variant.before, statement=variant.statement)
     command = [sys.executable, "-I", "-c", program]
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
     return float(run.stdout) * 1000

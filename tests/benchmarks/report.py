@@ -7,8 +7,8 @@ from .contestants import BRIDGE, CODEC, MANGUM
 from .direct import DIRECT_AWAITED, DIRECT_RUN
 from .events import SOURCES
 from .exchanges import APPS, FIRST_SOURCE, Exchange
-from .imports import IMPORTS, ImportFigure
-from .rounds import Figures
+from .imports import IMPORTS
+from .rounds import Figure, Figures
 from .tables import Table
 
 __all__ = ["exchange_tables", "import_tables"]
@@ -25,6 +25,7 @@ _IMPORT_PAIRS = (
 )
 
 _LIMITS = (DIRECT_AWAITED, DIRECT_RUN)
+_JUDGED_BY = "Judged by the least, which the machine's other work disturbs least."
 _TABLE = Mapping[Exchange, Figures]
 
 
@@ -40,13 +41,13 @@ def exchange_tables(figures: _TABLE) -> list[Table]:
 
 def _small(figures: _TABLE, app: str) -> Table:
     columns = [figures[Exchange(app, source, PAGE.name)] for source in SOURCES]
-    rows = [[name, *(_time(column, name) for column in columns)] for name in columns[0].names]
+    rows = [[name, *(_shown(column.time(name)) for column in columns)] for name in columns[0].names]
     return Table(f"Small body, {APPS[app][0]}: us per call, median (least)", list(SOURCES), rows)
 
 
 def _megabytes(figures: _TABLE, app: str) -> Table:
     columns = [figures[Exchange(app, FIRST_SOURCE, request.name)] for request in MEGABYTES]
-    rows = [[name, *(_time(column, name) for column in columns)] for name in columns[0].names]
+    rows = [[name, *(_shown(column.time(name)) for column in columns)] for name in columns[0].names]
     title = f"1 MB body, {APPS[app][0]}, {FIRST_SOURCE}: us per call, median (least)"
     notes = [
         "ascii: JSON with no letter beyond ASCII. utf8: prose in several scripts. binary: random bytes, as base64.",
@@ -59,12 +60,14 @@ def _own_cost(figures: _TABLE, app: str) -> Table:
     columns = [figures[Exchange(app, source, PAGE.name)] for source in SOURCES]
     rows: list[list[str]] = []
     for limit in _LIMITS:
-        for name in (BRIDGE, MANGUM):
-            rows.append([f"{name}, over {limit}", *(f"{c.over(name, limit):.1f}" for c in columns)])  # noqa: PERF401
-        ratios = [c.over(BRIDGE, limit) / c.over(MANGUM, limit) for c in columns]
-        rows.append(["  ratio", *(_judged(ratio, OWN_COST_GOAL) for ratio in ratios)])
-    title = f"Own cost with a small body, {APPS[app][0]}: us per call more than the direct call"
-    notes = [f"Goal: Bridge's own cost at most {OWN_COST_GOAL} x Mangum's, both with lifespan off."]
+        ours, theirs = ([column.over(name, limit) for column in columns] for name in (BRIDGE, MANGUM))
+        rows += [
+            [f"{BRIDGE}, over {limit}", *map(_shown, ours)],
+            [f"{MANGUM}, over {limit}", *map(_shown, theirs)],
+            ["  Bridge / Mangum", *(_judged(ratio, OWN_COST_GOAL) for ratio in map(_ratio, ours, theirs))],
+        ]
+    title = f"Own cost with a small body, {APPS[app][0]}: us per call more than the direct call, median (least)"
+    notes = [f"Goal: Bridge's own cost at most {OWN_COST_GOAL} x Mangum's, both with lifespan off. {_JUDGED_BY}"]
     return Table(title, list(SOURCES), rows, notes)
 
 
@@ -72,38 +75,45 @@ def _beside_codec(figures: _TABLE, app: str) -> Table:
     rows: list[list[str]] = []
     for request in MEGABYTES:
         columns = [figures[Exchange(app, source, request.name)] for source in SOURCES]
-        ratios = [c.median(BRIDGE) / c.median(CODEC) for c in columns]
-        rows.append([f"{request.name}: Bridge / codec", *(_judged(ratio, MEGABYTE_GOAL) for ratio in ratios)])
-        floors = [c.median(BRIDGE) / (c.median(CODEC) + c.median(DIRECT_RUN)) for c in columns]
-        rows.append(["  Bridge / (codec + direct call)", *(f"{ratio:.2f}" for ratio in floors)])
-        mangums = [c.median(MANGUM) / c.median(CODEC) for c in columns]
-        rows.append(["  Mangum / codec", *(f"{ratio:.2f}" for ratio in mangums)])
-    title = f"1 MB body, {APPS[app][0]}: total time beside the base64 or UTF-8 work alone"
-    notes = [f"Goal: Bridge's total at most {MEGABYTE_GOAL} x that work alone."]
+        rows += [
+            [f"{request.name}: Bridge / work", *(_judged(c.ratio(BRIDGE, CODEC), MEGABYTE_GOAL) for c in columns)],
+            ["  Bridge / (work + direct call)", *(_shown(c.ratio(BRIDGE, CODEC, DIRECT_RUN), 2) for c in columns)],
+            ["  Mangum / work", *(_shown(c.ratio(MANGUM, CODEC), 2) for c in columns)],
+        ]
+    title = f"1 MB body, {APPS[app][0]}: total time beside the base64 or UTF-8 work alone, median (least)"
+    notes = [f"Goal: Bridge's total at most {MEGABYTE_GOAL} x that work alone. {_JUDGED_BY}"]
     return Table(title, list(SOURCES), rows, notes)
 
 
-def import_tables(figures: Mapping[str, ImportFigure], runs: int) -> list[Table]:
+def import_tables(figures: Mapping[str, Figure], runs: int) -> list[Table]:
     """Each import; then bridge beside the httpx that it uses, which is what the goal is about."""
-    rows = [[name, f"{figure.least:.1f}", f"{figure.median:.1f}"] for name, figure in figures.items()]
+    rows = [[name, _shown(figure)] for name, figure in figures.items()]
     absent = [variant.name for variant in IMPORTS if variant.name not in figures]
     notes = [f"Not measured, because a package it needs is not installed: {name}." for name in absent]
     title = f"Import: ms of CPU time in a fresh process, {runs} runs; all but the first after starlette"
     compared = [
-        [f"{name} - {base}", _judged(figures[name].least - figures[base].least, IMPORT_GOAL)]
+        [f"{name} - {base}", _judged(_difference(figures[name], figures[base]), IMPORT_GOAL)]
         for name, base in _IMPORT_PAIRS
         if name in figures and base in figures
     ]
-    goal = f"Goal: `import bridge` at most {IMPORT_GOAL:.0f} ms more than importing the httpx it uses."
+    goal = f"Goal: `import bridge` at most {IMPORT_GOAL:.0f} ms more than importing the httpx it uses. {_JUDGED_BY}"
     return [
-        Table(title, ["least", "median"], rows, notes),
-        Table("Import of bridge beside that of its httpx: ms more, by the least of the runs", ["ms"], compared, [goal]),
+        Table(title, ["median (least)"], rows, notes),
+        Table("Import of bridge beside that of its httpx: ms more", ["median (least)"], compared, [goal]),
     ]
 
 
-def _time(figures: Figures, name: str) -> str:
-    return f"{figures.median(name):.1f} ({figures.least(name):.1f})"
+def _difference(one: Figure, other: Figure) -> Figure:
+    return Figure(one.median - other.median, one.least - other.least)
 
 
-def _judged(value: float, goal: float) -> str:
-    return f"{value:.2f} {'met' if value <= goal else 'missed'}"
+def _ratio(one: Figure, other: Figure) -> Figure:
+    return Figure(one.median / other.median, one.least / other.least)
+
+
+def _shown(figure: Figure, digits: int = 1) -> str:
+    return f"{figure.median:.{digits}f} ({figure.least:.{digits}f})"
+
+
+def _judged(figure: Figure, goal: float) -> str:
+    return f"{_shown(figure, 2)} {'met' if figure.least <= goal else 'missed'}"

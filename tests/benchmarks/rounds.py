@@ -2,9 +2,8 @@
 
 A round is one batch of calls by each contestant, in a new order each time, because some neighbours leave warmer caches
 behind than others. Inputs are made before the clock starts. A figure is the median over the rounds, beside the least
-of them; what one contestant costs more than another is the median of the differences within a round. The garbage
-collector is on, as it is in Lambda; what was alive before the rounds is frozen, so that nobody pays for scanning the
-benchmark.
+of them; differences and ratios are taken within a round before their median is. The garbage collector is on, as it is
+in Lambda; what was alive before the rounds is frozen, so that nobody pays for scanning the benchmark.
 """
 
 import asyncio
@@ -13,9 +12,9 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Awaited", "Called", "Contestant", "Figures", "compete"]
+__all__ = ["Awaited", "Called", "Contestant", "Figure", "Figures", "compete"]
 
 # Seconds one batch takes: long beside the clock's own resolution, short beside the machine's moods.
 BATCH = 0.002
@@ -83,6 +82,13 @@ class Awaited:
         return perf_counter() - start
 
 
+class Figure(NamedTuple):
+    """The median over the rounds, and the least."""
+
+    median: float
+    least: float
+
+
 class Figures:
     """Microseconds per call: for each contestant one sample from each round."""
 
@@ -93,16 +99,20 @@ class Figures:
     def names(self) -> list[str]:
         return list(self._samples)
 
-    def median(self, name: str) -> float:
-        return median(self._samples[name])
+    def time(self, name: str) -> Figure:
+        samples = self._samples[name]
+        return Figure(median(samples), min(samples))
 
-    def least(self, name: str) -> float:
-        return min(self._samples[name])
-
-    def over(self, name: str, base: str) -> float:
-        """What `name` costs more than `base`."""
+    def over(self, name: str, base: str) -> Figure:
+        """What `name` costs more than `base`: within a round, and the least of one beside the least of the other."""
         pairs = zip(self._samples[name], self._samples[base], strict=True)
-        return median(one - other for one, other in pairs)
+        return Figure(median(one - other for one, other in pairs), self.time(name).least - self.time(base).least)
+
+    def ratio(self, name: str, *bases: str) -> Figure:
+        """How many times `bases` together `name` costs, in the same two ways."""
+        sums = [sum(samples) for samples in zip(*(self._samples[base] for base in bases), strict=True)]
+        ratios = [one / other for one, other in zip(self._samples[name], sums, strict=True)]
+        return Figure(median(ratios), self.time(name).least / sum(self.time(base).least for base in bases))
 
 
 def compete(contestants: Sequence[Contestant], rounds: int) -> Figures:
@@ -110,7 +120,7 @@ def compete(contestants: Sequence[Contestant], rounds: int) -> Figures:
     calls = [_calls_in_a_batch(contestant) for contestant in contestants]
     samples: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
     turns = list(zip(contestants, calls, strict=True))
-    order = random.Random(0)  # noqa: S311
+    order = random.Random(0)
     gc.collect()
     gc.freeze()
     try:

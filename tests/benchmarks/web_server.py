@@ -27,9 +27,7 @@ def serving(app: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         number = listener.fileno()
         command = [sys.executable, "-m", f"{_PACKAGE.name}.web_server", str(number), app]
-        server = subprocess.Popen(  # noqa: S603
-            command, cwd=_PACKAGE.parent, stdin=subprocess.DEVNULL, pass_fds=[number]
-        )
+        server = subprocess.Popen(command, cwd=_PACKAGE.parent, stdin=subprocess.DEVNULL, pass_fds=[number])
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
