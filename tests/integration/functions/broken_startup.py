@@ -1,5 +1,6 @@
 """A Lambda function whose application cannot start."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,8 @@ from bridge import Bridge
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    raise RuntimeError("the database is down")
+    if "DATABASE" not in os.environ:
+        raise RuntimeError("the database is down")
     yield
 
 

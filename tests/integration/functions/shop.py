@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
     yield {"tickets": tickets}
     clerk.cancel()
     note("shutdown")
+    logging.getLogger("shop").warning("The shop is closed.")
 
 
 async def number_tickets(tickets: "asyncio.Queue[asyncio.Future[int]]") -> None:
@@ -51,7 +53,8 @@ async def take_ticket(request: Request) -> Response:
 
 async def place_order(request: Request) -> Response:
     seen = {
-        "url": str(request.url),
+        "base_url": str(request.base_url),
+        "raw_path": request.scope["raw_path"].decode("ascii"),
         "name": request.path_params["name"],
         "query": request.query_params.multi_items(),
         "accept": request.headers.getlist("accept"),
