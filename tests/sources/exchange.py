@@ -52,10 +52,11 @@ class Answer:
     body: bytes = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = dict(scope)
-        message: Message = await receive()
-        self.body = message["body"]
-        assert message == {"type": "http.request", "body": self.body, "more_body": False}
+        self.scope, self.body = dict(scope), b""
+        message: Message = {"more_body": True}
+        while message["more_body"]:
+            message = await receive()
+            self.body += message["body"]
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.content})
 

@@ -143,9 +143,7 @@ def test_a_client_is_an_address_and_port_0_or_unknown(value: object, expected: o
     assert client_address(value) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"), [("a, b", " b"), ("a", "a"), ("a,", ""), ("", ""), (None, None)]
-)
+@pytest.mark.parametrize(("value", "expected"), [("a, b", " b"), ("a", "a"), ("a,", ""), ("", ""), (None, None)])
 def test_the_last_forwarded_entry_is_the_load_balancers_own(value: str | None, expected: str | None) -> None:
     assert last_forwarded(value) == expected
 

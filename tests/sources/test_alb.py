@@ -102,13 +102,13 @@ def test_a_request_with_single_value_headers_gets_one_string_for_each_in_the_who
 def test_multi_value_headers_beat_single_ones_in_an_event_that_has_both() -> None:
     event = load("alb_multi", headers={"accept": "text/html", "host": "shop.example.com"})
     assert scope_of(event)["headers"] == scope_of(load("alb_multi"))["headers"]
-    assert list(answer(event)) == ["statusCode", "statusDescription", "multiValueHeaders", "body", "isBase64Encoded"]
+    assert set(answer(event)) == {"statusCode", "statusDescription", "multiValueHeaders", "body", "isBase64Encoded"}
 
 
 def test_null_multi_value_headers_are_single_value_headers() -> None:
     event = load("alb", multiValueHeaders=None)
     assert scope_of(event)["headers"] == scope_of(load("alb"))["headers"]
-    assert list(answer(event)) == ["statusCode", "statusDescription", "headers", "body", "isBase64Encoded"]
+    assert set(answer(event)) == {"statusCode", "statusDescription", "headers", "body", "isBase64Encoded"}
 
 
 def test_null_multi_value_parameters_do_not_hide_the_single_ones() -> None:

@@ -98,7 +98,8 @@ def test_both_request_events_are_answered(event_type: str) -> None:
 @pytest.mark.parametrize(("proto", "scheme"), [("http", "http"), ("https", "https"), ("gopher", "https")])
 def test_the_scheme_is_cloudfronts_own_header(proto: str, scheme: str) -> None:
     header = [{"key": "CloudFront-Forwarded-Proto", "value": proto}]
-    scope = scope_of(edge(**{"headers__cloudfront-forwarded-proto": header}))
+    overrides: dict[str, Any] = {"headers__cloudfront-forwarded-proto": header}
+    scope = scope_of(edge(**overrides))
     assert (scope["scheme"], scope["server"]) == (scheme, ("shop.example.com", 80 if scheme == "http" else 443))
 
 

@@ -17,7 +17,9 @@ def edge_response(event_type: str) -> dict[str, Any]:
     return load("lambda_edge", Records__0__cf__config__eventType=event_type, Records__0__cf__response=response)
 
 
-REST_AUTHORIZER = load("rest_api", type="REQUEST", methodArn="arn:aws:execute-api:eu-west-1:1:a/prod/GET/x", body=MISSING)
+METHOD_ARN = "arn:aws:execute-api:eu-west-1:123456789012:abc123def4/prod/POST/orders"
+REST_AUTHORIZER = load("rest_api", type="REQUEST", methodArn=METHOD_ARN, body=MISSING)
+TOKEN_AUTHORIZER = {"type": "TOKEN", "methodArn": METHOD_ARN, "authorizationToken": "t"}
 WEBSOCKET = {
     "requestContext": {"connectionId": "c1=", "eventType": "MESSAGE", "routeKey": "$default", "stage": "prod"},
     "body": "hello",
@@ -37,9 +39,7 @@ BEDROCK = {
     ("event", "what"),
     [
         pytest.param(REST_AUTHORIZER, "a Lambda authorizer's", id="REST request authorizer"),
-        pytest.param(
-            {"type": "TOKEN", "methodArn": "arn", "authorizationToken": "t"}, "a Lambda authorizer's", id="token authorizer"
-        ),
+        pytest.param(TOKEN_AUTHORIZER, "a Lambda authorizer's", id="token authorizer"),
         pytest.param(
             load("http_api_v1", type="REQUEST", methodArn="arn", identitySource="t"),
             "a Lambda authorizer's",

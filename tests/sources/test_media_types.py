@@ -8,7 +8,7 @@ from bridge.sources._media_types import DEFAULT_TEXT_MEDIA_TYPES, encode_body, i
 from tests.events import BASES, load
 from tests.sources.exchange import Answer, answer, as_client
 
-BINARY_UTF_8 = "a binary format whose bytes happen to be UTF-8".encode()
+BINARY_UTF_8 = b"a binary format whose bytes happen to be UTF-8"
 
 
 @pytest.mark.parametrize(

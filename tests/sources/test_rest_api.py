@@ -109,9 +109,7 @@ def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> Non
 def test_root_path_is_what_the_clients_path_has_before_the_resource(
     path: str, full: str | None, resource: str | None, parameters: object, expected: tuple[str, str]
 ) -> None:
-    event = load(
-        "rest_api", path=path, requestContext__path=full, resource=resource, pathParameters=parameters
-    )
+    event = load("rest_api", path=path, requestContext__path=full, resource=resource, pathParameters=parameters)
     scope = scope_of(event)
     assert (scope["root_path"], scope["raw_path"].decode()) == expected
 
@@ -185,9 +183,7 @@ def test_names_that_differ_in_case_alone_are_two_headers() -> None:
 
 
 def test_a_header_that_only_the_single_value_map_has_is_added() -> None:
-    event = load(
-        "rest_api", multiValueHeaders={"A": ["1", "2"]}, headers={"a": "2", "B": "3"}, body=None
-    )
+    event = load("rest_api", multiValueHeaders={"A": ["1", "2"]}, headers={"a": "2", "B": "3"}, body=None)
     assert scope_of(event)["headers"] == [(b"a", b"1"), (b"a", b"2"), (b"b", b"3")]
 
 

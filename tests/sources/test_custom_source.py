@@ -1,0 +1,142 @@
+import json
+import logging
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge import DEFAULT_SOURCES, Bridge, Settings, Source
+from bridge.errors import ConfigurationError, MalformedEvent, UnsupportedEvent
+from bridge.sources import CompleteResponse, EventRequest, encode_response, first_header, make_request, select_source
+from tests.events import BASES, load
+from tests.sources.exchange import CONTEXT, Answer, as_client
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "custom-sources.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+class ScheduledTask:
+    """EventBridge schedules as `POST /events`, whose answer nobody reads."""
+
+    name = "schedule"
+
+    @staticmethod
+    def matches(event: dict[str, Any]) -> bool:
+        return event.get("source") == "aws.events"
+
+    @staticmethod
+    def decode(event: dict[str, Any], settings: Settings) -> EventRequest:
+        if "detail" not in event:
+            raise MalformedEvent("Expected a 'detail'.", status_code=422)
+        headers = [(b"content-type", b"application/json"), (b"x-rule", event.get("rule", "").encode())]
+        if first_header(headers, b"x-rule") == "unlucky":
+            raise RuntimeError("a fault in the source")
+        return make_request(method="POST", path="/events", headers=headers, body=json.dumps(event["detail"]).encode())
+
+    @staticmethod
+    def encode(response: CompleteResponse, event: dict[str, Any], settings: Settings) -> dict[str, Any]:
+        encoded = encode_response(response, method="POST", settings=settings)
+        return {"ok": encoded.status_code < 400, "status": encoded.status_code}
+
+
+def test_the_documented_example_runs_as_documented() -> None:
+    (example,) = blocks("python")
+    event, result = map(json.loads, blocks("json"))
+    namespace: dict[str, Any] = {}
+    exec(compile(example, str(DOCUMENT), "exec"), namespace)
+    with closing(namespace["handler"]) as handler:
+        assert json.loads(json.dumps(handler(event, CONTEXT))) == result
+        assert handler({**event, "target": "orders"}, CONTEXT)["status"] == 400
+        assert handler({**event, "method": "HEAD"}, CONTEXT)["body"] == ""
+        for name in BASES:
+            assert as_client(handler(load(name), CONTEXT))[0] == 201
+
+
+def test_a_source_of_ones_own_answers_its_events_beside_the_defaults() -> None:
+    app = Answer(status=204)
+    event = {"source": "aws.events", "rule": "nightly", "detail": {"a": 1}}
+    with closing(Bridge(app, sources=[ScheduledTask, *DEFAULT_SOURCES], lifespan="off")) as handler:
+        assert handler(event, CONTEXT) == {"ok": True, "status": 204}
+        assert app.body == b'{"a": 1}'
+        assert app.scope == {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "https",
+            "path": "/events",
+            "raw_path": b"/events",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"content-type", b"application/json"), (b"x-rule", b"nightly"), (b"content-length", b"8")],
+            "client": None,
+            "server": None,
+            "aws.event": event,
+            "aws.context": CONTEXT,
+        }
+        assert as_client(handler(load("alb"), CONTEXT)) == (204, [], b"")
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "line"),
+    [
+        ({"source": "aws.events"}, 422, "A malformed schedule event: Expected a 'detail'."),
+        (
+            {"source": "aws.events", "detail": {}, "rule": "unlucky"},
+            400,
+            "A malformed schedule event, which could not be decoded.",
+        ),
+    ],
+)
+def test_an_event_that_the_source_refuses_gets_an_answer_in_its_own_shape(
+    event: dict[str, Any], status: int, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Answer()
+    with closing(Bridge(app, sources=[ScheduledTask], lifespan="off")) as handler:
+        assert handler(event, CONTEXT) == {"ok": False, "status": status}
+    assert not app.scope
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.ERROR, line)]
+
+
+def test_the_first_source_that_knows_an_event_has_it() -> None:
+    class Everything(ScheduledTask):
+        name = "everything"
+
+        @staticmethod
+        def matches(event: dict[str, Any]) -> bool:
+            return True
+
+    first: list[Source] = [Everything, *DEFAULT_SOURCES]
+    last: list[Source] = [*DEFAULT_SOURCES, Everything]
+    assert [select_source(load("alb"), sources).name for sources in (first, last)] == ["everything", "alb"]
+
+
+def test_a_source_may_be_an_object_too() -> None:
+    event = {"source": "aws.events", "detail": {}}
+    with closing(Bridge(Answer(), sources=[ScheduledTask()], lifespan="off")) as handler:
+        assert handler(event, CONTEXT) == {"ok": True, "status": 200}
+
+
+def test_without_the_defaults_their_events_are_unsupported() -> None:
+    with (
+        closing(Bridge(Answer(), sources=[ScheduledTask], lifespan="off")) as handler,
+        pytest.raises(UnsupportedEvent),
+    ):
+        handler(load("alb"), CONTEXT)
+
+
+def test_the_sources_may_be_any_iterable() -> None:
+    with closing(Bridge(Answer(), sources=iter(DEFAULT_SOURCES), lifespan="off")) as handler:
+        for _ in range(2):
+            assert handler(load("rest_api"), CONTEXT)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("sources", [[], [object()], [ScheduledTask, "alb"]])
+def test_what_is_no_source_is_an_error_at_construction(sources: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        Bridge(Answer(), sources=sources, lifespan="off").close()

@@ -1,0 +1,184 @@
+"""What strangers write: every field but the discriminating one may be missing, null or of the wrong type."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from bridge import DEFAULT_SOURCES
+from bridge.errors import MalformedEvent, UnsupportedEvent
+from bridge.sources import select_source
+from tests.events import BASES, MISSING, Steps, load, paths, replaced
+from tests.sources.exchange import Answer, answer, as_client
+
+# Without one of these an event is no longer its source's, and may be nobody's.
+DISCRIMINATING: dict[str, set[Steps]] = {
+    "alb": {("requestContext",), ("requestContext", "elb")},
+    "function_url": {("version",), ("requestContext",), ("requestContext", "http"), ("requestContext", "domainName")},
+    "http_api_v1": {("version",), ("httpMethod",)},
+    "http_api_v2": {("version",), ("requestContext",), ("requestContext", "http")},
+    "lambda_edge": {("Records",), ("Records", 0, "cf"), ("Records", 0, "cf", "request")},
+    "rest_api": {("httpMethod",)},
+    "vpc_lattice_v1": {("raw_path",), ("method",)},
+    "vpc_lattice_v2": {("version",), ("requestContext",)},
+}
+DISCRIMINATING["alb_multi"] = DISCRIMINATING["alb"]
+
+EVERY_FIELD = [
+    pytest.param(name, steps, id=f"{name}-{'.'.join(map(str, steps))}")
+    for name in BASES
+    for steps in paths(load(name))
+    if steps not in DISCRIMINATING[name]
+]
+DISCRIMINATING_FIELDS = [
+    pytest.param(name, steps, id=f"{name}-{'.'.join(map(str, steps))}")
+    for name in BASES
+    for steps in sorted(DISCRIMINATING[name], key=str)
+]
+
+WRONG: dict[str, list[tuple[str, Any]]] = {
+    "alb": [
+        ("headers", ["a"]),
+        ("headers", "a: b"),
+        ("queryStringParameters", ["a"]),
+        ("path", 5),
+        ("httpMethod", 5),
+        ("body", {"a": 1}),
+    ],
+    "alb_multi": [("multiValueHeaders", ["a"]), ("multiValueQueryStringParameters", "a=1"), ("path", ["/"])],
+    "function_url": [
+        ("headers", ["a"]),
+        ("cookies", "a=1"),
+        ("cookies", {"a": "1"}),
+        ("cookies", [1]),
+        ("rawPath", 5),
+        ("rawQueryString", 5),
+        ("rawQueryString", {"a": "1"}),
+        ("body", ["a"]),
+        ("requestContext__http__method", 5),
+    ],
+    "http_api_v1": [("multiValueHeaders", "a"), ("path", 5), ("httpMethod", ["GET"]), ("body", {"a": 1})],
+    "http_api_v2": [("headers", "a"), ("cookies", "a=1"), ("rawPath", {"a": 1}), ("rawQueryString", 5), ("body", 5)],
+    "lambda_edge": [
+        ("Records__0__cf__request__headers", ["a"]),
+        ("Records__0__cf__request__headers", "a: b"),
+        ("Records__0__cf__request__headers__host", "example.com"),
+        ("Records__0__cf__request__headers__host", ["example.com"]),
+        ("Records__0__cf__request__uri", 5),
+        ("Records__0__cf__request__querystring", {"a": "1"}),
+        ("Records__0__cf__request__method", 5),
+        ("Records__0__cf__request__body", "text"),
+        ("Records__0__cf__request__body__data", {"a": 1}),
+    ],
+    "rest_api": [
+        ("multiValueHeaders", ["a"]),
+        ("multiValueQueryStringParameters", ["a"]),
+        ("path", 5),
+        ("httpMethod", 5),
+        ("body", {"a": 1}),
+    ],
+    "vpc_lattice_v1": [
+        ("headers", ["a"]),
+        ("query_string_parameters", "a=1"),
+        ("raw_path", 5),
+        ("method", 5),
+        ("body", {"a": 1}),
+    ],
+    "vpc_lattice_v2": [
+        ("headers", ["a"]),
+        ("queryStringParameters", "a=1"),
+        ("path", 5),
+        ("method", 5),
+        ("body", {"a": 1}),
+    ],
+}
+WRONG_TYPES = [(name, key, value) for name, wrong in WRONG.items() for key, value in wrong]
+
+BROKEN_BASE64: dict[str, dict[str, Any]] = {
+    name: {"body": "not base64!", "is_base64_encoded" if name == "vpc_lattice_v1" else "isBase64Encoded": True}
+    for name in BASES
+}
+BROKEN_BASE64["lambda_edge"] = {"Records__0__cf__request__body__data": "not base64!"}
+
+
+@pytest.mark.parametrize(("name", "steps"), EVERY_FIELD)
+@pytest.mark.parametrize("value", [MISSING, None], ids=["missing", "null"])
+def test_any_field_may_be_missing_or_null(name: str, steps: Steps, value: object) -> None:
+    app = Answer(content=b"ok")
+    result = answer(replaced(load(name), steps, value), app)
+    assert app.scope, "the application was not called"
+    assert as_client(result) == (200, [], b"ok")
+
+
+@pytest.mark.parametrize(("name", "steps"), DISCRIMINATING_FIELDS)
+@pytest.mark.parametrize("value", [MISSING, None, 5, "x", [], {}], ids=repr)
+def test_a_discriminating_field_of_any_kind_leaves_some_source_or_none(name: str, steps: Steps, value: object) -> None:
+    event = replaced(load(name), steps, value)
+    try:
+        source = select_source(event)
+    except UnsupportedEvent:
+        assert not any(source.matches(event) for source in DEFAULT_SOURCES)
+    else:
+        status, _, _ = as_client(answer(event))
+        assert (status, source.matches(event)) in [(200, True), (400, True)]
+
+
+@pytest.mark.parametrize(("name", "key", "value"), WRONG_TYPES)
+def test_a_field_of_the_wrong_type_gives_the_client_a_400_and_the_log_a_line(
+    name: str, key: str, value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Answer()
+    result = answer(load(name, **{key: value}), app)
+    assert not app.scope, "the application was called"
+    assert_bad_request(name, result)
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith(f"A malformed {BASES[name]} event")
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_broken_base64_gives_the_client_a_400_and_the_log_one_line(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = Answer()
+    result = answer(load(name, **BROKEN_BASE64[name]), app)
+    assert not app.scope, "the application was called"
+    assert_bad_request(name, result)
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert (record.levelno, record.exc_info, "\n" in message) == (logging.ERROR, None, False)
+    assert message.startswith(f"A malformed {BASES[name]} event: Expected a base64 body")
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_broken_event_disturbs_no_other(name: str) -> None:
+    app = Answer(content=b"ok")
+    answer(load(name, **BROKEN_BASE64[name]), app)
+    assert as_client(answer(load(name), app)) == (200, [], b"ok")
+
+
+@pytest.mark.parametrize(("name", "steps"), EVERY_FIELD)
+@pytest.mark.parametrize("value", [5, "x", True, ["x"], {"x": "y"}, [[]]], ids=repr)
+def test_no_value_of_any_field_is_an_exception_to_the_caller(name: str, steps: Steps, value: object) -> None:
+    event = replaced(load(name), steps, value)
+    try:
+        status, _, body = as_client(answer(event, Answer(content=b"ok")))
+    except UnsupportedEvent:
+        assert not any(source.matches(event) for source in DEFAULT_SOURCES)
+    else:
+        # 413 is what a body gets that says it is truncated, whatever the word for that.
+        assert (status, body) in [(200, b"ok"), (400, b"Bad Request")] or status == 413
+
+
+def test_a_malformed_event_says_what_was_expected_and_what_came() -> None:
+    event = load("alb", path=["/"])
+    with pytest.raises(MalformedEvent) as caught:
+        select_source(event).decode(event, None)  # type: ignore[arg-type]
+    assert str(caught.value) == "Expected 'path' to be a string, but got ['/']."
+
+
+def assert_bad_request(name: str, result: dict[str, Any]) -> None:
+    """The answer has its source's own shape, field for field."""
+    good = answer(load(name), Answer(headers=[(b"content-type", b"text/plain; charset=utf-8")], content=b"Bad Request"))
+    status, headers, body = as_client(result)
+    assert (status, body) == (400, b"Bad Request")
+    assert dict(headers)["content-type"] == "text/plain; charset=utf-8"
+    assert [(key, type(value)) for key, value in result.items()] == [(key, type(value)) for key, value in good.items()]

@@ -1,0 +1,199 @@
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from bridge.errors import MalformedEvent
+from bridge.sources import decode_body, decode_headers, first_header, make_request
+from tests.events import BASES, MISSING, load
+from tests.sources.exchange import FIELDS, Answer, answer, scope_of
+
+A_B = (b"a", b"b")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Accept": "a", "X-B": "b"}, [(b"accept", b"a"), (b"x-b", b"b")]),
+        ({"a": ["1"], "b": ["2"]}, [(b"a", b"1"), (b"b", b"2")]),
+        ({"a": ["1", "2"], "b": ["3"]}, [(b"a", b"1"), (b"a", b"2"), (b"b", b"3")]),
+        ({"a": "1,2", "b": ["3", "4"]}, [(b"a", b"1,2"), (b"b", b"3"), (b"b", b"4")]),
+        ({"a": ["1"], "b": "22"}, [(b"a", b"1"), (b"b", b"22")]),
+        ({"a": "", "b": [""], "c": []}, [(b"a", b""), (b"b", b"")]),
+        ({"a": None, "b": "2"}, [(b"b", b"2")]),
+        ({"a": [None, "1"]}, [(b"a", b"1")]),
+        ({"FOO": "1", "foo": "2"}, [(b"foo", b"1"), (b"foo", b"2")]),
+        # Bytes above 127 are latin-1; what that cannot be was UTF-8 once.
+        ({"a": "caf\u00e9"}, [(b"a", b"caf\xe9")]),
+        ({"a": "\u20ac"}, [(b"a", b"\xe2\x82\xac")]),
+        # Control bytes are no reason to lose a header or to take one for two.
+        ({"a": "1\x002", "b": "3\r\n4"}, [(b"a", b"1\x002"), (b"b", b"3\r\n4")]),
+        ({"a": "\x00"}, [(b"a", b"\x00")]),
+        # What a test event written by hand may have.
+        ({"a": 5, "b": True}, [(b"a", b"5"), (b"b", b"True")]),
+        ({}, []),
+        (None, []),
+    ],
+)
+def test_each_value_is_one_pair_with_a_lower_case_name(headers: object, expected: list[tuple[bytes, bytes]]) -> None:
+    assert decode_headers(headers) == expected
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"cookie": ["a=1", "b=2"], "x": ["y"]},
+        {"Cookie": ["a=1"], "cookie": ["b=2"], "x": ["y"]},
+        {"Cookie": "a=1", "x": "y", "cookie": "b=2"},
+    ],
+)
+def test_several_cookie_headers_become_one(headers: dict[str, Any]) -> None:
+    assert decode_headers(headers) == [(b"cookie", b"a=1; b=2"), (b"x", b"y")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"A": ["1", "2"]}, {"A": "2"}, [(b"a", b"1"), (b"a", b"2")]),
+        ({"A": ["1"]}, {"a": "2", "B": "3"}, [(b"a", b"1"), (b"b", b"3")]),
+        (None, {"A": "1"}, [(b"a", b"1")]),
+        ({}, {"A": "1"}, [(b"a", b"1")]),
+        ({"A": ["1"]}, None, [(b"a", b"1")]),
+        (None, None, []),
+    ],
+)
+def test_the_second_mapping_adds_only_names_that_the_first_lacks(
+    first: object, second: object, expected: list[tuple[bytes, bytes]]
+) -> None:
+    assert decode_headers(first, second) == expected
+
+
+@pytest.mark.parametrize("headers", [["a"], "a: b", 1, [{"key": "a", "value": "b"}]])
+def test_headers_that_are_no_object_are_malformed(headers: object) -> None:
+    with pytest.raises(MalformedEvent, match="Expected headers to be an object of names and values"):
+        decode_headers(headers)
+
+
+def test_the_first_header_of_a_name_is_found_or_none() -> None:
+    pairs = [(b"a", b"1"), (b"a", b"2"), (b"b", b"\xe9")]
+    assert (first_header(pairs, b"a"), first_header(pairs, b"b"), first_header(pairs, b"c")) == ("1", "\u00e9", None)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"body": "caf\u00e9 \u20ac"}, "café €".encode()),
+        ({"body": "eyJ9", "isBase64Encoded": False}, b"eyJ9"),
+        ({"body": "eyJ9", "isBase64Encoded": None}, b"eyJ9"),
+        ({"body": "eyJ9"}, b"eyJ9"),
+        ({"body": "eyJ9", "isBase64Encoded": True}, b'{"}'),
+        ({"body": "AP8=", "isBase64Encoded": True}, b"\x00\xff"),
+        ({"body": "", "isBase64Encoded": True}, b""),
+        ({"body": None, "isBase64Encoded": True}, b""),
+        ({"body": "\ud800"}, b"?"),
+        ({}, b""),
+    ],
+)
+def test_a_body_is_decoded_by_its_flag_and_never_by_its_type(event: dict[str, Any], expected: bytes) -> None:
+    assert decode_body({"headers": {"content-type": "image/png"}, **event}) == expected
+
+
+def test_the_flag_may_have_another_name() -> None:
+    assert decode_body({"body": "AP8=", "is_base64_encoded": True}, flag="is_base64_encoded") == b"\x00\xff"
+
+
+@pytest.mark.parametrize("body", ["not base64!", "AP8", "AP8=\n", "A===", "caf\u00e9", "AP8=AP8="])
+def test_broken_base64_is_malformed_however_little_is_broken(body: str) -> None:
+    with pytest.raises(MalformedEvent, match="Expected a base64 body") as caught:
+        decode_body({"body": body, "isBase64Encoded": True})
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, ["a"], 1, True])
+def test_a_body_that_is_no_string_is_malformed(body: object) -> None:
+    with pytest.raises(MalformedEvent, match="Expected the body to be a string"):
+        decode_body({"body": body})
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ([], b"", []),
+        ([], b"abc", [(b"content-length", b"3")]),
+        ([(b"content-length", b"4")], b"abc", [(b"content-length", b"3")]),
+        ([(b"content-length", b"3"), (b"content-length", b"3")], b"abc", [(b"content-length", b"3")]),
+        ([(b"content-length", b"3"), (b"a", b"b"), (b"content-length", b"4")], b"", [(b"content-length", b"0"), A_B]),
+        ([(b"content-length", b"0")], b"", [(b"content-length", b"0")]),
+        ([(b"content-length", b"x")], b"", [(b"content-length", b"0")]),
+        ([(b"transfer-encoding", b"chunked")], b"abc", [(b"content-length", b"3")]),
+        ([(b"transfer-encoding", b"chunked")], b"", []),
+        # Only a server may set these, and the client is none.
+        ([(b"x-amzn-request-context", b"{}"), (b"a", b"b")], b"", [(b"a", b"b")]),
+        ([(b"x-amzn-lambda-context", b"{}")], b"", []),
+        ([(b"x-amz-tenant-id", b"1")], b"", []),
+        ([(b"x-amzn-trace-id", b"Root=1")], b"", [(b"x-amzn-trace-id", b"Root=1")]),
+    ],
+)
+def test_a_request_has_one_true_length_and_no_header_that_only_a_server_may_set(
+    headers: list[tuple[bytes, bytes]], body: bytes, expected: list[tuple[bytes, bytes]]
+) -> None:
+    request = make_request(method="POST", path="/", headers=headers, body=body)
+    assert [(name.lower(), value) for name, value in request.headers.raw] == expected
+
+
+def test_a_request_of_nothing_but_a_path_is_whole() -> None:
+    request = make_request(method=None, path="/a b", headers=[])
+    assert (request.method, request.extensions["target"], request.content) == ("GET", b"/a%20b", b"")
+    scope = request.extensions["asgi"]
+    assert (scope["scheme"], scope["server"], scope["client"]) == ("https", None, None)
+    assert (scope["http_version"], scope["root_path"]) == ("1.1", "")
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize(
+    ("sent", "method"), [("PATCH", "PATCH"), ("purge", "PURGE"), ("M-SEARCH", "M-SEARCH"), (None, "GET")]
+)
+def test_every_source_passes_the_method_in_upper_case(name: str, sent: str | None, method: str) -> None:
+    assert scope_of(load(name, **{FIELDS[name]["method"]: sent}))["method"] == method
+
+
+@pytest.mark.parametrize("name", [name for name in BASES if name != "lambda_edge"])
+def test_every_source_reads_text_as_utf_8_and_corrects_the_length(name: str) -> None:
+    app = Answer()
+    answer(load(name, **{FIELDS[name]["body"]: "caf\u00e9", FIELDS[name]["base64"]: False}), app)
+    lengths = [value for key, value in app.scope["headers"] if key == b"content-length"]
+    assert (app.body, lengths) == ("café".encode(), [b"5"])
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_every_source_reads_base64_and_corrects_the_length(name: str) -> None:
+    body = bytes(range(256))
+    overrides: dict[str, Any] = {FIELDS[name]["body"]: b64encode(body).decode()}
+    if name != "lambda_edge":
+        overrides[FIELDS[name]["base64"]] = True
+    app = Answer()
+    answer(load(name, **overrides), app)
+    lengths = [value for key, value in app.scope["headers"] if key == b"content-length"]
+    assert (app.body, lengths) == (body, [b"256"])
+
+
+@pytest.mark.parametrize("name", [name for name in BASES if name != "lambda_edge"])
+@pytest.mark.parametrize("body", [None, MISSING, ""])
+def test_no_body_is_an_empty_one_whatever_the_flag(name: str, body: object) -> None:
+    app = Answer()
+    answer(load(name, **{FIELDS[name]["body"]: body, FIELDS[name]["base64"]: True}), app)
+    lengths = [value for key, value in app.scope["headers"] if key == b"content-length"]
+    assert app.body == b""
+    assert lengths == ([] if name == "rest_api" else [b"0"])
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_header_of_control_bytes_reaches_the_application_as_sent(name: str) -> None:
+    value = "1\x00\x01\r\n\x7f\u00e9"
+    if name == "lambda_edge":
+        event = load(name, Records__0__cf__request__headers={"x-a": [{"key": "X-A", "value": value}]})
+    elif name in ("alb_multi", "rest_api", "http_api_v1"):
+        event = load(name, multiValueHeaders={"X-A": [value]}, headers=None)
+    else:
+        event = load(name, headers={"x-a": value})
+    assert dict(scope_of(event)["headers"])[b"x-a"] == value.encode("latin-1")

@@ -1,0 +1,147 @@
+import logging
+from typing import Any
+
+import pytest
+
+from bridge import Settings
+from bridge.errors import InvalidMessage
+from bridge.sources import CompleteResponse, encode_response
+from tests.events import BASES, load
+from tests.sources.exchange import FIELDS, Answer, answer, as_client
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+def encoded_headers(headers: Pairs, body: bytes = b"", status: int = 200, method: str = "GET") -> list[tuple[str, str]]:
+    response = CompleteResponse(status, headers, body)
+    return encode_response(response, method=method, settings=Settings()).headers
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_head_gets_the_head_of_the_response_alone(name: str) -> None:
+    app = Answer(headers=[(b"content-length", b"9"), (b"etag", b"1")], content=b'{"id": 7}')
+    result = answer(load(name, **{FIELDS[name]["method"]: "HEAD"}), app)
+    # CloudFront sets the length itself, and refuses one that is not its own.
+    kept = [("etag", "1")] if name == "lambda_edge" else [("content-length", "9"), ("etag", "1")]
+    assert as_client(result) == (200, kept, b"")
+    assert result.get("isBase64Encoded", False) is False
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("status", [103, 204, 304])
+@pytest.mark.parametrize("content", [b"", b"\xffnot allowed"])
+def test_a_status_without_a_body_has_none_and_nothing_is_added(name: str, status: int, content: bytes) -> None:
+    result = answer(load(name), Answer(status=status, headers=[(b"etag", b"1")], content=content))
+    assert as_client(result) == (status, [("etag", "1")], b"")
+    assert result.get("isBase64Encoded", False) is False
+    assert result.get("bodyEncoding", "text") == "text"
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_no_header_is_invented(name: str) -> None:
+    assert as_client(answer(load(name), Answer(content=b"hello"))) == (200, [], b"hello")
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_every_cookie_comes_out_once_and_whole(name: str, count: int) -> None:
+    cookies = [f"c{number}=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT" for number in range(count)]
+    app = Answer(headers=[(b"Set-Cookie", cookie.encode()) for cookie in cookies])
+    assert as_client(answer(load(name), app)) == (200, [("set-cookie", cookie) for cookie in cookies], b"")
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_values_of_repeated_headers_all_arrive(name: str) -> None:
+    _, headers, _ = as_client(answer(load(name), Answer(headers=[(b"x-a", b"1"), (b"X-A", b"2"), (b"x-a", b"3")])))
+    assert ", ".join(value for _, value in headers) == "1, 2, 3"
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_bytes_above_127_in_a_header_are_latin_1(name: str) -> None:
+    app = Answer(headers=[(b"x-a", bytes(range(0x80, 0x100)))])
+    assert as_client(answer(load(name), app))[1] == [("x-a", "".join(map(chr, range(0x80, 0x100))))]
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize(
+    "header", [b"Connection", b"Keep-Alive", b"Proxy-Connection", b"TE", b"Transfer-Encoding", b"Upgrade"]
+)
+def test_headers_of_one_connection_are_dropped(name: str, header: bytes) -> None:
+    app = Answer(headers=[(header, b"x"), (b"etag", b"1")], content=b"a")
+    assert as_client(answer(load(name), app)) == (200, [("etag", "1")], b"a")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "method", "expected"),
+    [
+        ([b"3"], b"abc", "GET", ["3"]),
+        ([b"3", b"3"], b"abc", "GET", ["3"]),
+        ([b"4"], b"abc", "GET", []),
+        ([b"3", b"4"], b"abc", "GET", []),
+        ([b"4", b"4"], b"abc", "GET", []),
+        ([b"x"], b"abc", "GET", []),
+        ([b"0"], b"", "GET", ["0"]),
+        ([], b"abc", "GET", []),
+        # What a GET would have got cannot be known here, only that there is one answer to it.
+        ([b"9"], b"", "HEAD", ["9"]),
+        ([b"9", b"9"], b"", "HEAD", ["9"]),
+        ([b"9", b"8"], b"", "HEAD", []),
+    ],
+)
+def test_content_length_is_there_at_most_once_and_never_wrong(
+    headers: list[bytes], body: bytes, method: str, expected: list[str]
+) -> None:
+    pairs = [(b"Content-Length", value) for value in headers]
+    assert encoded_headers(pairs, body, method=method) == [("content-length", value) for value in expected]
+
+
+def test_a_wrong_content_length_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    encoded_headers([(b"a", b"1"), (b"content-length", b"4")], b"abc")
+    (record,) = caplog.records
+    assert (record.levelno, "content-length" in record.getMessage()) == (logging.WARNING, True)
+
+
+def test_the_length_counts_bytes_before_base64() -> None:
+    headers = [(b"content-type", b"image/png"), (b"content-length", b"4")]
+    result = answer(load("rest_api"), Answer(headers=headers, content=b"\x89PNG"))
+    assert result == {
+        "statusCode": 200,
+        "multiValueHeaders": {"content-type": ["image/png"], "content-length": ["4"]},
+        "body": "iVBORw==",
+        "isBase64Encoded": True,
+    }
+
+
+@pytest.mark.parametrize("name", [b"", b"a b", b"a\r\nb", b"a:b", b"\xe9", b"a\x00"])
+def test_a_header_name_that_is_no_token_must_not_reach_aws(name: bytes) -> None:
+    with pytest.raises(InvalidMessage, match="Expected the name of a response header to be a token"):
+        encoded_headers([(name, b"1")])
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=2", b"a\nb", b"a\x00b", b"\x7f", b"\x1b[0m"])
+def test_a_header_value_with_control_bytes_must_not_reach_aws(value: bytes) -> None:
+    with pytest.raises(InvalidMessage, match="Expected the value of response header 'x-a' to have no control bytes"):
+        encoded_headers([(b"X-A", value)])
+
+
+@pytest.mark.parametrize("value", [b"", b"a\tb", b"a b", b"\xa0\xad\xff", b"\x85"])
+def test_a_tab_and_bytes_above_127_are_no_control_bytes(value: bytes) -> None:
+    assert encoded_headers([(b"x-a", value)]) == [("x-a", value.decode("latin-1"))]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_response_that_must_not_reach_aws_gives_the_client_a_500(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = Answer(headers=[(b"location", b"/\r\nset-cookie: stolen=1")], content=b"secret")
+    status, headers, body = as_client(answer(load(name), app))
+    assert (status, body) == (500, b"Internal Server Error")
+    assert "set-cookie" not in dict(headers)
+    (record,) = caplog.records
+    assert (record.levelno, "'location'" in record.getMessage()) == (logging.ERROR, True)
+
+
+def test_an_encoded_response_has_text_pairs_in_order_and_its_body() -> None:
+    response = CompleteResponse(201, [(b"B", b"1"), (b"a", b"2"), (b"b", b"3")], b"\xff")
+    encoded = encode_response(response, method="GET", settings=Settings())
+    result: dict[str, Any] = {"headers": encoded.headers, "body": encoded.body}
+    assert (encoded.status_code, encoded.is_base64) == (201, True)
+    assert result == {"headers": [("b", "1"), ("a", "2"), ("b", "3")], "body": "/w=="}
