@@ -16,6 +16,10 @@ __all__ = ["IMPORTS", "Import", "measure_imports"]
 
 _STARLETTE = "import starlette.applications, starlette.responses, starlette.routing"
 
+# Nothing runs an ASGI application without an event loop. Up to Python 3.12 Starlette imports asyncio itself; later the
+# first to need it does, and would seem to cost it.
+_READY = f"{_STARLETTE}, asyncio"
+
 # httpx loads its command line where these are installed, so all variants but those about that go without.
 _CLI = ("click", "rich")
 
@@ -34,13 +38,14 @@ class Import(NamedTuple):
 
     name: str
     statement: str
-    before: str = _STARLETTE
+    before: str = _READY
     needs: tuple[str, ...] = ()
     blocked: tuple[str, ...] = _CLI
 
 
 IMPORTS = (
     Import("starlette", _STARLETTE, before=""),
+    Import("asyncio, after starlette alone", "import asyncio", before=_STARLETTE),
     Import("httpx", "import httpx", needs=("httpx",)),
     Import("bridge, with httpx", "import bridge", needs=("httpx",), blocked=(*_CLI, "httpx2")),
     Import("httpx2", "import httpx2", needs=("httpx2",)),
@@ -51,8 +56,8 @@ IMPORTS = (
     Import(
         "click and rich installed: bridge, with httpx", "import bridge", needs=("httpx", *_CLI), blocked=("httpx2",)
     ),
-    Import("httpx imported before: bridge", "import bridge", before=f"{_STARLETTE}; import httpx", needs=("httpx",)),
-    Import("httpx2 imported before: bridge", "import bridge", before=f"{_STARLETTE}; import httpx2", needs=("httpx2",)),
+    Import("httpx imported before: bridge", "import bridge", before=f"{_READY}; import httpx", needs=("httpx",)),
+    Import("httpx2 imported before: bridge", "import bridge", before=f"{_READY}; import httpx2", needs=("httpx2",)),
 )
 
 

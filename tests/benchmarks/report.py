@@ -90,7 +90,7 @@ def import_tables(figures: Mapping[str, Figure], runs: int) -> list[Table]:
     rows = [[name, _shown(figure)] for name, figure in figures.items()]
     absent = [variant.name for variant in IMPORTS if variant.name not in figures]
     notes = [f"Not measured, because a package it needs is not installed: {name}." for name in absent]
-    title = f"Import: ms of CPU time in a fresh process, {runs} runs; all but the first after starlette"
+    title = f"Import: ms of CPU time in a fresh process, {runs} runs; after starlette and asyncio"
     compared = [
         [f"{name} - {base}", _judged(_difference(figures[name], figures[base]), IMPORT_GOAL)]
         for name, base in _IMPORT_PAIRS
