@@ -130,6 +130,11 @@ class OwnLoop:
         """Whether the caller runs on this loop."""
         return self._loop is not None and asyncio._get_running_loop() is self._loop
 
+    @property
+    def is_driven(self) -> bool:
+        """Whether a thread is running something on the loop."""
+        return self._driving.locked()
+
 
 async def _result(future: "Future[T]") -> T:
     return await asyncio.wrap_future(future)

@@ -55,10 +55,11 @@ class ConfigurationError(BridgeError):
 class RunningLoopError(BridgeError):
     """Raised when the synchronous call is made inside a running event loop."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, call: str = "handler(event, context)", instead: str = "await handler.handle(event, context)"
+    ) -> None:
         super().__init__(
-            "handler(event, context) was called inside a running event loop, where it would block the loop. "
-            "Use 'await handler.handle(event, context)' there."
+            f"{call} was called inside a running event loop, where it would block the loop. Use '{instead}' there."
         )
 
 

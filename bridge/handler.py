@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import anyio
@@ -16,7 +16,14 @@ import anyio
 from bridge._httpx import httpx
 from bridge._loop import OwnLoop
 from bridge._messages import CompleteResponse, header_pairs
-from bridge.errors import ConfigurationError, InvalidMessage, LoopClosedError, MalformedEvent, ProtocolError
+from bridge.errors import (
+    ConfigurationError,
+    InvalidMessage,
+    LoopClosedError,
+    MalformedEvent,
+    ProtocolError,
+    RunningLoopError,
+)
 from bridge.lifespan import Lifespan, make_lifespan
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
@@ -73,6 +80,7 @@ class Handler:
         self._own_loop = OwnLoop()
         # The environment's lifespan, from the end of startup to shutdown, and the startup under way, if one is.
         self._lifespan: Lifespan | None = None
+        self._lifespan_is_ours = False  # on the handler's own loop, not on a caller's
         self._starting: threading.Event | None = None
         self._start_guard = threading.Lock()
         self._startup_failure: Exception | None = None
@@ -84,10 +92,28 @@ class Handler:
         """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
         if not _is_in_async_code():
             self._own_loop.run(self._start())
-        # SIGTERM ends a Lambda environment. Python's own answer is to die at once, without atexit.
         atexit.register(self.close)
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _exit)
+        # SIGTERM ends a Lambda environment, and Python's own answer is to die at once. Somebody else's handler stays;
+        # another bridge handler's is called after ours.
+        previous = signal.getsignal(signal.SIGTERM)
+        ours = getattr(previous, "__func__", None) is Handler._terminate
+        if threading.current_thread() is threading.main_thread() and (ours or previous is signal.SIG_DFL):
+            self._previous_terminate = previous
+            signal.signal(signal.SIGTERM, self._terminate)
+
+    def _terminate(self, signum: int, frame: FrameType | None) -> None:
+        """Run the shutdown here and now: from Python 3.13 on, atexit waits first for threads such as awslambdaric's.
+
+        In the middle of an invocation the loop is busy: there SystemExit ends the invocation, and atexit does the rest.
+        """
+        if not self._own_loop.is_driven:
+            try:
+                self.close()
+            except Exception as exc:
+                logger.error("The application's shutdown failed.", exc_info=exc)
+        if callable(self._previous_terminate):
+            self._previous_terminate(signum, frame)
+        raise SystemExit(0)
 
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.
@@ -218,6 +244,7 @@ class Handler:
         lifespan = self._new_lifespan()
         try:
             await lifespan.startup()
+            self._lifespan_is_ours = self._own_loop.is_running_here
             self._lifespan = lifespan
         except Exception as exc:
             self._startup_failure = exc
@@ -234,14 +261,16 @@ class Handler:
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.
 
-        Raises ShutdownFailed. A lifespan that `async with handler` or `await handler.handle(...)` started belongs to
+        Raises ShutdownFailed, and RunningLoopError inside a running event loop. A lifespan that `async with handler` or `await handler.handle(...)` started belongs to
         that event loop, and `async with` ends it.
         """
         if self._closed:
             return
+        if _is_in_async_code():
+            raise RunningLoopError("handler.close()", "async with handler")
         self._closed = True
         try:
-            if self._lifespan is not None:
+            if self._lifespan is not None and self._lifespan_is_ours:
                 self._own_loop.run(self._stop())
         finally:
             self._own_loop.close()
@@ -286,10 +315,6 @@ def _is_in_async_code() -> bool:
     except Exception:
         return False
     return True
-
-
-def _exit(signum: int, frame: object) -> None:
-    raise SystemExit(0)
 
 
 def _plain(status_code: int) -> CompleteResponse:
