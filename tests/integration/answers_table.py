@@ -3,8 +3,8 @@
 import gzip
 from dataclasses import dataclass, field
 
-from .exchange import Headers
-from .losses import Loss
+from tests.integration.exchange import Headers
+from tests.integration.losses import ALL, EDGE, HTTP_API_1, HTTP_API_2, REST, Loss, Reason, but, header
 
 __all__ = ["ANSWERS", "Answer"]
 
@@ -13,11 +13,11 @@ __all__ = ["ANSWERS", "Answer"]
 class Answer:
     """One response of the application, to a request for `target`. `length`: whether it tells its body's length.
 
-    `answered`: what is awkward in it, for the reader of docs/fidelity.md.
+    `summary`: what is awkward in it, for the reader of docs/fidelity.md.
     """
 
     id: str
-    answered: str
+    summary: str
     status: int = 200
     headers: Headers = ()
     parts: tuple[bytes, ...] = field(default=(b"",), repr=False)
@@ -37,45 +37,144 @@ class Answer:
 
 
 PLAIN = ("content-type", "text/plain; charset=utf-8")
+LATIN_1 = ("content-type", "text/plain; charset=iso-8859-1")
 DATA = ("content-type", "application/octet-stream")
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
-ANSWERS = (
-    Answer("text", "text", headers=(PLAIN,), parts=("café ☃".encode(),)),
-    Answer("json", "JSON", headers=(("content-type", "application/json"),), parts=(b'{"a": 1}',)),
-    Answer("repeated", "two `Link`, two `Vary`", headers=(PLAIN, ("link", "</a>"), ("vary", "x"), ("link", "</b>"), ("vary", "y"))),
-    Answer("cookie", "one `Set-Cookie`", headers=(PLAIN, ("set-cookie", "a=1; Expires=Sun, 06 Nov 1994 08:49:37 GMT"))),
+# What the services that add a content-type say.
+TYPED = (
+    Loss(why=Reason.DEFAULT_TYPE, at=(*REST, "url"), new=header("content-type", "application/json")),
+    Loss(why=Reason.DEFAULT_TYPE, at=HTTP_API_1 + HTTP_API_2, new=header("content-type", "text/plain;charset=UTF-8")),
+)
+
+
+def joined(name: str, *values: str) -> Loss:
+    at = but(*REST, *HTTP_API_1, "alb-multi", *EDGE)
+    new = header(name, ", ".join(values))
+    return Loss(why=Reason.JOINED_RESPONSE_HEADER, at=at, gone=header(name, *values), new=new)
+
+
+def remapped(name: str, value: str) -> Loss:
+    new = header(f"x-amzn-remapped-{name}", value)
+    return Loss(why=Reason.REMAPPED, at=(*REST, "url"), gone=header(name, value), new=new)
+
+
+HEADERS = (
+    Answer(
+        "repeated",
+        "two `Link`, two `Vary`",
+        headers=(PLAIN, ("link", "</a>"), ("vary", "x"), ("link", "</b>"), ("vary", "y")),
+        losses=(joined("link", "</a>", "</b>"), joined("vary", "x", "y")),
+    ),
+    Answer("cookie", "one `Set-Cookie` with a comma", headers=(PLAIN, ("set-cookie", f"a=1; Expires={DATE}"))),
     Answer(
         "cookies",
         "three `Set-Cookie` with commas",
         headers=(
             PLAIN,
-            ("set-cookie", "a=1; Expires=Sun, 06 Nov 1994 08:49:37 GMT; Path=/"),
+            ("set-cookie", f"a=1; Expires={DATE}; Path=/"),
             ("set-cookie", "b=x,y; HttpOnly"),
             ("set-cookie", "a=2; Path=/other"),
         ),
     ),
-    Answer("header-latin-1", "`X-Name: café` in latin-1", headers=(PLAIN, ("x-name", "caf\xe9"))),
-    Answer("header-utf-8", "`X-Name: café` in UTF-8", headers=(PLAIN, ("x-name", "caf\xc3\xa9"))),
-    Answer("header-empty", "`X-Empty:`", headers=(PLAIN, ("x-empty", ""))),
-    Answer("header-case", "`X-Request-ID`", headers=(PLAIN, ("X-Request-ID", "AbC"))),
-    Answer("no-content", "204", status=204, length=False),
-    Answer("not-modified", "304 with `ETag`", status=304, headers=(("etag", '"a"'), ("vary", "accept")), length=False),
-    Answer("head", "HEAD with `Content-Length`", headers=(PLAIN,), parts=(b"0123456789",), method="HEAD"),
-    Answer("head-no-length", "HEAD without `Content-Length`", headers=(PLAIN,), parts=(b"0123",), method="HEAD", length=False),
-    Answer("binary", "every byte", headers=(DATA,), parts=(bytes(range(256)),)),
-    Answer("untyped-text", "text, no `Content-Type`", parts=(b"plain",)),
-    Answer("untyped-binary", "binary, no `Content-Type`", parts=(b"\xff\xfe\x00",)),
-    Answer("gzip", "gzip", headers=(PLAIN, ("content-encoding", "gzip")), parts=(gzip.compress(b"text" * 9, mtime=0),)),
-    Answer("empty", "an empty body", headers=(PLAIN,)),
-    Answer("empty-untyped", "an empty body, no `Content-Type`"),
-    Answer("latin-1", "text in latin-1", headers=(("content-type", "text/plain; charset=iso-8859-1"),), parts=(b"caf\xe9",)),
-    Answer("line-ends", "CR, LF, NUL, BOM", headers=(PLAIN,), parts=(b"\xef\xbb\xbfa\r\nb\rc\0\n",)),
-    Answer("looks-like-base64", "text `aGVsbG8=`", headers=(PLAIN,), parts=(b"aGVsbG8=",)),
-    Answer("parts", "parts without `Content-Length`", headers=(PLAIN,), parts=(b"one ", "caf\xe9"[:3].encode() + b"\xc3", b"\xa9"), length=False),
-    Answer("6-mb", "6 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80" * (2 << 20),)),
-    Answer("redirect", "302", status=302, headers=(("location", "/caf%C3%A9?a=1&a=2#c"),)),
-    Answer("unauthorized", "401", status=401, headers=(PLAIN, ("www-authenticate", 'Basic realm="a, b"')), parts=(b"no",)),
+    Answer("latin-1-header", "`X-Name: café` in latin-1", headers=(PLAIN, ("x-name", "caf\xe9"))),
+    Answer("utf-8-header", "`X-Name: café` in UTF-8", headers=(PLAIN, ("x-name", "caf\xc3\xa9"))),
+    Answer("empty-header", "`X-Empty:`", headers=(PLAIN, ("x-empty", ""))),
+    Answer("upper-case-header", "`X-Request-ID`", headers=(PLAIN, ("X-Request-ID", "AbC"))),
+    Answer(
+        "date",
+        "`Date`, `Age`, `ETag`",
+        headers=(PLAIN, ("date", DATE), ("age", "1"), ("etag", 'W/"a"')),
+        losses=(remapped("date", DATE),),
+    ),
+    Answer(
+        "unauthorized",
+        "401 with `WWW-Authenticate`",
+        status=401,
+        headers=(PLAIN, ("www-authenticate", 'Basic realm="a, b"')),
+        parts=(b"no",),
+        losses=(remapped("www-authenticate", 'Basic realm="a, b"'),),
+    ),
+    Answer(
+        "via",
+        "`Via`",
+        headers=(PLAIN, ("via", "1.1 app")),
+        losses=(Loss(why=Reason.REFUSED_HEADER, at=EDGE, gone=header("via", "1.1 app")),),
+    ),
+    Answer(
+        "keep-alive",
+        "`Keep-Alive`",
+        headers=(PLAIN, ("keep-alive", "timeout=5")),
+        losses=(Loss(why=Reason.HOP_BY_HOP, at=ALL, gone=header("keep-alive", "timeout=5")),),
+    ),
+)
+
+STATUSES = (
+    Answer("no-content", "204", status=204, length=False, losses=TYPED),
+    Answer("not-modified", "304", status=304, headers=(("etag", '"a"'), ("vary", "x")), length=False, losses=TYPED),
+    Answer(
+        "no-content-with-length",
+        "204 with `Content-Length: 0`",
+        status=204,
+        headers=(PLAIN,),
+        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "0")),),
+    ),
+    Answer(
+        "not-modified-with-length",
+        "304 with `Content-Length`",
+        status=304,
+        headers=(PLAIN, ("content-length", "10")),
+        length=False,
+        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "10")),),
+    ),
+    Answer("redirect", "302", status=302, headers=(("location", "/caf%C3%A9?a=1&a=2#c"),), losses=TYPED),
     Answer("server-error", "500", status=500, headers=(PLAIN,), parts=(b"oh",)),
     Answer("unknown-status", "599", status=599, headers=(PLAIN,), parts=(b"odd",)),
-    Answer("caching", "`Date`, `Age`, `ETag`", headers=(PLAIN, ("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("age", "1"), ("etag", 'W/"a"'))),
+    Answer(
+        "head",
+        "`HEAD` with `Content-Length`",
+        headers=(PLAIN,),
+        parts=(b"0123456789",),
+        method="HEAD",
+        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "10")),),
+    ),
+    Answer(
+        "head-of-unknown-length",
+        "`HEAD` without `Content-Length`",
+        headers=(PLAIN,),
+        parts=(b"0123",),
+        method="HEAD",
+        length=False,
+    ),
 )
+
+BODIES = (
+    Answer("text", "text in UTF-8", headers=(PLAIN,), parts=("café ☃ 😀".encode(),)),
+    Answer("json", "JSON", headers=(("content-type", "application/json"),), parts=(b'{"a": 1}',)),
+    Answer("binary", "every byte", headers=(DATA,), parts=(bytes(range(256)),)),
+    Answer("6-mb", "6 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80" * (2 << 20),)),
+    Answer("untyped-text", "text, no `Content-Type`", parts=(b"plain",), losses=TYPED),
+    Answer("untyped-binary", "binary, no `Content-Type`", parts=(b"\xff\xfe\x00",), losses=TYPED),
+    Answer(
+        "gzip",
+        "text in gzip",
+        headers=(PLAIN, ("content-encoding", "gzip")),
+        parts=(gzip.compress(b"text" * 9, mtime=0),),
+    ),
+    Answer("empty", "an empty body", headers=(PLAIN,)),
+    Answer("empty-untyped", "an empty body, no `Content-Type`", losses=TYPED),
+    Answer("latin-1", "text in latin-1", headers=(LATIN_1,), parts=(b"caf\xe9",)),
+    Answer("surrogate", "text that is nearly UTF-8", headers=(PLAIN,), parts=(b"\xed\xa0\x80",)),
+    Answer("control-characters", "text with CR, NUL, BOM", headers=(PLAIN,), parts=(b"\xef\xbb\xbfa\r\nb\rc\0\n",)),
+    Answer("looks-like-base64", "text `aGVsbG8=`", headers=(PLAIN,), parts=(b"aGVsbG8=",)),
+    Answer(
+        "parts",
+        "parts that split a character, no `Content-Length`",
+        headers=(PLAIN,),
+        parts=(b"caf\xc3", b"\xa9"),
+        length=False,
+        losses=(Loss(why=Reason.TOLD_LENGTH, at=ALL, new=header("content-length", "5")),),
+    ),
+)
+
+ANSWERS = HEADERS + STATUSES + BODIES

@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .exchange import ClientResponse, Headers, values_of
+from tests.integration.exchange import ClientResponse, Headers, values_of
 
 __all__ = ["Decoder", "Refused", "alb_multi", "alb_single", "edge", "function_url", "http_api_v1", "http_api_v2"]
 __all__ += ["rest_api", "vpc_lattice"]
@@ -19,14 +19,30 @@ Result = dict[str, Any]
 Decoder = Callable[[Result, str], ClientResponse]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: from a function, these
-# reach the client with "x-amzn-remapped-" before their names. Function URLs do the same.
+# reach the client with "x-amzn-remapped-" before their names. Users see the same of Function URLs.
 _REMAPPED = frozenset({"authorization", "content-md5", "date", "server", "user-agent", "www-authenticate"})
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html: a response
 # that sets one of these is refused in both kinds of request trigger.
 _EDGE_REFUSES = frozenset(
-    "connection content-length expect host keep-alive proxy-authenticate proxy-authorization proxy-connection trailer "
-    "transfer-encoding upgrade via x-accel-redirect x-cache x-forwarded-proto x-real-ip".split()
+    [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-accel-redirect",
+        "x-cache",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ]
 )
 
 
@@ -53,7 +69,10 @@ def http_api_v2(result: Result, method: str) -> ClientResponse:
 
 
 def function_url(result: Result, method: str) -> ClientResponse:
-    """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html; a response is JSON unless it says otherwise."""
+    """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+
+    Assumed: a response is JSON unless it says otherwise.
+    """
     return _payload_v2(result, method, default_type="application/json", remapped=_REMAPPED)
 
 
@@ -75,7 +94,7 @@ def alb_multi(result: Result, method: str) -> ClientResponse:
 
 
 def edge(result: Result, method: str) -> ClientResponse:
-    """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-generating-http-responses-in-requests.html"""
+    """docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-generating-http-responses-in-requests.html"""
     _check(isinstance(result["status"], str), "a status that is no string")
     headers: list[tuple[str, str]] = []
     for name, items in result["headers"].items():
@@ -104,9 +123,7 @@ def _alb(result: Result, headers: list[tuple[str, str]], method: str) -> ClientR
     return _plain(result, headers, method, default_type=None)
 
 
-def _plain(
-    result: Result, headers: list[tuple[str, str]], method: str, *, default_type: str | None
-) -> ClientResponse:
+def _plain(result: Result, headers: list[tuple[str, str]], method: str, *, default_type: str | None) -> ClientResponse:
     status = result["statusCode"]
     _check(type(status) is int and type(result["isBase64Encoded"]) is bool, "a status or flag of the wrong type")
     body = _body(result["body"], is_base64=result["isBase64Encoded"])
@@ -142,7 +159,7 @@ def _response(status: int, headers: Iterable[tuple[str, str]], body: bytes, meth
     """The response on the wire: AWS has the whole body, and tells its length if the function did not."""
     pairs: Headers = tuple(headers)
     lengths = values_of(pairs, "content-length")
-    _check(len(lengths) < 2, "two lengths")  # noqa: PLR2004
+    _check(len(lengths) < 2, "two lengths")
     if method == "HEAD" or status in (204, 304):
         _check(body == b"", "a body where there cannot be one")
         return ClientResponse(status, pairs, b"")

@@ -1,14 +1,14 @@
 """The application behind both the bridge and the real server: it tells what it saw, or answers out of a table."""
 
-import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from bridge._types import Receive, Scope, Send
+from tests.integration.answers_table import ANSWERS
+from tests.integration.exchange import ClientResponse, body_report, by_name
 
-from .answers_table import ANSWERS
-
-__all__ = ["Report", "app", "body_report", "report_of"]
+__all__ = ["Report", "app", "report_of"]
 
 _ANSWERS = {answer.target: answer for answer in ANSWERS}
 
@@ -21,7 +21,7 @@ class Report(TypedDict):
     raw_path: str
     query_string: str
     root_path: str
-    headers: list[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
     body: tuple[int, str]
     http_version: str
     scheme: str
@@ -71,16 +71,8 @@ def _report(scope: Scope, body: bytes) -> dict[str, Any]:
     }
 
 
-def body_report(body: bytes) -> tuple[int, str]:
-    """Length and digest: they are as good as the body, and 6 MB of it fit into a report."""
-    return len(body), hashlib.sha256(body).hexdigest()
-
-
-def report_of(headers: dict[str, list[str]], body: bytes) -> Report:
-    """The report out of a response to any method."""
-    report: Report = json.loads(body or headers["x-report"][0])
-    return {
-        **report,
-        "headers": [(name, value) for name, value in report["headers"]],
-        "body": (report["body"][0], report["body"][1]),
-    }
+def report_of(response: ClientResponse) -> Report:
+    """The report out of the response to any method."""
+    report: Report = json.loads(response.body or by_name(response.headers)["x-report"][0])
+    length, digest = report["body"]
+    return {**report, "headers": [(name, value) for name, value in report["headers"]], "body": (length, digest)}

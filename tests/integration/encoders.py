@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from .exchange import ClientRequest, Headers, by_name, values_of
+from tests.integration.exchange import ClientRequest, Headers, by_name, values_of
 
 __all__ = [
     "EDGE_BODY_LIMITS",
@@ -37,7 +37,7 @@ Encoder = Callable[[ClientRequest, str], Event]
 TRACE_ID = "Root=1-67891233-abcdef012345678912345678"
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html: the types that a load
-# balancer passes as text. HTTP APIs, Function URLs and Lattice do the same.
+# balancer passes as text. Assumed: HTTP APIs, Function URLs and Lattice do the same.
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-include-body-access.html
@@ -57,7 +57,8 @@ def forwarded(request: ClientRequest) -> Headers:
 def rest_api(request: ClientRequest, stage: str) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
-    The path stays encoded, query parameters are decoded, content-length and transfer-encoding are dropped.
+    The path stays encoded, query parameters are decoded, content-length and transfer-encoding are dropped. Semicolons
+    split the query: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
     """
     headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() != "content-length"]
     path = request.path.removeprefix(stage)
@@ -65,7 +66,7 @@ def rest_api(request: ClientRequest, stage: str) -> Event:
         "resource": "/{proxy+}",
         "path": path,
         "pathParameters": {"proxy": path.removeprefix("/")},
-        **_payload_v1_fields(request, headers),
+        **_payload_v1_fields(request, headers, request.query.replace(";", "&")),
         "requestContext": {**_payload_v1_context(request, stage), "path": request.path, "resourcePath": "/{proxy+}"},
         "body": b64encode(request.body).decode("ascii") if request.body else None,
         "isBase64Encoded": bool(request.body),
@@ -82,7 +83,7 @@ def http_api_v1(request: ClientRequest, stage: str) -> Event:
         "resource": "$default",
         "path": _decoded_path(request.path),
         "pathParameters": None,
-        **_payload_v1_fields(request, _received(request, http_api_headers(request))),
+        **_payload_v1_fields(request, _received(request, http_api_headers(request)), request.query),
         "requestContext": {**_payload_v1_context(request, stage), "path": _decoded_path(request.path)},
         **_body_fields(request, none=None),
     }
@@ -94,10 +95,10 @@ def http_api_v2(request: ClientRequest, stage: str) -> Event:
     The path is decoded, and ends at a question mark that was encoded. Cookies have a field of their own.
     """
     headers = _joined(_received(request, http_api_headers(request)))
-    cookie = headers.pop("cookie", None)
+    headers.pop("cookie", None)
     path = _decoded_path(request.path)
     domain = "api.execute-api.eu-west-1.amazonaws.com"
-    return _payload_v2(request, headers, cookie, path=path, domain=domain, stage=stage.removeprefix("/") or "$default")
+    return _payload_v2(request, headers, path=path, domain=domain, stage=stage.removeprefix("/") or "$default")
 
 
 def function_url(request: ClientRequest, _stage: str) -> Event:
@@ -107,7 +108,7 @@ def function_url(request: ClientRequest, _stage: str) -> Event:
     """
     headers = _joined(_received(request, forwarded(request)))
     domain = "function.lambda-url.eu-west-1.on.aws"
-    return _payload_v2(request, headers, headers.get("cookie"), path=request.path, domain=domain, stage="$default")
+    return _payload_v2(request, headers, path=request.path, domain=domain, stage="$default")
 
 
 def alb_single(request: ClientRequest, _stage: str) -> Event:
@@ -129,7 +130,7 @@ def alb_multi(request: ClientRequest, _stage: str) -> Event:
 def edge_viewer(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 
-    Assumed: `uri` stays encoded; only the start of the documentation's example headers is the viewer's own.
+    Assumed: `uri` stays encoded.
     """
     return _edge(request, "viewer-request", list(request.headers))
 
@@ -235,12 +236,12 @@ def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
     return {"body": b64encode(request.body).decode("ascii"), "isBase64Encoded": True}
 
 
-def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]]) -> Event:
+def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]], query_string: str) -> Event:
     """The last value of everything in one map, all values in another; null where there are none."""
     multi: dict[str, list[str]] = {}
     for name, value in headers:
         multi.setdefault(name, []).append(value)
-    query = _listed(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
+    query = _listed(parse_qsl(query_string, keep_blank_values=True, errors="replace"))
     return {
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in multi.items()},
@@ -264,10 +265,9 @@ def _payload_v1_context(request: ClientRequest, stage: str) -> Event:
     }
 
 
-def _payload_v2(
-    request: ClientRequest, headers: dict[str, str], cookie: str | None, *, path: str, domain: str, stage: str
-) -> Event:
-    cookies = [] if cookie is None else [part.strip() for part in cookie.split(";")]
+def _payload_v2(request: ClientRequest, headers: dict[str, str], *, path: str, domain: str, stage: str) -> Event:
+    sent = values_of(request.headers, "cookie")
+    cookies = [cookie.strip() for value in sent for cookie in value.split(";")]
     body = _body_fields(request, none=None)
     return {
         "version": "2.0",

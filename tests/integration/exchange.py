@@ -3,13 +3,14 @@
 Header values are text of which each character is one byte (latin-1), as they are in a Lambda event.
 """
 
+import hashlib
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import h11
 
-__all__ = ["ClientRequest", "ClientResponse", "Headers", "by_name", "exchange", "values_of"]
+__all__ = ["ClientRequest", "ClientResponse", "Headers", "body_report", "by_name", "exchange", "values_of"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -21,7 +22,8 @@ _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding"})
 class ClientRequest:
     """What a client sends. `headers`: in the client's spelling and order, the Host header and the framing among them.
 
-    `target`: the request-target, in ASCII. `body`: without the framing of a chunked upload. `peer`: the client's address.
+    `target`: the request-target, in ASCII. `body`: without the framing of a chunked upload. `peer`: the client's
+    address.
     """
 
     method: str
@@ -44,7 +46,12 @@ class ClientRequest:
         return values_of(self.headers, "transfer-encoding") == ["chunked"]
 
     def to_wire(self) -> bytes:
-        lines = [f"{self.method} {self.target} HTTP/{self.http_version}", *(f"{n}: {v}" for n, v in self.headers), "", ""]
+        lines = [
+            f"{self.method} {self.target} HTTP/{self.http_version}",
+            *(f"{n}: {v}" for n, v in self.headers),
+            "",
+            "",
+        ]
         return "\r\n".join(lines).encode("latin-1") + (_chunked(self.body) if self.is_chunked else self.body)
 
 
@@ -103,3 +110,8 @@ def by_name(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for name, value in headers:
         grouped.setdefault(name.lower(), []).append(value)
     return grouped
+
+
+def body_report(body: bytes) -> tuple[int, str]:
+    """Length and digest: they are as good as the body, and 6 MB of it fit into a report."""
+    return len(body), hashlib.sha256(body).hexdigest()

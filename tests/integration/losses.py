@@ -4,24 +4,182 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .exchange import Headers
-from .services import SERVICES
+from tests.integration.exchange import Headers
+from tests.integration.services import SERVICES
 
-__all__ = ["ALL", "Loss", "Reason", "but", "gone"]
+__all__ = ["ALB", "ALL", "EDGE", "HTTP_API_1", "HTTP_API_2", "LATTICE", "REST", "Loss", "Reason", "but", "header"]
+
+# Services as the tables name them; a named stage changes nothing but where the stage is found.
+REST = ("rest", "rest-stage")
+HTTP_API_1 = ("http1", "http1-stage")
+HTTP_API_2 = ("http2", "http2-stage")
+ALB = ("alb", "alb-multi")
+EDGE = ("edge-viewer", "edge-origin")
+LATTICE = ("lattice1", "lattice2")
+ALL = tuple(service.id for service in SERVICES)
+
+
+def but(*services: str) -> tuple[str, ...]:
+    """Every service but these."""
+    return tuple(name for name in ALL if name not in services)
 
 
 class Reason(Enum):
-    """Why; the name is the heading in docs/fidelity.md, the value its text."""
+    """Why something is lost: a heading for docs/fidelity.md, and its text."""
 
-    TODO = ""
+    DECODED_PATH = (
+        "The path's spelling",
+        (
+            "HTTP APIs decode the path, `rawPath` too. The application's `path` is right; `raw_path` is one of the "
+            "spellings that the client may have used."
+        ),
+    )
+    CUT_PATH = (
+        "The path behind an encoded question mark",
+        "HTTP APIs cut the decoded path at its first question mark.",
+    )
+    AMBIGUOUS_PATH = (
+        "A percent sign in the path",
+        (
+            "Whether HTTP APIs decode the path in payload 1.0 is not documented, and reports disagree. A path that "
+            "may be encoded is read as encoded: exact if AWS does not decode, one level of encoding too few if it "
+            "does. Payload 2.0 does not have this problem."
+        ),
+    )
+    DECODED_QUERY = (
+        "The query's spelling",
+        "AWS decodes names and values, so they are encoded again, as a form would be: parsed, they are the same.",
+    )
+    NOT_UTF_8_QUERY = (
+        "Query bytes that are not UTF-8",
+        "AWS decodes the query as UTF-8, and U+FFFD is what is left of other bytes.",
+    )
+    SEMICOLON = (
+        "Semicolons in the query",
+        "REST APIs split the query at semicolons too.",
+    )
+    MAPPED_QUERY = (
+        "The order of query parameters",
+        "The event holds a map of names to values: the order within one name stays, that across names does not.",
+    )
+    LAST_PARAMETER = (
+        "Repeated query parameters",
+        (
+            "The event holds one value for each name, the last. On a load balancer's target group, multi-value "
+            "headers (`lambda.multi_value_headers.enabled`) bring all of them."
+        ),
+    )
+    NO_VALUE = (
+        "Query parameters without an equals sign",
+        "The event's map cannot tell `?a` from `?a=`, and has no place for the nothing between two ampersands.",
+    )
+    JOINED_HEADER = (
+        "Repeated request headers",
+        (
+            "The event holds one value for each name: AWS joins them with commas. They are not split again, because "
+            "values have commas of their own."
+        ),
+    )
+    LAST_HEADER = (
+        "All but the last of repeated request headers",
+        "Without multi-value headers a load balancer passes the last value alone.",
+    )
+    ONE_COOKIE = (
+        "Repeated Cookie headers",
+        "They become one, as RFC 9113 (8.2.3) asks of whoever passes a request on to an application.",
+    )
+    SPLIT_COOKIE = (
+        "The spacing between cookies",
+        "AWS splits the Cookie header into a list; it is put together again the way RFC 6265 spells it.",
+    )
+    FORWARDED_FOR = (
+        "X-Forwarded-For as the client sent it",
+        (
+            'AWS appends the client\'s address to it. `scope["client"]` is that address, and never what the client '
+            "wrote."
+        ),
+    )
+    TRUSTED_HEADER = (
+        "Headers that only a server may set",
+        "An application that trusts them must not get them from a client: the bridge drops them.",
+    )
+    HTTP_VERSION = (
+        "The HTTP version",
+        'The event does not tell it; `scope["http_version"]` says 1.1.',
+    )
+    NO_LENGTH = (
+        "The length of an empty request body",
+        (
+            "REST APIs drop Content-Length. With a body, the bridge sets it again; without one, it cannot know that "
+            "the client sent it."
+        ),
+    )
+    FRAMING = (
+        "A chunked request body's framing",
+        "The body arrives in one piece, with its length in place of the chunks.",
+    )
+    NOT_UTF_8_BODY = (
+        "Request text that is not UTF-8",
+        (
+            "AWS puts bodies with a text type into the event's JSON as text. What happens to other bytes is not "
+            "documented; assumed is U+FFFD. Clients that send such text should use another content type."
+        ),
+    )
+    BODY_LIMIT = (
+        "Large request bodies",
+        (
+            "CloudFront shows a function the first 40 KB (viewer request) or 1 MB (origin request). The application "
+            "does not get half a body: the client is answered 413."
+        ),
+    )
+    JOINED_RESPONSE_HEADER = (
+        "Repeated response headers",
+        (
+            "The result has room for one value for each name, so they are joined with commas: the same to RFC 9110 "
+            "(5.3). Set-Cookie, for which it is not the same, has its own way and arrives as it was sent."
+        ),
+    )
+    DEFAULT_TYPE = (
+        "A missing response Content-Type",
+        "AWS adds one. An application that cares should set its own.",
+    )
+    REMAPPED = (
+        "Response headers that AWS renames",
+        "REST APIs and Function URLs put `x-amzn-remapped-` before the names of some headers.",
+    )
+    TOLD_LENGTH = (
+        "An unknown response length",
+        "AWS gets the whole body, and tells the client its length where a server would send it in chunks.",
+    )
+    NO_BODY_LENGTH = (
+        "The Content-Length of a response without a body",
+        "CloudFront refuses results that set Content-Length, and there is no body for it to measure.",
+    )
+    REFUSED_HEADER = (
+        "Response headers that CloudFront sets",
+        "CloudFront answers 502 for a result that sets one of them: the bridge drops them.",
+    )
+    HOP_BY_HOP = (
+        "Response headers about the connection",
+        ("AWS makes the connection to the client, so the application has nothing to say about it (RFC 9110, 7.6.1)."),
+    )
+
+    @property
+    def heading(self) -> str:
+        return self.value[0]
+
+    @property
+    def text(self) -> str:
+        return self.value[1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One difference, in one row, at some services. Whatever it does not name arrives as it was sent.
+    """One difference in one row, at some services. Whatever it does not name arrives as it was sent.
 
-    `fields`: what comes instead in the fields of the report (or of the response: status, body). `gone` and `new`:
-    headers that do not arrive, and headers that nobody sent. A stage is not part of `path` and `raw_path` here.
+    `fields`: what the fields of the application's report are instead. `gone` and `new`: headers that do not arrive,
+    and headers that nobody sent. `refused`: the status of an answer that is not the application's. The stage is left
+    out of `path` and `raw_path`.
     """
 
     why: Reason
@@ -29,11 +187,8 @@ class Loss:
     fields: Mapping[str, object] = field(default_factory=dict)
     gone: Headers = ()
     new: Headers = ()
+    refused: int | None = None
 
 
-ALL = tuple(service.id for service in SERVICES)
-
-
-def but(*services: str) -> tuple[str, ...]:
-    """Every service but these."""
-    return tuple(name for name in ALL if name not in services)
+def header(name: str, *values: str) -> Headers:
+    return tuple((name, value) for value in values)

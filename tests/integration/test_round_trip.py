@@ -1,84 +1,130 @@
 """Client -> service -> function -> service -> client gives what the same bytes get from a real server.
 
-Every difference is stated in the tables, exactly and with its reason, or is a fault.
+Every difference is stated in the tables, exactly and with its reason; any other is a fault.
 """
 
-import json
-import socket
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import pytest
-import uvicorn
 
-from bridge import Bridge, Settings
+from tests.integration.answers_table import ANSWERS, Answer
+from tests.integration.echo_app import Report, report_of
+from tests.integration.exchange import ClientRequest, Headers, by_name
+from tests.integration.losses import ALL, Loss, Reason
+from tests.integration.peers import Peers
+from tests.integration.requests_table import HOST, REQUESTS, Case
+from tests.integration.services import SERVICES, Service
 
-from .answers_table import ANSWERS, Answer
-from .echo_app import app, body_report, report_of
-from .exchange import ClientRequest, ClientResponse, Headers, by_name, exchange
-from .losses import Loss
-from .requests_table import HOST, REQUESTS, Case
-from .services import SERVICES, Service
-
-# Environment variables of the machine that runs the tests do not count.
-_SETTINGS = Settings(base_path="", root_path="", stage="root_path", text_media_types=())
+every_service = pytest.mark.parametrize("service", SERVICES, ids=[service.id for service in SERVICES])
 
 
-class Server:
-    """A real uvicorn on the loopback interface, mounted at `root_path`, that adds no header of its own."""
-
-    def __init__(self, root_path: str) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            root_path=root_path,
-            date_header=False,
-            server_header=False,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-        # The socket listens already, so the first client waits for the server and not the other way round.
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
-
-
-class Peers:
-    """Both ways to the application: through a service and the bridge, and straight over a socket."""
-
-    def __init__(self) -> None:
-        self._bridge = Bridge(app, lifespan="off", settings=_SETTINGS)
-        self._servers = {root_path: Server(root_path) for root_path in {service.stage for service in SERVICES}}
-        self.over_socket = lru_cache(maxsize=None)(self._over_socket)
-
-    def _over_socket(self, request: ClientRequest, root_path: str) -> ClientResponse:
-        return exchange(self._servers[root_path].port, request)
-
-    def through_bridge(self, service: Service, request: ClientRequest) -> ClientResponse:
-        """Event and result go through JSON, as they do on AWS."""
-        event = json.loads(json.dumps(service.encode(request, service.stage)))
-        result = json.loads(json.dumps(self._bridge(event, None)))
-        return service.decode(result, request.method)
-
-    def close(self) -> None:
-        self._bridge.close()
-        for server in self._servers.values():
-            server.close()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def peers() -> Iterator[Peers]:
     peers = Peers()
     yield peers
     peers.close()
+
+
+@every_service
+@pytest.mark.parametrize("case", REQUESTS, ids=[case.id for case in REQUESTS])
+def test_the_application_sees_what_a_real_server_shows_it(peers: Peers, case: Case, service: Service) -> None:
+    direct = peers.over_socket(case.request, service.stage)
+    request = replace(case.request, target=service.stage + case.request.target)
+
+    response = peers.through_bridge(service, request)
+
+    losses = at(service, case.losses)
+    if any(loss.refused for loss in losses):
+        (loss,) = losses
+        assert (direct.status, response.status) == (200, loss.refused)
+        return
+    assert response.status == direct.status == 200
+    expected = with_losses(report_of(direct), service, service.added(request), losses)
+    assert by_header(report_of(response)) == by_header(expected)
+
+
+@every_service
+@pytest.mark.parametrize("answer", ANSWERS, ids=[answer.id for answer in ANSWERS])
+def test_the_client_gets_what_a_real_server_sends(peers: Peers, answer: Answer, service: Service) -> None:
+    request = ClientRequest(method=answer.method, target=answer.target, headers=(HOST,))
+    direct = peers.over_socket(request, service.stage)
+
+    response = peers.through_bridge(service, replace(request, target=service.stage + request.target))
+
+    expected = replace(direct, headers=changed(direct.headers, at(service, answer.losses)))
+    assert replace(response, headers=()) == replace(expected, headers=())
+    assert by_name(response.headers) == by_name(expected.headers)
+
+
+def at(service: Service, losses: Iterable[Loss]) -> list[Loss]:
+    return [loss for loss in losses if service.id in loss.at]
+
+
+def with_losses(report: Report, service: Service, added: Headers, losses: Iterable[Loss]) -> Report:
+    """What the report is expected to be at `service`. AssertionError for a loss that is none."""
+    expected: Report = {**report, "scheme": "https", "headers": changed((*report["headers"], *added), losses)}
+    for loss in losses:
+        fields = {
+            name: service.stage + str(value) if name in ("path", "raw_path") else value
+            for name, value in loss.fields.items()
+        }
+        assert all(value != dict(expected)[name] for name, value in fields.items()), f"{loss} is none"
+        expected.update(fields)  # type: ignore[typeddict-item]
+    return expected
+
+
+def changed(headers: Headers, losses: Iterable[Loss]) -> Headers:
+    """`headers` with what the losses take away and put in. AssertionError for a loss that is none."""
+    rest = [(name.lower(), value) for name, value in headers]
+    for loss in losses:
+        before = by_name(rest)
+        for pair in loss.gone:
+            assert pair in rest, f"{loss}: {pair} was not sent"
+            rest.remove(pair)
+        rest += loss.new
+        assert loss.fields or loss.refused or by_name(rest) != before, f"{loss} is none"
+    return tuple(rest)
+
+
+def by_header(report: Report) -> dict[str, object]:
+    """A report whose headers compare as they should: all of them, in any order but that within one name."""
+    return {**report, "headers": by_name(report["headers"])}
+
+
+_SENT: Headers = (("x-tag", "one"), ("host", "app.example.com"))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Loss(why=Reason.LAST_HEADER, at=ALL),
+        Loss(why=Reason.LAST_HEADER, at=ALL, gone=(("x-tag", "two"),)),
+        Loss(why=Reason.LAST_HEADER, at=ALL, gone=(("x-tag", "one"),), new=(("x-tag", "one"),)),
+    ],
+    ids=["nothing", "not sent", "equal"],
+)
+def test_a_stated_loss_of_headers_has_to_be_one(loss: Loss) -> None:
+    with pytest.raises(AssertionError):
+        changed(_SENT, [loss])
+
+
+@every_service
+def test_a_stated_loss_of_a_field_has_to_be_one(peers: Peers, service: Service) -> None:
+    request = ClientRequest(method="GET", target="/a", headers=(HOST,))
+    report = report_of(peers.over_socket(request, service.stage))
+
+    with pytest.raises(AssertionError):
+        with_losses(report, service, (), [Loss(why=Reason.DECODED_PATH, at=ALL, fields={"raw_path": "/a"})])
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    ids = [row.id for row in (*REQUESTS, *ANSWERS)]
+
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_reason_is_given_somewhere() -> None:
+    given = {loss.why for row in (*REQUESTS, *ANSWERS) for loss in row.losses}
+
+    assert given == set(Reason)

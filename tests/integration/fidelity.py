@@ -1,0 +1,117 @@
+"""docs/fidelity.md, written from the tables that the round trip tests: `python -m tests.integration.fidelity`."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.integration.answers_table import ANSWERS, Answer
+from tests.integration.losses import Loss, Reason
+from tests.integration.requests_table import REQUESTS, Case
+from tests.integration.services import SERVICES
+
+__all__ = ["PAGE", "render"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
+
+_TITLE = """\
+# What arrives, and what does not
+
+Every request and response below went two ways: from a client through an AWS service, the bridge and the service back
+to the client, and over a socket to uvicorn, which ran the same application. This page lists every difference, each one
+tested to be exactly what is written here; **everything it does not list is equal**: method, path and raw path, query
+string, header values byte for byte, the order of repeated headers, body, status.
+
+Written by `python -m tests.integration.fidelity` from the tables in `tests/integration/`; do not edit.
+
+## What the page rests on
+
+- The services' side is code in `tests/integration/encoders.py` and `decoders.py`, written from AWS's documentation, and
+  not AWS itself. Where the documentation is silent, a comment there says what is assumed: header values travel as
+  latin-1, VPC Lattice leaves the query encoded and honours `cookies`, CloudFront leaves `uri` encoded.
+- The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
+  distribution forwards all headers, and its function is shown the body.
+- Each service's limits on size and methods come before all of this: a load balancer takes bodies of 1 MB, Lambda events
+  and results of 6 MB, API Gateway and CloudFront only the usual methods.
+- The client speaks HTTPS to the service, and `scope["scheme"]` says so. The services add headers: all but CloudFront's
+  viewer request X-Forwarded-For, API Gateway, Function URLs and load balancers X-Forwarded-Proto, X-Forwarded-Port and
+  X-Amzn-Trace-Id too, HTTP APIs `content-length: 0`, CloudFront's origin request Via. No other header is new.
+- Header names arrive in lower case, as ASGI wants them. The order across names means nothing to HTTP (RFC 9110, 5.3)
+  and is not kept.
+- What a service tells of itself in its responses (Date, request ids) is left out.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    rows: tuple[Case | Answer, ...] = (*REQUESTS, *ANSWERS)
+    lines = [_TITLE, "## Where", "", *_overview(rows), "", "## What and why"]
+    for reason in Reason:
+        lines += ["", *_section(reason, rows)]
+    lines += ["", "## What arrives everywhere", "", *_exact("Requests", REQUESTS), "", *_exact("Responses", ANSWERS)]
+    return "\n".join(lines) + "\n"
+
+
+def _overview(rows: Iterable[Case | Answer]) -> Iterator[str]:
+    groups = list(dict.fromkeys(service.group for service in SERVICES))
+    services_of = {group: {service.id for service in SERVICES if service.group == group} for group in groups}
+    losses = [loss for row in rows for loss in row.losses]
+    yield f"| | {' | '.join(groups)} |"
+    yield "|---|" + ":-:|" * len(groups)
+    for reason in Reason:
+        at = {service for loss in losses if loss.why is reason for service in loss.at}
+        marks = ("✗" if services_of[group] & at else "" for group in groups)
+        yield f"| [{reason.heading}](#{_anchor(reason.heading)}) | {' | '.join(marks)} |"
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes them."""
+    return "".join(c for c in heading.lower().replace(" ", "-") if c.isalnum() or c in "-_")
+
+
+def _section(reason: Reason, rows: Iterable[Case | Answer]) -> Iterator[str]:
+    yield f"### {reason.heading}"
+    yield ""
+    yield reason.text
+    yield ""
+    yield "| Sent | At | Instead |"
+    yield "|---|---|---|"
+    for row in rows:
+        for loss in row.losses:
+            if loss.why is reason:
+                yield f"| {_cell(row.summary)} | {_titles(loss)} | {_cell('; '.join(_changes(loss)))} |"
+
+
+def _titles(loss: Loss) -> str:
+    """The services of a loss. A named stage is worth a word only where it makes a difference."""
+    if {service.id for service in SERVICES} <= set(loss.at):
+        return "all"
+    return ", ".join(
+        dict.fromkeys(service.title for service in SERVICES if service.id in loss.at and not service.stage)
+    )
+
+
+def _changes(loss: Loss) -> Iterator[str]:
+    if loss.refused:
+        yield f"answer {loss.refused}"
+    for name, value in loss.fields.items():
+        yield f"body of {value[0]} bytes" if isinstance(value, tuple) else f"{name} `{value}`"
+    if loss.gone and not loss.new:
+        yield f"no {_headers(loss.gone)}"
+    elif loss.new:
+        yield _headers(loss.new) + (f" for {_headers(loss.gone)}" if loss.gone else "")
+
+
+def _headers(headers: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"`{name}: {value}`" for name, value in headers)
+
+
+def _exact(title: str, rows: Iterable[Case | Answer]) -> Iterator[str]:
+    yield f"{title}: " + ", ".join(row.summary for row in rows if not row.losses) + "."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(render(), encoding="utf-8")
