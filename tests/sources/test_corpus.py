@@ -44,7 +44,7 @@ OTHER_SOURCE = {
 NO_HOST_NAME = {"function-url/no-auth-browser-get.json"}
 
 EXISTS = CORPUS.is_dir()
-pytestmark = pytest.mark.skipif(not EXISTS, reason=f"no corpus of events in {CORPUS.name}/ beside the checkout")
+pytestmark = pytest.mark.skipif(not EXISTS, reason="there is no ../shared/events beside the checkout")
 
 FILES = sorted(str(path.relative_to(CORPUS)) for path in CORPUS.glob("*/*.json"))
 HTTP = [file for file in FILES if file.partition("/")[0] in HTTP_FOLDERS and file not in NOT_HTTP]

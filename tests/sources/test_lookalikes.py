@@ -46,6 +46,11 @@ BEDROCK = {
             id="HTTP API authorizer 1.0",
         ),
         pytest.param(
+            load("http_api_v1", type="REQUEST", routeArn="arn"),
+            "a Lambda authorizer's",
+            id="HTTP API authorizer 1.0 by its route",
+        ),
+        pytest.param(
             load("http_api_v2", type="REQUEST", routeArn="arn", identitySource=["t"]),
             "a Lambda authorizer's",
             id="HTTP API authorizer 2.0",

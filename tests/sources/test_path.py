@@ -97,6 +97,7 @@ def test_half_a_surrogate_pair_breaks_neither_path_nor_query(name: str) -> None:
         ("/x", "", "/s", {"root_path": "/r"}, ("/r/s/x", "/r/s")),
         ("/s/x", "/s", "", {"root_path": "/r"}, ("/r/s/x", "/r/s")),
         ("/r/x", "/r", "", {"root_path": "/r"}, ("/r/x", "/r")),
+        ("/r/s/x", "/r/s", "", {"root_path": "/r"}, ("/r/s/x", "/r/s")),
         ("/b/x", "", "", {"base_path": "/b", "root_path": "/r"}, ("/r/x", "/r")),
         ("/x", "", "/s", {"stage": "strip", "root_path": "/r"}, ("/r/x", "/r")),
     ],

@@ -39,6 +39,13 @@ def test_each_value_is_one_pair_with_a_lower_case_name(headers: object, expected
     assert decode_headers(headers) == expected
 
 
+def test_names_that_a_client_makes_up_without_end_are_decoded_all_the_same() -> None:
+    headers = {f"X-Made-Up-{number}": str(number) for number in range(2000)}
+    expected = [(f"x-made-up-{number}".encode(), b"%d" % number) for number in range(2000)]
+    assert decode_headers(headers) == expected
+    assert decode_headers(headers) == expected
+
+
 @pytest.mark.parametrize(
     "headers",
     [
