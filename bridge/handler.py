@@ -261,8 +261,8 @@ class Handler:
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.
 
-        Raises ShutdownFailed, and RunningLoopError inside a running event loop. A lifespan that `async with handler` or `await handler.handle(...)` started belongs to
-        that event loop, and `async with` ends it.
+        Raises ShutdownFailed, and RunningLoopError inside a running event loop. A lifespan that `async with handler`
+        or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         if self._closed:
             return
