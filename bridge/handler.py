@@ -75,7 +75,7 @@ class Handler:
     ) -> None:
         self._transport = transport
         self._new_lifespan = new_lifespan
-        self._sources = tuple(sources)
+        self._sources = _checked_sources(sources)
         self._settings = Settings() if settings is None else settings
         self._own_loop = OwnLoop()
         # The environment's lifespan, from the end of startup to shutdown, and the startup under way, if one is.
@@ -315,6 +315,16 @@ def _is_in_async_code() -> bool:
     except Exception:
         return False
     return True
+
+
+def _checked_sources(sources: Iterable[Source]) -> tuple[Source, ...]:
+    checked = tuple(sources)
+    for source in checked:
+        if not all(hasattr(source, member) for member in ("name", "matches", "decode", "encode")):
+            raise ConfigurationError(f"Expected a source with name, matches, decode and encode, but got {source!r}.")
+    if not checked:
+        raise ConfigurationError("Expected at least one source, but got none: no event could ever be answered.")
+    return checked
 
 
 def _plain(status_code: int) -> CompleteResponse:

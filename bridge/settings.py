@@ -57,7 +57,8 @@ class Settings:
     """How events become requests and responses become results. Frozen; compared by value.
 
     `base_path` (AWS_LWA_REMOVE_BASE_PATH): a prefix, in whole segments, that the event's path has and the application
-    must not see: with "/api", "/api/users" arrives as "/users" and "/apiary" as it is. Stripped once.
+    must not see: with "/api", "/api/users" arrives as "/users" and "/apiary" as it is. Stripped once. The path in the
+    event of an HTTP API begins with its stage, if that has a name.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
     such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it.

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge._types import Address
+    from bridge._types import Address, HeaderPairs
 
 
 __all__ = ["client_address", "last_forwarded", "parse_host", "server_address"]
@@ -89,6 +89,9 @@ def client_address(value: object) -> Address | None:
     return (value, 0) if value else None
 
 
-def last_forwarded(value: str | None) -> str | None:
+def last_forwarded(headers: HeaderPairs) -> str | None:
     """The last entry of x-forwarded-for: the one that the load balancer itself appended, after any a client forged."""
-    return None if value is None else value.rpartition(",")[2]
+    for name, value in reversed(headers):
+        if name == b"x-forwarded-for":
+            return value.decode("latin-1").rpartition(",")[2]
+    return None

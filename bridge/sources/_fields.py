@@ -13,9 +13,13 @@ __all__ = ["object_field", "path_field", "text_field"]
 
 
 def object_field(event: Event, key: str) -> dict[str, Any]:
-    """The object under `key`; empty where there is none. Never raises: encode() reads these fields too."""
+    """The object under `key`; empty where there is none. Raises MalformedEvent for a value of another type."""
     value = event.get(key)
-    return value if isinstance(value, dict) else {}
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise MalformedEvent(f"Expected {key!r} to be an object, but got {value!r:.200}.")
 
 
 def text_field(event: Event, key: str) -> str | None:

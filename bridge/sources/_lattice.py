@@ -12,7 +12,7 @@ from bridge.sources import _payload_v2
 from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._fields import text_field
 from bridge.sources._path import requoted_query, unquoted
-from bridge.sources._request import decode_headers, first_header, join_query, make_request
+from bridge.sources._request import decode_headers, join_query, make_request
 from bridge.sources._response import EncodedResponse
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def request(event: Event, *, path: str, query: str = "", body: bytes, root_path:
         query_string=query or _query(event),
         headers=headers,
         body=body,
-        client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
+        client=client_address(last_forwarded(headers)),
         root_path=unquoted(root_path),
     )
 

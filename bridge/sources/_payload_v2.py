@@ -42,6 +42,7 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
     cookies = event.get("cookies")
     if cookies:
         headers = {**(headers or {}), "cookie": _cookie(cookies)}
+        headers.pop("Cookie", None)  # AWS spells names in lower case; people who write test events do not
     return make_request(
         method=http.get("method"),
         path=path,
@@ -58,9 +59,11 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
 
 def _cookie(cookies: Any) -> str:
     try:
-        return "; ".join(cookies)
+        if isinstance(cookies, list):
+            return "; ".join(cookies)
     except TypeError:
-        raise MalformedEvent(f"Expected cookies to be a list of strings, but got {cookies!r:.200}.") from None
+        pass
+    raise MalformedEvent(f"Expected cookies to be a list of strings, but got {cookies!r:.200}.")
 
 
 def response(encoded: EncodedResponse) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from bridge.sources._path import place, unquoted
 from bridge.sources._request import (
     decode_body,
     decode_headers,
-    first_header,
     join_query,
     make_request,
 )
@@ -55,7 +54,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
         query_string=join_query(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")),
         headers=headers,
         body=decode_body(event),
-        client=client_address(last_forwarded(first_header(headers, b"x-forwarded-for"))),
+        client=client_address(last_forwarded(headers)),
         root_path=unquoted(root_path),
     )
 

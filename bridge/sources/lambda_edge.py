@@ -36,7 +36,7 @@ _DISALLOWED = frozenset(
     "x-amzn-cf-id x-amzn-cf-xff x-amzn-errortype x-amzn-fle-profile x-amzn-header-count x-amzn-header-order "
     "x-amzn-lambda-integration-tag x-amzn-requestid x-cache x-forwarded-proto x-real-ip".split()
 )
-_DISALLOWED_PREFIXES = ("x-amz-cf-", "x-cache-", "x-edge-")
+_DISALLOWED_PREFIXES = ("x-amz-cf-", "x-edge-")
 
 # "Read-only headers": CloudFront sets them itself, and refuses a response that tries to.
 _READ_ONLY = {
@@ -84,6 +84,8 @@ def _headers(headers: dict[str, Any]) -> HeaderPairs:
 
 
 def _values(items: object) -> list[object]:
+    if items is None:
+        return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise MalformedEvent(f"Expected a header to be a list of key and value objects, but got {items!r:.200}.")
     return [item.get("value") for item in items]
@@ -105,7 +107,8 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     cf = event["Records"][0]["cf"]
     method = cf["request"].get("method") or ""
     encoded = encode_response(response, method=method, settings=settings)
-    event_type = object_field(cf, "config").get("eventType")
+    config = cf.get("config")
+    event_type = config.get("eventType") if isinstance(config, dict) else None
     headers: dict[str, list[dict[str, str]]] = {}
     for key, value in encoded.headers:
         if _allowed(key, event_type):

@@ -143,9 +143,21 @@ def test_a_client_is_an_address_and_port_0_or_unknown(value: object, expected: o
     assert client_address(value) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [("a, b", " b"), ("a", "a"), ("a,", ""), ("", ""), (None, None)])
-def test_the_last_forwarded_entry_is_the_load_balancers_own(value: str | None, expected: str | None) -> None:
-    assert last_forwarded(value) == expected
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([b"a, b"], " b"),
+        ([b"a"], "a"),
+        ([b"a,"], ""),
+        ([b""], ""),
+        ([], None),
+        ([b"a", b"b, c"], " c"),
+        ([b"a", b"b"], "b"),
+    ],
+)
+def test_the_last_forwarded_entry_is_the_load_balancers_own(values: list[bytes], expected: str | None) -> None:
+    headers = [(b"host", b"x"), *((b"x-forwarded-for", value) for value in values), (b"accept", b"*/*")]
+    assert last_forwarded(headers) == expected
 
 
 @pytest.mark.parametrize(
