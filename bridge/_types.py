@@ -5,7 +5,10 @@ application that takes one is not an application that takes the other. https://a
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+from bridge._httpx import httpx
+from bridge._messages import CompleteResponse
 
 HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
@@ -21,3 +24,30 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LifespanMode = Literal["auto", "on", "off"]
+
+
+class Transport(Protocol):
+    """What carries a request to the application."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The response as soon as it has started; its body streams."""
+
+    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
+        """The whole response."""
+
+
+class Lifespan(Protocol):
+    """What a handler asks of a lifespan."""
+
+    # What startup left for the requests; None if the application has no lifespan. Each request gets a shallow copy.
+    state: dict[str, Any] | None
+
+    async def startup(self) -> None:
+        """Run the application's startup. Raises StartupFailed."""
+
+    async def shutdown(self) -> None:
+        """Run the application's shutdown, if startup was run. Raises ShutdownFailed."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether startup was run, but its event loop has ended since, and the application's task with it."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -24,7 +24,7 @@ from bridge.errors import (
     ProtocolError,
     RunningLoopError,
 )
-from bridge.lifespan import Lifespan, make_lifespan
+from bridge.lifespan import make_lifespan
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._prelude import encode_prelude
@@ -32,21 +32,11 @@ from bridge.sources._response import has_body
 from bridge.transports import InProcessTransport
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, Event, LifespanMode, Result
+    from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, Transport
 
 __all__ = ["Bridge", "Handler", "StreamedResponse"]
 
 logger = logging.getLogger("bridge")
-
-
-class Transport(Protocol):
-    """What carries a request to the application."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response as soon as it has started; its body streams."""
-
-    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
-        """The whole response."""
 
 
 class StreamedResponse:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -20,31 +20,14 @@ from bridge._tasks import ApplicationTask
 from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, LifespanMode, Message
+    from bridge._types import ASGIApp, Lifespan, LifespanMode, Message
 
-__all__ = ["Lifespan", "LifespanOff", "LifespanOn", "make_lifespan"]
+__all__ = ["LifespanOff", "LifespanOn", "make_lifespan"]
 
 logger = logging.getLogger("bridge")
 
 # The version of the lifespan specification; 2.0 is the newest.
 SPEC_VERSION = "2.0"
-
-
-class Lifespan(Protocol):
-    """What a handler asks of a lifespan."""
-
-    # What startup left for the requests; None if the application has no lifespan. Each request gets a shallow copy.
-    state: dict[str, Any] | None
-
-    async def startup(self) -> None:
-        """Run the application's startup. Raises StartupFailed."""
-
-    async def shutdown(self) -> None:
-        """Run the application's shutdown, if startup was run. Raises ShutdownFailed."""
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether startup was run, but its event loop has ended since, and the application's task with it."""
 
 
 class LifespanOff:

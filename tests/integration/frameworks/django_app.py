@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -116,10 +116,14 @@ async def static(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-async def _in_thread(parts: Any) -> AsyncIterator[bytes]:
+async def _in_thread(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
     """As Django's own ASGIStaticFilesHandler does: FileResponse has no asynchronous iterator."""
-    for part in await sync_to_async(list)(parts):
+    for part in await sync_to_async(_all)(parts):
         yield part
+
+
+def _all(parts: Iterable[bytes]) -> list[bytes]:
+    return list(parts)
 
 
 async def teapot(_: HttpRequest) -> HttpResponse:

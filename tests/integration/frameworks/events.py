@@ -19,6 +19,8 @@ Encode = Callable[[httpx.Request, str], Event]
 
 CLIENT = "203.0.113.7"
 
+_TARGET_GROUP = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/shop/73e2d6bc24d8a067"
+
 # The rest reaches the function as base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -120,7 +122,7 @@ def _function_url(request: httpx.Request, stage: str) -> Event:
 def _alb(request: httpx.Request) -> Event:
     path, _ = _target(request)
     return {
-        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:::targetgroup/shop/73e2d6bc24d8a067"}},
+        "requestContext": {"elb": {"targetGroupArn": _TARGET_GROUP}},
         "httpMethod": request.method,
         "path": path,
         **_body(request),

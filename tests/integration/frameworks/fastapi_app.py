@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from itertools import count
@@ -127,9 +127,12 @@ def make_app(files: Path, journal: list[str]) -> FastAPI:
     app.get("/items/{name}", name="item")(item)
     app.get("/tree/{rest:path}")(tree)
     app.get("/slashed/")(slashed)
-    for view in (query, filtered, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state):
+    gets: list[Callable[..., Any]] = [query, filtered, seen, cookies, url, moved]
+    gets += [stream, gate, teapot, boom, endless, state]
+    for view in gets:
         app.get(f"/{view.__name__}", response_model=None)(view)
-    for view in (form, upload, echo, later):
+    posts: list[Callable[..., Any]] = [form, upload, echo, later]
+    for view in posts:
         app.post(f"/{view.__name__}", response_model=None)(view)
     app.mount("/static", StaticFiles(directory=files))
     return app

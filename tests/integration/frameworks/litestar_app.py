@@ -8,7 +8,6 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import State, UploadFile
-from litestar.datastructures.multi_dicts import MultiMixin
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
@@ -18,11 +17,6 @@ __all__ = ["make_app"]
 EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
 
 AnyRequest = Request[Any, Any, State]
-
-
-def _pairs(values: MultiMixin[Any]) -> list[tuple[str, Any]]:
-    """`multi_items()` has no order."""
-    return [(key, value) for key in values.dict() for value in values.getall(key)]
 
 
 @get("/items/{item_name:str}", name="item", sync_to_thread=True)
@@ -38,12 +32,12 @@ async def tree(request: AnyRequest) -> dict[str, str]:
 
 @get("/query")
 async def show_query(request: AnyRequest) -> dict[str, Any]:
-    return {"pairs": _pairs(request.query_params)}
+    return {"pairs": list(request.query_params.items())}
 
 
 @post("/form", status_code=200)
 async def form(request: AnyRequest) -> dict[str, Any]:
-    return {"pairs": _pairs(await request.form())}
+    return {"pairs": list((await request.form()).items())}
 
 
 @post("/upload", status_code=200)

@@ -44,13 +44,37 @@ class Bridged:
 
     def answer(self, gateway: Gateway, request: httpx.Request) -> httpx.Response:
         event = gateway.event(request)
-        if gateway.streams:
-            return self.portal.call(self._streamed, event)
-        return response_of(self.handler(event, None))
+        if not gateway.streams:
+            return response_of(self.handler(event, None))
+        response: httpx.Response = self.portal.call(self._streamed, event)
+        return response
 
     async def _streamed(self, event: dict[str, Any]) -> httpx.Response:
         async with self.streaming.stream(event, None) as response:
             return response_of(response.prelude, b"".join([part async for part in response.body]))
+
+
+@dataclass
+class Served:
+    """One application behind uvicorn at `url`."""
+
+    url: str
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
+
+    def answer(self, request: httpx.Request, path: str) -> httpx.Response:
+        """To `request`, but for `path`."""
+        url = httpx.URL(self.url + path)
+        response = self._client.send(
+            httpx.Request(request.method, url, headers=request.headers, content=request.content)
+        )
+        if response.is_server_error:
+            # uvicorn closes the connection on which the application raised, but not at once.
+            self._client.close()
+            self._client = httpx.Client(trust_env=False)
+        return response
+
+    def close(self) -> None:
+        self._client.close()
 
 
 @dataclass
@@ -60,7 +84,7 @@ class Peers:
     files: Path
     _stack: ExitStack = field(default_factory=ExitStack)
     _bridged: dict[str, Bridged] = field(default_factory=dict)
-    _servers: dict[tuple[str, str], httpx.Client] = field(default_factory=dict)
+    _servers: dict[tuple[str, str], Served] = field(default_factory=dict)
 
     def bridged(self, framework: Framework) -> Bridged:
         if framework.name not in self._bridged:
@@ -73,12 +97,13 @@ class Peers:
             self._bridged[framework.name] = Bridged(handler, streaming, portal, journal)
         return self._bridged[framework.name]
 
-    def server(self, framework: Framework, root_path: str) -> httpx.Client:
-        """A client of the framework's application behind uvicorn, which knows that it is mounted at `root_path`."""
+    def served(self, framework: Framework, root_path: str) -> Served:
+        """The framework's application behind uvicorn, which knows that it is mounted at `root_path`."""
         key = framework.name, root_path
         if key not in self._servers:
             app = framework.make_app(files=self.files, journal=[])
-            self._servers[key] = self._stack.enter_context(_served(app, root_path))
+            self._servers[key] = Served(self._stack.enter_context(_running(app, root_path)))
+            self._stack.callback(self._servers[key].close)
         return self._servers[key]
 
     def close(self) -> None:
@@ -86,7 +111,7 @@ class Peers:
 
 
 @contextmanager
-def _served(app: Any, root_path: str) -> Iterator[httpx.Client]:
+def _running(app: Any, root_path: str) -> Iterator[str]:
     """uvicorn on a loopback socket that listens before it starts, so that nothing has to wait until it does."""
     config = uvicorn.Config(
         app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
@@ -99,8 +124,7 @@ def _served(app: Any, root_path: str) -> Iterator[httpx.Client]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", trust_env=False) as client:
-                yield client
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(timeout=10)
@@ -125,13 +149,10 @@ class Site:
         """What the client gets through the bridge, which is the same as what it gets from uvicorn."""
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
-        assert self._comparable(bridged) == self._comparable(self._ask_server(request, path))
-        return bridged
-
-    def _ask_server(self, request: httpx.Request, path: str) -> httpx.Response:
-        client = self.peers.server(self.framework, self.gateway.stage)
         # The server puts the stage before the path itself, as it would behind a proxy that took it away.
-        return client.send(httpx.Request(request.method, client.base_url.join(path), headers=request.headers, content=request.content))
+        served = self.peers.served(self.framework, self.gateway.stage).answer(request, path)
+        assert self._comparable(bridged) == self._comparable(served)
+        return bridged
 
     def _comparable(self, response: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers without those of one connection, and the body without its content-encoding."""

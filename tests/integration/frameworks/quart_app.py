@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -99,7 +99,7 @@ def make_app(files: Path, journal: list[str]) -> Quart:
     app = Quart("shop", root_path=str(files), static_folder=str(files), static_url_path="/static")
 
     @app.while_serving
-    async def lifespan() -> AsyncIterator[None]:
+    async def lifespan() -> AsyncGenerator[None, None]:
         journal.append("startup")
         app.config["GREETING"] = "hello"
         yield
@@ -119,8 +119,10 @@ def make_app(files: Path, journal: list[str]) -> Quart:
     app.add_url_rule("/items/<name>", view_func=item)
     app.add_url_rule("/tree/<path:rest>", view_func=tree)
     app.add_url_rule("/slashed/", view_func=slashed)
-    for view in (query, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state):
+    gets: list[Callable[..., Any]] = [query, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state]
+    for view in gets:
         app.add_url_rule(f"/{view.__name__}", view_func=view)
-    for view in (form, upload, echo):
+    posts: list[Callable[..., Any]] = [form, upload, echo]
+    for view in posts:
         app.add_url_rule(f"/{view.__name__}", view_func=view, methods=["POST"])
     return app
