@@ -1,0 +1,68 @@
+"""Starlette's middleware, all of it at once, in the order its documentation has."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+__all__ = ["LONG_TEXT", "make_app"]
+
+LONG_TEXT = "Grüße, 茶! " * 500
+
+
+class Stamp(BaseHTTPMiddleware):
+    """Reads the body before the view does, and adds to the response."""
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        request.state.size = len(await request.body())
+        response = await call_next(request)
+        response.headers["x-stamp"] = request.url.path
+        return response
+
+
+async def long(_: Request) -> Response:
+    return PlainTextResponse(LONG_TEXT)
+
+
+async def long_stream(_: Request) -> Response:
+    return StreamingResponse(iter([LONG_TEXT, LONG_TEXT]), media_type="text/plain")
+
+
+async def sign_in(request: Request) -> Response:
+    request.session["user"] = (await request.json())["user"]
+    return JSONResponse({"size": request.state.size})
+
+
+async def who(request: Request) -> Response:
+    return JSONResponse({"user": request.session.get("user")})
+
+
+async def boom(_: Request) -> Response:
+    raise RuntimeError("boom")
+
+
+def make_app(hosts: list[str]) -> Starlette:
+    return Starlette(
+        routes=[
+            Route("/long", long),
+            Route("/long-stream", long_stream),
+            Route("/sign-in", sign_in, methods=["POST"]),
+            Route("/who", who),
+            Route("/boom", boom),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+            Middleware(HTTPSRedirectMiddleware),
+            Middleware(CORSMiddleware, allow_origins=["https://shop.example"], allow_credentials=True),
+            Middleware(SessionMiddleware, secret_key="not a secret", https_only=True),
+            Middleware(Stamp),
+            Middleware(GZipMiddleware, minimum_size=500),
+        ],
+    )
