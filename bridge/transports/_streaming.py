@@ -24,6 +24,10 @@ logger = logging.getLogger("bridge")
 # cancels and would wait for ever; a Lambda environment that waits is paid for.
 DISCONNECT_GRACE = 5.0
 
+# How long send() waits, in seconds, for an application to cancel itself that was listening for the disconnect. Django
+# and Litestar do, and clean up then what they leave open when send() raises in the middle of their work.
+LISTENER_GRACE = 1.0
+
 
 class StreamingExchange(ResponseState):
     """The `receive` and `send` of one request, and the task that runs the application.
@@ -41,6 +45,7 @@ class StreamingExchange(ResponseState):
         self._over = anyio.Event()  # complete, or nobody reads any more
         self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
         self._gone = False
+        self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
 
     async def start(self) -> None:
@@ -58,6 +63,10 @@ class StreamingExchange(ResponseState):
             await self._app(self._scope, self.receive, self.send)
             if not self._gone:
                 self.check_finished()
+        except Exception as exc:
+            if self.violation is None or self.violation is exc:
+                raise
+            raise self.violation from exc  # which a task group wraps, or an error handler replaces
         finally:
             self._over.set()
             self._started.set()
@@ -69,19 +78,30 @@ class StreamingExchange(ResponseState):
                 return {"type": "http.request", "body": part, "more_body": True}
             self._parts = None
             return {"type": "http.request", "body": b"", "more_body": False}
-        await self._over.wait()
+        self._listeners += 1
+        try:
+            await self._over.wait()
+        finally:
+            if not self._gone:
+                self._listeners -= 1
         return {"type": "http.disconnect"}
+
+    async def _refuse(self) -> None:
+        if self._listeners:
+            with anyio.move_on_after(LISTENER_GRACE):
+                await self.task.done.wait()
+        raise ClientDisconnected("The reader of the response has gone.") from None
 
     async def send(self, message: Message) -> None:
         if self._gone:
-            raise ClientDisconnected("The reader of the response has gone.")
+            await self._refuse()
         part = self.accept(message)
         self._started.set()
         if part and self._scope["method"] != "HEAD":
             try:
                 await self._writer.send(part)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                raise ClientDisconnected("The reader of the response has gone.") from None
+                await self._refuse()
         if self.state is COMPLETE:
             self._over.set()
             self._writer.close()
@@ -122,6 +142,8 @@ def _is_disconnect(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ClientDisconnected):
             return True
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(_is_disconnect, error.exceptions))
         error = error.__cause__ or error.__context__
     return False
 
