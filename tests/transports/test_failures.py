@@ -1,7 +1,7 @@
 """What InProcessTransport does with an application that fails or breaks the protocol."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -35,6 +35,12 @@ def logged(caplog: pytest.LogCaptureFixture) -> Logged:
 
 class Oops(Exception):
     """The application's own."""
+
+
+async def read_into(parts: list[bytes], body: AsyncIterator[bytes]) -> None:
+    """Keep what was read also if the body breaks off."""
+    async for item in body:
+        parts.append(item)  # noqa: PERF401
 
 
 async def raises_before_the_start(scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,12 +94,13 @@ async def test_a_failure_in_the_body_breaks_the_response_off_where_exceptions_ar
     with anyio.fail_after(5):
         async with client_of(app, raise_app_exceptions=False) as client, client.stream("GET", "/") as response:
             with pytest.raises(httpx.RemoteProtocolError) as caught:
-                async for item in response.aiter_raw():
-                    parts.append(item)  # noqa: PERF401
+                await read_into(parts, response.aiter_raw())
     assert parts == read
     assert str(caught.value) == "The application failed in the middle of its response."
     assert isinstance(caught.value.__cause__, Oops)
-    assert logged() == [(logging.ERROR, "The application failed in the middle of its response.", caught.value.__cause__)]
+    assert logged() == [
+        (logging.ERROR, "The application failed in the middle of its response.", caught.value.__cause__)
+    ]
 
 
 async def test_a_failure_after_a_complete_response_keeps_it_where_exceptions_are_not_raised(
@@ -150,21 +157,27 @@ async def swallows_what_send_raised(scope: Scope, receive: Receive, send: Send) 
 
 
 async def wraps_what_send_raised(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer() -> None:
+        await send(part(b"too early"))
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(send, part(b"too early"))
+        tasks.start_soon(answer)
 
 
-BEFORE_THE_START = [
+BEFORE_THE_START: list[tuple[ASGIApp, type[ProtocolError]]] = [
     (sends_nothing, NoResponse),
     (sends_the_body_first, UnexpectedMessage),
     (sends_a_bad_status, InvalidMessage),
 ]
-AFTER_THE_START = [
+AFTER_THE_START: list[tuple[ASGIApp, type[ProtocolError]]] = [
     (sends_no_end, IncompleteResponse),
     (starts_twice, UnexpectedMessage),
     (sends_a_text_body, InvalidMessage),
 ]
-WHEN_COMPLETE = [(answers_twice, UnexpectedMessage), (swallows_what_send_raised, UnexpectedMessage)]
+WHEN_COMPLETE: list[tuple[ASGIApp, type[ProtocolError]]] = [
+    (answers_twice, UnexpectedMessage),
+    (swallows_what_send_raised, UnexpectedMessage),
+]
 
 
 @pytest.mark.parametrize(("app", "error"), BEFORE_THE_START + AFTER_THE_START + WHEN_COMPLETE)

@@ -11,6 +11,10 @@ from bridge.transports._protocol import COMPLETE, STARTED, WAITING, ResponseStat
 
 START = {"type": "http.response.start", "status": 200}
 PART = {"type": "http.response.body", "body": b"part", "more_body": True}
+NOT_FINISHED = (
+    "Expected the ASGI application to send 'http.response.body' with 'more_body' false, "
+    "but it returned without completing its response."
+)
 END = {"type": "http.response.body", "body": b"end"}
 
 
@@ -173,14 +177,12 @@ def test_a_body_that_is_no_bytes_is_refused(body: object, kind: str) -> None:
         (
             (START,),
             IncompleteResponse,
-            "Expected the ASGI application to send 'http.response.body' with 'more_body' false, "
-            "but it returned without completing its response.",
+            NOT_FINISHED,
         ),
         (
             (START, PART),
             IncompleteResponse,
-            "Expected the ASGI application to send 'http.response.body' with 'more_body' false, "
-            "but it returned without completing its response.",
+            NOT_FINISHED,
         ),
     ],
 )

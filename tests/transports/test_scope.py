@@ -96,7 +96,7 @@ def test_empty_extensions_change_nothing(extensions: Any) -> None:
 
 
 def test_the_asgi_extension_itself_stays_as_it_was() -> None:
-    entries = {"state": {}}
+    entries: dict[str, Any] = {"state": {}}
     scope = scope_of("http://app.test/", extensions={"asgi": entries})
     scope["added.by.the.application"] = True
     assert entries == {"state": {}}

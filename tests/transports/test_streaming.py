@@ -75,13 +75,57 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
 
     with anyio.fail_after(5):
         async with client_of(app) as client, client.stream("GET", "/") as response:
-            async with aclosing(response.aiter_raw()) as parts:
+            async with aclosing(response.aiter_raw()) as parts:  # type: ignore[type-var]
                 assert await anext(parts) == b"part"
             await anyio.wait_all_tasks_blocked()
     (error,) = raised
     assert type(error) is ClientDisconnected
     assert str(error) == "The reader of the response has gone."
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("raise_app_exceptions", [True, False])
+async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
+) -> None:
+    raised: list[type[BaseException]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"all", more=False))
+        except OSError as exc:
+            raised.append(type(exc))
+            raise
+
+    with anyio.fail_after(5):
+        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+        async with client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert raised == [ClientDisconnected]
+    assert caplog.records == []
+
+
+async def test_the_grace_period_holds_for_an_application_whose_last_part_was_not_read(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"all", more=False))
+        except OSError:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append(True)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert ended == [True]
 
 
 async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
@@ -124,8 +168,12 @@ async def test_a_disconnect_that_comes_out_of_a_task_group_is_no_failure(
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
+
+        async def answer() -> None:
+            await send(part(b"part"))
+
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send, part(b"part"))
+            tasks.start_soon(answer)
 
     with anyio.fail_after(5):
         async with client_of(app) as client, client.stream("GET", "/"):
@@ -358,9 +406,7 @@ class TestOnAsyncio:
             async with client_of(app) as client:
                 with pytest.raises(ApplicationCancelled) as caught:
                     await client.get("/")
-        assert str(caught.value) == (
-            "The ASGI application ended in a cancellation that nobody outside it asked for."
-        )
+        assert str(caught.value) == ("The ASGI application ended in a cancellation that nobody outside it asked for.")
 
     async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
         ended: list[bool] = []

@@ -1,0 +1,427 @@
+"""On which event loop a handler answers, from which thread, and that it is never stuck."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bridge import Bridge
+from bridge._types import Receive, Scope, Send
+from bridge.errors import LoopClosedError, RunningLoopError
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+InThread = Callable[..., "Future[Any]"]
+
+TIMEOUT = 10
+
+
+@pytest.fixture
+def in_thread() -> Iterator[InThread]:
+    """Call something in a thread of its own, and look at the outcome when it is wanted."""
+    with ThreadPoolExecutor(max_workers=16) as threads:
+        yield threads.submit
+
+
+async def answer(send: Send, text: str) -> None:
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+class Client:
+    """What a database driver is: bound to the event loop on which it was opened."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._lock = asyncio.Lock()
+        self.queries = 0
+
+    async def query(self) -> int:
+        assert asyncio.get_running_loop() is self._loop, "attached to a different loop"
+        async with self._lock:
+            await asyncio.sleep(0)
+            self.queries += 1
+            return self.queries
+
+
+class Shop:
+    """An application that opens its client at startup and uses it in every request."""
+
+    def __init__(self) -> None:
+        self.startups = self.shutdowns = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            self.startups += 1
+            scope["state"]["client"] = Client()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self.shutdowns += 1
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await answer(send, str(await scope["state"]["client"].query()))
+
+
+def body(handler: Bridge, event: Event) -> str:
+    text: str = handler(event, None)["body"]
+    return text
+
+
+async def body_async(handler: Bridge, event: Event) -> str:
+    text: str = (await handler.handle(event, None))["body"]
+    return text
+
+
+def test_what_startup_opened_works_in_the_first_request_and_in_the_thousandth(make_event: MakeEvent) -> None:
+    shop = Shop()
+    with closing(Bridge(shop)) as handler:
+        event = make_event()
+        assert [body(handler, event) for _ in range(1000)] == [str(number) for number in range(1, 1001)]
+    assert (shop.startups, shop.shutdowns) == (1, 1)
+
+
+def test_asyncio_run_of_the_users_own_disturbs_nothing(make_event: MakeEvent) -> None:
+    async def own() -> None:
+        await asyncio.sleep(0)
+
+    shop = Shop()
+    asyncio.run(own())
+    with closing(Bridge(shop)) as handler:
+        bodies = []
+        for _ in range(3):
+            asyncio.run(own())
+            bodies.append(body(handler, make_event()))
+    assert bodies == ["1", "2", "3"]
+    assert (shop.startups, shop.shutdowns) == (1, 1)
+
+
+@pytest.mark.parametrize("order", ["as", "sa", "asa", "sas", "aass", "ssaa", "assa"])
+def test_sync_calls_and_asyncio_run_work_in_any_order(make_event: MakeEvent, order: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0)
+        await answer(send, scope["path"])
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        for number, way in enumerate(order):
+            event = make_event(path=f"/{number}")
+            text = body(handler, event) if way == "s" else asyncio.run(body_async(handler, event))
+            assert text == f"/{number}"
+
+
+def test_an_application_whose_loop_has_ended_is_started_again_and_the_log_says_so(
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = Shop()
+    line = "The event loop on which the application was started is closed: starting it again."
+    with closing(Bridge(shop)) as handler:
+        assert asyncio.run(body_async(handler, make_event())) == "1"
+        assert caplog.messages == []
+        assert asyncio.run(body_async(handler, make_event())) == "1"
+        assert caplog.messages == [line]
+        assert [body(handler, make_event()) for _ in range(3)] == ["1", "2", "3"]
+    assert caplog.messages == [line] * 2
+    assert (shop.startups, shop.shutdowns) == (3, 1)
+
+
+def test_async_with_after_sync_calls_does_not_hang(make_event: MakeEvent, in_thread: InThread) -> None:
+    shop = Shop()
+
+    async def main(handler: Bridge) -> None:
+        async with handler:
+            pass
+
+    with closing(Bridge(shop)) as handler:
+        assert body(handler, make_event()) == "1"
+        in_thread(asyncio.run, asyncio.wait_for(main(handler), TIMEOUT)).result(TIMEOUT)
+    assert (shop.startups, shop.shutdowns) == (1, 1)
+
+
+def test_closing_a_handler_that_somebody_elses_sleeping_loop_started_does_not_hang(make_event: MakeEvent) -> None:
+    shop = Shop()
+    handler = Bridge(shop)
+    loop = asyncio.new_event_loop()
+    try:
+        assert loop.run_until_complete(body_async(handler, make_event())) == "1"
+        closer = threading.Thread(target=handler.close, daemon=True)
+        closer.start()
+        closer.join(2)
+        assert not closer.is_alive()
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def test_a_sync_call_inside_a_running_loop_is_an_error_that_names_the_way_out(make_event: MakeEvent) -> None:
+    async def main(handler: Bridge) -> str:
+        with pytest.raises(RunningLoopError, match=r"'await handler\.handle\(event, context\)'"):
+            handler(make_event(), None)
+        return await body_async(handler, make_event())
+
+    with closing(Bridge(Shop())) as handler:
+        assert asyncio.run(main(handler)) == "1"
+
+
+def test_a_sync_call_inside_the_application_is_an_error_too(make_event: MakeEvent) -> None:
+    handlers: list[Bridge] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            handlers[0](make_event(), None)
+        except RunningLoopError as exc:
+            await answer(send, type(exc).__name__)
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        handlers.append(handler)
+        assert body(handler, make_event()) == "RunningLoopError"
+
+
+def test_a_handler_can_be_awaited_inside_its_own_application(make_event: MakeEvent) -> None:
+    handlers: list[Bridge] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        inner = "inner" if scope["path"] == "/inner" else await body_async(handlers[0], make_event(path="/inner"))
+        await answer(send, inner)
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        handlers.append(handler)
+        assert body(handler, make_event()) == "inner"
+
+
+def test_closing_inside_a_running_loop_is_an_error_that_breaks_nothing(make_event: MakeEvent) -> None:
+    shop = Shop()
+
+    async def main(handler: Bridge) -> None:
+        with pytest.raises(RunningLoopError):
+            handler.close()
+
+    handler = Bridge(shop)
+    assert body(handler, make_event()) == "1"
+    asyncio.run(main(handler))
+    assert body(handler, make_event()) == "2"
+    handler.close()
+    assert (shop.startups, shop.shutdowns) == (1, 1)
+
+
+def test_closing_inside_its_own_application_is_an_error_that_hangs_nobody(
+    make_event: MakeEvent, in_thread: InThread
+) -> None:
+    handlers: list[Bridge] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            handlers[0].close()
+        except RunningLoopError as exc:
+            await answer(send, type(exc).__name__)
+
+    handlers.append(Bridge(app, lifespan="off"))
+    assert in_thread(body, handlers[0], make_event()).result(TIMEOUT) == "RunningLoopError"
+    handlers[0].close()
+
+
+def test_calls_from_several_threads_overlap_on_one_loop(make_event: MakeEvent, in_thread: InThread) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+    all_here = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        loops.append(asyncio.get_running_loop())
+        if len(loops) == 8:
+            all_here.set()
+        await all_here.wait()
+        await answer(send, scope["path"])
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        calls = [in_thread(body, handler, make_event(path=f"/{number}")) for number in range(8)]
+        assert [call.result(TIMEOUT) for call in calls] == [f"/{number}" for number in range(8)]
+    assert len(set(loops)) == 1
+
+
+def test_the_first_calls_from_several_threads_start_the_application_once(
+    make_event: MakeEvent, in_thread: InThread
+) -> None:
+    shop = Shop()
+    ready = threading.Barrier(8)
+
+    def call() -> str:
+        ready.wait(TIMEOUT)
+        return body(handler, make_event())
+
+    with closing(Bridge(shop)) as handler:
+        calls = [in_thread(call) for _ in range(8)]
+        assert sorted(int(call.result(TIMEOUT)) for call in calls) == list(range(1, 9))
+    assert (shop.startups, shop.shutdowns) == (1, 1)
+
+
+def test_a_thread_that_leaves_first_leaves_the_others_running(make_event: MakeEvent, in_thread: InThread) -> None:
+    arrived = {"/leader": threading.Event(), "/follower": threading.Event()}
+    release = {"/leader": asyncio.Event(), "/follower": asyncio.Event()}
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        loops.append(asyncio.get_running_loop())
+        arrived[scope["path"]].set()
+        await release[scope["path"]].wait()
+        await asyncio.sleep(0.001)
+        await answer(send, scope["path"])
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        calls = {}
+        for path in ("/leader", "/follower"):
+            calls[path] = in_thread(body, handler, make_event(path=path))
+            assert arrived[path].wait(TIMEOUT)
+        for path in ("/leader", "/follower"):
+            loops[0].call_soon_threadsafe(release[path].set)
+            assert calls[path].result(TIMEOUT) == path
+
+
+def test_an_exit_in_one_threads_request_hangs_no_other(make_event: MakeEvent, in_thread: InThread) -> None:
+    arrived: list[str] = []
+    first_here = threading.Event()
+    all_here = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.append(scope["path"])
+        first_here.set()
+        if len(arrived) == 3:
+            all_here.set()
+        await all_here.wait()
+        if scope["path"] == "/exit":
+            raise SystemExit(3)
+        await answer(send, scope["path"])
+
+    def call(path: str) -> object:
+        try:
+            return body(handler, make_event(path=path))
+        except SystemExit as exc:
+            return exc.code
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        leader = in_thread(call, "/leader")
+        assert first_here.wait(TIMEOUT)
+        others = [in_thread(call, path) for path in ("/exit", "/follower")]
+        assert [other.result(TIMEOUT) for other in others] == [3, "/follower"]
+        # The thread that drives the loop may go down with it, but it does not hang.
+        assert leader.result(TIMEOUT) in ("/leader", 3)
+        assert call("/after") == "/after"
+
+
+def test_a_loop_that_the_application_stops_goes_on(make_event: MakeEvent) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.001)
+        await answer(send, "answered")
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        assert [body(handler, make_event()) for _ in range(2)] == ["answered"] * 2
+
+
+def test_a_request_that_is_cancelled_from_inside_is_never_a_response(make_event: MakeEvent) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/cancel":
+            raise asyncio.CancelledError
+        await answer(send, "fine")
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        with pytest.raises(asyncio.CancelledError):
+            handler(make_event(path="/cancel"), None)
+        assert body(handler, make_event()) == "fine"
+
+
+def test_control_c_ends_the_request_and_the_handler_goes_on(make_event: MakeEvent, in_thread: InThread) -> None:
+    waiting = threading.Event()
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/wait":
+            waiting.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.append(True)
+        await answer(send, "fine")
+
+    def interrupt() -> None:
+        assert waiting.wait(TIMEOUT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        interrupting = in_thread(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            handler(make_event(path="/wait"), None)
+        interrupting.result(TIMEOUT)
+        assert ended == [True]
+        assert body(handler, make_event()) == "fine"
+
+
+def test_a_cancelled_handle_cancels_the_application(make_event: MakeEvent) -> None:
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(True)
+
+    async def main(handler: Bridge) -> None:
+        task = asyncio.create_task(handler.handle(make_event(), None))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        asyncio.run(main(handler))
+    assert ended == [True]
+
+
+def test_a_task_that_the_application_leaves_behind_goes_on_in_the_next_request(make_event: MakeEvent) -> None:
+    tasks: list[asyncio.Task[str]] = []
+
+    async def later() -> str:
+        await asyncio.sleep(0)
+        return "later"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/start":
+            tasks.append(asyncio.create_task(later()))
+        await answer(send, await tasks[0] if scope["path"] == "/get" else "")
+
+    with closing(Bridge(app, lifespan="off")) as handler:
+        assert [body(handler, make_event(path=path)) for path in ("/start", "/get")] == ["", "later"]
+
+
+def test_a_closed_handler_refuses_every_call(make_event: MakeEvent) -> None:
+    handler = Bridge(Shop())
+    assert body(handler, make_event()) == "1"
+    handler.close()
+    handler.close()
+    with pytest.raises(LoopClosedError, match=r"^The handler was closed: make a new one to go on serving\.$"):
+        handler(make_event(), None)
+    with pytest.raises(LoopClosedError):
+        asyncio.run(handler.handle(make_event(), None))
+
+
+def test_a_handler_that_nobody_called_can_be_closed() -> None:
+    shop = Shop()
+    Bridge(shop).close()
+    assert (shop.startups, shop.shutdowns) == (0, 0)
+
+
+def test_closing_from_several_threads_at_once_shuts_down_once(make_event: MakeEvent, in_thread: InThread) -> None:
+    shop = Shop()
+    handler = Bridge(shop)
+    assert body(handler, make_event()) == "1"
+    for closing_ in [in_thread(handler.close) for _ in range(8)]:
+        assert closing_.result(TIMEOUT) is None
+    assert (shop.startups, shop.shutdowns) == (1, 1)

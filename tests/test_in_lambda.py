@@ -1,0 +1,195 @@
+"""What differs in Lambda: startup belongs to the import, and SIGTERM to the shutdown. Each in a process of its own."""
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+# Whether a process is in Lambda is told by this variable; nothing connects to what it names.
+LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
+
+APP = """
+import asyncio, sys, threading
+from bridge import Bridge
+
+def say(*words):
+    print(*words, flush=True)
+
+EVENT = {
+    "version": "2.0",
+    "rawPath": "/",
+    "requestContext": {"domainName": "a.lambda-url.eu-west-1.on.aws", "http": {"method": "GET", "path": "/"}},
+}
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        say("startup")
+        loops = [asyncio.get_running_loop()]
+        scope["state"]["loops"] = loops
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        say("shutdown", asyncio.get_running_loop() is loops[0])
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    say("request", asyncio.get_running_loop() is scope["state"]["loops"][0])
+    if "--wait" in sys.argv:
+        try:
+            say("waiting")
+            await asyncio.sleep(3600)
+        finally:
+            say("request ended")
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"fine"})
+"""
+
+FAILING = """
+from bridge import Bridge
+
+def connect():
+    raise ValueError("no database")
+
+async def app(scope, receive, send):
+    await receive()
+    connect()
+
+handler = Bridge(app)
+print("imported")
+"""
+
+# As the runtime does, once with the main thread asleep between two invocations.
+IDLE = "\nhandler = Bridge(app)\nhandler(EVENT, None)\nsay('ready')\nthreading.Event().wait(60)\n"
+BUSY = "\nhandler = Bridge(app)\nsys.argv.append('--wait')\nhandler(EVENT, None)\nsay('never')\n"
+
+
+def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or lines[-1] != last:
+        line = process.stdout.readline()
+        assert line, (lines, process.communicate())
+        lines.append(line.rstrip("\n"))
+    return lines
+
+
+def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
+    code = APP + "\nhandler = Bridge(app)\nsay('imported')\nfor _ in range(2): say(handler(EVENT, None)['body'])\n"
+    done = run_python(code, **LAMBDA)
+    assert done.stdout.split("\n") == [
+        "startup",
+        "imported",
+        "request True",
+        "fine",
+        "request True",
+        "fine",
+        "shutdown True",
+        "",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_elsewhere_startup_runs_before_the_first_request(run_python: Run) -> None:
+    done = run_python(APP + "\nhandler = Bridge(app)\nsay('constructed')\nhandler(EVENT, None)\nhandler.close()\n")
+    assert done.stdout.split("\n") == ["constructed", "startup", "request True", "shutdown True", ""]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_lifespan_off_starts_nothing_in_lambda_either(run_python: Run) -> None:
+    done = run_python(APP + "\nhandler = Bridge(app, lifespan='off')\nsay('imported')\n", **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+
+
+def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_python: Run, tmp_path: Path) -> None:
+    done = run_python(FAILING, **LAMBDA)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert f'  File "{tmp_path / "main_0.py"}", line 5, in connect' in lines
+    assert "ValueError: no database" in lines
+    assert "The above exception was the direct cause of the following exception:" in lines
+    assert lines[-1] == (
+        "bridge.errors.StartupFailed: Expected the application to answer 'lifespan.startup', "
+        "but it raised ValueError: no database."
+    )
+    assert "never retrieved" not in done.stderr
+    assert "was destroyed" not in done.stderr
+
+
+def test_a_startup_that_failed_leaves_nothing_behind_that_complains(run_python: Run) -> None:
+    done = run_python(FAILING, "-Xdev", "-Wdefault", **LAMBDA)
+    assert done.returncode == 1
+    assert "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "last", "after"),
+    [(IDLE, "ready", ["shutdown True"]), (BUSY, "waiting", ["request ended", "shutdown True"])],
+    ids=["between-requests", "in-a-request"],
+)
+def test_sigterm_runs_the_shutdown_and_exits_with_success(
+    start_python: Start, code: str, last: str, after: list[str]
+) -> None:
+    process = start_python(APP + code, **LAMBDA)
+    lines_until(process, last)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=10)
+    assert stdout.splitlines() == after
+    assert (process.returncode, stderr) == (0, "")
+
+
+def test_a_sigterm_handler_of_the_users_own_stays(start_python: Start) -> None:
+    own = "\nimport os, signal\nsignal.signal(signal.SIGTERM, lambda *_: (say('own'), os._exit(7)))\n"
+    process = start_python(APP + own + IDLE, **LAMBDA)
+    lines_until(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=10)
+    assert (stdout, process.returncode) == ("own\n", 7)
+
+
+def test_two_handlers_in_one_process_are_both_shut_down(start_python: Start) -> None:
+    process = start_python(APP + "\nother = Bridge(app)\n" + IDLE, **LAMBDA)
+    assert lines_until(process, "ready") == ["startup", "startup", "request True", "ready"]
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=10)
+    assert stdout.splitlines() == ["shutdown True"] * 2
+    assert (process.returncode, stderr) == (0, "")
+
+
+def test_a_handler_made_inside_a_running_loop_starts_with_its_first_request(run_python: Run) -> None:
+    code = """
+async def main():
+    handler = Bridge(app)
+    say('constructed')
+    async with handler:
+        say((await handler.handle(EVENT, None))['body'])
+
+asyncio.run(main())
+"""
+    done = run_python(APP + code, **LAMBDA)
+    assert done.stdout.split("\n") == ["constructed", "startup", "request True", "fine", "shutdown True", ""]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_handler_made_in_a_thread_starts_there(run_python: Run) -> None:
+    code = """
+handlers = []
+thread = threading.Thread(target=lambda: handlers.append(Bridge(app)))
+thread.start()
+thread.join()
+say(handlers[0](EVENT, None)['body'])
+"""
+    done = run_python(APP + code, **LAMBDA)
+    assert done.stdout.split("\n") == ["startup", "request True", "fine", "shutdown True", ""]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_development_mode_has_nothing_to_complain_about(run_python: Run) -> None:
+    code = APP + "\nhandler = Bridge(app)\nfor _ in range(3): handler(EVENT, None)\nhandler.close()\n"
+    done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,162 @@
+"""Which module may import which: the layers of the design, held over the source itself."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Container, Iterator
+from pathlib import Path
+
+import pytest
+
+import bridge
+from bridge._httpx import httpx
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PACKAGE = Path(bridge.__file__).parent
+
+# From the bottom up. A module may import what stands in a layer above its own line, and nothing beside it: a folder is
+# one module here, whose files may import each other.
+LAYERS = [
+    ("errors", "_types"),
+    ("settings", "_httpx"),
+    ("_messages", "_tasks", "_loop"),
+    ("sources", "transports", "lifespan", "snapstart", "origin"),
+    ("handler",),
+    ("__init__",),
+    ("runtime", "local"),
+    ("cli",),
+    ("__main__",),
+]
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+# What the core may import besides the standard library, and who may.
+THIRD_PARTY = {"anyio": None, "h11": None, "httpx": {"_httpx"}, "httpx2": {"_httpx"}}
+
+# What only one mode needs may import more: it is no part of `import bridge`.
+OF_THEIR_OWN = {"cli", "local"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(file: Path) -> str:
+    """The module of the design that a file belongs to: "sources" for bridge/sources/alb.py."""
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Everything that a file imports, for types too, by its full name."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            assert node.module is not None
+            # `from bridge import errors` names a module, `from bridge.errors import X` a name in one.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_name(file: Path) -> str:
+    return str(file.relative_to(PACKAGE))
+
+
+def test_every_module_has_its_place_in_the_layers() -> None:
+    assert {part_of(file) for file in FILES} <= LEVELS.keys()
+
+
+@pytest.mark.parametrize("file", FILES, ids=is_name)
+def test_a_module_imports_only_what_stands_above_it(file: Path) -> None:
+    part = part_of(file)
+    imported = {name.split(".")[1] for name in imports_of(file) if name.startswith("bridge.")}
+    # What the package itself exports comes through bridge/__init__.py.
+    imported = {name if name in LEVELS else "__init__" for name in imported}
+    # Types may speak of the messages, because nothing is imported from them at run time: see the next test.
+    allowed = {"_httpx", "_messages"} if part == "_types" else set()
+    wrong = {name for name in imported - {part} - allowed if LEVELS[name] >= LEVELS[part]}
+    assert wrong == set()
+
+
+def test_types_are_imported_for_type_checking_alone(run_python: Run) -> None:
+    done = run_python("import sys, bridge, bridge.transports._streaming\nprint('bridge._types' in sys.modules)\n")
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) not in OF_THEIR_OWN], ids=is_name)
+def test_a_module_of_the_core_imports_nothing_from_elsewhere(file: Path) -> None:
+    roots = {name.partition(".")[0] for name in imports_of(file)} - set(sys.stdlib_module_names) - {"bridge"}
+    allowed = {name for name, users in THIRD_PARTY.items() if users is None or part_of(file) in users}
+    assert roots - allowed == set()
+
+
+def test_no_modules_of_a_folder_import_each_other_in_a_circle() -> None:
+    graph = {
+        ".".join(("bridge", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): file
+        for file in FILES
+    }
+    # What only a type checker imports makes no circle.
+    edges = {name: set(runtime_targets(file, graph)) for name, file in graph.items()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        if name not in done:
+            for target in edges[name]:
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in edges:
+        visit(name, ())
+
+
+def runtime_targets(file: Path, modules: Container[str]) -> Iterator[str]:
+    for node in tree_of(file).body:
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("bridge"):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in modules else node.module
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) == "sources"], ids=is_name)
+def test_a_source_never_awaits(file: Path) -> None:
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert [node for node in ast.walk(tree_of(file)) if isinstance(node, kinds)] == []
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) == "transports"], ids=is_name)
+def test_a_transport_knows_nothing_of_lambda(file: Path) -> None:
+    texts = [node.value for node in ast.walk(tree_of(file)) if isinstance(node, ast.Constant)]
+    assert [text for text in texts if isinstance(text, str) and text.startswith(("aws.", "AWS_"))] == []
+    names = {name for name in imports_of(file) if name.startswith(("bridge.sources", "bridge.settings"))}
+    assert names == set()
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if part_of(file) != "settings"], ids=is_name)
+def test_only_settings_reads_environment_variables(file: Path) -> None:
+    names = {node.attr for node in ast.walk(tree_of(file)) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree_of(file)) if isinstance(node, ast.Name)}
+    assert names & {"environ", "environb", "getenv", "getenvb"} == set()
+
+
+ROOTS = "sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))"
+
+
+def loaded(run_python: Run, code: str) -> set[str]:
+    # -S keeps out what an environment's .pth files import; the path is given instead.
+    path = f"import sys\nsys.path[:] = {sys.path!r}\n"
+    done = run_python(f"{path}{code}\nprint(*{ROOTS})", "-S")
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split()) - {"__main__"}
+
+
+def test_importing_the_package_imports_httpx_and_anyio_and_nothing_else(run_python: Run) -> None:
+    flavour = f"import {httpx.__name__}\n"  # the one that the tests run with, where both are installed
+    assert loaded(run_python, f"{flavour}import bridge") - loaded(run_python, f"{flavour}import anyio") == {"bridge"}
+
+
+@pytest.mark.parametrize("name", ["click", "mangum", "pytest", "rich", "starlette", "trio", "typer", "uvicorn"])
+def test_importing_the_package_imports_no_framework_no_server_and_no_command_line(run_python: Run, name: str) -> None:
+    assert name not in loaded(run_python, "import bridge")
