@@ -5,6 +5,7 @@ application has imported is taken, else httpx2 where it is installed, else httpx
 """
 
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +40,19 @@ def _import_httpx() -> ModuleType:
     finally:
         if sys.modules.get(name) is None:
             sys.modules.pop(name, None)
-    httpx.main = _load_main_when_called  # type: ignore[assignment]
+    httpx.main = _main_on_call(httpx.main)  # type: ignore[assignment]
     return httpx
 
 
-def _load_main_when_called(*args: Any, **kwargs: Any) -> Any:
-    from httpx._main import main
+def _main_on_call(without_its_dependencies: Callable[[], Any]) -> Callable[..., Any]:
+    def main(*args: Any, **kwargs: Any) -> Any:
+        try:
+            from httpx._main import main
+        except ImportError:
+            return without_its_dependencies()
+        return main(*args, **kwargs)
 
-    return main(*args, **kwargs)
+    return main
 
 
 if TYPE_CHECKING:

@@ -42,10 +42,12 @@ class OwnLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._selector: _Selector | None = None
         self._closed = False
-        # Held by the thread that drives the loop. The others wait, counted, for their result or for their turn.
+        # Held by the thread that drives the loop. The others wait, counted, for their result or for their turn; so does
+        # the thread that closes the loop, for all of them.
         self._driving = threading.Lock()
         self._waiting = threading.Condition()
         self._waiters = 0
+        self._followers = 0
 
     def check_callable(self) -> None:
         """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
@@ -84,6 +86,7 @@ class OwnLoop:
         """Hand `coroutine` to the loop that another thread drives, and drive it on if that thread leaves first."""
         with self._waiting:
             self._waiters += 1
+            self._followers += 1
             future = asyncio.run_coroutine_threadsafe(coroutine, loop)
             try:
                 future.add_done_callback(self._wake)
@@ -94,6 +97,8 @@ class OwnLoop:
                 raise
             finally:
                 self._waiters -= 1
+                self._followers -= 1
+                self._waiting.notify_all()
         if future.done():
             return future.result()
         try:
@@ -114,16 +119,17 @@ class OwnLoop:
     def close(self) -> None:
         """Wait for the calls of other threads, cancel what else still runs, and close the loop. Idempotent."""
         self._closed = True
-        with self._driving:
-            loop, self._loop = self._loop, None
-            if loop is None:
-                return
-            try:
-                _cancel_all(loop)
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.run_until_complete(loop.shutdown_default_executor())
-            finally:
-                loop.close()
+        with self._waiting:
+            self._waiters += 1
+            while self._followers or not self._driving.acquire(blocking=False):
+                self._waiting.wait()
+            self._waiters -= 1
+        loop, self._loop = self._loop, None
+        try:
+            if loop is not None:
+                _close_loop(loop)
+        finally:
+            self._leave()
 
     @property
     def is_running_here(self) -> bool:
@@ -165,9 +171,15 @@ async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, 
         loop.stop()
 
 
-def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """As asyncio.run() closes its loop: nothing that runs on it is left behind."""
+    try:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()

@@ -4,32 +4,50 @@ The application is user code: it opens task groups and cancel scopes of its own,
 So it gets a task of its own, outside any task group, and whoever started it waits for its end.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-__all__ = ["ApplicationTask"]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["ApplicationTask", "LoopReference"]
 
 
 class ApplicationTask:
     """One run of `function` in a task of its own.
 
-    `error`: what it raised, once `done`; a cancellation that nobody asked for is there too. The owner must wait for
-    `done`, and call `cancel()` first if it will not wait for long.
+    `ended` is called once, at its end, whichever way it ends. `error`: what it raised, once `done`; a cancellation
+    that nobody asked for is there too. The owner must wait for `done`, and call `cancel()` first if it will not wait
+    for long.
     """
 
-    __slots__ = ("_function", "_scope", "_task", "cancelled", "done", "error")
+    __slots__ = ("_ended", "_function", "_scope", "_task", "cancelled", "done", "error")
 
-    def __init__(self, function: Callable[[], Awaitable[None]], *, name: str) -> None:
+    def __init__(
+        self, function: Callable[[], Awaitable[None]], *, name: str, ended: Callable[[], None] | None = None
+    ) -> None:
         self._function = function
+        self._ended = ended
         self._scope = anyio.CancelScope()
         self.done = anyio.Event()
         self.error: BaseException | None = None
         self.cancelled = False
-        self._task = _spawn(self._run, name)
+        self._task = self._spawn(name)
+
+    def _spawn(self, name: str) -> object:
+        trio = _trio_here()
+        if trio is not None:
+            return trio.lowlevel.spawn_system_task(self._run, name=name, context=copy_context())
+        # The event loop only keeps a weak reference to its tasks: the owner keeps this one.
+        task = asyncio.create_task(self._run(), name=name)
+        task.add_done_callback(self._cancelled_before_it_ran)
+        return task
 
     async def _run(self) -> None:
         try:
@@ -40,7 +58,19 @@ class ApplicationTask:
             if isinstance(exc, anyio.get_cancelled_exc_class()):
                 raise
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.done.is_set():
+            if self._ended is not None:
+                self._ended()
             self.done.set()
+
+    def _cancelled_before_it_ran(self, task: asyncio.Task[None]) -> None:
+        """asyncio.run() cancels all tasks at its end, and one that had no turn yet never gets to its `finally`."""
+        if not self.done.is_set():
+            self.error = asyncio.CancelledError()
+            self._end()
 
     def cancel(self) -> None:
         """Cancel the run; it ends when `done` is set."""
@@ -54,9 +84,29 @@ class ApplicationTask:
             await self.done.wait()
 
 
-def _spawn(run: Callable[[], Awaitable[None]], name: str) -> object:
+class LoopReference:
+    """The event loop that the caller runs on, to be asked later whether it has ended."""
+
+    __slots__ = ("_loop", "_trio", "_trio_token")
+
+    def __init__(self) -> None:
+        self._trio = _trio_here()
+        self._trio_token: Any = self._trio.lowlevel.current_trio_token() if self._trio else None
+        self._loop = None if self._trio else asyncio.get_running_loop()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the loop was closed; a loop that only rests may go on."""
+        if self._loop is not None:
+            return self._loop.is_closed()
+        try:
+            self._trio_token.run_sync_soon(int)  # does nothing, but says whether it can
+        except self._trio.RunFinishedError:
+            return True
+        return False
+
+
+def _trio_here() -> Any:
+    """The trio module, if the caller runs on trio; it is not imported for that."""
     trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        return trio.lowlevel.spawn_system_task(run, name=name, context=copy_context())
-    # The event loop only keeps a weak reference to its tasks: the owner keeps this one.
-    return asyncio.create_task(run(), name=name)  # type: ignore[arg-type]
+    return trio if trio is not None and trio.lowlevel.in_trio_task() else None

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
 
@@ -81,7 +81,11 @@ class Handler:
     def _start_in_init_phase(self) -> None:
         """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
         if not _is_in_async_code():
-            self._own_loop.run(self._start())
+            try:
+                self._own_loop.run(self._start())
+            except BaseException:
+                self._own_loop.close()
+                raise
         atexit.register(self.close)
         # SIGTERM ends a Lambda environment, and Python's own answer is to die at once. Somebody else's handler stays;
         # another bridge handler's is called after ours.
@@ -180,7 +184,7 @@ class Handler:
         source = select_source(event, self._sources)
         response, prelude, method = await self._open(source, event, context)
         try:
-            yield StreamedResponse(prelude, _parts(response, method))
+            yield StreamedResponse(prelude, _Parts(response, method))
         finally:
             await _close(response)
 
@@ -209,8 +213,11 @@ class Handler:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Run the application's shutdown."""
-        await self._stop()
+        """Run the application's shutdown, on the event loop that ran its startup."""
+        if self._lifespan_is_ours and self._lifespan is not None:
+            await anyio.to_thread.run_sync(self._own_loop.run, self._stop())
+        else:
+            await self._stop()
 
     async def _start(self) -> None:
         """Run the startup once, however many calls come at once and from however many event loops."""
@@ -219,7 +226,8 @@ class Handler:
                 if self._closed:
                     raise LoopClosedError()
                 if self._startup_failure is not None:
-                    raise self._startup_failure
+                    # Without the traceback of the call before, or it would grow with every call.
+                    raise self._startup_failure.with_traceback(None)
                 under_way = self._starting
                 self._starting = under_way or threading.Event()
             if under_way is None:
@@ -333,17 +341,32 @@ def _failed(exc: Exception) -> CompleteResponse:
     return _plain(500)
 
 
-async def _parts(response: httpx.Response, method: str) -> AsyncIterator[bytes]:
-    """The body as it comes, but for a response that has none whatever the application sends."""
-    if isinstance(response, CompleteResponse):
-        if method != "HEAD":
-            yield response.body
-        return
-    stream = response.stream
-    assert isinstance(stream, httpx.AsyncByteStream)
-    async for part in stream:
-        if has_body(response.status_code):
-            yield part
+class _Parts:
+    """The body as it comes, but for a response that has none whatever the application sends.
+
+    Not a generator: nobody closes one that its reader left early.
+    """
+
+    __slots__ = ("_has_body", "_parts", "_whole")
+
+    def __init__(self, response: httpx.Response, method: str) -> None:
+        self._has_body = method != "HEAD" and has_body(response.status_code)
+        self._whole = response.body if isinstance(response, CompleteResponse) else None
+        self._parts = None if self._whole is not None else aiter(cast(httpx.AsyncByteStream, response.stream))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._parts is None:
+            whole, self._whole = self._whole, None
+            if not whole or not self._has_body:
+                raise StopAsyncIteration
+            return whole
+        part = await anext(self._parts)
+        while not self._has_body:
+            part = await anext(self._parts)
+        return part
 
 
 async def _close(response: httpx.Response) -> None:

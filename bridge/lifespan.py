@@ -9,14 +9,13 @@ not know lifespan scopes ("auto" goes on without, "on" fails); one that fails af
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from bridge._tasks import ApplicationTask
+from bridge._tasks import ApplicationTask, LoopReference
 from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
 
 if TYPE_CHECKING:
@@ -65,17 +64,17 @@ class LifespanOn:
     async def startup(self) -> None:
         self._answered = anyio.Event()
         self._stopping = anyio.Event()
-        self._loop = asyncio._get_running_loop()  # None on trio
+        self._loop = LoopReference()
         state: dict[str, Any] = {}
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": SPEC_VERSION}, "state": state}
-        self._task = ApplicationTask(lambda: self._run(scope), name="bridge lifespan")
+        self._task = ApplicationTask(lambda: self._run(scope), name="bridge lifespan", ended=self._answered.set)
         try:
             await self._answered.wait()
         except BaseException:
             await self._task.cancel_and_wait()
             raise
-        if self._answer is not None and self._answer["type"] == "lifespan.startup.complete":
-            self._phase, self.state = _Phase.STARTED, state
+        if self._phase is _Phase.STARTED:
+            self.state = state
             return
         await self._not_started()
 
@@ -106,8 +105,6 @@ class LifespanOn:
             if self._phase is _Phase.STARTED:
                 logger.error("The application's lifespan failed between startup and shutdown.", exc_info=exc)
             raise
-        finally:
-            self._answered.set()
 
     async def _receive(self) -> Message:
         if not self._received:
@@ -126,6 +123,8 @@ class LifespanOn:
         ):
             raise LifespanError(f"Expected 'lifespan.{expected}.complete' or '.failed', but got {message['type']!r}.")
         self._answer = message
+        if message["type"] == "lifespan.startup.complete":
+            self._phase = _Phase.STARTED
         self._answered.set()
 
     async def shutdown(self) -> None:
@@ -153,7 +152,7 @@ class LifespanOn:
     def is_lost(self) -> bool:
         if self._phase is not _Phase.STARTED:
             return False
-        return self._loop.is_closed() if self._loop is not None else self._task.done.is_set()
+        return self._loop.is_over
 
 
 def _said(answer: Message) -> str:

@@ -7,7 +7,7 @@ here what they mean there; names of our own start with BRIDGE_.
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -96,8 +96,9 @@ def _prefix(name: str, value: object) -> str:
 
 
 def _media_types(values: object) -> tuple[str, ...]:
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise _refusal("text_media_types", values, "a sequence of media types, such as ['application/x-ndjson']")
+    values = tuple(values)
     for value in values:
         if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
             name = "text_media_types (BRIDGE_TEXT_MEDIA_TYPES)"

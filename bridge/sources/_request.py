@@ -18,7 +18,7 @@ from bridge.sources._path import quoted, requoted, requoted_query
 if TYPE_CHECKING:
     from bridge._types import Address, Event, HeaderPairs
 
-__all__ = ["decode_body", "decode_headers", "first_header", "make_request"]
+__all__ = ["decode_base64", "decode_body", "decode_headers", "first_header", "join_query", "make_request"]
 
 # Headers that a server sets for the application to trust. A client's copy of one never reaches it.
 _CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})

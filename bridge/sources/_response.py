@@ -14,7 +14,7 @@ from bridge.sources._media_types import encode_body
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["EncodedResponse", "checked_headers", "encode_response", "joined", "listed"]
+__all__ = ["EncodedResponse", "checked_headers", "encode_response", "has_body", "joined", "listed"]
 
 logger = logging.getLogger("bridge")
 

@@ -57,7 +57,7 @@ class ResponseState:
         Raises UnexpectedMessage or InvalidMessage.
         """
         try:
-            kind = message["type"]
+            kind = message.get("type")
             if kind == "http.response.body" and self.state is STARTED:
                 body = message.get("body", b"")
                 if type(body) is not bytes:

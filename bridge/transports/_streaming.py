@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from bridge._httpx import httpx
 from bridge._tasks import ApplicationTask
@@ -45,12 +46,13 @@ class StreamingExchange(ResponseState):
         self._over = anyio.Event()  # complete, or nobody reads any more
         self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
         self._gone = False
+        self._delivered = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
 
     async def start(self) -> None:
         """Run the application until its response has started, or until it has ended without one."""
-        self.task = ApplicationTask(self._run, name="bridge application")
+        self.task = ApplicationTask(self._run, name="bridge application", ended=self._ended)
         try:
             await self._started.wait()
         except BaseException:
@@ -61,16 +63,24 @@ class StreamingExchange(ResponseState):
     async def _run(self) -> None:
         try:
             await self._app(self._scope, self.receive, self.send)
-            if not self._gone:
-                self.check_finished()
-        except Exception as exc:
-            if self.violation is None or self.violation is exc:
+        except Exception:
+            if self.violation is None:  # which a task group may have wrapped, or an error handler replaced
                 raise
-            raise self.violation from exc  # which a task group wraps, or an error handler replaces
         finally:
-            self._over.set()
-            self._started.set()
-            self._writer.close()
+            await self._close_request()
+        if self.violation is not None or not self._gone:
+            self.check_finished()
+
+    async def _close_request(self) -> None:
+        close = getattr(self._parts, "aclose", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await close()
+
+    def _ended(self) -> None:
+        self._over.set()
+        self._started.set()
+        self._writer.close()
 
     async def receive(self) -> Message:
         if self._parts is not None and not self._gone:
@@ -102,13 +112,21 @@ class StreamingExchange(ResponseState):
                 await self._writer.send(part)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await self._refuse()
+        else:
+            await anyio.lowlevel.checkpoint()
         if self.state is COMPLETE:
+            self._delivered = True
             self._over.set()
             self._writer.close()
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the reader has taken all of a complete response."""
+        return self._delivered
+
     def leave(self) -> None:
         """Nobody reads any more: `receive` gives http.disconnect and `send` raises from now on."""
-        self._gone = self._gone or self.state is not COMPLETE
+        self._gone = not self._delivered
         self._over.set()
         self.reader.close()
 
@@ -139,11 +157,13 @@ class StreamingExchange(ResponseState):
 
 def _is_disconnect(error: BaseException | None) -> bool:
     """Whether an error is ours, or the framework's own that it raised on seeing ours."""
-    while error is not None:
+    seen: list[BaseException] = []  # a chain of causes may be a ring
+    while error is not None and error not in seen:
         if isinstance(error, ClientDisconnected):
             return True
         if isinstance(error, BaseExceptionGroup):
             return all(map(_is_disconnect, error.exceptions))
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return False
 
@@ -156,12 +176,18 @@ class ResponseStream(httpx.AsyncByteStream):
         self._raise = raise_app_exceptions
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._exchange.reader:
-            yield part
-        if self._exchange.state is not COMPLETE:
-            await self._exchange.task.done.wait()
-            self._fail_mid_body()
+    # Not a generator: nobody closes one that its reader left early.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._exchange.reader.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            if not self._exchange.is_delivered and not self._closed:
+                await self._exchange.task.done.wait()
+                self._fail_mid_body()
+            raise StopAsyncIteration from None
 
     def _fail_mid_body(self) -> None:
         error = self._exchange.failure()

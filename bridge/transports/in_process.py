@@ -86,10 +86,9 @@ class InProcessTransport(httpx.ASGITransport):
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as exc:
-            if exchange.violation not in (None, exc):
-                raise exchange.violation from exc
-            if exchange.violation is exc or exchange.state is not COMPLETE:
-                raise
-            logger.error("The application failed after its response was complete.", exc_info=exc)
+            if exchange.violation is None:  # which a task group may have wrapped, or an error handler replaced
+                if exchange.state is not COMPLETE:
+                    raise
+                logger.error("The application failed after its response was complete.", exc_info=exc)
         exchange.check_finished()
         return CompleteResponse(exchange.status_code, exchange.headers, exchange.body)
