@@ -67,7 +67,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def check(session: nox.Session) -> None:
     """Style, types and import walls; writes nothing."""
-    install(session, "check", *nox.project.dependency_groups(PYPROJECT, "integration"))
+    groups = nox.project.dependency_groups(PYPROJECT, "integration", "bench")
+    install(session, "check", "httpx2", *groups)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

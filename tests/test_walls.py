@@ -157,6 +157,6 @@ def test_importing_the_package_imports_httpx_and_anyio_and_nothing_else(run_pyth
     assert loaded(run_python, f"{flavour}import bridge") - loaded(run_python, f"{flavour}import anyio") == {"bridge"}
 
 
-@pytest.mark.parametrize("name", ["click", "mangum", "pytest", "rich", "starlette", "trio", "typer", "uvicorn"])
+@pytest.mark.parametrize("name", ["click", "mangum", "pytest", "rich", "starlette", "typer", "uvicorn"])
 def test_importing_the_package_imports_no_framework_no_server_and_no_command_line(run_python: Run, name: str) -> None:
     assert name not in loaded(run_python, "import bridge")

@@ -132,8 +132,8 @@ async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
     raised: list[type[BaseException]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
         await request_body(receive)
+        await send(START)
         await receive()
         for more in (True, False, True):
             try:
@@ -186,8 +186,8 @@ async def test_a_failure_after_the_reader_has_gone_is_logged(
     client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
         await request_body(receive)
+        await send(START)
         await receive()
         raise ValueError("cleaning up failed")
 
@@ -210,8 +210,8 @@ async def test_the_reader_waits_while_the_application_cleans_up(
     steps: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
         await request_body(receive)
+        await send(START)
         await receive()
         await anyio.wait_all_tasks_blocked()
         steps.append("cleaned up")
@@ -361,8 +361,8 @@ async def test_closing_a_response_twice_is_closing_it_once(client_of: ClientOf) 
     ended: list[bool] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
         await request_body(receive)
+        await send(START)
         await receive()
         ended.append(True)
 
