@@ -14,7 +14,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
 
 APP = """
-import asyncio, sys, threading
+import asyncio, sys, threading, time
 from bridge import Bridge
 
 def say(*words):
@@ -41,7 +41,8 @@ async def app(scope, receive, send):
     if "--wait" in sys.argv:
         try:
             say("waiting")
-            await asyncio.sleep(3600)
+            while True:  # A signal that comes just before select() blocks is only seen when it returns.
+                await asyncio.sleep(0.01)
         finally:
             say("request ended")
     await send({"type": "http.response.start", "status": 200})
@@ -63,7 +64,7 @@ print("imported")
 """
 
 # As the runtime does, once with the main thread asleep between two invocations.
-IDLE = "\nhandler = Bridge(app)\nhandler(EVENT, None)\nsay('ready')\nthreading.Event().wait(60)\n"
+IDLE = "\nhandler = Bridge(app)\nhandler(EVENT, None)\nsay('ready')\nwhile True: time.sleep(0.01)\n"
 BUSY = "\nhandler = Bridge(app)\nsys.argv.append('--wait')\nhandler(EVENT, None)\nsay('never')\n"
 
 
