@@ -109,4 +109,10 @@ class LoopReference:
 def _trio_here() -> Any:
     """The trio module, if the caller runs on trio; it is not imported for that."""
     trio = sys.modules.get("trio")
-    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
+    if trio is None:
+        return None
+    try:
+        trio.lowlevel.current_task()  # in_trio_task() is newer than the oldest trio we support
+    except RuntimeError:
+        return None
+    return trio

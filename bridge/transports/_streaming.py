@@ -150,7 +150,10 @@ class StreamingExchange(ResponseState):
     def failure(self) -> BaseException | None:
         """What the application raised, if it has ended, and nobody outside asked for that."""
         error = self.task.error
-        if error is None or self.task.cancelled or (self._gone and _is_disconnect(error)):
+        if error is None or self.task.cancelled:
+            return None
+        if self._gone and _is_disconnect(error):
+            logger.debug("The application ended because its reader had gone.", exc_info=error)
             return None
         return ApplicationCancelled() if isinstance(error, anyio.get_cancelled_exc_class()) else error
 
