@@ -7,9 +7,10 @@ handler = Bridge(app)
 ```
 """
 
-from bridge.handler import Bridge, Handler, StreamedResponse
+from bridge.handler import Bridge, Handler
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
+from bridge.streamed import StreamedResponse
 from bridge.transports import InProcessTransport
 
 __version__ = "0.1.0"

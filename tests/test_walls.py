@@ -22,6 +22,7 @@ LAYERS = [
     ("settings", "_httpx"),
     ("_messages", "_tasks", "_loop"),
     ("sources", "transports", "lifespan", "snapstart", "origin"),
+    ("environment", "streamed"),
     ("handler",),
     ("__init__",),
     ("runtime", "local"),
