@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from bridge._loop import OwnLoop
 from bridge.errors import LoopClosedError, RunningLoopError
@@ -96,7 +95,9 @@ class Environment:
                 await self._start_now(self._starting)
             else:
                 # The startup may be on another thread's loop, so only a thread can wait for it.
-                await anyio.to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
+                from anyio import to_thread  # one of anyio's heavier parts, and `import bridge` does without it
+
+                await to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
 
     async def _start_now(self, starting: threading.Event) -> None:
         if self.lifespan is not None:
@@ -115,8 +116,10 @@ class Environment:
 
     async def stop(self) -> None:
         """Run the shutdown from async code, on the event loop that ran the startup. Raises ShutdownFailed."""
+        from anyio import to_thread
+
         if self.lifespan is not None and self._is_on_own_loop and not self.loop.is_running_here:
-            await anyio.to_thread.run_sync(self.loop.run, self._shutdown())
+            await to_thread.run_sync(self.loop.run, self._shutdown())
         else:
             await self._shutdown()
 
