@@ -104,7 +104,11 @@ def _build(message: Any, name: str, parts: dict[str, Callable[[Any], Any]]) -> A
 def _url(request: EventRequest) -> httpx.URL:
     scope = request.extensions["asgi"]
     host, port = scope.get("server") or ("localhost", None)
-    return httpx.URL(scheme=scope["scheme"], host=host, port=port, raw_path=request.extensions["target"])
+    target = request.extensions["target"]
+    try:
+        return httpx.URL(scheme=scope["scheme"], host=host, port=port, raw_path=target)
+    except httpx.InvalidURL:  # a host such as 999.1.1.1, which is a name to HTTP and an address to httpx
+        return httpx.URL(scheme=scope["scheme"], host="localhost", port=port, raw_path=target)
 
 
 _REQUEST_PARTS: dict[str, Callable[[EventRequest], Any]] = {

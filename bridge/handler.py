@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, header_pairs
+from bridge._messages import CompleteResponse, EventRequest, header_pairs
 from bridge.environment import Environment
 from bridge.errors import (
+    ApplicationCancelled,
     ConfigurationError,
     InvalidMessage,
     MalformedEvent,
@@ -31,6 +32,9 @@ __all__ = ["Bridge", "Handler"]
 
 logger = logging.getLogger("bridge")
 
+# As much of a reason as tells something; more could be the client's own text.
+_MAX_REASON = 200
+
 
 class Handler:
     """A Lambda handler: `handler(event, context)`. Shared by concurrent invocations, and holds nothing of any."""
@@ -45,7 +49,7 @@ class Handler:
     ) -> None:
         self._transport = transport
         self._sources = _checked_sources(sources)
-        self._settings = Settings() if settings is None else settings
+        self._settings = _checked_settings(settings)
         self._environment = Environment(new_lifespan)
         if in_lambda():
             self._environment.start_in_init_phase()
@@ -53,8 +57,7 @@ class Handler:
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.
 
-        Raises UnsupportedEvent for an event that is no HTTP request, StartupFailed, and RunningLoopError inside a
-        running event loop.
+        Raises as `handle` does, RunningLoopError inside a running event loop, and LoopClosedError after `close()`.
         """
         environment = self._environment
         loop = environment.loop
@@ -64,20 +67,21 @@ class Handler:
         source = select_source(event, self._sources)
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
         response = self._decode(source, event, context)
-        if isinstance(response, httpx.Request):
+        if not isinstance(response, CompleteResponse):
             response = loop.run(self._respond(response))
         return self._encode(source, response, event)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
 
-        Raises UnsupportedEvent and StartupFailed. Everything else that goes wrong is logged and answered: 400 for a
-        broken event, 500 for a broken application.
+        Raises UnsupportedEvent for an event that is no HTTP request, StartupFailed, and what a source of your own
+        raises in its encode(). Everything else that goes wrong is logged and answered: 400 for a broken event, 500 for
+        a broken application. What is no Exception passes through.
         """
         await self._started()
         source = select_source(event, self._sources)
         response = self._decode(source, event, context)
-        if isinstance(response, httpx.Request):
+        if not isinstance(response, CompleteResponse):
             response = await self._respond(response)
         return self._encode(source, response, event)
 
@@ -101,9 +105,11 @@ class Handler:
             logger.error("A malformed %s event: %s", source.name, exc)
             return _plain(exc.status_code)
         except Exception as exc:
-            logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
+            _log_undecoded(source, exc)
             return _plain(400)
-        scope = request.extensions.setdefault("asgi", {})
+        if not isinstance(request, EventRequest):
+            _check_request(request, source)
+        scope = request.extensions["asgi"] = request.extensions.get("asgi") or {}
         scope["aws.event"] = event
         scope["aws.context"] = context
         lifespan = self._environment.lifespan
@@ -135,6 +141,8 @@ class Handler:
             return request, encode_prelude(request.status_code, request.raw_headers), ""
         try:
             response = await self._transport.handle_async_request(request)
+        except ApplicationCancelled:
+            raise  # as it passes through `handle`
         except Exception as exc:
             failed = _failed(exc)
             return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
@@ -203,8 +211,37 @@ class Bridge(Handler):
         )
 
 
+def _log_undecoded(source: Source, exc: Exception) -> None:
+    """One line for a shape that none of our sources expects; a source of the user's may have a fault of its own."""
+    if source in DEFAULT_SOURCES:
+        reason = f"{type(exc).__name__}: {exc}"[:_MAX_REASON]
+        logger.error("A malformed %s event, which could not be decoded: %s", source.name, reason)
+    else:
+        logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
+
+
+def _check_request(request: object, source: Source) -> None:
+    """What a source of the user's must give; ours give nothing else. Raises TypeError, which fails the invocation."""
+    if not isinstance(request, httpx.Request) or not isinstance(request.stream, httpx.AsyncByteStream):
+        raise TypeError(
+            f"Expected the source {source.name!r} to decode to an {httpx.__name__}.Request with a body of bytes "
+            f"or of an async iterable, but got {type(request).__module__}.{type(request).__name__}."
+        )
+
+
+def _checked_settings(settings: Settings | None) -> Settings:
+    if settings is None:
+        return Settings()
+    if isinstance(settings, Settings):
+        return settings
+    raise ConfigurationError(f"Expected settings to be a bridge.Settings, but got {type(settings).__name__}.")
+
+
 def _checked_sources(sources: Iterable[Source]) -> tuple[Source, ...]:
-    checked = tuple(sources)
+    try:
+        checked = tuple(sources)
+    except TypeError:
+        raise ConfigurationError(f"Expected a list of sources, but got {sources!r:.200}.") from None
     for source in checked:
         if not all(hasattr(source, member) for member in ("name", "matches", "decode", "encode")):
             raise ConfigurationError(f"Expected a source with name, matches, decode and encode, but got {source!r}.")

@@ -61,7 +61,8 @@ class Settings:
     event of an HTTP API begins with its stage, if that has a name.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
-    such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it.
+    such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it;
+    a path that begins with it already is left as it is.
 
     `stage` (BRIDGE_STAGE): "root_path" puts the API stage in `root_path` and `path`, so that `request.url` is the URL
     that the client used; "strip" leaves it out of both, for applications that do not know `root_path`.
@@ -96,12 +97,12 @@ def _prefix(name: str, value: object) -> str:
 
 
 def _media_types(values: object) -> tuple[str, ...]:
+    name = "text_media_types (BRIDGE_TEXT_MEDIA_TYPES)"
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise _refusal("text_media_types", values, "a sequence of media types, such as ['application/x-ndjson']")
+        raise _refusal(name, values, "a sequence of media types, such as ['application/x-ndjson']")
     values = tuple(values)
     for value in values:
         if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
-            name = "text_media_types (BRIDGE_TEXT_MEDIA_TYPES)"
             raise _refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
     return tuple(value.lower() for value in values)
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._messages import CompleteResponse
+from bridge.errors import ProtocolError
 from bridge.sources._response import has_body
 
 if TYPE_CHECKING:
@@ -64,4 +65,7 @@ async def close_response(response: httpx.Response) -> None:
     try:
         await response.aclose()
     except Exception as exc:
-        logger.error("The application failed after its response was complete.", exc_info=exc)
+        if isinstance(exc, ProtocolError):
+            logger.error("%s", exc)
+        else:
+            logger.error("The application failed after its response was complete.", exc_info=exc)

@@ -248,7 +248,7 @@ def test_what_is_no_exception_is_never_swallowed_and_the_handler_goes_on(
             "Expected a base64 body, as the event's flag says, but it is broken: ",
         ),
         ({"body": {"a": 1}}, "Expected the body to be a string, but got dict."),
-        ({"headers": ["a"]}, "Expected headers to be an object of names and values, but got ['a']."),
+        ({"headers": ["a"]}, "Expected headers to be an object, but got list."),
     ],
     ids=["base64", "body", "headers"],
 )

@@ -141,7 +141,7 @@ def test_media_types_that_are_no_sequence_are_refused(value: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings(text_media_types=value)
     assert str(caught.value) == (
-        f"The setting text_media_types is {value!r}; "
+        f"The setting text_media_types (BRIDGE_TEXT_MEDIA_TYPES) is {value!r}; "
         "expected a sequence of media types, such as ['application/x-ndjson']."
     )
 

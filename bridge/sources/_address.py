@@ -20,6 +20,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # reg-name and IPv4address of RFC 3986, 3.2.2, without the sub-delims that no host name has; RFC 1035, 2.3.4.
 _HOST_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~%-")
+_ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:/")  # AWS's own samples have a "/32"
 _MAX_HOST_LENGTH = 255
 _MAX_PORT = 65535
 
@@ -72,21 +73,24 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-# The same client often comes again at once; a new one costs little more.
-@lru_cache(maxsize=64)
 def client_address(value: object) -> Address | None:
     """`scope["client"]`: `(ip, 0)`, or None where the address is not known. AWS does not tell the client's port.
 
     Takes "ip", "ip:port", "[ipv6]:port" and "ipv6", as AWS writes them.
     """
-    if not isinstance(value, str):
-        return None
+    return _client_address(value) if isinstance(value, str) and len(value) <= _MAX_HOST_LENGTH else None
+
+
+# The same client often comes again at once; a new one costs little more.
+@lru_cache(maxsize=64)
+def _client_address(value: str) -> Address | None:
     value = value.strip()
     if value.startswith("["):
         value = value[1:].partition("]")[0]
     elif value.count(":") == 1:
         value = value.partition(":")[0]
-    return (value, 0) if value else None
+    # Not parsed: an address to log or to compare, in AWS's own spelling. But no "unknown", and nothing made up.
+    return (value, 0) if _ADDRESS_CHARACTERS.issuperset(value) and ("." in value or ":" in value) else None
 
 
 def last_forwarded(headers: HeaderPairs) -> str | None:

@@ -19,7 +19,7 @@ def object_field(event: Event, key: str) -> dict[str, Any]:
         return {}
     if isinstance(value, dict):
         return value
-    raise MalformedEvent(f"Expected {key!r} to be an object, but got {value!r:.200}.")
+    raise MalformedEvent(f"Expected {key!r} to be an object, but got {type(value).__name__}.")
 
 
 def text_field(event: Event, key: str) -> str | None:
@@ -27,7 +27,7 @@ def text_field(event: Event, key: str) -> str | None:
     value = event.get(key)
     if value is None or isinstance(value, str):
         return value
-    raise MalformedEvent(f"Expected {key!r} to be a string, but got {value!r:.200}.")
+    raise MalformedEvent(f"Expected {key!r} to be a string, but got {type(value).__name__}.")
 
 
 def path_field(event: Event, key: str) -> str:

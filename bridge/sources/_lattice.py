@@ -5,20 +5,21 @@ https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bridge._messages import EventRequest
+from bridge._messages import CompleteResponse, EventRequest
+from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._fields import text_field
 from bridge.sources._path import requoted_query, unquoted
 from bridge.sources._request import decode_headers, join_query, make_request
-from bridge.sources._response import EncodedResponse
+from bridge.sources._response import encode_response
 
 if TYPE_CHECKING:
-    from bridge._types import Event
+    from bridge._types import Event, Result
 
-__all__ = ["request", "response"]
+__all__ = ["encode", "request"]
 
 
 def request(event: Event, *, path: str, query: str = "", body: bytes, root_path: str) -> EventRequest:
@@ -48,6 +49,9 @@ def _quote(text: str) -> str:
     return requoted_query(text).decode("ascii").replace("&", "%26").replace("#", "%23")
 
 
-def response(encoded: EncodedResponse) -> dict[str, Any]:
-    """`headers` and `cookies`, as Powertools answers Lattice; AWS documents no field for repeated headers."""
-    return _payload_v2.response(encoded)
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded.
+
+    Like payload 2.0, as Powertools answers Lattice; AWS documents no field for repeated headers.
+    """
+    return _payload_v2.result(encode_response(response, method=event.get("method"), settings=settings))

@@ -30,21 +30,21 @@ def _context(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_authorizer(event: dict[str, Any]) -> bool:
-    return "methodArn" in event or "routeArn" in event
+    return event.get("methodArn") is not None or event.get("routeArn") is not None
 
 
 def _is_websocket(event: dict[str, Any]) -> bool:
-    return "connectionId" in _context(event)
+    return _context(event).get("connectionId") is not None
 
 
 def _is_bedrock_agent(event: dict[str, Any]) -> bool:
-    return "actionGroup" in event and "messageVersion" in event
+    return event.get("actionGroup") is not None
 
 
 def _is_edge_response(event: dict[str, Any]) -> bool:
     records = event.get("Records")
     first = records[0] if isinstance(records, list) and records else None
-    return isinstance(first, dict) and isinstance(first.get("cf"), dict) and "response" in first["cf"]
+    return isinstance(first, dict) and isinstance(first.get("cf"), dict) and first["cf"].get("response") is not None
 
 
 _LOOKALIKES: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (

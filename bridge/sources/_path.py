@@ -59,8 +59,8 @@ def place(path: str, settings: Settings, *, inside: str = "", outside: str = "")
     `inside` is a prefix such as the API stage that `path` includes, `outside` one that AWS took away. The scope's
     `path` includes the `root_path` (ASGI HTTP spec, "root_path"), so that both together are the client's URL.
     """
-    if settings.base_path:
-        path = strip_prefix(path, settings.base_path)
+    if settings.base_path and has_prefix(path, settings.base_path):
+        path, inside = strip_prefix(path, settings.base_path), ""
     if not (inside or outside or settings.root_path):
         return path, ""
     if settings.stage == "strip":

@@ -5,19 +5,20 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
-from bridge._messages import EventRequest
+from bridge._messages import CompleteResponse, EventRequest
+from bridge.settings import Settings
 from bridge.sources._address import client_address
 from bridge.sources._fields import object_field
 from bridge.sources._request import decode_body, decode_headers, join_query, make_request
-from bridge.sources._response import EncodedResponse, listed
+from bridge.sources._response import encode_response, listed
 
 if TYPE_CHECKING:
-    from bridge._types import Event
+    from bridge._types import Event, Result
 
-__all__ = ["is_payload_v1", "request", "response"]
+__all__ = ["encode", "is_payload_v1", "request"]
 
 
 # What quote_plus leaves alone (RFC 3986, 2.3); finding that out here takes a quarter of the time.
@@ -29,12 +30,13 @@ def is_payload_v1(event: Event) -> bool:
 
     Authorizer events have all of it and a `methodArn`; WebSocket events carry a `connectionId`.
     """
-    if "httpMethod" not in event or "methodArn" in event or "routeArn" in event:
+    get = event.get
+    if "httpMethod" not in event or not (get("methodArn") is get("routeArn") is get("actionGroup") is None):
         return False
-    context = event.get("requestContext")
+    context = get("requestContext")
     if not isinstance(context, dict):
         return "path" in event
-    return "elb" not in context and "connectionId" not in context
+    return context.get("elb") is None and context.get("connectionId") is None
 
 
 def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
@@ -65,8 +67,12 @@ def _quote(text: str) -> str:
     return quote_plus(raw) if raw.translate(None, _UNRESERVED) else text
 
 
-def response(encoded: EncodedResponse) -> dict[str, Any]:
-    """All headers in `multiValueHeaders` and none in `headers`: API Gateway merges the two, and would send both."""
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, multiValueHeaders, body, isBase64Encoded.
+
+    All headers are in `multiValueHeaders` and none in `headers`: API Gateway merges the two, and would send both.
+    """
+    encoded = encode_response(response, method=event.get("httpMethod"), settings=settings)
     return {
         "statusCode": encoded.status_code,
         "multiValueHeaders": listed(encoded.headers, encoded.values),

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import EventRequest
+from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
+from bridge.settings import Settings
 from bridge.sources._address import client_address
+from bridge.sources._fields import object_field
 from bridge.sources._request import decode_body, decode_headers, make_request
-from bridge.sources._response import EncodedResponse, joined
+from bridge.sources._response import EncodedResponse, encode_response, joined
 
 if TYPE_CHECKING:
-    from bridge._types import Event
+    from bridge._types import Event, Result
 
-__all__ = ["domain_name", "is_payload_v2", "request", "response"]
+__all__ = ["domain_name", "encode", "is_payload_v2", "request", "result"]
 
 
 def is_payload_v2(event: Event) -> bool:
     """An authorizer event in format 2.0 looks the same but for its `routeArn`."""
-    if event.get("version") != "2.0" or "routeArn" in event:
+    if event.get("version") != "2.0" or event.get("routeArn") is not None:
         return False
     context = event.get("requestContext")
     return isinstance(context, dict) and isinstance(context.get("http"), dict)
@@ -41,7 +43,7 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
     headers = event.get("headers")
     cookies = event.get("cookies")
     if cookies:
-        headers = {**(headers or {}), "cookie": _cookie(cookies)}
+        headers = {**object_field(event, "headers"), "cookie": _cookie(cookies)}
         headers.pop("Cookie", None)  # AWS spells names in lower case; people who write test events do not
     return make_request(
         method=http.get("method"),
@@ -63,11 +65,17 @@ def _cookie(cookies: Any) -> str:
             return "; ".join(cookies)
     except TypeError:
         pass
-    raise MalformedEvent(f"Expected cookies to be a list of strings, but got {cookies!r:.200}.")
+    raise MalformedEvent("Expected cookies to be a list of strings.")
 
 
-def response(encoded: EncodedResponse) -> dict[str, Any]:
-    """Cookies in `cookies` alone: repeated in `headers` they would reach the client twice."""
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """statusCode, headers, cookies, body, isBase64Encoded."""
+    http = object_field(object_field(event, "requestContext"), "http")
+    return result(encode_response(response, method=http.get("method"), settings=settings))
+
+
+def result(encoded: EncodedResponse) -> Result:
+    """Cookies are in `cookies` alone: repeated in `headers` they would reach the client twice."""
     headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,

@@ -22,6 +22,7 @@ __all__ = ["decode_base64", "decode_body", "decode_headers", "first_header", "jo
 
 # Headers that a server sets for the application to trust. A client's copy of one never reaches it.
 _CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})
+_CONTEXT_HEADERS |= {name.replace(b"-", b"_") for name in _CONTEXT_HEADERS}  # which CGI and WSGI cannot tell apart
 
 # A Lambda body arrives whole, so the client's way of framing it is over (RFC 9112, 6.1).
 _DROPPED = _CONTEXT_HEADERS | {b"transfer-encoding"}
@@ -49,6 +50,7 @@ def make_request(
     client: Address | None = None,
     protocol: str | None = None,
     root_path: str = "",
+    is_forwarded: bool = True,
 ) -> EventRequest:
     """The request that an event describes.
 
@@ -57,6 +59,7 @@ def make_request(
     them. `body`: decoded bytes. `scheme`: "http" or "https", else what x-forwarded-proto says, else https. `domain`:
     the host name the event itself names, for a Host header that is missing or nonsense. `client`: the client's
     address. `protocol`: such as "HTTP/1.1". `root_path`: the prefix of `path` under which the application is mounted.
+    `is_forwarded`: whether AWS writes x-forwarded-proto and x-forwarded-port; where it does not, a client may have.
 
     content-length is set to the length of `body` where there is a body or the client sent a length; transfer-encoding
     goes, and so do copies of the headers that only a server may set.
@@ -66,7 +69,8 @@ def make_request(
     if body or has_length or not values.keys().isdisjoint(_DROPPED):
         headers = _framed(headers, len(body), body or has_length)
     if scheme is None:
-        scheme = "http" if values.get(b"x-forwarded-proto") == b"http" else "https"
+        scheme = "http" if is_forwarded and values.get(b"x-forwarded-proto") == b"http" else "https"
+    port = values.get(b"x-forwarded-port") if is_forwarded else None
     target = encoded_path = quoted(path) if raw_path is None else requoted(raw_path)
     query = requoted_query(query_string) if query_string else b""
     if query:
@@ -85,7 +89,7 @@ def make_request(
         "root_path": root_path,
         "headers": headers,
         "client": client,
-        "server": server_address(values.get(b"host"), domain, values.get(b"x-forwarded-port"), scheme),
+        "server": server_address(values.get(b"host"), domain, port, scheme),
     }
     return EventRequest(method, target, headers, body, scope)
 
@@ -125,7 +129,7 @@ def decode_headers(headers: object, more: object = None) -> HeaderPairs:
 
 def _pairs(headers: object) -> HeaderPairs:
     if not isinstance(headers, dict):
-        raise MalformedEvent(f"Expected headers to be an object of names and values, but got {headers!r:.200}.")
+        raise MalformedEvent(f"Expected headers to be an object, but got {type(headers).__name__}.")
     try:
         # What nearly every event has: for each name one value in latin-1, as a string or as a list of one.
         if type(next(iter(headers.values()), "")) is list:
@@ -166,18 +170,22 @@ _NAMES: dict[str, bytes] = {}
 
 # Clients and AWS together send a few dozen names; more are a client that makes them up.
 _MAX_NAMES = 512
+_MAX_NAME_LENGTH = 64
 
 
 def _learn(names: Iterable[str]) -> None:
     for name in names:
         encoded = _encoded_name(name)
         # One spelling of cookie at the most: an event with two must miss here, so that the two become one.
-        if len(_NAMES) < _MAX_NAMES and not (encoded == b"cookie" and encoded in _NAMES.values()):
-            _NAMES[name] = encoded
+        if len(name) > _MAX_NAME_LENGTH or (encoded == b"cookie" and encoded in _NAMES.values()):
+            continue
+        if len(_NAMES) >= _MAX_NAMES:
+            _NAMES.clear()  # and learn the usual ones again
+        _NAMES[name] = encoded
 
 
 def _encoded_name(name: str) -> bytes:
-    return name.lower().encode("latin-1", "replace")
+    return name.encode("latin-1", "replace").lower()
 
 
 def _header_value(value: str) -> bytes:
@@ -225,7 +233,7 @@ def join_query(parameters: object, instead: object = None, quote: Callable[[str]
     """
     parameters = parameters or instead or {}
     if not isinstance(parameters, dict):
-        raise MalformedEvent(f"Expected query parameters to be an object, but got {parameters!r:.200}.")
+        raise MalformedEvent(f"Expected query parameters to be an object, but got {type(parameters).__name__}.")
     parts: list[str] = []
     for key, values in parameters.items():
         name = quote(key) if quote else key

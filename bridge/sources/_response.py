@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from bridge._messages import CompleteResponse, header_pairs
@@ -14,7 +15,7 @@ from bridge.sources._media_types import encode_body
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["EncodedResponse", "checked_headers", "encode_response", "has_body", "joined", "listed"]
+__all__ = ["EncodedResponse", "checked_headers", "encode_response", "has_body", "joined", "listed", "reason_phrase"]
 
 logger = logging.getLogger("bridge")
 
@@ -45,7 +46,7 @@ class EncodedResponse(NamedTuple):
     is_base64: bool
 
 
-def encode_response(response: CompleteResponse, *, method: str, settings: Settings) -> EncodedResponse:
+def encode_response(response: CompleteResponse, *, method: object, settings: Settings) -> EncodedResponse:
     """What a source's encode() starts from. `method`: of the request, because HEAD has no body.
 
     Raises InvalidMessage for a header that must not reach AWS.
@@ -54,7 +55,7 @@ def encode_response(response: CompleteResponse, *, method: str, settings: Settin
     headers = checked_headers(header_pairs(response))
     values = dict(headers)
     length = values.get("content-length")
-    if method == "HEAD" or status_code < 200 or status_code in _BODILESS:
+    if (isinstance(method, str) and method.upper() == "HEAD") or not has_body(status_code):
         # The length says what a GET would have got (RFC 9110, 9.3.2): it stays.
         if length is not None:
             headers, values = _one_length(headers, None)
@@ -70,6 +71,14 @@ def encode_response(response: CompleteResponse, *, method: str, settings: Settin
 def has_body(status_code: int) -> bool:
     """Whether a response with this status can have a body at all."""
     return status_code >= 200 and status_code not in _BODILESS
+
+
+def reason_phrase(status_code: int) -> str:
+    """What goes with a status code (RFC 9110, 15); "" for a code that nobody has registered."""
+    try:
+        return HTTPStatus(status_code).phrase
+    except ValueError:
+        return ""
 
 
 def checked_headers(pairs: HeaderPairs) -> TextPairs:
@@ -95,7 +104,7 @@ def checked_headers(pairs: HeaderPairs) -> TextPairs:
 def _checked_name(name: bytes) -> str | None:
     """`name` in lower case, or None for a hop-by-hop header."""
     if not name or name.translate(None, _TOKEN):
-        raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r}.")
+        raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r:.200}.")
     lower = name.lower()
     return None if lower in _HOP_BY_HOP else lower.decode("ascii")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from http import HTTPStatus
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from bridge.sources._request import (
     join_query,
     make_request,
 )
-from bridge.sources._response import EncodedResponse, encode_response, joined, listed
+from bridge.sources._response import EncodedResponse, encode_response, joined, listed, reason_phrase
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
@@ -40,7 +39,7 @@ name = "alb"
 def matches(event: Event) -> bool:
     """Only a load balancer puts `elb` in the request context."""
     context = event.get("requestContext")
-    return isinstance(context, dict) and "elb" in context
+    return isinstance(context, dict) and context.get("elb") is not None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -64,7 +63,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings)
     result: Result = {
         "statusCode": encoded.status_code,
-        "statusDescription": _status_description(encoded.status_code),
+        "statusDescription": f"{encoded.status_code} {reason_phrase(encoded.status_code)}",
         "body": encoded.body,
         "isBase64Encoded": encoded.is_base64,
     }
@@ -73,13 +72,6 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     else:
         result["headers"] = _single_valued(encoded)
     return result
-
-
-def _status_description(status_code: int) -> str:
-    try:
-        return f"{status_code} {HTTPStatus(status_code).phrase}"
-    except ValueError:
-        return f"{status_code} "
 
 
 def _single_valued(encoded: EncodedResponse) -> dict[str, str]:

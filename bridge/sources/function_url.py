@@ -9,33 +9,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
 from bridge.sources._path import place, unquoted
-from bridge.sources._response import encode_response
+from bridge.sources._payload_v2 import encode
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
 name = "function-url"
 
+# <url-id>.lambda-url.<region> before them; the second in China.
+_DOMAINS = (".on.aws", ".on.amazonwebservices.com.cn")
+
 
 def matches(event: Event) -> bool:
     """Payload 2.0 under a lambda-url domain, which stays in the event behind CloudFront too."""
-    return _payload_v2.is_payload_v2(event) and ".lambda-url." in _payload_v2.domain_name(event)
+    if not _payload_v2.is_payload_v2(event):
+        return False
+    domain = _payload_v2.domain_name(event)
+    return ".lambda-url." in domain and domain.endswith(_DOMAINS)
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it."""
     path, root_path = place(path_field(event, "rawPath"), settings)
     return _payload_v2.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, headers, cookies, body, isBase64Encoded."""
-    method = event["requestContext"]["http"].get("method") or ""
-    return _payload_v2.response(encode_response(response, method=method, settings=settings))

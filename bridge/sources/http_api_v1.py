@@ -11,16 +11,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
 from bridge.sources._http_api import place_in_stage
 from bridge.sources._path import unquoted
-from bridge.sources._response import encode_response
+from bridge.sources._payload_v1 import encode
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -42,8 +42,3 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     if not re.fullmatch(_ENCODED_PATH, path):
         return _payload_v1.request(event, path=path, raw_path=None, root_path=root_path)
     return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, multiValueHeaders, body, isBase64Encoded."""
-    return _payload_v1.response(encode_response(response, method=event.get("httpMethod") or "", settings=settings))

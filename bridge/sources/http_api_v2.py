@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
 from bridge.sources._fields import path_field
 from bridge.sources._http_api import place_in_stage
-from bridge.sources._response import encode_response
+from bridge.sources._payload_v2 import encode
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -34,9 +34,3 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     """The request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "rawPath"), event["requestContext"], settings)
     return _payload_v2.request(event, path=path, raw_path=None, root_path=root_path)
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, headers, cookies, body, isBase64Encoded."""
-    method = event["requestContext"]["http"].get("method") or ""
-    return _payload_v2.response(encode_response(response, method=method, settings=settings))

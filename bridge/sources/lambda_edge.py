@@ -8,7 +8,6 @@ Headers: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from bridge._messages import CompleteResponse, EventRequest
@@ -18,7 +17,7 @@ from bridge.sources._address import client_address
 from bridge.sources._fields import object_field, path_field, text_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_base64, decode_headers, first_header, make_request
-from bridge.sources._response import encode_response
+from bridge.sources._response import encode_response, reason_phrase
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs, Result
@@ -72,6 +71,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
         headers=headers,
         body=_body(object_field(request, "body")),
         scheme="http" if proto == "http" else "https",
+        is_forwarded=False,
         domain=text_field(object_field(cf, "config"), "distributionDomainName"),
         client=client_address(request.get("clientIp")),
         protocol=f"HTTP/{request['httpVersion']}" if request.get("httpVersion") else None,
@@ -87,7 +87,7 @@ def _values(items: object) -> list[object]:
     if items is None:
         return []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise MalformedEvent(f"Expected a header to be a list of key and value objects, but got {items!r:.200}.")
+        raise MalformedEvent(f"Expected a header to be a list of objects, but got {type(items).__name__}.")
     return [item.get("value") for item in items]
 
 
@@ -105,17 +105,16 @@ def _body(body: dict[str, Any]) -> bytes:
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """status (a string), statusDescription, headers of key and value, body, bodyEncoding."""
     cf = event["Records"][0]["cf"]
-    method = cf["request"].get("method") or ""
-    encoded = encode_response(response, method=method, settings=settings)
     config = cf.get("config")
     event_type = config.get("eventType") if isinstance(config, dict) else None
+    encoded = encode_response(response, method=cf["request"].get("method"), settings=settings)
     headers: dict[str, list[dict[str, str]]] = {}
     for key, value in encoded.headers:
         if _allowed(key, event_type):
             headers.setdefault(key, []).append({"key": key, "value": value})
     return {
         "status": str(encoded.status_code),
-        "statusDescription": _phrase(encoded.status_code),
+        "statusDescription": reason_phrase(encoded.status_code),
         "headers": headers,
         "body": encoded.body,
         "bodyEncoding": "base64" if encoded.is_base64 else "text",
@@ -129,10 +128,3 @@ def _allowed(header: str, event_type: object) -> bool:
         logger.warning("Response header %r was dropped: CloudFront refuses responses that set it.", header)
         return False
     return True
-
-
-def _phrase(status_code: int) -> str:
-    try:
-        return HTTPStatus(status_code).phrase
-    except ValueError:
-        return ""

@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
 from bridge.sources._fields import object_field, path_field
 from bridge.sources._path import has_prefix, place, unquoted
-from bridge.sources._response import encode_response
+from bridge.sources._payload_v1 import encode
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -61,13 +61,10 @@ def _mapping(event: Event, path: str) -> str:
         return ""
     for key, value in object_field(event, "pathParameters").items():
         resource = resource.replace(f"{{{key}+}}", str(value)).replace(f"{{{key}}}", str(value))
-    tail = unquote(resource).rstrip("/")
-    whole = unquote(path).rstrip("/")
-    prefix = whole.removesuffix(tail) if whole.endswith(tail) else ""
-    # An encoded prefix could be cut in the wrong place; a mapping key has no such characters.
-    return prefix if prefix and has_prefix(path, prefix) else ""
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, multiValueHeaders, body, isBase64Encoded."""
-    return _payload_v1.response(encode_response(response, method=event.get("httpMethod") or "", settings=settings))
+    # Path parameters come decoded or not, depending on who asks; a mapping key has nothing to decode.
+    for spelling in (str, unquote):
+        tail, whole = spelling(resource).rstrip("/"), spelling(path).rstrip("/")
+        prefix = whole.removesuffix(tail)
+        if prefix and whole.endswith(tail) and has_prefix(path, prefix):
+            return prefix
+    return ""

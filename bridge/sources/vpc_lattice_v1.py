@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _lattice
 from bridge.sources._fields import path_field
+from bridge.sources._lattice import encode
 from bridge.sources._path import place
 from bridge.sources._request import decode_body
-from bridge.sources._response import encode_response
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -25,7 +25,7 @@ name = "vpc-lattice-v1"
 
 def matches(event: Event) -> bool:
     """The only source that spells `raw_path` in snake case."""
-    return "raw_path" in event and "method" in event
+    return event.get("raw_path") is not None and "method" in event
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -34,8 +34,3 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     path, root_path = place(raw_path, settings)
     body = decode_body(event, flag="is_base64_encoded")
     return _lattice.request(event, path=path, query=query, body=body, root_path=root_path)
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, headers, cookies, body, isBase64Encoded."""
-    return _lattice.response(encode_response(response, method=event.get("method") or "", settings=settings))

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, EventRequest
+from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _lattice
 from bridge.sources._fields import path_field
+from bridge.sources._lattice import encode
 from bridge.sources._path import place
 from bridge.sources._request import decode_body
-from bridge.sources._response import encode_response
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Result
+    from bridge._types import Event
 
 __all__ = ["decode", "encode", "matches", "name"]
 
@@ -28,7 +28,7 @@ def matches(event: Event) -> bool:
     context = event.get("requestContext")
     if event.get("version") != "2.0" or not isinstance(context, dict):
         return False
-    return "serviceArn" in context or "serviceNetworkArn" in context
+    return context.get("serviceArn") is not None or context.get("serviceNetworkArn") is not None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -36,8 +36,3 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     raw_path, _, query = path_field(event, "path").partition("?")
     path, root_path = place(raw_path, settings)
     return _lattice.request(event, path=path, query=query, body=decode_body(event), root_path=root_path)
-
-
-def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, headers, cookies, body, isBase64Encoded."""
-    return _lattice.response(encode_response(response, method=event.get("method") or "", settings=settings))

@@ -88,7 +88,7 @@ class ResponseState:
 def _checked_status(status: object) -> int:
     if isinstance(status, int) and 100 <= status <= 999:
         return int(status)  # http.HTTPStatus is an int too
-    raise InvalidMessage(f"Expected 'status' to be an integer from 100 to 999, but got {status!r}.")
+    raise InvalidMessage(f"Expected 'status' to be an integer from 100 to 999, but got {status!r:.200}.")
 
 
 def _checked_headers(headers: object) -> HeaderPairs:

@@ -19,11 +19,14 @@ def build_scope(request: httpx.Request, *, root_path: str, client: Address | Non
 
     `request.extensions["target"]`, bytes, is the request-target as the client sent it; without it the URL's own is
     taken. `request.extensions["asgi"]`, a dict, holds scope entries that go over all others: what an HTTP request
-    cannot carry. A dict with a "type" is a whole scope, and is used as it is.
+    cannot carry. A dict with a "type" is a whole scope, and is used as it is, but for a method and headers that were
+    changed on the request since.
     """
     extensions = request.extensions
     entries: dict[str, Any] = extensions.get("asgi") or {}
     if "type" in entries:
+        if "headers" in request.__dict__ or request.method != entries["method"]:
+            return {**entries, "method": request.method, "headers": header_pairs(request)}
         return entries
     target: bytes = extensions.get("target") or request.url.raw_path
     raw_path, _, query_string = target.partition(b"?")
@@ -33,7 +36,7 @@ def build_scope(request: httpx.Request, *, root_path: str, client: Address | Non
         "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
         "http_version": "1.1",
         "method": request.method,
-        "path": unquote(path) if "%" in path else path,
+        "path": unquote(path),
         "raw_path": raw_path,
         "query_string": query_string,
         "root_path": root_path,

@@ -172,7 +172,7 @@ def test_a_malformed_event_says_what_was_expected_and_what_came() -> None:
     event = load("alb", path=["/"])
     with pytest.raises(MalformedEvent) as caught:
         select_source(event).decode(event, None)  # type: ignore[arg-type]
-    assert str(caught.value) == "Expected 'path' to be a string, but got ['/']."
+    assert str(caught.value) == "Expected 'path' to be a string, but got list."
 
 
 def assert_bad_request(name: str, result: dict[str, Any]) -> None:

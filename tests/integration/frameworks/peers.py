@@ -155,8 +155,12 @@ class Site:
         return bridged
 
     def _comparable(self, response: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Status, headers without those of one connection, and the body without its content-encoding."""
-        dropped = {"connection", "transfer-encoding"} | ({"content-length"} if self.gateway.streams else set())
+        """Status, headers without those of one connection or moment, and the body without its content-encoding.
+
+        Quart's static files have a date and an expiry of their own, which a second's turn between two answers changes.
+        """
+        dropped = {"connection", "transfer-encoding", "date", "expires"}
+        dropped |= {"content-length"} if self.gateway.streams else set()
         headers = [(name, value) for name, value in response.headers.multi_items() if name not in dropped]
         if self.gateway.joins_headers:
             cookies = [pair for pair in headers if pair[0] == "set-cookie"]
