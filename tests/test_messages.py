@@ -73,6 +73,12 @@ def test_a_request_has_a_url_whatever_its_server(server: Any) -> None:
     assert (url.scheme, url.host, url.port, url.raw_path) == ("https", host, port, b"/a%2Fb?x=1&y")
 
 
+@pytest.mark.parametrize("host", ["999.1.1.1", "1.2.3.256", "0.0.0.00"])
+def test_a_request_has_a_url_also_if_its_host_is_a_name_that_looks_like_an_address(host: str) -> None:
+    url = event_request(server=(host, 8443)).url
+    assert (url.scheme, url.host, url.port, url.raw_path) == ("https", "localhost", 8443, b"/a%2Fb?x=1&y")
+
+
 def test_a_request_carries_its_target_and_its_scope_as_extensions() -> None:
     scope = {"scheme": "https", "server": None, "client": None}
     request = EventRequest("GET", b"/?", [], b"", scope)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bridge import Settings
+from bridge import Bridge, Settings
+from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
 from bridge.settings import in_lambda
 
@@ -228,3 +229,13 @@ def test_the_repr_shows_every_setting() -> None:
 )
 def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], expected: bool) -> None:
     assert in_lambda(environ) is expected
+
+
+@pytest.mark.parametrize(("value", "kind"), [({"stage": "strip"}, "dict"), ("strip", "str"), (Settings, "type")])
+def test_a_handler_refuses_settings_of_another_type(value: Any, kind: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        """Never called."""
+
+    with pytest.raises(ConfigurationError) as caught:
+        Bridge(app, settings=value)
+    assert str(caught.value) == f"Expected settings to be a bridge.Settings, but got {kind}."

@@ -1,5 +1,6 @@
 """handler.stream(): the prelude first, then the body while the application sends it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
-from bridge.errors import IncompleteResponse, StartupFailed, UnexpectedMessage, UnsupportedEvent
+from bridge.errors import ApplicationCancelled, IncompleteResponse, StartupFailed, UnexpectedMessage, UnsupportedEvent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -124,7 +125,7 @@ async def test_bytes_are_passed_on_as_they_are(make_event: MakeEvent) -> None:
     assert parts == [b"\xff\x00", b"\xc3", b"\xa9"]
 
 
-@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404)])
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("head", 200), ("GET", 204), ("GET", 304)])
 async def test_a_response_that_can_have_no_body_has_none(make_event: MakeEvent, method: str, status: int) -> None:
     app = sending(START | {"status": status}, part(b"one"), part(b"two", more=False))
     assert await stream(app, make_event(method)) == (
@@ -218,6 +219,22 @@ async def test_a_failure_after_the_last_part_is_one_line_in_the_log(make_event: 
     _, parts = await stream(sending(START, part(b"all", more=False), then=Oops()), make_event())
     assert parts == [b"all"]
     assert logged() == [(logging.ERROR, "The application failed after its response was complete.", Oops)]
+
+
+async def test_a_broken_protocol_after_the_last_part_is_one_line_that_says_how(
+    make_event: MakeEvent, logged: Logged
+) -> None:
+    _, parts = await stream(sending(START, part(b"all", more=False), START), make_event())
+    assert parts == [b"all"]
+    line = "send nothing more, because its response is complete, but got 'http.response.start'."
+    assert logged() == [(logging.ERROR, f"Expected the ASGI application to {line}", None)]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where an application can cancel itself
+async def test_an_application_that_cancels_itself_is_never_a_response(make_event: MakeEvent, logged: Logged) -> None:
+    with pytest.raises(ApplicationCancelled):
+        await stream(sending(then=asyncio.CancelledError()), make_event())
+    assert logged() == []
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])

@@ -1,15 +1,26 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from bridge import DEFAULT_SOURCES, Bridge, Settings, Source
+from bridge._httpx import httpx
 from bridge.errors import ConfigurationError, MalformedEvent, UnsupportedEvent
-from bridge.sources import CompleteResponse, EventRequest, encode_response, first_header, make_request, select_source
+from bridge.sources import (
+    CompleteResponse,
+    EventRequest,
+    alb,
+    encode_response,
+    first_header,
+    make_request,
+    select_source,
+)
 from tests.events import BASES, load
 from tests.sources.exchange import CONTEXT, Answer, as_client
 
@@ -136,7 +147,95 @@ def test_the_sources_may_be_any_iterable() -> None:
             assert handler(load("rest_api"), CONTEXT)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("sources", [[], [object()], [ScheduledTask, "alb"]])
+@pytest.mark.parametrize("sources", [[], [object()], [ScheduledTask, "alb"], None, 5, alb, ScheduledTask], ids=repr)
 def test_what_is_no_source_is_an_error_at_construction(sources: Any) -> None:
     with pytest.raises(ConfigurationError):
         Bridge(Answer(), sources=sources, lifespan="off").close()
+
+
+class Signed:
+    """The load balancer's events, with a method and a header that the source changes."""
+
+    name, matches, encode = "signed", staticmethod(alb.matches), staticmethod(alb.encode)
+
+    @staticmethod
+    def decode(event: dict[str, Any], settings: Settings) -> EventRequest:
+        request = alb.decode(event, settings)
+        request.method = "PUT"
+        request.headers["X-User"] = "ada"
+        return request
+
+
+def test_what_a_source_around_a_built_in_one_changes_reaches_the_application() -> None:
+    plain, signed = Answer(), Answer()
+    for app, sources in ((plain, [alb]), (signed, [Signed])):
+        with closing(Bridge(app, sources=sources, lifespan="off")) as handler:
+            handler(load("alb"), CONTEXT)
+    headers = [*plain.scope["headers"], (b"x-user", b"ada")]
+    assert signed.scope == plain.scope | {"method": "PUT", "headers": headers}
+
+
+class Decoding(ScheduledTask):
+    """A source that decodes every event to the same thing."""
+
+    def __init__(self, request: Any) -> None:
+        self.decode = lambda event, settings: request  # type: ignore[method-assign]
+
+
+async def streamed(handler: Bridge, event: dict[str, Any]) -> object:
+    async with handler.stream(event, CONTEXT) as response:
+        return [part async for part in response.body]
+
+
+WAYS: dict[str, Callable[[Bridge, dict[str, Any]], object]] = {
+    "handler": lambda handler, event: handler(event, CONTEXT),
+    "handle": lambda handler, event: anyio.run(handler.handle, event, CONTEXT),
+    "stream": lambda handler, event: anyio.run(streamed, handler, event),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [
+        (None, "builtins.NoneType"),
+        ({"method": "GET"}, "builtins.dict"),
+        (CompleteResponse(200, [], b""), "bridge._messages.CompleteResponse"),
+        # Its body can be read by a synchronous client alone.
+        (httpx.Request("POST", "http://a.example/", content=iter([b"a"])), f"{httpx.__name__}.Request"),
+    ],
+    ids=["none", "dict", "response", "synchronous"],
+)
+def test_a_source_that_decodes_to_no_request_fails_the_invocation(way: str, request_: object, kind: str) -> None:
+    app = Answer()
+    handler = Bridge(app, sources=[Decoding(request_)], lifespan="off")
+    with closing(handler), pytest.raises(TypeError) as caught:
+        WAYS[way](handler, {"source": "aws.events"})
+    assert not app.scope
+    assert str(caught.value).startswith(f"Expected the source 'schedule' to decode to an {httpx.__name__}.Request ")
+    assert str(caught.value).endswith(f", but got {kind}.")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_request_of_the_other_flavour_of_httpx_fails_the_invocation(way: str) -> None:
+    other = pytest.importorskip({"httpx": "httpx2", "httpx2": "httpx"}[httpx.__name__])
+    handler = Bridge(Answer(), sources=[Decoding(other.Request("GET", "http://a.example/"))], lifespan="off")
+    with closing(handler), pytest.raises(TypeError) as caught:
+        WAYS[way](handler, {"source": "aws.events"})
+    assert f"to an {httpx.__name__}.Request " in str(caught.value)
+    assert str(caught.value).endswith(f", but got {other.__name__}.Request.")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("extensions", [None, {}, {"asgi": None}, {"asgi": {}}], ids=repr)
+def test_a_request_may_come_without_anything_for_the_scope(way: str, extensions: Any) -> None:
+    app, event = Answer(), {"source": "aws.events"}
+    request = httpx.Request("POST", "https://a.example/x", content=b"abc", extensions=extensions)
+    with closing(Bridge(app, sources=[Decoding(request)], lifespan="off")) as handler:
+        WAYS[way](handler, event)
+    assert (app.scope["path"], app.body, app.scope["aws.event"], app.scope["aws.context"]) == (
+        "/x",
+        b"abc",
+        event,
+        CONTEXT,
+    )

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from bridge import Settings
+from bridge.settings import StageMode
 from tests.events import MISSING, load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -142,10 +143,16 @@ def test_the_base_path_is_stripped_once_by_whole_segments(path: str, expected: t
     assert (scope["root_path"], scope["path"]) == expected
 
 
-@pytest.mark.parametrize(("path", "base_path"), [("/Prod/x", "/Prod"), ("/Prod/api/x", "/Prod/api")])
-def test_the_base_path_is_a_prefix_of_the_events_path_stage_included(path: str, base_path: str) -> None:
-    scope = scope_of(in_stage(path), Settings(base_path=base_path))
-    assert (scope["root_path"], scope["path"]) == ("", "/x")
+@pytest.mark.parametrize(
+    ("path", "base_path", "expected"),
+    [("/Prod/x", "/Prod", "/x"), ("/Prod/api/x", "/Prod/api", "/x"), ("/Prod/Prod/x", "/Prod", "/Prod/x")],
+)
+@pytest.mark.parametrize("stage", ["root_path", "strip"])
+def test_the_base_path_is_a_prefix_of_the_events_path_stage_included(
+    path: str, base_path: str, expected: str, stage: StageMode
+) -> None:
+    scope = scope_of(in_stage(path), Settings(base_path=base_path, stage=stage))
+    assert (scope["root_path"], scope["path"]) == ("", expected)
 
 
 def test_a_host_that_is_missing_or_nonsense_gives_way_to_the_domain() -> None:

@@ -103,6 +103,16 @@ def test_the_scheme_is_cloudfronts_own_header(proto: str, scheme: str) -> None:
     assert (scope["scheme"], scope["server"]) == (scheme, ("shop.example.com", 80 if scheme == "http" else 443))
 
 
+def test_what_a_client_says_it_was_forwarded_from_tells_nothing() -> None:
+    sent = {"proto": "http", "port": "8443"}
+    overrides: dict[str, Any] = {
+        f"headers__x-forwarded-{key}": [{"key": key, "value": value}] for key, value in sent.items()
+    }
+    scope = scope_of(edge(**overrides))
+    assert (scope["scheme"], scope["server"]) == ("https", ("shop.example.com", 443))
+    assert dict(scope["headers"])[b"x-forwarded-port"] == b"8443"
+
+
 @pytest.mark.parametrize(("version", "expected"), [("1.0", "1.0"), ("1.1", "1.1"), ("2.0", "2"), (None, "1.1")])
 def test_the_http_version_is_the_events_where_it_has_one(version: str | None, expected: str) -> None:
     assert scope_of(edge(httpVersion=version))["http_version"] == expected

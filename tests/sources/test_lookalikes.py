@@ -62,6 +62,7 @@ BEDROCK = {
             id="WebSocket that looks like REST",
         ),
         pytest.param(BEDROCK, "a Bedrock agent's", id="Bedrock agent"),
+        pytest.param({**BEDROCK, "path": "/orders"}, "a Bedrock agent's", id="Bedrock agent that looks like REST"),
         pytest.param(edge_response("origin-response"), "Lambda@Edge's response event", id="Edge origin response"),
         pytest.param(edge_response("viewer-response"), "Lambda@Edge's response event", id="Edge viewer response"),
     ],
@@ -118,3 +119,20 @@ def test_an_event_of_many_keys_does_not_fill_the_log() -> None:
 def test_no_shape_breaks_the_recognition(event: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedEvent, match="The event is no HTTP request"):
         select_source(event)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"methodArn": None},
+        {"routeArn": None},
+        {"requestContext": {"connectionId": None}},
+        {"actionGroup": None, "messageVersion": "1.0"},
+        {"Records": [{"cf": {"response": None}}]},
+    ],
+    ids=repr,
+)
+def test_a_field_that_is_null_makes_an_event_resemble_nothing(event: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedEvent) as caught:
+        select_source(event)
+    assert str(caught.value).startswith(f"The event is no HTTP request: {EXPECTED}")

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.errors import MalformedEvent
-from bridge.sources import decode_body, decode_headers, first_header, make_request
+from bridge.sources import _request, decode_body, decode_headers, first_header, make_request
 from tests.events import BASES, MISSING, load
 from tests.sources.exchange import FIELDS, Answer, answer, scope_of
 
@@ -23,6 +23,9 @@ A_B = (b"a", b"b")
         ({"a": None, "b": "2"}, [(b"b", b"2")]),
         ({"a": [None, "1"]}, [(b"a", b"1")]),
         ({"FOO": "1", "foo": "2"}, [(b"foo", b"1"), (b"foo", b"2")]),
+        # The Kelvin sign and a dotted I are in lower case what no client sent; a letter beyond ASCII has no case.
+        ({"coo\u212aie": "1", "X-\u0130d": "2"}, [(b"coo?ie", b"1"), (b"x-?d", b"2")]),
+        ({"X-\u00c9": "1"}, [(b"x-\xc9", b"1")]),
         # Bytes above 127 are latin-1; what that cannot be was UTF-8 once.
         ({"a": "caf\u00e9"}, [(b"a", b"caf\xe9")]),
         ({"a": "\u20ac"}, [(b"a", b"\xe2\x82\xac")]),
@@ -44,6 +47,43 @@ def test_names_that_a_client_makes_up_without_end_are_decoded_all_the_same() -> 
     expected = [(f"x-made-up-{number}".encode(), b"%d" % number) for number in range(2000)]
     assert decode_headers(headers) == expected
     assert decode_headers(headers) == expected
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The memory of header names, empty."""
+    memory: dict[str, bytes] = {}
+    monkeypatch.setattr(_request, "_NAMES", memory)
+    return memory
+
+
+def test_a_long_name_is_not_remembered(names: dict[str, bytes]) -> None:
+    assert decode_headers({"X" * 65: "1", "Y" * 64: "2"}) == [(b"x" * 65, b"1"), (b"y" * 64, b"2")]
+    assert names == {"Y" * 64: b"y" * 64}
+
+
+def test_a_full_memory_of_names_is_emptied_and_learns_the_usual_ones_again(names: dict[str, bytes]) -> None:
+    for number in range(2000):
+        decode_headers({f"X-Made-Up-{number}": "1"})
+        assert 0 < len(names) <= 512
+    names.update({f"X-Other-{number}": b"x" for number in range(512)})
+    assert decode_headers({"Host": "a"}) == [(b"host", b"a")]
+    assert names == {"Host": b"host"}
+
+
+@pytest.mark.parametrize("known", [{}, {"Cookie": b"cookie"}, {"cookie": b"cookie"}], ids=repr)
+@pytest.mark.parametrize("count", [0, 511, 512])
+def test_what_is_remembered_of_names_changes_no_answer(
+    names: dict[str, bytes], known: dict[str, bytes], count: int
+) -> None:
+    names.update(known, **{f"X-Made-Up-{number}": b"x-made-up-%d" % number for number in range(count - len(known))})
+    for _ in range(3):
+        assert decode_headers({"Cookie": "a=1", "X" * 65: "y"}) == [(b"cookie", b"a=1"), (b"x" * 65, b"y")]
+        assert decode_headers({"cookie": "b=2", "Host": "c"}) == [(b"cookie", b"b=2"), (b"host", b"c")]
+        assert decode_headers({"Cookie": "a=1", "Host": "c", "cookie": "b=2"}) == [
+            (b"cookie", b"a=1; b=2"),
+            (b"host", b"c"),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +178,12 @@ def test_a_body_that_is_no_string_is_malformed(body: object) -> None:
         ([(b"x-amzn-request-context", b"{}"), (b"a", b"b")], b"", [(b"a", b"b")]),
         ([(b"x-amzn-lambda-context", b"{}")], b"", []),
         ([(b"x-amz-tenant-id", b"1")], b"", []),
+        ([(b"x_amzn_request_context", b"{}"), (b"a", b"b")], b"", [(b"a", b"b")]),
+        ([(b"x_amzn_lambda_context", b"{}")], b"", []),
+        ([(b"x_amz_tenant_id", b"1")], b"", []),
+        # CGI and WSGI cannot tell a mixed spelling apart either.
+        ([(b"x-amzn_request-context", b"{}")], b"", []),
+        ([(b"x_amz-tenant-id", b"1")], b"", []),
         ([(b"x-amzn-trace-id", b"Root=1")], b"", [(b"x-amzn-trace-id", b"Root=1")]),
     ],
 )

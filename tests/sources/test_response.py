@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from bridge import Settings
+from bridge._types import Receive, Scope, Send
 from bridge.errors import InvalidMessage
 from bridge.sources import CompleteResponse, encode_response
 from tests.events import BASES, load
@@ -18,9 +19,10 @@ def encoded_headers(headers: Pairs, body: bytes = b"", status: int = 200, method
 
 
 @pytest.mark.parametrize("name", BASES)
-def test_head_gets_the_head_of_the_response_alone(name: str) -> None:
+@pytest.mark.parametrize("method", ["HEAD", "head"])
+def test_head_gets_the_head_of_the_response_alone(name: str, method: str) -> None:
     app = Answer(headers=[(b"content-length", b"9"), (b"etag", b"1")], content=b'{"id": 7}')
-    result = answer(load(name, **{FIELDS[name]["method"]: "HEAD"}), app)
+    result = answer(load(name, **{FIELDS[name]["method"]: method}), app)
     # CloudFront sets the length itself, and refuses one that is not its own.
     kept = [("etag", "1")] if name == "lambda_edge" else [("content-length", "9"), ("etag", "1")]
     assert as_client(result) == (200, kept, b"")
@@ -145,3 +147,30 @@ def test_an_encoded_response_has_text_pairs_in_order_and_its_body() -> None:
     result: dict[str, Any] = {"headers": encoded.headers, "body": encoded.body}
     assert (encoded.status_code, encoded.is_base64) == (201, True)
     assert result == {"headers": [("b", "1"), ("a", "2"), ("b", "3")], "body": "/w=="}
+
+
+@pytest.mark.parametrize("name", ["function_url", "http_api_v2"])
+def test_an_application_that_empties_the_event_still_gets_its_response_out(name: str) -> None:
+    class Emptying(Answer):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            scope["aws.event"].clear()
+            await super().__call__(scope, receive, send)
+
+    assert as_client(answer(load(name), Emptying(status=201, content=b"out"))) == (201, [], b"out")
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        pytest.param(Answer(status="x" * 300_000), id="status"),  # type: ignore[arg-type]
+        pytest.param(Answer(headers=[(b" " * 300_000, b"1")]), id="name"),
+        pytest.param(Answer(headers=[(b"x" * 300_000, b"1\n")]), id="name of a bad value"),
+        pytest.param(Answer(headers=[(b"content-length", b"1" * 300_000)]), id="length"),
+        pytest.param(Answer(headers=[(b"x-edge-" + b"x" * 300_000, b"1")]), id="name that CloudFront refuses"),
+    ],
+)
+def test_a_log_line_about_what_an_application_sent_stays_short(app: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    answer(load("lambda_edge"), app)
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert len(record.getMessage()) < 400

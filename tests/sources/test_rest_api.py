@@ -1,6 +1,7 @@
 import pytest
 
 from bridge import Settings
+from bridge.settings import StageMode
 from tests.events import MISSING, load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -93,6 +94,10 @@ def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> Non
         ("/api/x/y", "/api/x/y", "/{proxy+}", {"proxy": "x/y"}, ("/api", "/api/x/y")),
         ("/api/v1/orders/7", "/api/v1/orders/7", "/orders/{id}", {"id": "7"}, ("/api/v1", "/api/v1/orders/7")),
         ("/api/a%20b", "/api/a%20b", "/{name}", {"name": "a b"}, ("/api", "/api/a%20b")),
+        ("/api/a%20b", "/api/a%20b", "/{name}", {"name": "a%20b"}, ("/api", "/api/a%20b")),
+        ("/api/50%25", "/api/50%25", "/{name}", {"name": "50%"}, ("/api", "/api/50%25")),
+        ("/api/50%2525", "/api/50%2525", "/{name}", {"name": "50%25"}, ("/api", "/api/50%2525")),
+        ("/api/50%2525", "/api/50%2525", "/{name}", {"name": "50%2525"}, ("/api", "/api/50%2525")),
         ("/api", "/api", "/", None, ("/api", "/api/")),
         # A custom domain mapped to the stage itself, and the console's test: no prefix at all.
         ("/x", "/x", "/x", None, ("", "/x")),
@@ -149,10 +154,13 @@ def test_the_base_path_is_taken_out_of_the_path_by_whole_segments(path: str, exp
     assert (scope["root_path"], scope["path"]) == ("/prod", expected)
 
 
-def test_the_base_path_of_a_custom_domain_can_be_stripped() -> None:
-    event = load("rest_api", path="/api/x", requestContext__path="/api/x", resource="/x")
-    scope = scope_of(event, Settings(base_path="/api"))
-    assert (scope["root_path"], scope["path"]) == ("", "/x")
+@pytest.mark.parametrize("resource", ["/x", "/api/x"])
+@pytest.mark.parametrize("stage", ["root_path", "strip"])
+def test_the_base_path_of_a_custom_domain_is_stripped_once(resource: str, stage: StageMode) -> None:
+    path = "/api" + resource
+    event = load("rest_api", path=path, requestContext__path=path, resource=resource)
+    scope = scope_of(event, Settings(base_path="/api", stage=stage))
+    assert (scope["root_path"], scope["path"]) == ("", resource)
 
 
 @pytest.mark.parametrize(

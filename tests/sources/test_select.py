@@ -39,6 +39,18 @@ def test_the_order_of_sources_matters_only_where_one_field_decides(name: str) ->
         ("rest_api", {"requestContext__elb": None, "methodArn": None}, "rest-api"),
         ("rest_api", {"requestContext__connectionId": None}, "rest-api"),
         ("http_api_v2", {"routeArn": None, "requestContext__serviceArn": None}, "http-api-v2"),
+        ("rest_api", {"requestContext__elb": None}, "rest-api"),
+        ("rest_api", {"methodArn": None, "routeArn": None, "actionGroup": None}, "rest-api"),
+        ("rest_api", {"raw_path": None, "method": None}, "rest-api"),
+        ("http_api_v1", {"routeArn": None}, "http-api-v1"),
+        # A custom domain may be called as its owner likes, but never like AWS's own.
+        ("http_api_v2", {"requestContext__domainName": "a.lambda-url.example.com"}, "http-api-v2"),
+        ("http_api_v2", {"requestContext__domainName": "a.lambda-url.on.aws.example.com"}, "http-api-v2"),
+        (
+            "http_api_v2",
+            {"requestContext__domainName": "a.lambda-url.cn-north-1.on.amazonwebservices.com.cn"},
+            "function-url",
+        ),
     ],
 )
 def test_a_source_is_told_by_its_discriminating_field(name: str, overrides: dict[str, Any], source: str) -> None:
@@ -75,3 +87,17 @@ def test_only_the_given_sources_are_tried() -> None:
 def test_a_source_names_itself_once() -> None:
     names = [source.name for source in DEFAULT_SOURCES]
     assert sorted(names) == sorted(set(BASES.values()))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        load("vpc_lattice_v2", requestContext__serviceArn=None, requestContext__serviceNetworkArn=None),
+        load("vpc_lattice_v1", raw_path=None),
+        {"requestContext": {"elb": None}},
+    ],
+    ids=["serviceArn", "raw_path", "elb"],
+)
+def test_a_discriminating_field_that_is_null_is_an_absent_one(event: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedEvent):
+        select_source(event)

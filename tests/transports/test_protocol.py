@@ -209,3 +209,10 @@ def test_the_first_violation_counts_even_if_a_complete_response_followed_it() ->
     with pytest.raises(UnexpectedMessage) as caught:
         exchange.check_finished()
     assert caught.value is first.value
+
+
+@pytest.mark.parametrize("message", [{"type": "x" * 100_000}, start(status="x" * 100_000)], ids=["type", "status"])
+def test_a_refusal_quotes_no_more_than_a_line_of_any_value(message: MutableMapping[str, Any]) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        ResponseState().accept(message)
+    assert len(str(caught.value)) < 300

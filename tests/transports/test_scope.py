@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bridge._httpx import httpx
+from bridge.sources import EventRequest, make_request
 from bridge.transports._scope import build_scope
 
 
@@ -105,3 +106,45 @@ def test_the_asgi_extension_itself_stays_as_it_was() -> None:
 def test_timeouts_and_other_extensions_of_httpx_stay_out_of_the_scope() -> None:
     scope = scope_of("http://app.test/", extensions={"timeout": {"read": 5.0}, "trace": None})
     assert scope == scope_of("http://app.test/")
+
+
+def decoded() -> EventRequest:
+    headers = [(b"host", b"example.org"), (b"x-twice", b"1"), (b"x-twice", b"2")]
+    return make_request(method="POST", path="/a/b", query_string="x=1", headers=headers, body=b"body")
+
+
+def scope_of_decoded(request: httpx.Request) -> dict[str, Any]:
+    return build_scope(request, root_path="/ignored", client=("127.0.0.1", 123))
+
+
+def test_a_decoded_request_that_nobody_changed_brings_its_scope_as_it_is() -> None:
+    request = decoded()
+    _ = request.url, request.stream, request.content
+    assert scope_of_decoded(request) is request.extensions["asgi"]
+
+
+def test_a_changed_method_of_a_decoded_request_reaches_the_scope() -> None:
+    request = decoded()
+    request.method = "PUT"
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"method": "PUT"}
+
+
+def test_a_changed_header_of_a_decoded_request_reaches_the_scope() -> None:
+    request = decoded()
+    request.headers["X-User"] = "ada"
+    del request.headers["x-twice"]
+    headers = [(b"host", b"example.org"), (b"content-length", b"4"), (b"x-user", b"ada")]
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"headers": headers}
+
+
+def test_httpxs_own_auth_reaches_the_scope_of_a_decoded_request() -> None:
+    request = next(httpx.BasicAuth("ada", "pw").auth_flow(decoded()))
+    headers = [*decoded().raw_headers, (b"authorization", b"Basic YWRhOnB3")]
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"headers": headers}
+
+
+def test_a_request_that_borrows_a_whole_scope_has_its_own_method_and_headers_in_it() -> None:
+    extensions = decoded().extensions
+    request = httpx.Request("DELETE", "https://other.example/", headers={"X-A": "1"}, extensions=extensions)
+    headers = [(b"host", b"other.example"), (b"x-a", b"1")]
+    assert scope_of_decoded(request) == extensions["asgi"] | {"method": "DELETE", "headers": headers}
