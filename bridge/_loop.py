@@ -6,32 +6,49 @@ its coroutine to that loop, and takes over the driving if the other thread is do
 """
 
 import asyncio
+import logging
 import selectors
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from bridge._tasks import in_async_code
 from bridge.errors import LoopClosedError, RunningLoopError
 
 __all__ = ["OwnLoop"]
 
+logger = logging.getLogger("bridge")
+
+# How long a call may clean up once Ctrl-C or another thread's SystemExit has ended it, in seconds. An exception that
+# hits asyncio between two of its steps can lose one, and a call that waits for it would never end.
+INTERRUPT_GRACE = 5.0
+
 T = TypeVar("T")
+
+_MAIN_THREAD = threading.main_thread().ident
 
 
 class _Selector(selectors.DefaultSelector):
-    """The default selector, which can leave out one look at the sockets.
+    """The default selector, which can leave out a look at the sockets.
 
-    When a call starts, its own task is ready to run and nothing waits for a socket yet: to ask the kernel first costs
-    a tenth of what a small invocation takes. Only that first look is left out, so no socket is ever kept waiting.
+    When a call starts, its own task is ready to run, and mostly nothing waits for a socket: to ask the kernel first
+    costs a tenth of what a small invocation takes. So that nothing is kept waiting, a look is left out only while no
+    socket is registered but the loop's own wake-up pipe, and only MAX_SKIPS times in a row.
     """
 
+    MAX_SKIPS = 8
+
     skip_next = False
+    _skipped = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.skip_next and timeout == 0:
+        if self.skip_next and timeout == 0 and self._skipped < self.MAX_SKIPS and len(self.get_map()) <= 1:
             self.skip_next = False
+            self._skipped += 1
             return []
+        self._skipped = 0
         return super().select(timeout)
 
 
@@ -48,25 +65,85 @@ class OwnLoop:
         self._waiting = threading.Condition()
         self._waiters = 0
         self._followers = 0
+        self._task: asyncio.Task[Any] | None = None
+        # Signal handlers run in the main thread, and must know whether it is in a call.
+        self._main_is_inside = False
+        self._interruption: Callable[[], None] | None = None
 
     def check_callable(self) -> None:
         """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
         if self._closed:
             raise LoopClosedError()
-        if asyncio._get_running_loop() is not None:
+        if in_async_code():
             raise RunningLoopError()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised. See `check_callable`."""
+        if self._closed:
+            coroutine.close()
+            raise LoopClosedError()
+        if threading.get_ident() != _MAIN_THREAD:
+            return self._run(coroutine)
+        self._main_is_inside = True
+        try:
+            return self._run(coroutine)
+        finally:
+            self._main_is_inside = False
+            if self._interruption is not None:
+                then, self._interruption = self._interruption, None
+                then()
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         loop = self._loop or self._make_loop()
         if not self._driving.acquire(blocking=False):
             return self._follow(loop, coroutine)
-        if self._selector is not None:
-            self._selector.skip_next = True
         try:
-            return _drive(loop, coroutine)
+            return self._drive(loop, coroutine)
         finally:
             self._leave()
+
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """For a signal handler: if the main thread is in a call, end that, and call `then` behind it. Whether it was.
+
+        To raise in the signal handler could hit asyncio between two of its own steps, and lose one for ever; or this
+        class between taking its lock and knowing it. So the call is cancelled if it runs already, and else completed.
+        """
+        if not self._main_is_inside:
+            return False
+        self._interruption = then
+        if self._loop is not None and self._task is not None and self.is_running_here:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        return True
+
+    def _drive(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+        """`loop.run_until_complete`, one turn of the loop shorter: the task itself stops the loop in its last step."""
+        if self._selector is not None:
+            self._selector.skip_next = True
+        task: asyncio.Task[T] = loop.create_task(_then_stop(loop, coroutine))
+        self._task = task
+        try:
+            while not task.done():  # until somebody else's loop.stop() was not it
+                loop.run_forever()
+        except BaseException:
+            # Ctrl-C, or a SystemExit in some other task: this call is over, and its task must not stay behind.
+            self._abandon(loop, task)
+            raise
+        finally:
+            self._task = None
+        return task.result()
+
+    def _abandon(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        task.cancel()
+        end = loop.time() + INTERRUPT_GRACE
+        while not task.done() and loop.time() < end:
+            timer = loop.call_at(end, loop.stop)
+            loop.run_forever()
+            timer.cancel()
+        if not task.done():
+            logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
+            self._loop = None
+        elif not task.cancelled():
+            task.exception()  # Retrieved, so that nothing reports it once more.
 
     def _make_loop(self) -> asyncio.AbstractEventLoop:
         with self._waiting:
@@ -102,11 +179,11 @@ class OwnLoop:
         if future.done():
             return future.result()
         try:
-            return _drive(loop, _result(future))
+            return self._drive(loop, _result(future))
         finally:
             self._leave()
 
-    def _wake(self, _: object) -> None:
+    def _wake(self, _: object = None) -> None:
         with self._waiting:
             self._waiting.notify_all()
 
@@ -114,22 +191,36 @@ class OwnLoop:
         """Whoever starts to wait after this look at the count finds the lock free."""
         self._driving.release()
         if self._waiters:
-            self._wake(None)
+            self._wake()
 
-    def close(self) -> None:
-        """Wait for the calls of other threads, cancel what else still runs, and close the loop. Idempotent."""
-        self._closed = True
+    def close(self, before: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Refuse new calls, wait for those of other threads, run `before()`, cancel what else runs, close the loop.
+
+        Idempotent. Raises what `before()` raised, with the loop closed all the same.
+        """
         with self._waiting:
+            self._closed = True
             self._waiters += 1
-            while self._followers or not self._driving.acquire(blocking=False):
-                self._waiting.wait()
-            self._waiters -= 1
-        loop, self._loop = self._loop, None
+            try:
+                while self._followers or not self._driving.acquire(blocking=False):
+                    self._waiting.wait()
+            finally:
+                self._waiters -= 1
         try:
-            if loop is not None:
-                _close_loop(loop)
+            self._close(before)
         finally:
             self._leave()
+
+    def _close(self, before: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            if before is not None:
+                self._drive(loop, before())
+        finally:
+            self._loop = None
+            _close_loop(loop)
 
     @property
     def is_running_here(self) -> bool:
@@ -144,24 +235,6 @@ class OwnLoop:
 
 async def _result(future: "Future[T]") -> T:
     return await asyncio.wrap_future(future)
-
-
-def _drive(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    """`loop.run_until_complete`, one turn of the loop shorter: the task itself stops the loop in its last step."""
-
-    task = loop.create_task(_then_stop(loop, coroutine))
-    try:
-        while not task.done():  # until somebody else's loop.stop() was not it
-            loop.run_forever()
-    except BaseException:
-        # KeyboardInterrupt, or a SystemExit in some other task: this call is over, and its task must not stay behind.
-        task.cancel()
-        while not task.done():
-            loop.run_forever()
-        if not task.cancelled():
-            task.exception()  # Retrieved, so that nothing reports it once more.
-        raise
-    return task.result()
 
 
 async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -180,6 +253,7 @@ def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
         if tasks:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
+        with suppress(RuntimeError):  # Python 3.12 starts no thread any more once it shuts down
+            loop.run_until_complete(loop.shutdown_default_executor())
     finally:
         loop.close()

@@ -16,7 +16,7 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ApplicationTask", "LoopReference"]
+__all__ = ["ApplicationTask", "LoopReference", "in_async_code"]
 
 
 class ApplicationTask:
@@ -95,6 +95,13 @@ class LoopReference:
         self._loop = None if self._trio else asyncio.get_running_loop()
 
     @property
+    def is_here(self) -> bool:
+        """Whether the caller runs on this loop."""
+        if self._loop is not None:
+            return asyncio._get_running_loop() is self._loop
+        return _trio_here() is not None and self._trio.lowlevel.current_trio_token() is self._trio_token
+
+    @property
     def is_over(self) -> bool:
         """Whether the loop was closed; a loop that only rests may go on."""
         if self._loop is not None:
@@ -104,6 +111,11 @@ class LoopReference:
         except self._trio.RunFinishedError:
             return True
         return False
+
+
+def in_async_code() -> bool:
+    """Whether the caller runs inside an event loop, of asyncio or of trio."""
+    return asyncio._get_running_loop() is not None or _trio_here() is not None
 
 
 def _trio_here() -> Any:

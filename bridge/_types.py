@@ -49,5 +49,9 @@ class Lifespan(Protocol):
         """Run the application's shutdown, if startup was run. Raises ShutdownFailed."""
 
     @property
+    def is_here(self) -> bool:
+        """Whether startup was run on the event loop that the caller runs on."""
+
+    @property
     def is_lost(self) -> bool:
         """Whether startup was run, but its event loop has ended since, and the application's task with it."""

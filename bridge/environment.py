@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bridge._loop import OwnLoop
-from bridge.errors import LoopClosedError, RunningLoopError
+from bridge._tasks import in_async_code
+from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +42,11 @@ class Environment:
         self._starting: threading.Event | None = None
         self._failure: Exception | None = None
         self._closed = False
+        self._pid = os.getpid()
 
     def start_in_init_phase(self) -> None:
         """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
-        if not _is_in_async_code():
+        if not in_async_code():
             try:
                 self.loop.run(self.start())
             except BaseException:
@@ -66,9 +69,16 @@ class Environment:
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         """Run the shutdown here and now: from Python 3.13 on, atexit waits first for threads such as awslambdaric's.
 
-        In the middle of an invocation the loop is busy: there SystemExit ends the invocation, and atexit does the rest.
+        In the middle of an invocation it is cancelled first. Where another thread drives the loop, atexit has to do.
         """
-        if not self.loop.is_driven:
+        if os.getpid() != self._pid:  # a forked child: the application belongs to its parent
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        elif not self.loop.interrupt(lambda: self._exit(signum, frame)):
+            self._exit(signum, frame)
+
+    def _exit(self, signum: int, frame: FrameType | None) -> None:
+        if not self.loop.is_driven and not in_async_code():
             try:
                 self.close()
             except Exception as exc:
@@ -97,7 +107,9 @@ class Environment:
                 # The startup may be on another thread's loop, so only a thread can wait for it.
                 from anyio import to_thread  # one of anyio's heavier parts, and `import bridge` does without it
 
-                await to_thread.run_sync(under_way.wait, abandon_on_cancel=True)
+                # Not out of the default limiter's threads, which the startup may need itself.
+                limiter = anyio.CapacityLimiter(1)
+                await to_thread.run_sync(under_way.wait, abandon_on_cancel=True, limiter=limiter)
 
     async def _start_now(self, starting: threading.Event) -> None:
         if self.lifespan is not None:
@@ -105,6 +117,9 @@ class Environment:
         lifespan = self._new_lifespan()
         try:
             await lifespan.startup()
+            if self._closed and not self.loop.is_running_here:  # close() waits for the own loop alone
+                await lifespan.shutdown()
+                raise LoopClosedError()
             self._is_on_own_loop = self.loop.is_running_here
             self.lifespan = lifespan
         except Exception as exc:
@@ -115,13 +130,19 @@ class Environment:
             starting.set()
 
     async def stop(self) -> None:
-        """Run the shutdown from async code, on the event loop that ran the startup. Raises ShutdownFailed."""
-        from anyio import to_thread
+        """Run the shutdown from async code, on the event loop that ran the startup.
 
-        if self.lifespan is not None and self._is_on_own_loop and not self.loop.is_running_here:
-            await to_thread.run_sync(self.loop.run, self._shutdown())
-        else:
+        Raises ShutdownFailed, and ForeignLoopError if that loop is neither the caller's nor our own.
+        """
+        if self.lifespan is None or self.lifespan.is_lost or self.lifespan.is_here:
             await self._shutdown()
+        elif self._is_on_own_loop:
+            from anyio import to_thread
+
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(lambda: self.loop.run(self._shutdown()))
+        else:
+            raise ForeignLoopError()
 
     async def _shutdown(self) -> None:
         lifespan, self.lifespan = self.lifespan, None
@@ -133,21 +154,13 @@ class Environment:
 
         Raises ShutdownFailed, and RunningLoopError inside a running event loop.
         """
-        if self._closed:
+        if self._closed or os.getpid() != self._pid:
             return
-        if _is_in_async_code():
+        if in_async_code():
             raise RunningLoopError("handler.close()", "async with handler")
         self._closed = True
-        try:
-            if self.lifespan is not None and self._is_on_own_loop:
-                self.loop.run(self._shutdown())
-        finally:
-            self.loop.close()
+        self.loop.close(self._shutdown_on_own_loop)
 
-
-def _is_in_async_code() -> bool:
-    try:
-        anyio.get_current_task()
-    except Exception:
-        return False
-    return True
+    async def _shutdown_on_own_loop(self) -> None:
+        if self._is_on_own_loop:
+            await self._shutdown()

@@ -3,6 +3,7 @@
 BridgeError
 ├── ConfigurationError          the settings or the arguments are wrong
 ├── RunningLoopError            the caller used the sync call inside an event loop
+├── ForeignLoopError            the caller ended 'async with handler' on another loop than it was started on
 ├── LoopClosedError             the caller used a handler that was closed
 ├── EventError                  the Lambda event is at fault
 │   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
@@ -29,6 +30,7 @@ __all__ = [
     "ClientDisconnected",
     "ConfigurationError",
     "EventError",
+    "ForeignLoopError",
     "IncompleteResponse",
     "InvalidMessage",
     "LifespanError",
@@ -70,6 +72,16 @@ class LoopClosedError(BridgeError):
         super().__init__("The handler was closed: make a new one to go on serving.")
 
 
+class ForeignLoopError(BridgeError):
+    """Raised when `async with handler` ends on another event loop than the application was started on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The application was started on another event loop, and only there can it be shut down: "
+            "leave 'async with handler' on the loop that made the first call."
+        )
+
+
 class EventError(BridgeError):
     """The base of the errors that a Lambda event causes."""
 
@@ -101,7 +113,7 @@ class UnexpectedMessage(ProtocolError):
     """Raised when the application sends a message that is not allowed at that point."""
 
     def __init__(self, *, expected: str, actual: object) -> None:
-        super().__init__(f"Expected the ASGI application to send {expected}, but got {actual!r}.")
+        super().__init__(f"Expected the ASGI application to send {expected}, but got {actual!r:.200}.")
 
 
 class InvalidMessage(ProtocolError):

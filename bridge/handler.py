@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,10 +14,10 @@ from bridge._messages import CompleteResponse, EventRequest, header_pairs
 from bridge.environment import Environment
 from bridge.errors import (
     ApplicationCancelled,
+    ApplicationError,
     ConfigurationError,
     InvalidMessage,
     MalformedEvent,
-    ProtocolError,
 )
 from bridge.lifespan import make_lifespan
 from bridge.settings import Settings, in_lambda
@@ -96,6 +97,13 @@ class Handler:
             return await self._transport.handle_buffered_request(request)
         except Exception as exc:
             return _failed(exc)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # From inside the application: it awaited a task that somebody cancelled. Out of here it would end the
+            # whole process, because awslambdaric takes no CancelledError for an answer.
+            return _failed(ApplicationCancelled())
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """The request, or the response to a broken event."""
@@ -141,8 +149,6 @@ class Handler:
             return request, encode_prelude(request.status_code, request.raw_headers), ""
         try:
             response = await self._transport.handle_async_request(request)
-        except ApplicationCancelled:
-            raise  # as it passes through `handle`
         except Exception as exc:
             failed = _failed(exc)
             return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
@@ -259,8 +265,9 @@ def _plain(status_code: int) -> CompleteResponse:
 
 def _failed(exc: Exception) -> CompleteResponse:
     """The response to a request in which the application failed, after one log line about it."""
-    if isinstance(exc, ProtocolError):
-        logger.error("%s", exc)
+    if isinstance(exc, ApplicationError):
+        # What the application was handling when it broke the protocol is often the fault behind it.
+        logger.error("%s", exc, exc_info=None if exc.__suppress_context__ or exc.__context__ is None else exc)
     else:
         logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
     return _plain(500)

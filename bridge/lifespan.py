@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from bridge._tasks import ApplicationTask, LoopReference
-from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
+from bridge.errors import ApplicationCancelled, LifespanError, ShutdownFailed, StartupFailed
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Lifespan, LifespanMode, Message
@@ -28,12 +28,16 @@ logger = logging.getLogger("bridge")
 # The version of the lifespan specification; 2.0 is the newest.
 SPEC_VERSION = "2.0"
 
+# How long an application that has answered startup.failed may clean up, in seconds. Lambda's init phase has ten.
+FAILED_GRACE = 5.0
+
 
 class LifespanOff:
     """The null twin: nothing to start, nothing to stop."""
 
     state: dict[str, Any] | None = None
     is_lost = False
+    is_here = True
 
     async def startup(self) -> None:
         return None
@@ -82,17 +86,19 @@ class LifespanOn:
         """The application answered startup.failed, raised, or returned: which of them, and does it matter?"""
         self._phase = _Phase.OVER
         self._stopping.set()
-        await self._task.done.wait()
-        error = self._task.error
-        if error is not None and not isinstance(error, Exception):
-            raise error
+        try:
+            with anyio.move_on_after(FAILED_GRACE):
+                await self._task.done.wait()
+        finally:
+            await self._task.cancel_and_wait()
+        error = _raised(self._task)
         if self._answer is not None:
             raise StartupFailed(f"The application's startup failed: {_said(self._answer)}") from error
         if self._received or self._required:
             raise StartupFailed(self._diagnosis(error)) from error
         logger.debug("The application does not support the lifespan protocol.", exc_info=error)
 
-    def _diagnosis(self, error: BaseException | None) -> str:
+    def _diagnosis(self, error: Exception | None) -> str:
         did = "returned" if error is None else f"raised {type(error).__name__}: {error}"
         if self._received:
             return f"Expected the application to answer 'lifespan.startup', but it {did}."
@@ -138,21 +144,33 @@ class LifespanOn:
             await self._task.cancel_and_wait()
             raise
         self._phase = _Phase.OVER
-        self._check_shutdown(self._answer, self._task.error)
+        self._check_shutdown(self._answer, _raised(self._task))
 
-    def _check_shutdown(self, answer: Message | None, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, Exception):
-            raise error
+    def _check_shutdown(self, answer: Message | None, error: Exception | None) -> None:
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             raise ShutdownFailed(f"The application's shutdown failed: {_said(answer)}") from error
         if error is not None:
             raise ShutdownFailed(f"The application's shutdown raised {type(error).__name__}: {error}") from error
 
     @property
+    def is_here(self) -> bool:
+        return self._loop.is_here
+
+    @property
     def is_lost(self) -> bool:
         if self._phase is not _Phase.STARTED:
             return False
         return self._loop.is_over
+
+
+def _raised(task: ApplicationTask) -> Exception | None:
+    """What the application raised; a cancellation that nobody asked for has a name. Raises SystemExit and such."""
+    error = task.error
+    if isinstance(error, anyio.get_cancelled_exc_class()):
+        return None if task.cancelled else ApplicationCancelled()
+    if error is None or isinstance(error, Exception):
+        return error
+    raise error
 
 
 def _said(answer: Message) -> str:

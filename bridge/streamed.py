@@ -41,7 +41,7 @@ class BodyParts:
     __slots__ = ("_has_body", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
-        self._has_body = method != "HEAD" and has_body(response.status_code)
+        self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
         self._whole = response.body if isinstance(response, CompleteResponse) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
 

@@ -326,15 +326,16 @@ def test_a_loop_that_the_application_stops_goes_on(make_event: MakeEvent) -> Non
         assert [body(handler, make_event()) for _ in range(2)] == ["answered"] * 2
 
 
-def test_a_request_that_is_cancelled_from_inside_is_never_a_response(make_event: MakeEvent) -> None:
+def test_a_cancellation_that_comes_from_inside_the_application_is_a_500_and_ends_nothing_else(
+    make_event: MakeEvent,
+) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/cancel":
             raise asyncio.CancelledError
         await answer(send, "fine")
 
     with closing(Bridge(app, lifespan="off")) as handler:
-        with pytest.raises(asyncio.CancelledError):
-            handler(make_event(path="/cancel"), None)
+        assert handler(make_event(path="/cancel"), None)["statusCode"] == 500
         assert body(handler, make_event()) == "fine"
 
 

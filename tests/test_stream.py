@@ -232,9 +232,9 @@ async def test_a_broken_protocol_after_the_last_part_is_one_line_that_says_how(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where an application can cancel itself
 async def test_an_application_that_cancels_itself_is_never_a_response(make_event: MakeEvent, logged: Logged) -> None:
-    with pytest.raises(ApplicationCancelled):
-        await stream(sending(then=asyncio.CancelledError()), make_event())
-    assert logged() == []
+    response, _ = await stream(sending(then=asyncio.CancelledError()), make_event())
+    assert response["statusCode"] == 500
+    assert logged() == [(logging.ERROR, str(ApplicationCancelled()), None)]
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])

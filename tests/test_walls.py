@@ -20,7 +20,8 @@ PACKAGE = Path(bridge.__file__).parent
 LAYERS = [
     ("errors", "_types"),
     ("settings", "_httpx"),
-    ("_messages", "_tasks", "_loop"),
+    ("_messages", "_tasks"),
+    ("_loop",),
     ("sources", "transports", "lifespan", "snapstart", "origin"),
     ("environment", "streamed"),
     ("handler",),

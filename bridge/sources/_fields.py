@@ -9,7 +9,7 @@ from bridge.errors import MalformedEvent
 if TYPE_CHECKING:
     from bridge._types import Event
 
-__all__ = ["object_field", "path_field", "text_field"]
+__all__ = ["lenient_object", "object_field", "path_field", "text_field"]
 
 
 def object_field(event: Event, key: str) -> dict[str, Any]:
@@ -20,6 +20,12 @@ def object_field(event: Event, key: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise MalformedEvent(f"Expected {key!r} to be an object, but got {type(value).__name__}.")
+
+
+def lenient_object(event: Event, key: str) -> dict[str, Any]:
+    """The object under `key`, or an empty one: for encode(), as the application may have changed the event by then."""
+    value = event.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def text_field(event: Event, key: str) -> str | None:

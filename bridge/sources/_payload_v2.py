@@ -12,7 +12,7 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import object_field
+from bridge.sources._fields import lenient_object, object_field
 from bridge.sources._request import decode_body, decode_headers, make_request
 from bridge.sources._response import EncodedResponse, encode_response, joined
 
@@ -70,7 +70,7 @@ def _cookie(cookies: Any) -> str:
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """statusCode, headers, cookies, body, isBase64Encoded."""
-    http = object_field(object_field(event, "requestContext"), "http")
+    http = lenient_object(lenient_object(event, "requestContext"), "http")
     return result(encode_response(response, method=http.get("method"), settings=settings))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from bridge._messages import SPEC_VERSION, EventRequest
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["decode_base64", "decode_body", "decode_headers", "first_header", "join_query", "make_request"]
 
 # Headers that a server sets for the application to trust. A client's copy of one never reaches it.
-_CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})
-_CONTEXT_HEADERS |= {name.replace(b"-", b"_") for name in _CONTEXT_HEADERS}  # which CGI and WSGI cannot tell apart
+# CGI and WSGI cannot tell a hyphen from an underscore, so every spelling counts.
+_CONTEXT_HEADERS = frozenset(
+    (template % marks).encode("ascii")
+    for template in ("x%samzn%srequest%scontext", "x%samzn%slambda%scontext", "x%samz%stenant%sid")
+    for marks in product("-_", repeat=3)
+)
 
 # A Lambda body arrives whole, so the client's way of framing it is over (RFC 9112, 6.1).
 _DROPPED = _CONTEXT_HEADERS | {b"transfer-encoding"}

@@ -26,6 +26,9 @@ _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te
 _TOKEN = b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CONTROLS = frozenset(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))
 
+# No longer name is remembered: it would come from data, not from code.
+_MAX_NAME_LENGTH = 64
+
 # RFC 9110, 6.4.1: responses that have no body whatever the application sent.
 _BODILESS = frozenset({204, 304})
 
@@ -89,12 +92,12 @@ def checked_headers(pairs: HeaderPairs) -> TextPairs:
     """
     headers: TextPairs = []
     for raw_name, raw_value in pairs:
-        name = _checked_name(raw_name)
+        name = _checked_name(raw_name) if len(raw_name) <= _MAX_NAME_LENGTH else _checked_name.__wrapped__(raw_name)
         if name is None:
             continue
         value = raw_value.decode("latin-1")
         if not value.isprintable() and not _CONTROLS.isdisjoint(value):
-            raise InvalidMessage(f"Expected the value of response header {name!r} to have no control bytes.")
+            raise InvalidMessage(f"Expected the value of response header {name!r:.200} to have no control bytes.")
         headers.append((name, value))
     return headers
 
@@ -117,7 +120,9 @@ def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict
         return headers, dict(headers)
     if agreed is None:
         logger.warning(
-            "The application sent content-length %s with a body of %s bytes: the header was dropped.", lengths, length
+            "The application sent content-length %.200r with a body of %s bytes: the header was dropped.",
+            lengths,
+            length,
         )
     rest = [pair for pair in headers if pair[0] != "content-length"]
     headers = rest if agreed is None else [*rest, ("content-length", agreed)]

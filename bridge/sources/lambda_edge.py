@@ -14,7 +14,7 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import object_field, path_field, text_field
+from bridge.sources._fields import lenient_object, object_field, path_field, text_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_base64, decode_headers, first_header, make_request
 from bridge.sources._response import encode_response, reason_phrase
@@ -104,10 +104,9 @@ def _body(body: dict[str, Any]) -> bytes:
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """status (a string), statusDescription, headers of key and value, body, bodyEncoding."""
-    cf = event["Records"][0]["cf"]
-    config = cf.get("config")
-    event_type = config.get("eventType") if isinstance(config, dict) else None
-    encoded = encode_response(response, method=cf["request"].get("method"), settings=settings)
+    cf = _cf(event)
+    event_type = lenient_object(cf, "config").get("eventType")
+    encoded = encode_response(response, method=lenient_object(cf, "request").get("method"), settings=settings)
     headers: dict[str, list[dict[str, str]]] = {}
     for key, value in encoded.headers:
         if _allowed(key, event_type):
@@ -121,10 +120,18 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     }
 
 
+def _cf(event: Event) -> dict[str, Any]:
+    """The record, after the application may have changed the event that it was given."""
+    try:
+        return lenient_object(event["Records"][0], "cf")
+    except (LookupError, TypeError, AttributeError):
+        return {}
+
+
 def _allowed(header: str, event_type: object) -> bool:
     if header in _READ_ONLY["origin-request" if event_type == "origin-request" else "viewer-request"]:
         return False
     if header in _DISALLOWED or header.startswith(_DISALLOWED_PREFIXES):
-        logger.warning("Response header %r was dropped: CloudFront refuses responses that set it.", header)
+        logger.warning("Response header %.200r was dropped: CloudFront refuses responses that set it.", header)
         return False
     return True

@@ -62,8 +62,8 @@ def _mapping(event: Event, path: str) -> str:
     for key, value in object_field(event, "pathParameters").items():
         resource = resource.replace(f"{{{key}+}}", str(value)).replace(f"{{{key}}}", str(value))
     # Path parameters come decoded or not, depending on who asks; a mapping key has nothing to decode.
-    for spelling in (str, unquote):
-        tail, whole = spelling(resource).rstrip("/"), spelling(path).rstrip("/")
+    resource, path = resource.rstrip("/"), path.rstrip("/")
+    for tail, whole in ((resource, path), (resource, unquote(path)), (unquote(resource), unquote(path))):
         prefix = whole.removesuffix(tail)
         if prefix and whole.endswith(tail) and has_prefix(path, prefix):
             return prefix

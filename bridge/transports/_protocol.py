@@ -88,7 +88,14 @@ class ResponseState:
 def _checked_status(status: object) -> int:
     if isinstance(status, int) and 100 <= status <= 999:
         return int(status)  # http.HTTPStatus is an int too
-    raise InvalidMessage(f"Expected 'status' to be an integer from 100 to 999, but got {status!r:.200}.")
+    raise InvalidMessage(f"Expected 'status' to be an integer from 100 to 999, but got {_shown(status)}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.200}"
+    except ValueError:  # an integer of more digits than Python prints
+        return f"an enormous {type(value).__name__}"
 
 
 def _checked_headers(headers: object) -> HeaderPairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +12,7 @@ import anyio.lowlevel
 
 from bridge._httpx import httpx
 from bridge._tasks import ApplicationTask
-from bridge.errors import ApplicationCancelled, ClientDisconnected
+from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
 from bridge.transports._protocol import COMPLETE, ResponseState
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["ResponseStream", "StreamingExchange"]
 
 logger = logging.getLogger("bridge")
+
+# What Starlette, Django and Litestar raise when they learn that nobody reads.
+_WORDS_FOR_IT = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
 # How long an application may clean up once its reader has gone, in seconds, before it is cancelled. uvicorn never
 # cancels and would wait for ever; a Lambda environment that waits is paid for.
@@ -45,8 +49,11 @@ class StreamingExchange(ResponseState):
         self._started = anyio.Event()
         self._over = anyio.Event()  # complete, or nobody reads any more
         self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
+        self._is_head = scope["method"] == "HEAD"
         self._gone = False
-        self._delivered = False
+        self._offered = self.taken = 0  # parts of the body: sent by the application, received by the reader
+        self._lost = False  # a part that was offered, but whose send() was cancelled
+        self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
 
@@ -70,11 +77,14 @@ class StreamingExchange(ResponseState):
             await self._close_request()
         if self.violation is not None or not self._gone:
             self.check_finished()
+        if self._lost and not self._gone:
+            raise IncompleteResponse()
 
     async def _close_request(self) -> None:
         close = getattr(self._parts, "aclose", None)
         if close is not None:
-            with anyio.CancelScope(shield=True):
+            # A receive() that the application cancelled may still be on its way out of it.
+            with anyio.CancelScope(shield=True), suppress(RuntimeError):
                 await close()
 
     def _ended(self) -> None:
@@ -84,10 +94,9 @@ class StreamingExchange(ResponseState):
 
     async def receive(self) -> Message:
         if self._parts is not None and not self._gone:
-            async for part in self._parts:
-                return {"type": "http.request", "body": part, "more_body": True}
-            self._parts = None
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return await self._receive_part(self._parts)
+        if self._request_broken:
+            return {"type": "http.disconnect"}
         self._listeners += 1
         try:
             await self._over.wait()
@@ -95,6 +104,16 @@ class StreamingExchange(ResponseState):
             if not self._gone:
                 self._listeners -= 1
         return {"type": "http.disconnect"}
+
+    async def _receive_part(self, parts: AsyncIterator[bytes]) -> Message:
+        try:
+            async for part in parts:
+                return {"type": "http.request", "body": part, "more_body": True}
+        except Exception:
+            self._request_broken, self._parts = True, None  # never a clean end to a body that broke off
+            raise
+        self._parts = None
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _refuse(self) -> None:
         if self._listeners:
@@ -107,26 +126,37 @@ class StreamingExchange(ResponseState):
             await self._refuse()
         part = self.accept(message)
         self._started.set()
-        if part and self._scope["method"] != "HEAD":
-            try:
-                await self._writer.send(part)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                await self._refuse()
+        if part and not self._is_head:
+            await self._offer(part)
         else:
             await anyio.lowlevel.checkpoint()
         if self.state is COMPLETE:
-            self._delivered = True
             self._over.set()
             self._writer.close()
+
+    async def _offer(self, part: bytes) -> None:
+        self._offered += 1
+        try:
+            await self._writer.send(part)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._refuse()
+        except BaseException:
+            self._lost = True
+            raise
 
     @property
     def is_delivered(self) -> bool:
         """Whether the reader has taken all of a complete response."""
-        return self._delivered
+        return self.state is COMPLETE and self.taken == self._offered and not self._lost
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the reader went away before that."""
+        return self._gone
 
     def leave(self) -> None:
         """Nobody reads any more: `receive` gives http.disconnect and `send` raises from now on."""
-        self._gone = not self._delivered
+        self._gone = self._gone or not self.is_delivered
         self._over.set()
         self.reader.close()
 
@@ -150,25 +180,19 @@ class StreamingExchange(ResponseState):
     def failure(self) -> BaseException | None:
         """What the application raised, if it has ended, and nobody outside asked for that."""
         error = self.task.error
-        if error is None or self.task.cancelled:
-            return None
-        if self._gone and _is_disconnect(error):
-            logger.debug("The application ended because its reader had gone.", exc_info=error)
-            return None
-        return ApplicationCancelled() if isinstance(error, anyio.get_cancelled_exc_class()) else error
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            return None if self.task.cancelled else ApplicationCancelled()
+        return None if self._gone and _is_disconnect(error) else error
 
 
 def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether an error is ours, or the framework's own that it raised on seeing ours."""
-    seen: list[BaseException] = []  # a chain of causes may be a ring
-    while error is not None and error not in seen:
-        if isinstance(error, ClientDisconnected):
-            return True
-        if isinstance(error, BaseExceptionGroup):
-            return all(map(_is_disconnect, error.exceptions))
-        seen.append(error)
-        error = error.__cause__ or error.__context__
-    return False
+    """Whether an error is ours, or the framework's own word for it, such as Starlette's ClientDisconnect."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_disconnect, error.exceptions))
+    if isinstance(error, ClientDisconnected):
+        return True
+    caused = isinstance(error, Exception) and isinstance(error.__cause__ or error.__context__, ClientDisconnected)
+    return caused and type(error).__name__ in _WORDS_FOR_IT
 
 
 class ResponseStream(httpx.AsyncByteStream):
@@ -185,7 +209,9 @@ class ResponseStream(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         try:
-            return await self._exchange.reader.receive()
+            part = await self._exchange.reader.receive()
+            self._exchange.taken += 1
+            return part
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             if not self._exchange.is_delivered and not self._closed:
                 await self._exchange.task.done.wait()
@@ -211,7 +237,7 @@ class ResponseStream(httpx.AsyncByteStream):
         error = await self._exchange.finish()
         if error is None:
             return
-        if not isinstance(error, Exception) or (self._raise and not self._exchange._gone):
+        if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
             raise error
-        what = "after its reader had gone" if self._exchange._gone else "after its response was complete"
+        what = "after its reader had gone" if self._exchange.is_left else "after its response was complete"
         logger.error("The application failed %s.", what, exc_info=error)

@@ -152,12 +152,15 @@ async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
 async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
     client_of: ClientOf, caplog: pytest.LogCaptureFixture
 ) -> None:
+    class ClientDisconnect(Exception):
+        """Starlette's name for it."""
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
             await send(part(b"part"))
         except OSError:
-            raise RuntimeError("ClientDisconnect") from None
+            raise ClientDisconnect from None
 
     with anyio.fail_after(5):
         async with client_of(app) as client, client.stream("GET", "/"):
