@@ -8,6 +8,7 @@ its coroutine to that loop, and takes over the driving if the other thread is do
 import asyncio
 import logging
 import selectors
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -42,9 +43,20 @@ class _Selector(selectors.DefaultSelector):
 
     skip_next = False
     _skipped = 0
+    _registered = 0
+
+    def register(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
+        key = super().register(*args, **kwargs)
+        self._registered += 1
+        return key
+
+    def unregister(self, *args: Any, **kwargs: Any) -> selectors.SelectorKey:
+        key = super().unregister(*args, **kwargs)
+        self._registered -= 1
+        return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.skip_next and timeout == 0 and self._skipped < self.MAX_SKIPS and len(self.get_map()) <= 1:
+        if self.skip_next and timeout == 0 and self._registered <= 1 and self._skipped < self.MAX_SKIPS:
             self.skip_next = False
             self._skipped += 1
             return []
@@ -74,7 +86,7 @@ class OwnLoop:
         """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
         if self._closed:
             raise LoopClosedError()
-        if in_async_code():
+        if asyncio._get_running_loop() is not None or ("trio" in sys.modules and in_async_code()):
             raise RunningLoopError()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -82,25 +94,23 @@ class OwnLoop:
         if self._closed:
             coroutine.close()
             raise LoopClosedError()
-        if threading.get_ident() != _MAIN_THREAD:
-            return self._run(coroutine)
-        self._main_is_inside = True
+        is_main = threading.get_ident() == _MAIN_THREAD
+        if is_main:
+            self._main_is_inside = True
         try:
-            return self._run(coroutine)
+            loop = self._loop or self._make_loop()
+            if not self._driving.acquire(blocking=False):
+                return self._follow(loop, coroutine)
+            try:
+                return self._drive(loop, coroutine)
+            finally:
+                self._leave()
         finally:
-            self._main_is_inside = False
-            if self._interruption is not None:
-                then, self._interruption = self._interruption, None
-                then()
-
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        loop = self._loop or self._make_loop()
-        if not self._driving.acquire(blocking=False):
-            return self._follow(loop, coroutine)
-        try:
-            return self._drive(loop, coroutine)
-        finally:
-            self._leave()
+            if is_main:
+                self._main_is_inside = False
+                if self._interruption is not None:
+                    then, self._interruption = self._interruption, None
+                    then()
 
     def interrupt(self, then: Callable[[], None]) -> bool:
         """For a signal handler: if the main thread is in a call, end that, and call `then` behind it. Whether it was.

@@ -75,6 +75,9 @@ class Handler:
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
 
+        The application runs in the caller's task: a context variable that it sets stays set for the caller, and calls
+        that are to go on side by side need a task each.
+
         Raises UnsupportedEvent for an event that is no HTTP request, StartupFailed, and what a source of your own
         raises in its encode(). Everything else that goes wrong is logged and answered: 400 for a broken event, 500 for
         a broken application. What is no Exception passes through.

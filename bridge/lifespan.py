@@ -53,6 +53,10 @@ class _Phase(Enum):
     OVER = "over"
 
 
+# Before Python 3.12 `_Phase.STARTED` is a slow look-up, and every request makes one.
+_STARTED = _Phase.STARTED
+
+
 class LifespanOn:
     """One run of the application's lifespan. `required`: an application that does not support it is an error."""
 
@@ -158,7 +162,7 @@ class LifespanOn:
 
     @property
     def is_lost(self) -> bool:
-        if self._phase is not _Phase.STARTED:
+        if self._phase is not _STARTED:
             return False
         return self._loop.is_over
 

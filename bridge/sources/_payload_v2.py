@@ -12,7 +12,7 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import lenient_object, object_field
+from bridge.sources._fields import object_field
 from bridge.sources._request import decode_body, decode_headers, make_request
 from bridge.sources._response import EncodedResponse, encode_response, joined
 
@@ -70,8 +70,11 @@ def _cookie(cookies: Any) -> str:
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """statusCode, headers, cookies, body, isBase64Encoded."""
-    http = lenient_object(lenient_object(event, "requestContext"), "http")
-    return result(encode_response(response, method=http.get("method"), settings=settings))
+    try:
+        method = event["requestContext"]["http"]["method"]
+    except (LookupError, TypeError):  # the application may have changed the event by now
+        method = None
+    return result(encode_response(response, method=method, settings=settings))
 
 
 def result(encoded: EncodedResponse) -> Result:
