@@ -194,3 +194,132 @@ def test_development_mode_has_nothing_to_complain_about(run_python: Run) -> None
     code = APP + "\nhandler = Bridge(app)\nfor _ in range(3): handler(EVENT, None)\nhandler.close()\n"
     done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# Children of one process that make a handler each and call it without a pause, until SIGTERM comes: once, or again
+# and again. Prints how each of them ended.
+TERMINATED = """
+import os, random, signal, time
+from bridge import Bridge
+
+async def quick(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        os.write(OUT, b"shutdown ")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"fine"})
+
+def serve():
+    handler = Bridge(quick)
+    handler(EVENT, None)
+    os.write(OUT, b"ready ")
+    while True:
+        handler(EVENT, None)
+
+moments = random.Random(1)
+for number in range(10):
+    outcome, OUT = os.pipe()
+    child = os.fork()
+    if not child:
+        serve()
+    os.close(OUT)
+    lines = os.read(outcome, 6)
+    time.sleep(moments.uniform(0, 0.01))
+    os.kill(child, signal.SIGTERM)
+    while "--again" in sys.argv and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        os.kill(child, signal.SIGTERM)
+        time.sleep(moments.uniform(0, 0.001))
+    _, status = os.waitpid(child, 0)
+    while more := os.read(outcome, 100):
+        lines += more
+    os.close(outcome)
+    say(lines.decode() + str(os.waitstatus_to_exitcode(status)))
+"""
+
+FORKED = """
+import os, signal
+handler = Bridge(app)
+child = os.fork()
+if not child:
+    if "--exit" in sys.argv:
+        sys.exit(5)
+    say("child")
+    while True:
+        time.sleep(0.01)
+if "--exit" not in sys.argv:
+    time.sleep(0.1)
+    os.kill(child, signal.SIGTERM)
+say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+async def in_thread():
+    await asyncio.to_thread(int)
+
+handler._environment.loop.run(in_thread())  # hangs if the child has emptied the pipe that they share
+say(handler(EVENT, None)["body"])
+"""
+
+
+def test_sigterm_at_any_moment_of_calls_without_a_pause_shuts_down_and_exits_with_success(run_python: Run) -> None:
+    done = run_python(APP + TERMINATED, **LAMBDA)
+    assert done.stdout.splitlines() == ["ready shutdown 0"] * 10, done.stderr[-2000:]
+    assert done.returncode == 0
+
+
+def test_sigterm_again_and_again_hangs_nothing(run_python: Run) -> None:
+    done = run_python(APP + "\nsys.argv.append('--again')\n" + TERMINATED, **LAMBDA)
+    # One that comes once Python has taken its signal handlers down ends the process as it would end any.
+    ends = [line.split()[-1].replace("-15", "0") for line in done.stdout.splitlines()]
+    assert (done.returncode, ends) == (0, ["0"] * 10), done.stderr[-2000:]
+
+
+def test_a_second_sigterm_does_not_cut_the_shutdown_short(run_python: Run) -> None:
+    code = """
+import os, signal
+
+async def stubborn(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    say("shutdown begins")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)
+    say("shutdown ends")
+    await send({"type": "lifespan.shutdown.complete"})
+
+handler = Bridge(stubborn)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = run_python(APP + code, **LAMBDA)
+    assert done.stdout.splitlines() == ["shutdown begins", "shutdown ends"], done.stderr[-2000:]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("argument", "says"), [("--exit", ["5"]), ("--sigterm", ["child", "-15"])])
+def test_a_forked_child_neither_shuts_the_application_down_nor_disturbs_its_parent(
+    run_python: Run, argument: str, says: list[str]
+) -> None:
+    done = run_python(APP + f"\nsys.argv.append('{argument}')\n" + FORKED, **LAMBDA)
+    assert done.stdout.splitlines() == ["startup", *says, "request True", "fine", "shutdown True"]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cancelled_end_of_the_block_still_shuts_down_what_the_init_phase_started(run_python: Run) -> None:
+    code = """
+import anyio
+handler = Bridge(app)
+
+async def main():
+    with anyio.CancelScope() as scope:
+        async with handler:
+            scope.cancel()
+    say("left")
+
+anyio.run(main)
+"""
+    done = run_python(APP + code, "-Xdev", "-Werror", **LAMBDA)
+    assert done.stdout.splitlines() == ["startup", "shutdown True", "left"]
+    assert (done.returncode, done.stderr) == (0, "")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import anyio
 import pytest
 
+from bridge import lifespan as lifespan_module
 from bridge._types import ASGIApp, LifespanMode, Message, Receive, Scope, Send
 from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
 from bridge.lifespan import LifespanOff, LifespanOn, make_lifespan
@@ -358,3 +359,23 @@ async def test_a_lifespan_is_not_lost_before_startup_nor_after_shutdown() -> Non
     await lifespan.shutdown()
     seen.append(lifespan.is_lost)
     assert seen == [False, False, False]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_application_that_idles_after_startup_failed_is_cancelled_after_the_grace_period(
+    mode: LifespanMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifespan_module, "FAILED_GRACE", 0.01)
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering("startup.failed", message="no database")(scope, receive, send)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    with anyio.fail_after(5), pytest.raises(StartupFailed) as caught:
+        await make_lifespan(app, mode).startup()
+    assert str(caught.value) == "The application's startup failed: no database"
+    assert ended == [True]
