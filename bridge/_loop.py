@@ -39,7 +39,7 @@ class _Selector(selectors.DefaultSelector):
     socket is registered but the loop's own wake-up pipe, and only MAX_SKIPS times in a row.
     """
 
-    MAX_SKIPS = 8
+    MAX_SKIPS = 32
 
     skip_next = False
     _skipped = 0
@@ -71,9 +71,10 @@ class OwnLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._selector: _Selector | None = None
         self._closed = False
-        # Held by the thread that drives the loop. The others wait, counted, for their result or for their turn; so does
-        # the thread that closes the loop, for all of them.
-        self._driving = threading.Lock()
+        # The thread that drives the loop, under "driver". The others wait, counted, for their result or for their turn;
+        # so does the thread that closes the loop, for all of them. It is a dict and no lock because setdefault() takes
+        # it and says who has it in one step: a thread that Ctrl-C stopped lock in hand would wait for itself.
+        self._slot: dict[str, int] = {}
         self._waiting = threading.Condition()
         self._waiters = 0
         self._followers = 0
@@ -94,13 +95,14 @@ class OwnLoop:
         if self._closed:
             coroutine.close()
             raise LoopClosedError()
-        is_main = threading.get_ident() == _MAIN_THREAD
+        me = threading.get_ident()
+        is_main = me == _MAIN_THREAD
         if is_main:
             self._main_is_inside = True
         try:
             loop = self._loop or self._make_loop()
-            if not self._driving.acquire(blocking=False):
-                return self._follow(loop, coroutine)
+            if self._slot.setdefault("driver", me) != me:
+                return self._follow(loop, coroutine, me)
             try:
                 return self._drive(loop, coroutine)
             finally:
@@ -169,7 +171,7 @@ class OwnLoop:
         self._selector = _Selector()
         return asyncio.SelectorEventLoop(self._selector)
 
-    def _follow(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _follow(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], me: int) -> T:
         """Hand `coroutine` to the loop that another thread drives, and drive it on if that thread leaves first."""
         with self._waiting:
             self._waiters += 1
@@ -177,7 +179,9 @@ class OwnLoop:
             future = asyncio.run_coroutine_threadsafe(coroutine, loop)
             try:
                 future.add_done_callback(self._wake)
-                while not future.done() and not self._driving.acquire(blocking=False):
+                while self._slot.setdefault("driver", me) != me:
+                    if future.done():
+                        return future.result()
                     self._waiting.wait()
             except BaseException:  # a KeyboardInterrupt: nobody waits for the result any more
                 future.cancel()
@@ -186,10 +190,8 @@ class OwnLoop:
                 self._waiters -= 1
                 self._followers -= 1
                 self._waiting.notify_all()
-        if future.done():
-            return future.result()
         try:
-            return self._drive(loop, _result(future))
+            return future.result() if future.done() else self._drive(loop, _result(future))
         finally:
             self._leave()
 
@@ -198,8 +200,8 @@ class OwnLoop:
             self._waiting.notify_all()
 
     def _leave(self) -> None:
-        """Whoever starts to wait after this look at the count finds the lock free."""
-        self._driving.release()
+        """Whoever starts to wait after this look at the count finds the place free."""
+        self._slot.pop("driver", None)
         if self._waiters:
             self._wake()
 
@@ -208,11 +210,12 @@ class OwnLoop:
 
         Idempotent. Raises what `before()` raised, with the loop closed all the same.
         """
+        me = threading.get_ident()
         with self._waiting:
             self._closed = True
             self._waiters += 1
             try:
-                while self._followers or not self._driving.acquire(blocking=False):
+                while self._followers or self._slot.setdefault("driver", me) != me:
                     self._waiting.wait()
             finally:
                 self._waiters -= 1
@@ -240,7 +243,7 @@ class OwnLoop:
     @property
     def is_driven(self) -> bool:
         """Whether a thread is running something on the loop."""
-        return self._driving.locked()
+        return "driver" in self._slot
 
 
 async def _result(future: "Future[T]") -> T:

@@ -74,8 +74,9 @@ class ApplicationTask:
 
     def cancel(self) -> None:
         """Cancel the run; it ends when `done` is set."""
-        self.cancelled = True
-        self._scope.cancel()
+        if not self.done.is_set():
+            self.cancelled = True
+            self._scope.cancel()
 
     async def cancel_and_wait(self) -> None:
         """Cancel the run and wait for its end, also when the waiting task is itself being cancelled."""

@@ -74,7 +74,9 @@ class Environment:
         if os.getpid() != self._pid:  # a forked child: the application belongs to its parent
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
-        elif not self.loop.interrupt(lambda: self._exit(signum, frame)):
+            return
+        signal.signal(signum, signal.SIG_IGN)  # one is enough, and a second would cut the shutdown short
+        if not self.loop.interrupt(lambda: self._exit(signum, frame)):
             self._exit(signum, frame)
 
     def _exit(self, signum: int, frame: FrameType | None) -> None:

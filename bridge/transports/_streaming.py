@@ -109,7 +109,7 @@ class StreamingExchange(ResponseState):
         try:
             async for part in parts:
                 return {"type": "http.request", "body": part, "more_body": True}
-        except Exception:
+        except BaseException:  # a cancellation of this receive() too: it ends a generator for good
             self._request_broken, self._parts = True, None  # never a clean end to a body that broke off
             raise
         self._parts = None
