@@ -79,8 +79,7 @@ class OwnLoop:
         self._waiters = 0
         self._followers = 0
         self._task: asyncio.Task[Any] | None = None
-        # Signal handlers run in the main thread, and must know whether it is in a call.
-        self._main_is_inside = False
+        self._main_follows = False
         self._interruption: Callable[[], None] | None = None
 
     def check_callable(self) -> None:
@@ -95,24 +94,17 @@ class OwnLoop:
         if self._closed:
             coroutine.close()
             raise LoopClosedError()
+        loop = self._loop or self._make_loop()
         me = threading.get_ident()
-        is_main = me == _MAIN_THREAD
-        if is_main:
-            self._main_is_inside = True
-        try:
-            loop = self._loop or self._make_loop()
-            if self._slot.setdefault("driver", me) != me:
-                return self._follow(loop, coroutine, me)
+        if self._slot.setdefault("driver", me) != me:
             try:
-                return self._drive(loop, coroutine)
+                return self._follow(loop, coroutine, me)
             finally:
-                self._leave()
+                self._end_if_interrupted()
+        try:
+            return self._drive(loop, coroutine)
         finally:
-            if is_main:
-                self._main_is_inside = False
-                if self._interruption is not None:
-                    then, self._interruption = self._interruption, None
-                    then()
+            self._leave()
 
     def interrupt(self, then: Callable[[], None]) -> bool:
         """For a signal handler: if the main thread is in a call, end that, and call `then` behind it. Whether it was.
@@ -120,7 +112,7 @@ class OwnLoop:
         To raise in the signal handler could hit asyncio between two of its own steps, and lose one for ever; or this
         class between taking its lock and knowing it. So the call is cancelled if it runs already, and else completed.
         """
-        if not self._main_is_inside:
+        if not self._main_follows and self._slot.get("driver") != _MAIN_THREAD:
             return False
         self._interruption = then
         if self._loop is not None and self._task is not None and self.is_running_here:
@@ -176,6 +168,7 @@ class OwnLoop:
         with self._waiting:
             self._waiters += 1
             self._followers += 1
+            self._main_follows = self._main_follows or me == _MAIN_THREAD
             future = asyncio.run_coroutine_threadsafe(coroutine, loop)
             try:
                 future.add_done_callback(self._wake)
@@ -189,6 +182,7 @@ class OwnLoop:
             finally:
                 self._waiters -= 1
                 self._followers -= 1
+                self._main_follows = self._main_follows and me != _MAIN_THREAD
                 self._waiting.notify_all()
         try:
             return future.result() if future.done() else self._drive(loop, _result(future))
@@ -204,6 +198,13 @@ class OwnLoop:
         self._slot.pop("driver", None)
         if self._waiters:
             self._wake()
+        if self._interruption is not None:
+            self._end_if_interrupted()
+
+    def _end_if_interrupted(self) -> None:
+        if self._interruption is not None and not self._main_follows and threading.get_ident() == _MAIN_THREAD:
+            then, self._interruption = self._interruption, None
+            then()
 
     def close(self, before: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Refuse new calls, wait for those of other threads, run `before()`, cancel what else runs, close the loop.

@@ -124,8 +124,11 @@ def _trio_here() -> Any:
     trio = sys.modules.get("trio")
     if trio is None:
         return None
+    in_trio_task = getattr(trio.lowlevel, "in_trio_task", None)
+    if in_trio_task is not None:
+        return trio if in_trio_task() else None
     try:
-        trio.lowlevel.current_task()  # in_trio_task() is newer than the oldest trio we support
+        trio.lowlevel.current_task()  # trio before 0.29 has no question for it
     except RuntimeError:
         return None
     return trio

@@ -132,14 +132,25 @@ def _pairs(headers: object) -> HeaderPairs:
     try:
         # What nearly every event has: for each name one value in latin-1, as a string or as a list of one.
         if type(next(iter(headers.values()), "")) is list:
-            return [(_NAMES[name], value.encode("latin-1")) for name, (value,) in headers.items()]
-        return [(_NAMES[name], value.encode("latin-1")) for name, value in headers.items()]
-    except (AttributeError, KeyError, TypeError, ValueError):
+            pairs = [(_NAMES[name], value.encode("latin-1")) for name, (value,) in headers.items()]
+        else:
+            pairs = [(_NAMES[name], value.encode("latin-1")) for name, value in headers.items()]
+    except KeyError:
         _learn(headers)
-        pairs: HeaderPairs = []
-        for name, value in headers.items():
-            _append(pairs, name, value)
-        return _one_cookie(pairs)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    else:
+        is_twice = len(_COOKIE_SPELLINGS) > 1 and sum(map(headers.__contains__, _COOKIE_SPELLINGS)) > 1
+        return _one_cookie(pairs) if is_twice else pairs
+    return _one_cookie(_mixed_pairs(headers))
+
+
+def _mixed_pairs(headers: dict[str, Any]) -> HeaderPairs:
+    """For events that are not so plain: several values for a name, no value, a new name, one that must be dropped."""
+    pairs: HeaderPairs = []
+    for name, value in headers.items():
+        _append(pairs, name, value)
+    return pairs
 
 
 def _append(pairs: HeaderPairs, name: str, value: object) -> None:
@@ -168,6 +179,7 @@ def _one_cookie(pairs: HeaderPairs) -> HeaderPairs:
 # Header names as events spell them -> as the scope has them. A plain dict, learnt from the first events, is what
 # Python looks up fastest, and every header of every event is looked up.
 _NAMES: dict[str, bytes] = {}
+_COOKIE_SPELLINGS: set[str] = set()
 
 # Clients and AWS together send a few dozen names; more are a client that makes them up.
 _MAX_NAMES = 512
@@ -177,14 +189,14 @@ _MAX_NAME_LENGTH = 64
 def _learn(names: Iterable[str]) -> None:
     for name in names:
         encoded = _encoded_name(name)
-        # One spelling of cookie at the most: an event with two must miss here, so that the two become one.
-        if len(name) > _MAX_NAME_LENGTH or (encoded == b"cookie" and encoded in _NAMES.values()):
-            continue
-        if _is_context_header(encoded):  # an event with one must miss too, so that it is dropped
+        # An event with a context header must miss every time, so that it is dropped.
+        if len(name) > _MAX_NAME_LENGTH or _is_context_header(encoded):
             continue
         if len(_NAMES) >= _MAX_NAMES:
             _NAMES.clear()  # and learn the usual ones again
         _NAMES[name] = encoded
+        if encoded == b"cookie":
+            _COOKIE_SPELLINGS.add(name)  # of which there are 64
 
 
 def _is_context_header(name: bytes) -> bool:
