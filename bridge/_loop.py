@@ -137,15 +137,18 @@ class OwnLoop:
         return task.result()
 
     def _abandon(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        """End an interrupted call, and replace its loop if the interruption broke that."""
         task.cancel()
         end = loop.time() + INTERRUPT_GRACE
-        while not task.done() and loop.time() < end:
-            timer = loop.call_at(end, loop.stop)
-            loop.run_forever()
-            timer.cancel()
-        if not task.done():
+        with suppress(RuntimeError):  # the loop may believe for ever that it runs
+            while not task.done() and loop.time() < end:
+                timer = loop.call_at(end, loop.stop)
+                loop.run_forever()
+                timer.cancel()
+        if not task.done() or loop.is_running():
             logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
             self._loop = None
+            asyncio._set_running_loop(None)
         elif not task.cancelled():
             task.exception()  # Retrieved, so that nothing reports it once more.
 
