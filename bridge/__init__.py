@@ -7,11 +7,16 @@ handler = Bridge(app)
 ```
 """
 
+from typing import TYPE_CHECKING
+
 from bridge.handler import Bridge, Handler
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.streamed import StreamedResponse
 from bridge.transports import InProcessTransport
+
+if TYPE_CHECKING:
+    from bridge.proxy import Proxy
 
 __version__ = "0.1.0"
 
@@ -20,8 +25,18 @@ __all__ = [
     "Bridge",
     "Handler",
     "InProcessTransport",
+    "Proxy",
     "Settings",
     "Source",
     "StreamedResponse",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Proxy is imported when it is asked for: nothing that a socket needs belongs to `import bridge`."""
+    if name == "Proxy":
+        from bridge.proxy import Proxy
+
+        return Proxy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,10 +6,11 @@ application has imported is taken, else httpx2 where it is installed, else httpx
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["httpx"]
+__all__ = ["httpcore", "httpx"]
 
 
 def _pick_flavour() -> ModuleType:
@@ -59,3 +60,11 @@ if TYPE_CHECKING:
     import httpx
 else:
     httpx = _pick_flavour()
+
+
+def httpcore() -> Any:
+    """The httpcore beneath that httpx, which only a socket needs: `import bridge` does without it."""
+    return sys.modules.get(_HTTPCORE) or import_module(_HTTPCORE)
+
+
+_HTTPCORE = "httpcore2" if httpx.__name__ == "httpx2" else "httpcore"

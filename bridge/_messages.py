@@ -15,7 +15,7 @@ from bridge._httpx import httpx
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["SPEC_VERSION", "CompleteResponse", "EventRequest", "header_pairs"]
+__all__ = ["SPEC_VERSION", "CompleteResponse", "EventRequest", "header_pairs", "replace_headers"]
 
 # The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError once nobody
 # reads, and applications need no task that listens for it.
@@ -87,6 +87,16 @@ def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:
     if isinstance(message, _CHEAP) and "headers" not in message.__dict__:
         return message.raw_headers
     return [(name.lower(), value) for name, value in message.headers.raw]
+
+
+def replace_headers(request: httpx.Request, pairs: HeaderPairs) -> None:
+    """Give `request` other headers: `pairs` with lower-case names. The scope that it carries gets them too."""
+    if isinstance(request, EventRequest):
+        request.raw_headers = pairs
+        request.__dict__.pop("headers", None)
+        request.extensions["asgi"]["headers"] = pairs
+    else:
+        request.headers = httpx.Headers(pairs)
 
 
 # A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.

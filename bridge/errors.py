@@ -8,16 +8,26 @@ BridgeError
 ├── EventError                  the Lambda event is at fault
 │   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
 │   └── MalformedEvent          it is an HTTP request, but a broken one
-└── ApplicationError            the ASGI application is at fault
-    ├── ProtocolError           it broke the ASGI specification
-    │   ├── UnexpectedMessage   a message out of order, unknown, or after the end
-    │   ├── InvalidMessage      a message with a value the specification forbids
-    │   ├── NoResponse          it returned without starting a response
-    │   └── IncompleteResponse  it returned without finishing its response
-    ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
-    └── LifespanError
-        ├── StartupFailed       its startup raised or answered startup.failed
-        └── ShutdownFailed      its shutdown raised or answered shutdown.failed
+├── ApplicationError            the ASGI application is at fault
+│   ├── ProtocolError           it broke the ASGI specification
+│   │   ├── UnexpectedMessage   a message out of order, unknown, or after the end
+│   │   ├── InvalidMessage      a message with a value the specification forbids
+│   │   ├── NoResponse          it returned without starting a response
+│   │   └── IncompleteResponse  it returned without finishing its response
+│   ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
+│   └── LifespanError
+│       ├── StartupFailed       its startup raised or answered startup.failed
+│       └── ShutdownFailed      its shutdown raised or answered shutdown.failed
+├── OriginError                 the web server behind Proxy is at fault: the client gets a 502
+│   ├── OriginNotStarted        it could not be started, ended too early, or was not ready in time
+│   ├── OriginUnreachable       no connection to it
+│   ├── OriginBroken            it broke off, or what it sent is no HTTP response
+│   ├── OriginTimeout           it had not answered when the invocation's deadline came: a 504
+│   └── SnapshotHookFailed      it refused the request before the snapshot or after the restore
+└── ErrorStatus                 the response has a status that is set to fail the invocation
+
+SystemExit
+└── OriginLost                  the web server behind Proxy ended a second time: Lambda replaces the environment
 
 OSError
 └── ClientDisconnected          raised in the application, by send(), once nobody reads
@@ -29,6 +39,7 @@ __all__ = [
     "BridgeError",
     "ClientDisconnected",
     "ConfigurationError",
+    "ErrorStatus",
     "EventError",
     "ForeignLoopError",
     "IncompleteResponse",
@@ -37,9 +48,16 @@ __all__ = [
     "LoopClosedError",
     "MalformedEvent",
     "NoResponse",
+    "OriginBroken",
+    "OriginError",
+    "OriginLost",
+    "OriginNotStarted",
+    "OriginTimeout",
+    "OriginUnreachable",
     "ProtocolError",
     "RunningLoopError",
     "ShutdownFailed",
+    "SnapshotHookFailed",
     "StartupFailed",
     "UnexpectedMessage",
     "UnsupportedEvent",
@@ -156,6 +174,42 @@ class StartupFailed(LifespanError):
 
 class ShutdownFailed(LifespanError):
     """Raised when the application's shutdown failed; `__cause__` is the application's own exception, if any."""
+
+
+class OriginError(BridgeError):
+    """The base of the errors of the web server behind Proxy. `status_code` is what the client should be answered."""
+
+    status_code = 502
+
+
+class OriginNotStarted(OriginError):
+    """Raised when the web server could not be started, ended before it was ready, or was not ready in time."""
+
+
+class OriginUnreachable(OriginError):
+    """Raised when there is no connection to the web server."""
+
+
+class OriginBroken(OriginError):
+    """Raised when the web server breaks off, or when what it sends is no HTTP response."""
+
+
+class OriginTimeout(OriginError):
+    """Raised when the web server has not answered and the invocation's deadline is near."""
+
+    status_code = 504
+
+
+class SnapshotHookFailed(OriginError):
+    """Raised when the web server does not answer 2xx before a snapshot or after a restore."""
+
+
+class OriginLost(SystemExit):
+    """Raised when the web server has ended for the second time: a new environment is better than a third one."""
+
+
+class ErrorStatus(BridgeError):
+    """Raised, if so set, for a response that is to fail the invocation. Its text is JSON: statusCode and body."""
 
 
 class ClientDisconnected(OSError):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, EventRequest, header_pairs
+from bridge._messages import CompleteResponse, EventRequest, header_pairs, replace_headers
 from bridge.environment import Environment
 from bridge.errors import (
     ApplicationCancelled,
     ApplicationError,
     ConfigurationError,
+    ErrorStatus,
     InvalidMessage,
     MalformedEvent,
+    OriginError,
 )
 from bridge.lifespan import make_lifespan
 from bridge.settings import Settings, in_lambda
@@ -28,10 +32,14 @@ from bridge.transports import InProcessTransport
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, Transport
+    from bridge.forwarding import Forwarder
 
 __all__ = ["Bridge", "Handler"]
 
 logger = logging.getLogger("bridge")
+
+# How much of a response goes into the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
+_MAX_ERROR_BODY = 65536
 
 # As much of a reason as tells something; more could be the client's own text.
 _MAX_REASON = 200
@@ -53,7 +61,18 @@ class Handler:
         self._settings = _checked_settings(settings)
         self._environment = Environment(new_lifespan)
         if in_lambda():
+            self._register_snapshot_hooks()
             self._environment.start_in_init_phase()
+
+    def _register_snapshot_hooks(self) -> None:
+        """A transport that has something to do around a snapshot does it on the handler's own event loop."""
+        before, after = (getattr(self._transport, name, None) for name in ("before_snapshot", "after_restore"))
+        if before is None or after is None:
+            return
+        from bridge.snapstart import register_hooks
+
+        loop = self._environment.loop
+        register_hooks(before_snapshot=lambda: loop.run(before()), after_restore=lambda: loop.run(after()))
 
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.
@@ -90,6 +109,8 @@ class Handler:
         return self._encode(source, response, event)
 
     def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:
+        if response.status_code in self._settings.error_status_codes:
+            raise _error_status(response)
         try:
             return source.encode(response, event, self._settings)
         except InvalidMessage as exc:
@@ -120,6 +141,8 @@ class Handler:
             return _plain(400)
         if not isinstance(request, EventRequest):
             _check_request(request, source)
+        if self._settings.authorization_source:
+            _move_authorization(request, self._settings.authorization_source.encode("ascii"))
         scope = request.extensions["asgi"] = request.extensions.get("asgi") or {}
         scope["aws.event"] = event
         scope["aws.context"] = context
@@ -142,6 +165,8 @@ class Handler:
         source = select_source(event, self._sources)
         response, prelude, method = await self._open(source, event, context)
         try:
+            if response.status_code in self._settings.error_status_codes:
+                raise _error_status(await _completed(response))
             yield StreamedResponse(prelude, BodyParts(response, method))
         finally:
             await close_response(response)
@@ -212,12 +237,22 @@ class Bridge(Handler):
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
         self.app = app
+        settings = _checked_settings(settings)
+        forwarder = _forwarder(app, lifespan) if settings.mode == "proxy" else None
         super().__init__(
-            InProcessTransport(app, client=None),
-            new_lifespan=lambda: make_lifespan(app, lifespan),
+            InProcessTransport(app, client=None) if forwarder is None else forwarder,
+            new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
             sources=sources,
             settings=settings,
         )
+
+
+def _forwarder(app: ASGIApp, lifespan: LifespanMode) -> Forwarder | None:
+    """What forwards to a child process that serves `app`; None in that child itself."""
+    from bridge import remote  # and all that a socket needs, only in this mode
+
+    place = remote.place_of(sys._getframe())
+    return None if remote.offer(place, app) else remote.forwarder_to_child(place, lifespan)
 
 
 def _log_undecoded(source: Source, exc: Exception) -> None:
@@ -267,10 +302,36 @@ def _plain(status_code: int) -> CompleteResponse:
 
 
 def _failed(exc: Exception) -> CompleteResponse:
-    """The response to a request in which the application failed, after one log line about it."""
+    """The response to a request in which the application or the web server failed, after one log line about it."""
+    if isinstance(exc, OriginError | MalformedEvent):
+        logger.error("%s", exc)
+        return _plain(exc.status_code)
     if isinstance(exc, ApplicationError):
         # What the application was handling when it broke the protocol is often the fault behind it.
         logger.error("%s", exc, exc_info=None if exc.__suppress_context__ or exc.__context__ is None else exc)
     else:
         logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
     return _plain(500)
+
+
+def _move_authorization(request: httpx.Request, source: bytes) -> None:
+    """The value of the header `source` becomes authorization. A request without it keeps the one it has."""
+    pairs = header_pairs(request)
+    values = [value for name, value in pairs if name == source]
+    if not values:
+        logger.warning("The request has no header %s, which authorization should come from.", source.decode("ascii"))
+        return
+    kept = [pair for pair in pairs if pair[0] not in (source, b"authorization")]
+    replace_headers(request, [*kept, (b"authorization", values[0])])
+
+
+async def _completed(response: httpx.Response) -> CompleteResponse:
+    if isinstance(response, CompleteResponse):
+        return response
+    stream = cast("httpx.AsyncByteStream", response.stream)
+    return CompleteResponse(response.status_code, header_pairs(response), b"".join([part async for part in stream]))
+
+
+def _error_status(response: CompleteResponse) -> ErrorStatus:
+    body = response.body[:_MAX_ERROR_BODY].decode("utf-8", "replace")
+    return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))

@@ -13,15 +13,32 @@ from typing import Any, Literal, get_args
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["Settings", "StageMode", "in_lambda"]
+__all__ = [
+    "Mode",
+    "Settings",
+    "StageMode",
+    "child_environment",
+    "from_environment",
+    "handler_module",
+    "in_lambda",
+    "initialization_type",
+    "refusal",
+    "status_codes",
+    "trace_id",
+    "unknown_variables",
+]
 
 logger = logging.getLogger("bridge")
 
+Mode = Literal["in-process", "proxy"]
 StageMode = Literal["root_path", "strip"]
 
 # Patterns are compiled when a setting needs them: most environments set nothing.
 # A path prefix in whole segments: "/api", "/api/v1". No query, no fragment, no white space.
 _PREFIX = r"(/[^/?#\s]+)+"
+
+# RFC 9110, 5.6.2: the name of a header.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
@@ -33,14 +50,56 @@ def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
     return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
 
 
-def _from_environment(*names: str, parse: Callable[[str], Any] = str, default: Any = None) -> Any:
-    """The first of `names` that is set, parsed; all but the first are deprecated."""
+def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
+    """How Lambda made this environment: "on-demand", "provisioned-concurrency", "snap-start" and so on; else ""."""
+    return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
+
+def trace_id(environ: Mapping[str, str] = os.environ) -> str:
+    """The X-Ray trace header of the invocation that is going on; "" if there is none."""
+    return environ.get("_X_AMZN_TRACE_ID", "")
+
+
+def handler_module(environ: Mapping[str, str] = os.environ) -> str:
+    """The module that Lambda imports the handler from; "" if it names none. "shop/web.handler" is in "shop.web"."""
+    return environ.get("_HANDLER", "").rpartition(".")[0].replace("/", ".")
+
+
+def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables for a web server that this process starts.
+
+    It is no Lambda runtime: without the Runtime API, a handler that is made when the server imports the same module
+    stays at rest, instead of starting the next server.
+    """
+    return {name: value for name, value in environ.items() if name != "AWS_LAMBDA_RUNTIME_API"}
+
+
+# Lambda Web Adapter's variables that have a meaning here; OriginSettings reads those about the web server.
+_KNOWN = """
+    AUTHORIZATION_SOURCE ERROR_STATUS_CODES REMOVE_BASE_PATH
+    HOST PORT POOL_IDLE_TIMEOUT_SECONDS ASYNC_INIT
+    READINESS_CHECK_PORT READINESS_CHECK_PATH READINESS_CHECK_PROTOCOL READINESS_CHECK_HEALTHY_STATUS
+    READINESS_CHECK_TIMEOUT_SECONDS
+    SNAPSTART_BEFORE_CHECKPOINT_PATH SNAPSTART_AFTER_RESTORE_PATH
+"""
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The AWS_LWA_* variables that are set but have no meaning here: a typing error, or what is not supported."""
+    known = {f"AWS_LWA_{name}" for name in _KNOWN.split()}
+    return sorted(name for name in environ if name.startswith("AWS_LWA_") and name not in known)
+
+
+def from_environment(
+    *names: str, deprecated: tuple[str, ...] = (), parse: Callable[[str], Any] = str, default: Any = None
+) -> Any:
+    """A dataclass field: the first of `names`, then of the `deprecated` ones, that is set, parsed."""
 
     def read() -> Any:
-        for name in names:
+        for name in names + deprecated:
             value = os.environ.get(name)
             if value is not None:
-                if name != names[0]:
+                if name in deprecated:
                     logger.warning("%s is deprecated: use %s instead.", name, names[0])
                 return parse(value)
         return default
@@ -71,20 +130,37 @@ class Settings:
     "application/x-ndjson", "chemical/*" or "*/*+toml". What is not text is sent to AWS as base64; a body that is not
     UTF-8 always is.
 
+    `mode` (BRIDGE_MODE): "in-process", or "proxy", with which `Bridge(app)` serves the application with uvicorn in a
+    child process and forwards to it: the way out for an application that misbehaves in process.
+
+    `authorization_source` (AWS_LWA_AUTHORIZATION_SOURCE): the request header whose value becomes `authorization`, in
+    place of what was there. API Gateway keeps the client's own Authorization header to itself.
+
+    `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
+    ErrorStatus and so fail the invocation, for callers that are no browsers and only look at that.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
-    base_path: str = _from_environment("AWS_LWA_REMOVE_BASE_PATH", "REMOVE_BASE_PATH", default="")
-    root_path: str = _from_environment("BRIDGE_ROOT_PATH", default="")
-    stage: StageMode = _from_environment("BRIDGE_STAGE", default="root_path")
-    text_media_types: tuple[str, ...] = _from_environment("BRIDGE_TEXT_MEDIA_TYPES", parse=_split, default=())
+    base_path: str = from_environment("AWS_LWA_REMOVE_BASE_PATH", deprecated=("REMOVE_BASE_PATH",), default="")
+    root_path: str = from_environment("BRIDGE_ROOT_PATH", default="")
+    stage: StageMode = from_environment("BRIDGE_STAGE", default="root_path")
+    text_media_types: tuple[str, ...] = from_environment("BRIDGE_TEXT_MEDIA_TYPES", parse=_split, default=())
+    mode: Mode = from_environment("BRIDGE_MODE", default="in-process")
+    authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", default="")
+    error_status_codes: frozenset[int] = from_environment("AWS_LWA_ERROR_STATUS_CODES", default=frozenset())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_path", _prefix("base_path (AWS_LWA_REMOVE_BASE_PATH)", self.base_path))
         object.__setattr__(self, "root_path", _prefix("root_path (BRIDGE_ROOT_PATH)", self.root_path))
         object.__setattr__(self, "text_media_types", _media_types(self.text_media_types))
         if self.stage not in get_args(StageMode):
-            raise _refusal("stage (BRIDGE_STAGE)", self.stage, "'root_path' or 'strip'")
+            raise refusal("stage (BRIDGE_STAGE)", self.stage, "'root_path' or 'strip'")
+        if self.mode not in get_args(Mode):
+            raise refusal("mode (BRIDGE_MODE)", self.mode, "'in-process' or 'proxy'")
+        object.__setattr__(self, "authorization_source", _header_name(self.authorization_source))
+        codes = status_codes("error_status_codes (AWS_LWA_ERROR_STATUS_CODES)", self.error_status_codes)
+        object.__setattr__(self, "error_status_codes", codes)
 
 
 def _prefix(name: str, value: object) -> str:
@@ -93,19 +169,46 @@ def _prefix(name: str, value: object) -> str:
         return ""
     if isinstance(value, str) and re.fullmatch(_PREFIX, prefix := value.removesuffix("/")):
         return prefix
-    raise _refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
+    raise refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
+
+
+def _header_name(value: object) -> str:
+    if not value:
+        return ""
+    if isinstance(value, str) and re.fullmatch(_TOKEN, value):
+        return value.lower()
+    raise refusal("authorization_source (AWS_LWA_AUTHORIZATION_SOURCE)", value, "the name of a header")
 
 
 def _media_types(values: object) -> tuple[str, ...]:
     name = "text_media_types (BRIDGE_TEXT_MEDIA_TYPES)"
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise _refusal(name, values, "a sequence of media types, such as ['application/x-ndjson']")
+        raise refusal(name, values, "a sequence of media types, such as ['application/x-ndjson']")
     values = tuple(values)
     for value in values:
         if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
-            raise _refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
+            raise refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
     return tuple(value.lower() for value in values)
 
 
-def _refusal(name: str, value: object, accepted: str) -> ConfigurationError:
+def status_codes(name: str, value: object) -> frozenset[int]:
+    """The codes that a list such as "200-399, 404" names; a list of numbers will do as well. Raises ConfigurationError.
+
+    An entry that makes no sense is an error: passed over, it would be an origin that is never ready, for example.
+    """
+    codes: set[int] = set()
+    items = value.split(",") if isinstance(value, str) else value
+    for item in items if isinstance(items, Iterable) else (items,):
+        if isinstance(item, str) and not item.strip() and value == item:
+            continue  # an empty list
+        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last > 599:
+            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
+        codes.update(range(first, last + 1))
+    return frozenset(codes)
+
+
+def refusal(name: str, value: object, accepted: str) -> ConfigurationError:
+    """The error for a setting that makes no sense."""
     return ConfigurationError(f"The setting {name} is {value!r}; expected {accepted}.")

@@ -1,0 +1,125 @@
+"""What a web server is told about the invocation: headers, because it has no scope to look into.
+
+The names are Lambda Web Adapter's. Clients' copies of all of them are dropped, so that a server can trust them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from bridge.settings import trace_id
+
+if TYPE_CHECKING:
+    from bridge._types import Event, HeaderPairs
+
+__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "without_context_headers"]
+
+logger = logging.getLogger("bridge")
+
+CONTEXT_HEADERS = frozenset(
+    {b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amzn-trace-id", b"x-amz-tenant-id"}
+)
+
+# How long one value may be, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over
+# 16 KiB; and parts of the request context, such as its path, are the client's own text.
+MAX_VALUE = 8000
+
+_CONTROLS = bytes([*range(0x20), 0x7F])
+
+
+def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
+    """`pairs` without a client's copies, in any spelling: to CGI and WSGI a hyphen and an underscore are the same."""
+    return [pair for pair in pairs if pair[0].lower().replace(b"_", b"-") not in CONTEXT_HEADERS]
+
+
+def context_headers(event: Event, context: Any) -> HeaderPairs:
+    """The headers about one invocation. A value that is not there has no header; one that is too long is left out."""
+    headers: HeaderPairs = [
+        (b"x-amzn-request-context", header_json(event.get("requestContext"))),
+        (b"x-amzn-lambda-context", header_json(lambda_context(context))),
+        (b"x-amzn-trace-id", _plain(trace_id())),
+        (b"x-amz-tenant-id", _plain(getattr(context, "tenant_id", None))),
+    ]
+    return [pair for pair in headers if pair[1] and _fits(*pair)]
+
+
+def lambda_context(context: Any) -> dict[str, Any]:
+    """The Lambda context as Lambda Web Adapter writes it. `deadline`: in milliseconds since the epoch.
+
+    What the context does not have, or has with a type that is not its own, is null.
+    """
+    return {
+        "request_id": _text(context, "aws_request_id"),
+        "deadline": _deadline(context),
+        "invoked_function_arn": _text(context, "invoked_function_arn"),
+        "xray_trace_id": trace_id() or None,
+        "client_context": _client_context(getattr(context, "client_context", None)),
+        "identity": _identity(getattr(context, "identity", None)),
+        "tenant_id": _text(context, "tenant_id"),
+        "env_config": {
+            "function_name": _text(context, "function_name"),
+            "memory": _number(getattr(context, "memory_limit_in_mb", None)),
+            "version": _text(context, "function_version"),
+            "log_stream": _text(context, "log_stream_name"),
+            "log_group": _text(context, "log_group_name"),
+        },
+    }
+
+
+def _text(source: Any, name: str) -> str | None:
+    value = getattr(source, name, None)
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+
+
+def _deadline(context: Any) -> int | None:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    milliseconds = remaining() if callable(remaining) else None
+    return int(time.time() * 1000 + milliseconds) if isinstance(milliseconds, int | float) else None
+
+
+def _client_context(value: Any) -> dict[str, Any] | None:
+    """awslambdaric makes objects of what a mobile client sent: `client`, an object itself, `custom` and `env`."""
+    if value is None:
+        return None
+    client = getattr(value, "client", None)
+    return {
+        "client": vars(client) if hasattr(client, "__dict__") else None,
+        "custom": getattr(value, "custom", None),
+        "env": getattr(value, "env", None),
+    }
+
+
+def _identity(value: Any) -> dict[str, str | None] | None:
+    identity = _text(value, "cognito_identity_id")
+    pool = _text(value, "cognito_identity_pool_id")
+    return {"identity_id": identity, "identity_pool_id": pool} if identity or pool else None
+
+
+def header_json(value: object) -> bytes:
+    """JSON in ASCII that no control byte gets into, DEL included, which JSON itself lets pass."""
+    text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
+    return text.replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _plain(value: object) -> bytes:
+    """A header value without control bytes; b"" for what is no text."""
+    return value.encode("utf-8", "replace").translate(None, _CONTROLS).strip() if isinstance(value, str) else b""
+
+
+def _fits(name: bytes, value: bytes) -> bool:
+    if len(value) <= MAX_VALUE:
+        return True
+    logger.warning(
+        "The header %s was left out: its value has %d bytes, and servers refuse more than about %d.",
+        name.decode("ascii"),
+        len(value),
+        MAX_VALUE,
+    )
+    return False
