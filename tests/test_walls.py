@@ -35,7 +35,14 @@ LAYERS = [
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # What the core may import besides the standard library, and who may.
-THIRD_PARTY = {"anyio": None, "h11": None, "httpx": {"_httpx"}, "httpx2": {"_httpx"}}
+THIRD_PARTY = {
+    "anyio": None,
+    "h11": None,
+    "httpx": {"_httpx"},
+    "httpx2": {"_httpx"},
+    "snapshot_restore_py": {"snapstart"},  # a part of Lambda's Python runtime
+    "uvicorn": {"application_server"},  # which runs in a process of its own
+}
 
 # What only one mode needs may import more: it is no part of `import bridge`.
 OF_THEIR_OWN = {"cli", "local"}
