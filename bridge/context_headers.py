@@ -20,7 +20,13 @@ __all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "without_context
 logger = logging.getLogger("bridge")
 
 CONTEXT_HEADERS = frozenset(
-    {b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amzn-trace-id", b"x-amz-tenant-id"}
+    {
+        b"x-amzn-request-context",
+        b"x-amzn-lambda-context",
+        b"x-amzn-trace-id",
+        b"x-amz-tenant-id",
+        b"x-forwarded-prefix",  # not Lambda Web Adapter's: the API stage, which the path comes without
+    }
 )
 
 # How long one value may be, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over

@@ -28,7 +28,7 @@ from bridge.transports.socket import ConnectionPolicy, SocketTransport
 if TYPE_CHECKING:
     from bridge.origin import Address, OriginProcess, OriginSettings
 
-__all__ = ["Forwarder", "with_context_headers"]
+__all__ = ["Forwarder", "for_web_server"]
 
 logger = logging.getLogger("bridge")
 
@@ -68,20 +68,22 @@ class Forwarder:
 
     async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
         """The whole response. Raises OriginError for what the web server did wrong, and OriginLost."""
+        request = await self._prepare(request)
         if self._guard.refuses(_target(request)):
             return _forbidden(request)
         async with _Limits(self.origin, request):
             await self.origin.ready()
-            return await self.transport.handle_buffered_request(await self._prepare(request))
+            return await self.transport.handle_buffered_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head has arrived. Reading its body raises the same errors."""
+        request = await self._prepare(request)
         if self._guard.refuses(_target(request)):
             return _forbidden(request)
         limits = _Limits(self.origin, request)
         async with limits:
             await self.origin.ready()
-            response = await self.transport.handle_async_request(await self._prepare(request))
+            response = await self.transport.handle_async_request(request)
         response.stream = _LimitedBody(cast("httpx.AsyncByteStream", response.stream), limits)
         return response
 
@@ -182,10 +184,20 @@ class _LimitedBody(httpx.AsyncByteStream):
             await self._stream.aclose()
 
 
-async def with_context_headers(request: httpx.Request) -> httpx.Request:
-    """`request` with the headers about its invocation, in place of the client's copies."""
+async def for_web_server(request: httpx.Request) -> httpx.Request:
+    """What a web server gets: its own part of the path, and headers for what an ASGI scope would tell.
+
+    A stage or mapping is no part of the application's paths, and a web server has no root_path to say so. It is taken
+    off and goes into x-forwarded-prefix. Clients' copies of these headers are dropped.
+    """
     scope = request.extensions.get("asgi") or {}
+    prefix = (scope.get("root_path") or "").encode("utf-8")
     pairs = without_context_headers(header_pairs(request))
+    target = _target(request)
+    if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
+        rest = target[len(prefix) :]
+        request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
+        pairs.append((b"x-forwarded-prefix", prefix))
     pairs += context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
     replace_headers(request, pairs)
     return request

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import ConfigurationError
-from bridge.forwarding import Forwarder, with_context_headers
+from bridge.forwarding import Forwarder, for_web_server
 from bridge.handler import Handler
 from bridge.origin import OriginProcess, OriginSettings, parse_url
 from bridge.settings import Settings, child_environment, unknown_variables
@@ -74,7 +74,7 @@ class Proxy(Handler):
         )
         for name in unknown_variables():
             logger.warning("%s is set, but means nothing here: is it spelt right?", name)
-        self._forwarder = Forwarder(origin, _process(command, origin), prepare=with_context_headers)
+        self._forwarder = Forwarder(origin, _process(command, origin), prepare=for_web_server)
         super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
 
 
