@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge import Settings
+from bridge.origin import OriginSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,6 +25,15 @@ def test_the_readme_names_every_setting_and_its_variable() -> None:
     source = (ROOT / "bridge" / "settings.py").read_text(encoding="utf-8")
     assert sorted(rows) == sorted(field.name for field in dataclasses.fields(Settings))
     assert [name for name, variable in rows.items() if f"{name}: " not in source or f'"{variable}"' not in source] == []
+
+
+def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
+    page = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
+    rows = {row[0]: re.findall(r"`([A-Z_]+)`", row[1]) for row in re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.M)}
+    source = (ROOT / "bridge" / "origin" / "settings.py").read_text(encoding="utf-8")
+    assert list(rows) == [field.name for field in dataclasses.fields(OriginSettings)]
+    variables = [variable for row in rows.values() for variable in row]
+    assert [variable for variable in variables if f'"{variable}"' not in source] == []
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
