@@ -59,9 +59,12 @@ class Forwarder:
         idle_timeout = 0.0 if initialization_type() == "snap-start" else settings.pool_idle_timeout
         policy = ConnectionPolicy(idle_timeout=idle_timeout, restored=self.watch.check)
         self.transport = _transport(settings.address, policy)
-        probe = _transport(settings.readiness_address, ConnectionPolicy(idle_timeout=0))
-        self.origin = Origin(settings, process, probe)
         self._single = _transport(settings.address, ConnectionPolicy(idle_timeout=0))
+        if settings.readiness_address == settings.address:
+            probe = self._single
+        else:
+            probe = _transport(settings.readiness_address, ConnectionPolicy(idle_timeout=0))
+        self.origin = Origin(settings, process, probe)
         self._settings = settings
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare

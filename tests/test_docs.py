@@ -29,7 +29,8 @@ def test_the_readme_names_every_setting_and_its_variable() -> None:
 
 def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
     page = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
-    rows = {row[0]: re.findall(r"`([A-Z_]+)`", row[1]) for row in re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.M)}
+    cells = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
+    rows = {name: re.findall(r"`([A-Z_]+)`", variables) for name, variables in cells}
     source = (ROOT / "bridge" / "origin" / "settings.py").read_text(encoding="utf-8")
     assert list(rows) == [field.name for field in dataclasses.fields(OriginSettings)]
     variables = [variable for row in rows.values() for variable in row]

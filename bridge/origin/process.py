@@ -6,6 +6,7 @@ likes.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -25,6 +26,9 @@ logger = logging.getLogger("bridge")
 # How many of its last lines on stderr are told with its exit: about one traceback, within one log line of CloudWatch.
 LAST_LINES = 30
 MAX_LINE = 1000
+
+# How long a server may take to end, in seconds, when this process ends and nobody has closed the handler.
+_EXIT_GRACE = 1.0
 
 # How long to wait for the rest of stderr, in seconds, once the process has ended: its children may hold it open.
 _STDERR_GRACE = 0.5
@@ -62,6 +66,15 @@ class OriginProcess:
         """Start it. Raises OriginNotStarted if there is no such program."""
         self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
         self._spawn()
+        atexit.register(self._end_with, os.getpid())
+
+    def _end_with(self, pid: int) -> None:
+        """Nobody closed the handler: without this the server would outlive the process. Not for a forked child."""
+        process = self._process
+        if os.getpid() == pid and process is not None and self.terminate():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_EXIT_GRACE)
+            self.kill()
 
     def _spawn(self) -> None:
         self._last_lines.clear()
@@ -146,6 +159,7 @@ class OriginProcess:
 
     def kill(self) -> None:
         """End it now, and all that it has started. Idempotent."""
+        atexit.unregister(self._end_with)
         process, self._process = self._process, None
         if process is None:
             return
