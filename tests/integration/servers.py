@@ -168,9 +168,11 @@ def result_of(result: dict[str, Any], method: str) -> ClientResponse:
     return ClientResponse(response.status, headers, response.body)
 
 
-def ask(handler: Proxy, method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> ClientResponse:
+def ask(
+    handler: Proxy, method: str, target: str, *headers: tuple[str, str], body: bytes = b"", context: Any = None
+) -> ClientResponse:
     """The response to this request, sent through a load balancer."""
-    return result_of(handler(event_for(method, target, *headers, body=body), None), method)
+    return result_of(handler(event_for(method, target, *headers, body=body), context), method)
 
 
 class BackgroundServer:
