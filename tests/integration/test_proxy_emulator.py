@@ -1,0 +1,191 @@
+"""A function behind Proxy, under awslambdaric and AWS's own Runtime Interface Emulator, invoked with boto3.
+
+The web server is a process of its own beside the runtime: what becomes of the function when one of them ends?
+"""
+
+import json
+import os
+import signal
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.events import MISSING, load
+from tests.integration.conftest import StartEmulator
+from tests.integration.rie import Answer, Emulator
+from tests.integration.servers import free_port
+
+
+@pytest.fixture
+def start_function(start_emulator: StartEmulator) -> Iterator[StartEmulator]:
+    started: list[tuple[Emulator, str]] = []
+
+    def start(**environ: str) -> Emulator:
+        port = str(free_port())
+        emulator = start_emulator("proxied.handler", **{"SITE": "proxied_site:app", "SITE_PORT": port} | environ)
+        started.append((emulator, port))
+        return emulator
+
+    yield start
+    for emulator, port in started:
+        end(emulator, port)
+
+
+def end(emulator: Emulator, port: str) -> None:
+    """The runtime first, because it would start its web server again; the emulator leaves that one alone."""
+    with suppress(ValueError):  # There is no runtime.
+        os.kill(emulator.runtime_pid(), signal.SIGKILL)
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # It has ended since.
+            arguments = file.read_bytes().split(b"\0")
+            if port.encode() in arguments and b"uvicorn" in arguments:
+                os.kill(int(file.parent.name), signal.SIGKILL)
+
+
+def sites(emulator: Emulator) -> list[int]:
+    """The process ids of the web servers that came up, in order."""
+    return [int(line.split()[0]) for line in emulator.journal() if line.endswith("starts")]
+
+
+def site(emulator: Emulator) -> int:
+    """The latest of them."""
+    return sites(emulator)[-1]
+
+
+def request(method: str, path: str, **overrides: Any) -> dict[str, Any]:
+    """A Function URL's event without cookies, query or body."""
+    blank = {"rawQueryString": "", "cookies": MISSING, "headers": {}, "body": MISSING, "isBase64Encoded": False}
+    return load("function_url", **{**blank, "rawPath": path, "requestContext__http__method": method, **overrides})
+
+
+def page(emulator: Emulator) -> tuple[int, int]:
+    """Ask for a page: its status, and the process id of the web server that it came from."""
+    status, result = emulator.invoke(request("GET", "/page"))
+    assert status == 200, result
+    return result["statusCode"], json.loads(result["body"])["pid"]
+
+
+def failed(status: int, text: str) -> Answer:
+    """Proxy's own answer to a Function URL's event."""
+    headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(text))}
+    result = {"statusCode": status, "headers": headers, "cookies": [], "body": text, "isBase64Encoded": False}
+    return Answer(200, result)
+
+
+def test_events_are_answered_by_the_web_server(start_function: StartEmulator) -> None:
+    emulator = start_function()
+    body = b64encode("café".encode()).decode()
+
+    status, result = emulator.invoke(request("POST", "/caf%C3%A9", body=body, isBase64Encoded=True))
+
+    assert (status, result["statusCode"]) == (200, 200)
+    assert json.loads(result["body"]) == {
+        "method": "POST",
+        "path": "/caf%C3%A9",
+        "body": "café",
+        "function": "shop",
+        "trace": True,
+        "pid": site(emulator),
+    }
+    assert page(emulator) == (200, site(emulator))
+    assert emulator.journal() == [f"{site(emulator)} starts"]
+
+
+def test_web_server_that_ends_in_a_request_costs_that_one_a_502_and_is_started_again(
+    start_function: StartEmulator,
+) -> None:
+    emulator = start_function()
+    _, first = page(emulator)
+    runtime = emulator.runtime_pid()
+
+    answer = emulator.invoke(request("POST", "/crash", body="x"))
+
+    assert answer == failed(502, "Bad Gateway")
+    log = emulator.wait_for_log("is started again, this once")
+    assert "exited with status 3. Its last lines on stderr:\n    The site gives up." in log
+    assert "POST /crash: http://127.0.0.1:" in log
+    status, second = page(emulator)
+    assert (status, second != first, emulator.runtime_pid()) == (200, True, runtime)
+
+
+def test_second_end_of_the_web_server_ends_the_environment_and_the_next_one_answers(
+    start_function: StartEmulator,
+) -> None:
+    emulator = start_function()
+    _, first = page(emulator)
+    runtime = emulator.runtime_pid()
+    emulator.invoke(request("POST", "/crash", body="x"))
+    _, second = page(emulator)
+
+    status, error = emulator.invoke(request("POST", "/crash", body="x"))
+
+    assert (status, error["errorType"]) == (502, "Runtime.ExitError")
+    emulator.wait_for_log("The web server ended once more, so this environment ends too: ")
+    status, third = page(emulator)
+    assert (status, len({first, second, third}), emulator.runtime_pid() != runtime) == (200, 3, True)
+
+
+def test_web_server_killed_between_requests_is_back_for_the_next_ones(start_function: StartEmulator) -> None:
+    emulator = start_function()
+    _, first = page(emulator)
+
+    os.kill(first, signal.SIGKILL)
+    answers = [emulator.invoke(request("GET", "/page")) for _ in range(3)]
+
+    # The first one may come before anybody knows.
+    statuses = [answer.payload["statusCode"] for answer in answers]
+    assert (statuses[0] in (200, 502), statuses[1:]) == (True, [200, 200])
+    assert json.loads(answers[-1].payload["body"])["pid"] == site(emulator) != first
+
+
+def test_runtime_that_is_killed_leaves_the_next_environment_a_web_server_of_its_own(
+    start_function: StartEmulator,
+) -> None:
+    emulator = start_function()
+    _, first = page(emulator)
+
+    os.kill(emulator.runtime_pid(), signal.SIGKILL)
+    status, error = emulator.invoke(request("GET", "/page"))
+
+    assert (status, error["errorType"]) == (502, "Runtime.ExitError")
+    answers = [page(emulator) for _ in range(3)]
+    assert answers == [(200, site(emulator))] * 3
+    assert site(emulator) != first
+
+
+def test_request_that_hangs_is_a_504_before_the_deadline_and_the_next_one_is_answered(
+    start_function: StartEmulator,
+) -> None:
+    emulator = start_function(AWS_LAMBDA_FUNCTION_TIMEOUT="2")
+    _, first = page(emulator)
+
+    answer = emulator.invoke(request("GET", "/hang"))
+
+    assert answer == failed(504, "Gateway Timeout")
+    emulator.wait_for_log("GET /hang had no answer in time: the invocation's deadline is near.")
+    assert page(emulator) == (200, first)
+
+
+def test_web_server_that_cannot_start_is_an_init_error_with_what_it_said(start_function: StartEmulator) -> None:
+    emulator = start_function(SITE="proxied_site:missing")
+
+    status, error = emulator.invoke(request("GET", "/page"))
+
+    assert (status, error["errorType"]) == (502, "OriginNotStarted")
+    assert error["errorMessage"].startswith("The web server ended before it was ready: ")
+    assert 'Attribute "missing" not found in module "proxied_site".' in error["errorMessage"]
+
+
+def test_sigterm_between_invocations_ends_the_web_server_as_well(start_function: StartEmulator) -> None:
+    # With this name of a managed runtime awslambdaric waits for the next invocation in a thread, and signals work.
+    emulator = start_function(AWS_EXECUTION_ENV="AWS_Lambda_python3.13")
+    _, pid = page(emulator)
+
+    os.kill(emulator.runtime_pid(), signal.SIGTERM)
+
+    emulator.wait_for_log("The site is closed.")
+    assert emulator.journal() == [f"{pid} starts", f"{pid} ends"]
