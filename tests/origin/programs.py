@@ -15,7 +15,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge import Proxy
 
 Record = dict[str, Any]
 
@@ -79,6 +82,28 @@ class Programs:
             for pid in program.pids:
                 if is_running(pid):
                     os.kill(pid, signal.SIGKILL)
+
+
+class Proxies:
+    """Makes handlers in front of programs, and ends at the end whatever a failed test has left of them."""
+
+    def __init__(self) -> None:
+        self._made: list[Proxy] = []
+
+    def __call__(self, program: Program, **arguments: Any) -> "Proxy":
+        from bridge import Proxy  # not for the program itself, which starts without it in half the time
+
+        given: dict[str, Any] = {"port": program.port, "readiness_path": "/health"} | arguments
+        self._made.append(Proxy(program.command, **given))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for handler in self._made:
+            handler.close()
+            process = handler._forwarder.origin._process
+            if process is not None and process.terminate():
+                process.kill()
+        join_threads()
 
 
 def free_port() -> int:
@@ -195,25 +220,14 @@ class Server:
         signal.pause()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        stream = connection.makefile("rb")
-        while line := stream.readline():
-            method, target, _ = line.decode("latin-1").split(" ")
-            headers = []
-            while (line := stream.readline()) not in (b"\r\n", b""):
-                name, _, value = line.decode("latin-1").partition(":")
-                headers.append([name.lower(), value.strip()])
-            body = stream.read(int(dict(headers).get("content-length", 0)))
-            request = {"method": method, "target": target, "headers": headers, "body": body.decode("latin-1")}
-            self.note("request", connection=number, **request)
+        with connection, connection.makefile("rb") as stream:
             try:
-                keep = self._answer(connection, request, number)
+                while (request := _read_request(stream)) is not None:
+                    self.note("request", connection=number, **request)
+                    if not self._answer(connection, request, number):
+                        return
             except OSError:
                 self.note("gone")
-                keep = False
-            if not keep:
-                connection.shutdown(socket.SHUT_RDWR)
-                connection.close()
-                return
 
     def _answer(self, connection: socket.socket, request: dict[str, Any], number: int) -> bool:
         """Whether the connection stays open."""
@@ -259,6 +273,19 @@ RAW = {
     "short": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour",
     "broken": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n",
 }
+
+
+def _read_request(stream: Any) -> dict[str, Any] | None:
+    line = stream.readline()
+    if not line:
+        return None
+    method, target, _ = line.decode("latin-1").split(" ")
+    headers = []
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        name, _, value = line.decode("latin-1").partition(":")
+        headers.append([name.lower(), value.strip()])
+    body = stream.read(int(dict(headers).get("content-length", 0))).decode("latin-1")
+    return {"method": method, "target": target, "headers": headers, "body": body}
 
 
 def _response(status: int, text: bytes) -> bytes:
