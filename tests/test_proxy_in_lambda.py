@@ -123,7 +123,7 @@ def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, prog
     program.wait_for("start")
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
-    assert stderr.splitlines()[-1] == "KeyboardInterrupt"
+    assert "KeyboardInterrupt" in stderr.splitlines()
     assert process.returncode == -signal.SIGINT
     wait_until_ended(*program.pids)
 
@@ -135,7 +135,7 @@ def test_ctrl_c_in_a_request_ends_the_server_with_the_process(start_python: Star
     program.wait_for("request", 2)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
-    assert stderr.splitlines()[-1] == "KeyboardInterrupt"
+    assert "KeyboardInterrupt" in stderr.splitlines()
     wait_until_ended(*program.pids)
 
 
