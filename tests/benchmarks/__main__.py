@@ -2,41 +2,59 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from typing import NamedTuple
 
 from .allocator import keep_memory
 from .exchanges import measure_exchanges
+from .hop_report import hop_tables
+from .hops import measure_hops
 from .imports import measure_imports
 from .machine import machine_lines
 from .report import exchange_tables, import_tables
-from .tables import as_markdown, as_text
+from .tables import Table, as_markdown, as_text
 from .web_server import PARSER
 
 ROUNDS = 40
 BIG_ROUNDS = 30
+HOP_ROUNDS = 200
 IMPORT_RUNS = 25
+
+
+class _Rounds(NamedTuple):
+    small: int
+    big: int
+    hops: int
+    imports: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure bridge beside everything it compares to.")
     parser.add_argument("--markdown", action="store_true", help="print the tables for the documentation")
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that it runs, not to publish")
+    parser.add_argument("--only", choices=_SECTIONS, help="one part of the measurements")
     arguments = parser.parse_args()
     kept = keep_memory()
-    rounds, big_rounds, import_runs = (6, 3, 2) if arguments.quick else (ROUNDS, BIG_ROUNDS, IMPORT_RUNS)
-    tables = [
-        *exchange_tables(measure_exchanges(rounds=rounds, big_rounds=big_rounds)),
-        *import_tables(measure_imports(runs=import_runs), import_runs),
-    ]
-    lines = [*machine_lines(PARSER), _method(rounds, big_rounds, kept=kept)]
+    rounds = _Rounds(6, 3, 10, 2) if arguments.quick else _Rounds(ROUNDS, BIG_ROUNDS, HOP_ROUNDS, IMPORT_RUNS)
+    sections = [measure for name, measure in _SECTIONS.items() if arguments.only in (None, name)]
+    tables = [table for measure in sections for table in measure(rounds)]
+    lines = [*machine_lines(PARSER), _method(rounds, kept=kept)]
     render = as_markdown if arguments.markdown else as_text
     sys.stdout.write("\n\n".join(["\n".join(lines), *map(render, tables)]) + "\n")
 
 
-def _method(rounds: int, big_rounds: int, *, kept: bool) -> str:
+_SECTIONS: dict[str, Callable[[_Rounds], list[Table]]] = {
+    "exchanges": lambda rounds: exchange_tables(measure_exchanges(rounds=rounds.small, big_rounds=rounds.big)),
+    "proxy": lambda rounds: hop_tables(measure_hops(rounds=rounds.hops, big_rounds=rounds.big)),
+    "imports": lambda rounds: import_tables(measure_imports(runs=rounds.imports), rounds.imports),
+}
+
+
+def _method(rounds: _Rounds, *, kept: bool) -> str:
     return (
-        f"Method: all take turns, {rounds} rounds of about 2 ms each for small bodies and {big_rounds} for big ones, "
-        "after a warm-up and a check of every answer; inputs made off the clock, new strings for every event; garbage "
-        "collector on, what was alive before is frozen; "
+        f"Method: all take turns, {rounds.small} rounds of about 2 ms each for small bodies ({rounds.hops} where Proxy "
+        f"takes part) and {rounds.big} for big ones, after a warm-up and a check of every answer; inputs made off the "
+        "clock, new strings for every event; garbage collector on, what was alive before is frozen; "
         f"freed memory {'kept by the process' if kept else 'handled as the C library does'}. "
         "Differences and ratios: within a round, then their median."
     )

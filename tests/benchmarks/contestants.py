@@ -1,8 +1,9 @@
 """Everybody who answers a request, each made for one application, one event source and one request."""
 
 import asyncio
+import sys
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,7 +18,7 @@ from .direct import DirectCall
 from .events import fresh_events
 from .rounds import Awaited, Called, Contestant
 
-__all__ = ["BRIDGE", "CODEC", "MANGUM", "Answer", "answer_of", "codec", "handlers", "http_clients"]
+__all__ = ["BRIDGE", "CODEC", "MANGUM", "check_answers", "codec", "handlers", "http_clients"]
 
 BRIDGE = "Bridge, lifespan off"
 BRIDGE_AUTO = "Bridge, lifespan auto"
@@ -27,8 +28,6 @@ MANGUM_AUTO = "Mangum, lifespan auto"
 STOCK = "ASGITransport, AsyncClient"
 SOCKET = "uvicorn socket, AsyncClient"
 CODEC = "base64 or UTF-8 work alone"
-
-Answer = tuple[int, bytes]
 
 
 @contextmanager
@@ -80,8 +79,19 @@ def _work(request: BrowserRequest) -> Callable[[None], object]:
     return lambda _: b64decode(encoded)
 
 
-def answer_of(result: Any) -> Answer:
+def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) -> None:
+    """Nobody is measured while failing."""
+    for contestant in contestants:
+        status, body = _answer_of(contestant.result())
+        if (status, body) != (200, request.answer):
+            sys.exit(f"{contestant.name} answers the {request.name} wrongly: {status} {body[:80]!r}")
+
+
+def _answer_of(result: Any) -> tuple[int, bytes]:
     """Status and body of a direct call, of an HTTP response or of a Lambda result, to compare them by."""
+    if isinstance(result, tuple):
+        status, content = result
+        return status, content
     if isinstance(result, DirectCall):
         return result.status, b"".join(result.parts)
     if isinstance(result, httpx.Response):

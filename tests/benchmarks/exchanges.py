@@ -12,10 +12,10 @@ from bridge._httpx import httpx
 
 from .apps import bare, site
 from .browser import MEGABYTES, PAGE, BrowserRequest
-from .contestants import answer_of, codec, handlers, http_clients
+from .contestants import check_answers, codec, handlers, http_clients
 from .direct import direct_calls
 from .events import SOURCES
-from .rounds import Contestant, Figures, compete
+from .rounds import Figures, compete
 from .web_server import serving
 
 __all__ = ["APPS", "FIRST_SOURCE", "Exchange", "measure_exchanges"]
@@ -62,7 +62,7 @@ def _bench(name: str) -> Iterator[_Bench]:
     with ExitStack() as stack:
         loop = asyncio.new_event_loop()
         stack.callback(loop.close)
-        url = stack.enter_context(serving(name))
+        url = stack.enter_context(serving(name)).url
         stock = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example", trust_env=False)
         socket = httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)
         for client in (stock, socket):
@@ -79,15 +79,7 @@ def _measure(bench: _Bench, source: str, request: BrowserRequest, rounds: int) -
         contestants = [*direct_calls(bench.app, request, bench.loop), *lambda_handlers]
         if request is PAGE or source == FIRST_SOURCE:
             contestants += http_clients(request, bench.loop, bench.stock, bench.socket)
-        _check(contestants, request)
+        check_answers(contestants, request)
         if request is not PAGE:
             contestants.append(codec(request))
         return compete(contestants, rounds)
-
-
-def _check(contestants: list[Contestant], request: BrowserRequest) -> None:
-    """Nobody is measured while failing."""
-    for contestant in contestants:
-        status, body = answer_of(contestant.result())
-        if (status, body) != (200, request.answer):
-            sys.exit(f"{contestant.name} answers the {request.name} wrongly: {status} {body[:80]!r}")

@@ -9,7 +9,7 @@ from .events import SOURCES
 from .exchanges import APPS, FIRST_SOURCE, Exchange
 from .imports import IMPORTS
 from .rounds import Figure, Figures
-from .tables import Table
+from .tables import Table, shown
 
 __all__ = ["exchange_tables", "import_tables"]
 
@@ -41,13 +41,13 @@ def exchange_tables(figures: _TABLE) -> list[Table]:
 
 def _small(figures: _TABLE, app: str) -> Table:
     columns = [figures[Exchange(app, source, PAGE.name)] for source in SOURCES]
-    rows = [[name, *(_shown(column.time(name)) for column in columns)] for name in columns[0].names]
+    rows = [[name, *(shown(column.time(name)) for column in columns)] for name in columns[0].names]
     return Table(f"Small body, {APPS[app][0]}: us per call, median (least)", list(SOURCES), rows)
 
 
 def _megabytes(figures: _TABLE, app: str) -> Table:
     columns = [figures[Exchange(app, FIRST_SOURCE, request.name)] for request in MEGABYTES]
-    rows = [[name, *(_shown(column.time(name)) for column in columns)] for name in columns[0].names]
+    rows = [[name, *(shown(column.time(name)) for column in columns)] for name in columns[0].names]
     title = f"1 MB body, {APPS[app][0]}, {FIRST_SOURCE}: us per call, median (least)"
     notes = [
         "ascii: JSON with no letter beyond ASCII. utf8: prose in several scripts. binary: random bytes, as base64.",
@@ -62,8 +62,8 @@ def _own_cost(figures: _TABLE, app: str) -> Table:
     for limit in _LIMITS:
         ours, theirs = ([column.over(name, limit) for column in columns] for name in (BRIDGE, MANGUM))
         rows += [
-            [f"{BRIDGE}, over {limit}", *map(_shown, ours)],
-            [f"{MANGUM}, over {limit}", *map(_shown, theirs)],
+            [f"{BRIDGE}, over {limit}", *map(shown, ours)],
+            [f"{MANGUM}, over {limit}", *map(shown, theirs)],
             ["  Bridge / Mangum", *(_judged(ratio, OWN_COST_GOAL) for ratio in map(_ratio, ours, theirs))],
         ]
     title = f"Own cost with a small body, {APPS[app][0]}: us per call more than the direct call, median (least)"
@@ -77,8 +77,8 @@ def _beside_codec(figures: _TABLE, app: str) -> Table:
         columns = [figures[Exchange(app, source, request.name)] for source in SOURCES]
         rows += [
             [f"{request.name}: Bridge / work", *(_judged(c.ratio(BRIDGE, CODEC), MEGABYTE_GOAL) for c in columns)],
-            ["  Bridge / (work + direct call)", *(_shown(c.ratio(BRIDGE, CODEC, DIRECT_RUN), 2) for c in columns)],
-            ["  Mangum / work", *(_shown(c.ratio(MANGUM, CODEC), 2) for c in columns)],
+            ["  Bridge / (work + direct call)", *(shown(c.ratio(BRIDGE, CODEC, DIRECT_RUN), 2) for c in columns)],
+            ["  Mangum / work", *(shown(c.ratio(MANGUM, CODEC), 2) for c in columns)],
         ]
     title = f"1 MB body, {APPS[app][0]}: total time beside the base64 or UTF-8 work alone, median (least)"
     notes = [f"Goal: Bridge's total at most {MEGABYTE_GOAL} x that work alone. {_JUDGED_BY}"]
@@ -87,7 +87,7 @@ def _beside_codec(figures: _TABLE, app: str) -> Table:
 
 def import_tables(figures: Mapping[str, Figure], runs: int) -> list[Table]:
     """Each import; then bridge beside the httpx that it uses, which is what the goal is about."""
-    rows = [[name, _shown(figure)] for name, figure in figures.items()]
+    rows = [[name, shown(figure)] for name, figure in figures.items()]
     absent = [variant.name for variant in IMPORTS if variant.name not in figures]
     notes = [f"Not measured, because a package it needs is not installed: {name}." for name in absent]
     title = f"Import: ms of CPU time in a fresh process, {runs} runs; after starlette and asyncio"
@@ -111,9 +111,5 @@ def _ratio(one: Figure, other: Figure) -> Figure:
     return Figure(one.median / other.median, one.least / other.least)
 
 
-def _shown(figure: Figure, digits: int = 1) -> str:
-    return f"{figure.median:.{digits}f} ({figure.least:.{digits}f})"
-
-
 def _judged(figure: Figure, goal: float) -> str:
-    return f"{_shown(figure, 2)} {'met' if figure.least <= goal else 'missed'}"
+    return f"{shown(figure, 2)} {'met' if figure.least <= goal else 'missed'}"

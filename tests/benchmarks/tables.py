@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Table", "as_markdown", "as_text"]
+from .rounds import Figure
+
+__all__ = ["Table", "as_markdown", "as_text", "shown"]
 
 
 class Table(NamedTuple):
@@ -32,3 +34,8 @@ def as_markdown(table: Table) -> str:
     rule = ["---", *("---:" for _ in table.columns)]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in (["", *table.columns], rule, *table.rows))
     return "\n\n".join([f"### {table.title}", rows, *table.notes])
+
+
+def shown(figure: Figure, digits: int = 1) -> str:
+    """The median, and the least in brackets."""
+    return f"{figure.median:.{digits}f} ({figure.least:.{digits}f})"

@@ -1,16 +1,18 @@
-"""A real uvicorn in a process of its own, for the hop over a socket: `python -m benchmarks.web_server 3 bare`."""
+"""A real uvicorn in a process of its own, for the hop over a socket: `python -m benchmarks.web_server bare 3 4`."""
 
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import uvicorn
 
-__all__ = ["PARSER", "serving"]
+__all__ = ["PARSER", "Served", "serving"]
 
 # uvicorn's own rule: httptools where it is installed.
 PARSER = "httptools" if find_spec("httptools") else "h11"
@@ -18,28 +20,40 @@ PARSER = "httptools" if find_spec("httptools") else "h11"
 _PACKAGE = Path(__file__).resolve().parent
 
 
-@contextmanager
-def serving(app: str) -> Iterator[str]:
-    """The URL under which uvicorn serves `app`, a name in `apps`.
+class Served(NamedTuple):
+    """The two ways to the one process. `uds`: the path of its UNIX socket."""
 
-    The socket listens before uvicorn starts, so the first request need not wait for it: it queues.
+    url: str
+    uds: str
+
+
+@contextmanager
+def serving(app: str) -> Iterator[Served]:
+    """Where uvicorn serves `app`, a name in `apps`.
+
+    The sockets listen before uvicorn starts, so the first request need not wait for it: it queues.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        number = listener.fileno()
-        command = [sys.executable, "-m", f"{_PACKAGE.name}.web_server", str(number), app]
-        server = subprocess.Popen(command, cwd=_PACKAGE.parent, stdin=subprocess.DEVNULL, pass_fds=[number])
+    with ExitStack() as stack:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        path = str(Path(stack.enter_context(TemporaryDirectory()), "uvicorn.sock"))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind(path)
+        unix.listen()
+        numbers = [tcp.fileno(), unix.fileno()]
+        command = [sys.executable, "-m", f"{_PACKAGE.name}.web_server", app, *map(str, numbers)]
+        server = subprocess.Popen(command, cwd=_PACKAGE.parent, stdin=subprocess.DEVNULL, pass_fds=numbers)
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield Served(f"http://127.0.0.1:{tcp.getsockname()[1]}", path)
         finally:
             server.terminate()
             server.wait(timeout=10)
 
 
-def _serve(number: int, app: str) -> None:
+def _serve(app: str, numbers: list[int]) -> None:
     """uvicorn's own `--fd` takes every socket for a Unix one, so asyncio leaves Nagle's algorithm on: +40 ms a call."""
     config = uvicorn.Config(f"{_PACKAGE.name}.apps:{app}", log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=number)])
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=number) for number in numbers])
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), sys.argv[2])
+    _serve(sys.argv[1], [int(number) for number in sys.argv[2:]])
