@@ -28,9 +28,15 @@ def defined_in(tree: ast.Module) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")}
 
 
-def imported_in(tree: ast.Module) -> set[str]:
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+def imported_in(body: list[ast.stmt]) -> set[str]:
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     return {alias.asname or alias.name for node in imports for alias in node.names}
+
+
+def imported_for_types(tree: ast.Module) -> set[str]:
+    """What is imported under `if TYPE_CHECKING`: in the package itself, the names that it gives only when asked."""
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {name for block in blocks for name in imported_in(block.body)}
 
 
 def order(name: str) -> tuple[int, str]:
@@ -40,11 +46,24 @@ def order(name: str) -> tuple[int, str]:
 
 
 def test_the_package_exports_exactly_what_it_imports_and_its_version() -> None:
-    assert set(bridge.__all__) == imported_in(source_of(bridge)) | {"__version__"}
+    tree = source_of(bridge)
+    imported = imported_in(tree.body) - {"TYPE_CHECKING"}
+    assert set(bridge.__all__) == imported | imported_for_types(tree) | {"__version__"}
 
 
 def test_the_package_exports_the_names_that_the_documentation_has() -> None:
-    assert {"Bridge", "InProcessTransport", "Settings"} <= set(bridge.__all__)
+    assert {"Bridge", "InProcessTransport", "Proxy", "Settings"} <= set(bridge.__all__)
+
+
+def test_the_proxy_alone_is_imported_when_it_is_asked_for() -> None:
+    assert imported_for_types(source_of(bridge)) == {"Proxy"}
+    assert bridge.Proxy is importlib.import_module("bridge.proxy").Proxy
+
+
+def test_what_the_package_does_not_have_is_no_attribute_of_it() -> None:
+    with pytest.raises(AttributeError) as caught:
+        _ = bridge.Prixy  # type: ignore[attr-defined]
+    assert str(caught.value) == "module 'bridge' has no attribute 'Prixy'"
 
 
 def test_the_version_is_a_version() -> None:
@@ -63,7 +82,7 @@ def test_a_module_has_a_docstring_and_an_ordered_list_of_names_that_exist(name: 
 @pytest.mark.parametrize("name", sorted({name for name in MODULES if "._" in name} - WITHOUT_ALL))
 def test_a_private_module_exports_only_what_it_defines(name: str) -> None:
     module = importlib.import_module(name)
-    assert set(module.__all__).isdisjoint(imported_in(source_of(module)) - {"httpx"})
+    assert set(module.__all__).isdisjoint(imported_in(source_of(module).body) - {"httpx"})
 
 
 @pytest.mark.parametrize("name", bridge.__all__)

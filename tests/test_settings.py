@@ -1,6 +1,7 @@
 """Settings: from arguments, else from the environment, else the defaults; never a silent repair."""
 
 import dataclasses
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -8,27 +9,45 @@ import pytest
 from bridge import Bridge, Settings
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
-from bridge.settings import in_lambda
 
-DEFAULTS: dict[str, Any] = {"base_path": "", "root_path": "", "stage": "root_path", "text_media_types": ()}
+DEFAULTS: dict[str, Any] = {
+    "base_path": "",
+    "root_path": "",
+    "stage": "root_path",
+    "text_media_types": (),
+    "mode": "in-process",
+    "authorization_source": "",
+    "error_status_codes": frozenset(),
+}
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
     "BRIDGE_ROOT_PATH": "/v1/shop",
     "BRIDGE_STAGE": "strip",
     "BRIDGE_TEXT_MEDIA_TYPES": "application/x-ndjson, chemical/*",
+    "BRIDGE_MODE": "proxy",
+    "AWS_LWA_AUTHORIZATION_SOURCE": "X-Auth-Token",
+    "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
     "root_path": "/v1/shop",
     "stage": "strip",
     "text_media_types": ("application/x-ndjson", "chemical/*"),
+    "mode": "proxy",
+    "authorization_source": "x-auth-token",
+    "error_status_codes": frozenset({500, 502, 503, 504}),
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
     "root_path": "/mounted",
     "stage": "root_path",
     "text_media_types": ("application/cbor-diag",),
+    "mode": "in-process",
+    "authorization_source": "x-other",
+    "error_status_codes": frozenset({404}),
 }
+CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "authorization_source", "error_status_codes"]
+CODES = "error_status_codes (AWS_LWA_ERROR_STATUS_CODES)"
 
 
 def fields(settings: Settings) -> dict[str, Any]:
@@ -57,7 +76,7 @@ def test_an_argument_goes_over_the_environment_and_alone(name: str) -> None:
 
 
 @pytest.mark.usefixtures("environ")
-@pytest.mark.parametrize("name", ["base_path", "root_path", "text_media_types"])
+@pytest.mark.parametrize("name", CAN_BE_EMPTY)
 def test_an_empty_argument_goes_over_the_environment_too(name: str) -> None:
     assert fields(Settings(**{name: DEFAULTS[name]})) == FROM_ENVIRON | {name: DEFAULTS[name]}
 
@@ -108,6 +127,112 @@ def test_an_unknown_stage_mode_is_refused(value: Any) -> None:
     assert str(caught.value) == f"The setting stage (BRIDGE_STAGE) is {value!r}; expected 'root_path' or 'strip'."
 
 
+@pytest.mark.parametrize("value", ["Proxy", "in_process", "", "inprocess", None, True])
+def test_an_unknown_mode_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(mode=value)
+    assert str(caught.value) == f"The setting mode (BRIDGE_MODE) is {value!r}; expected 'in-process' or 'proxy'."
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("", ""),
+        (None, ""),
+        ("auth-token", "auth-token"),
+        ("X-Auth-Token", "x-auth-token"),
+        ("!#$%&'*+.^_`|~0", "!#$%&'*+.^_`|~0"),
+    ],
+)
+def test_the_source_of_authorization_is_a_header_name_in_lower_case(value: Any, kept: str) -> None:
+    assert Settings(authorization_source=value).authorization_source == kept
+
+
+@pytest.mark.parametrize(
+    "value", ["x auth", "x:auth", " x", "x\n", "x\0", "x-\u00e9", "x,y", "(x)", 5, b"x", ["x"], 0, False]
+)
+def test_a_source_of_authorization_that_is_no_header_name_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(authorization_source=value)
+    assert str(caught.value) == (
+        f"The setting authorization_source (AWS_LWA_AUTHORIZATION_SOURCE) is {value!r}; expected the name of a header."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        ("", set()),
+        ("  ", set()),
+        ((), set()),
+        ("500", {500}),
+        ("500,502", {500, 502}),
+        (" 500 ,\t502 ", {500, 502}),
+        ("502-504", {502, 503, 504}),
+        ("502 - 504", {502, 503, 504}),
+        ("500,502-504,503", {500, 502, 503, 504}),
+        ("404-404", {404}),
+        ("100-599", set(range(100, 600))),
+        (500, {500}),
+        ([500, 404], {500, 404}),
+        (["500-502", 404, "410"], {500, 501, 502, 404, 410}),
+        (range(500, 503), {500, 501, 502}),
+        (HTTPStatus.BAD_GATEWAY, {502}),
+        ({HTTPStatus.NOT_FOUND}, {404}),
+        ((code for code in (500, 501)), {500, 501}),
+    ],
+)
+def test_status_codes_are_a_list_of_codes_and_ranges(value: Any, codes: set[int]) -> None:
+    assert Settings(error_status_codes=value).error_status_codes == codes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "5xx",
+        "abc",
+        "-",
+        ",",
+        "500,",
+        ",500",
+        "500,,502",
+        "500;502",
+        "500 502",
+        "500-",
+        "-500",
+        "504-502",
+        "500-502-504",
+        "99",
+        "600",
+        "599-600",
+        "0500",
+        "+500",
+        "500.0",
+        "5\n00",
+        "\u0665\u0660\u0660",
+        "1" * 5000,
+        0,
+        -500,
+        1000,
+        500.0,
+        True,
+        None,
+        b"500",
+        [500, "abc"],
+        [[500]],
+        [""],
+        object,
+    ],
+)
+def test_status_codes_that_make_no_sense_are_refused_all_together(value: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(error_status_codes=value)
+    assert str(caught.value) == (
+        f"The setting {CODES} is {value!r}; expected a list of status codes and ranges from 100 to 599, "
+        "such as '404,500-599'."
+    )
+
+
 @pytest.mark.parametrize(
     "value", ["text/*", "application/x-ndjson", "*/*+toml", "application/*+yaml", "application/vnd.a.b+json"]
 )
@@ -155,6 +280,10 @@ def test_media_types_that_are_no_sequence_are_refused(value: Any) -> None:
         ("BRIDGE_STAGE", "STRIP", "'STRIP'"),
         ("BRIDGE_STAGE", "", "''"),
         ("BRIDGE_TEXT_MEDIA_TYPES", "text/plain, text", "'text'"),
+        ("BRIDGE_MODE", "Proxy", "'Proxy'"),
+        ("BRIDGE_MODE", "", "''"),
+        ("AWS_LWA_AUTHORIZATION_SOURCE", "x auth", "'x auth'"),
+        ("AWS_LWA_ERROR_STATUS_CODES", "5xx", "'5xx'"),
     ],
 )
 def test_a_value_of_the_environment_that_makes_no_sense_is_refused_by_its_variable(
@@ -214,21 +343,9 @@ def test_settings_take_keywords_only_and_none_but_their_own() -> None:
 
 def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
-        "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=())"
+        "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
+        "authorization_source='', error_status_codes=frozenset())"
     )
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, False),
-        ({"AWS_LAMBDA_RUNTIME_API": ""}, False),
-        ({"AWS_LAMBDA_FUNCTION_NAME": "shop"}, False),
-        ({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}, True),
-    ],
-)
-def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], expected: bool) -> None:
-    assert in_lambda(environ) is expected
 
 
 @pytest.mark.parametrize(("value", "kind"), [({"stage": "strip"}, "dict"), ("strip", "str"), (Settings, "type")])

@@ -171,3 +171,37 @@ def test_importing_the_package_imports_httpx_and_anyio_and_nothing_else(run_pyth
 @pytest.mark.parametrize("name", ["click", "mangum", "pytest", "rich", "starlette", "typer", "uvicorn"])
 def test_importing_the_package_imports_no_framework_no_server_and_no_command_line(run_python: Run, name: str) -> None:
     assert name not in loaded(run_python, "import bridge")
+
+
+# What only a socket needs: the packages that speak HTTP over one, and TLS.
+OF_A_SOCKET = {"bridge.proxy", "bridge.forwarding", "bridge.origin", "bridge.snapstart", "bridge.transports.socket"}
+OF_A_SOCKET |= {"httpcore", "httpcore2", "h11", "ssl", "subprocess"}
+
+# Older releases of httpx import some of them by themselves.
+NEW = """
+before = set(sys.modules)
+{code}
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def newly_imported(run_python: Run, code: str) -> set[str]:
+    """The modules that `code` imports where httpx and anyio, with the backend of asyncio, are there already."""
+    first = f"import asyncio, anyio, anyio._backends._asyncio, {httpx.__name__}, sys"
+    done = run_python(first + NEW.format(code=code))
+    assert (done.returncode, done.stderr) == (0, "")
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_that_a_socket_needs(run_python: Run) -> None:
+    assert newly_imported(run_python, "import bridge") & OF_A_SOCKET == set()
+
+
+def test_a_handler_of_an_application_needs_nothing_that_a_socket_needs(run_python: Run) -> None:
+    code = "import bridge\nbridge.Bridge(lambda scope, receive, send: None, lifespan='off').close()"
+    assert newly_imported(run_python, code) & OF_A_SOCKET == set()
+
+
+def test_asking_for_the_proxy_imports_what_a_socket_needs(run_python: Run) -> None:
+    modules = newly_imported(run_python, "from bridge import Proxy")
+    assert {"bridge.proxy", "bridge.forwarding", "bridge.origin", "bridge.transports.socket"} <= modules

@@ -1,0 +1,112 @@
+"""What is read of the environment besides the settings: what Lambda says, and names that mean nothing here."""
+
+import os
+from typing import Any
+
+import pytest
+
+from bridge import Settings, settings
+from bridge.origin import OriginSettings
+from bridge.settings import (
+    child_environment,
+    handler_module,
+    in_lambda,
+    initialization_type,
+    trace_id,
+    unknown_variables,
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, False),
+        ({"AWS_LAMBDA_RUNTIME_API": ""}, False),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "shop"}, False),
+        ({"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}, True),
+    ],
+)
+def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], expected: bool) -> None:
+    assert in_lambda(environ) is expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ""),
+        ({"AWS_LAMBDA_INITIALIZATION_TYPE": ""}, ""),
+        ({"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}, "snap-start"),
+    ],
+)
+def test_the_initialization_type_is_lambdas_own_word(environ: dict[str, str], expected: str) -> None:
+    assert initialization_type(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"), [({}, ""), ({"_X_AMZN_TRACE_ID": "Root=1-a;Sampled=0"}, "Root=1-a;Sampled=0")]
+)
+def test_the_trace_id_is_that_of_the_invocation(environ: dict[str, str], expected: str) -> None:
+    assert trace_id(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("handler", "module"),
+    [
+        (None, ""),
+        ("", ""),
+        ("handler", ""),
+        ("main.handler", "main"),
+        ("shop.web.handler", "shop.web"),
+        ("shop/web.handler", "shop.web"),
+        ("shop/web/main.handler", "shop.web.main"),
+    ],
+)
+def test_the_module_of_the_handler_is_named_as_lambda_imports_it(handler: str | None, module: str) -> None:
+    assert handler_module({} if handler is None else {"_HANDLER": handler}) == module
+
+
+def test_a_child_gets_every_variable_but_the_one_that_makes_it_a_lambda_runtime() -> None:
+    environ = {
+        "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+        "AWS_LAMBDA_FUNCTION_NAME": "shop",
+        "PATH": "/bin",
+        "EMPTY": "",
+    }
+    assert child_environment(environ) == {"AWS_LAMBDA_FUNCTION_NAME": "shop", "PATH": "/bin", "EMPTY": ""}
+    assert not in_lambda(child_environment(environ))
+    assert "AWS_LAMBDA_RUNTIME_API" in environ
+
+
+def test_the_variables_that_nothing_here_reads_are_found_and_sorted() -> None:
+    environ = dict.fromkeys(
+        [
+            "AWS_LWA_PROT",
+            "AWS_LWA_INVOKE_MODE",
+            "AWS_LWA_",
+            "AWS_LWA_PORT",
+            "aws_lwa_port",
+            "AWS_LAMBDA_X",
+            "PORT",
+            "BRIDGE_X",
+        ],
+        "x",
+    )
+    assert unknown_variables(environ) == ["AWS_LWA_", "AWS_LWA_INVOKE_MODE", "AWS_LWA_PROT"]
+
+
+def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is read but not known would warn of itself; one that is known but not read would be silent."""
+    read: list[str] = []
+
+    class Environ(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            read.append(name)
+            return default
+
+    monkeypatch.setattr(os, "environ", Environ())
+    Settings()
+    OriginSettings()
+    lambda_web_adapters = {name for name in read if name.startswith("AWS_LWA_")}
+    assert unknown_variables(dict.fromkeys(lambda_web_adapters, "")) == []
+    known = {f"AWS_LWA_{name}" for name in settings._KNOWN.split()}
+    assert known == lambda_web_adapters
