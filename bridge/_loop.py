@@ -209,10 +209,12 @@ class OwnLoop:
             then, self._interruption = self._interruption, None
             then()
 
-    def close(self, before: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+    def close(self, before: Callable[[], Coroutine[Any, Any, None]] | None = None, *, makes_loop: bool = False) -> None:
         """Refuse new calls, wait for those of other threads, run `before()`, cancel what else runs, close the loop.
 
-        Idempotent. Raises what `before()` raised, with the loop closed all the same.
+        `makes_loop`: run `before()` even if there is no loop yet. Idempotent.
+
+        Raises what `before()` raised, with the loop closed all the same.
         """
         me = threading.get_ident()
         with self._waiting:
@@ -224,6 +226,8 @@ class OwnLoop:
             finally:
                 self._waiters -= 1
         try:
+            if makes_loop:
+                self._loop = self._loop or self._new_loop()
             self._close(before)
         finally:
             self._leave()

@@ -19,7 +19,7 @@ from bridge._tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import FrameType
 
     from bridge._types import Lifespan
@@ -152,7 +152,7 @@ class Environment:
             await lifespan.shutdown()
 
     def close(self) -> None:
-        """Run the shutdown, if the startup ran on the own loop, and close that loop. Idempotent.
+        """Run the shutdown, if that can be run on the own loop, and close that loop. Idempotent.
 
         Raises ShutdownFailed, and RunningLoopError inside a running event loop.
         """
@@ -161,8 +161,20 @@ class Environment:
         if in_async_code():
             raise RunningLoopError("handler.close()", "async with handler")
         self._closed = True
-        self.loop.close(self._shutdown_on_own_loop)
+        # What belongs to no loop, as a web server does, is shut down even if the own loop was never made.
+        is_anywhere = self.lifespan is not None and self.lifespan.is_here
+        self.loop.close(self._shutdown_on_own_loop, makes_loop=is_anywhere)
 
     async def _shutdown_on_own_loop(self) -> None:
-        if self._is_on_own_loop:
+        if self._is_on_own_loop or (self.lifespan is not None and self.lifespan.is_here):
             await self._shutdown()
+
+    def run_around_snapshot(self, step: Callable[[], Awaitable[None]]) -> None:
+        """For the hooks of Lambda's runtime, which calls them from synchronous code. After close() nothing is left."""
+        if not self._closed:
+            self.loop.run(self._started_and(step))
+
+    async def _started_and(self, step: Callable[[], Awaitable[None]]) -> None:
+        if self.lifespan is None or self.lifespan.is_lost:  # the handler was made inside an event loop
+            await self.start()
+        await step()

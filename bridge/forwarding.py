@@ -23,6 +23,7 @@ from bridge.errors import (
 from bridge.origin import HookGuard, Origin
 from bridge.settings import initialization_type
 from bridge.snapstart import RestoreWatch
+from bridge.sources._path import quoted
 from bridge.transports.socket import ConnectionPolicy, SocketTransport
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ class _Limits:
         if self._scope.cancelled_caught:
             raise OriginTimeout(f"{self._what} had no answer in time: the invocation's deadline is near.") from None
         if isinstance(exc, httpx.HTTPError):
-            await self._origin.check_after_failure()
+            if not isinstance(exc, httpx.LocalProtocolError):
+                with anyio.CancelScope(deadline=self._deadline):
+                    await self._origin.check_after_failure()
             raise self._named(exc) from exc
 
     def _named(self, exc: httpx.HTTPError) -> Exception:
@@ -194,7 +197,7 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     off and goes into x-forwarded-prefix. Clients' copies of these headers are dropped.
     """
     scope = request.extensions.get("asgi") or {}
-    prefix = (scope.get("root_path") or "").encode("utf-8")
+    prefix = quoted(scope.get("root_path") or "")
     pairs = without_context_headers(header_pairs(request))
     target = _target(request)
     if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):

@@ -71,8 +71,8 @@ class Handler:
             return
         from bridge.snapstart import register_hooks
 
-        loop = self._environment.loop
-        register_hooks(before_snapshot=lambda: loop.run(before()), after_restore=lambda: loop.run(after()))
+        run = self._environment.run_around_snapshot
+        register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.

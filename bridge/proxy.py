@@ -85,7 +85,8 @@ def _given(**arguments: Any) -> dict[str, Any]:
 
 def _address(url: str | None, host: str | None, port: int | None, uds: str | None) -> dict[str, Any]:
     """One address out of three ways to say it."""
-    ways = [way for way, is_given in (("url", url), ("host and port", host or port), ("uds", uds)) if is_given]
+    given = {"url": url, "host and port": port if host is None else host, "uds": uds}
+    ways = [way for way, value in given.items() if value is not None]
     if len(ways) > 1:
         raise ConfigurationError(f"Expected one address for the web server, but got {' as well as '.join(ways)}.")
     if url is not None:

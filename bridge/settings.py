@@ -173,7 +173,7 @@ def _prefix(name: str, value: object) -> str:
 
 
 def _header_name(value: object) -> str:
-    if not value:
+    if value is None or value == "":
         return ""
     if isinstance(value, str) and re.fullmatch(_TOKEN, value):
         return value.lower()
@@ -211,4 +211,8 @@ def status_codes(name: str, value: object) -> frozenset[int]:
 
 def refusal(name: str, value: object, accepted: str) -> ConfigurationError:
     """The error for a setting that makes no sense."""
-    return ConfigurationError(f"The setting {name} is {value!r}; expected {accepted}.")
+    try:
+        shown = repr(value)
+    except ValueError:  # a number of more digits than Python shows
+        shown = f"of type {type(value).__name__}"
+    return ConfigurationError(f"The setting {name} is {shown}; expected {accepted}.")

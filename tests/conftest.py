@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 
 Event = dict[str, Any]
 
+_MORE_NAMES = {"ASYNC_INIT", "HOST", "PORT", "REMOVE_BASE_PATH", "_HANDLER", "_X_AMZN_TRACE_ID"}
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
@@ -54,7 +56,7 @@ def _no_hang(time_limit: int) -> Iterator[None]:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have variables set that the package reads."""
     for name in list(os.environ):
-        if name.startswith(("AWS_LAMBDA_", "AWS_LWA_", "BRIDGE_")) or name == "REMOVE_BASE_PATH":
+        if name.startswith(("AWS_LAMBDA_", "AWS_LWA_", "BRIDGE_", "READINESS_CHECK_")) or name in _MORE_NAMES:
             monkeypatch.delenv(name)
 
 

@@ -26,6 +26,9 @@ logger = logging.getLogger("bridge")
 STOP_GRACE = 5.0
 STOP_PAUSE = 0.01
 
+# How long an earlier server, which may just be ending, can hold the address, in seconds.
+PORT_GRACE = 1.0
+
 # How long to wait, in seconds, for the word that the server has ended, when a request to it has failed: a connection
 # breaks a moment before the process behind it is gone.
 EXIT_NOTICE = 0.25
@@ -46,10 +49,11 @@ class Origin:
     async def startup(self) -> None:
         """Start it, and wait until it is ready. Raises OriginNotStarted, with the server ended."""
         if self._process is not None:
+            await self._check_free()
             self._process.start()
         self._in_startup, self._was_ready, self._ready_after = True, False, -1
         try:
-            await self._wait(self.settings.init_limit)
+            await self._wait(self.settings.startup_limit)
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:
                 await self.shutdown()
@@ -60,6 +64,17 @@ class Origin:
             raise
         finally:
             self._in_startup = False
+
+    async def _check_free(self) -> None:
+        """Somebody else's server must not be taken for ours. Raises OriginNotStarted."""
+        with anyio.move_on_after(PORT_GRACE):
+            while await self._readiness.is_anybody_there():  # noqa: ASYNC110
+                await anyio.sleep(STOP_PAUSE)
+            return
+        raise OriginNotStarted(
+            f"Something else listens at {self.settings.address} already, so the web server cannot be started there: "
+            "end it, or take another port with AWS_LWA_PORT."
+        )
 
     async def ready(self) -> None:
         """At once, if the server is ready; else wait, for as long as the caller does. Raises OriginLost."""
@@ -108,9 +123,10 @@ class Origin:
         process = self._process
         if process is None or not process.terminate():
             return
-        with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(STOP_GRACE):
+        try:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_GRACE):
                 # No thread waits here: none can be started any more when this runs at the interpreter's end.
                 while not process.has_ended:  # noqa: ASYNC110
                     await anyio.sleep(STOP_PAUSE)
+        finally:  # asyncio's own task.cancel() knows no shield
             process.kill()

@@ -35,11 +35,21 @@ def parse_url(url: str) -> Address:
         raise refusal("url", url, accepted)
     if url.startswith("unix:/"):
         return Address("localhost", 0, "/" + url.removeprefix("unix:").lstrip("/"))
+    if not url.isprintable() or url != url.strip():  # urlsplit() drops what is not
+        raise refusal("url", url, accepted)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, 80 if parts.port is None else parts.port
     except ValueError:
         raise refusal("url", url, accepted) from None
-    if parts.scheme != "http" or not host or not port or parts.path not in ("", "/") or parts.query or "@" in url:
+    if (
+        parts.scheme != "http"
+        or not host
+        or not port
+        or parts.path not in ("", "/")
+        or parts.query
+        or "@" in url
+        or "#" in url
+    ):
         raise refusal("url", url, accepted)
     return Address(host, port)

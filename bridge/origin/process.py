@@ -1,6 +1,6 @@
 """The web server as a child process: started, watched, started again once, stopped.
 
-Two threads watch it and no event loop does: a handler's loop rests between invocations, and a process ends whenever it
+A thread watches it and no event loop does: a handler's loop rests between invocations, and a process ends whenever it
 likes.
 """
 
@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 
 from bridge.errors import OriginLost, OriginNotStarted
@@ -27,18 +28,25 @@ logger = logging.getLogger("bridge")
 LAST_LINES = 30
 MAX_LINE = 1000
 
+# A line that does not end is passed on in pieces of so many bytes.
+_MAX_PIECE = 65536
+
 # How long a server may take to end, in seconds, when this process ends and nobody has closed the handler.
 _EXIT_GRACE = 1.0
 
-# How long to wait for the rest of stderr, in seconds, once the process has ended: its children may hold it open.
+# How long to wait for the rest of stderr, in seconds, once the process has ended: something of it may hold it open.
 _STDERR_GRACE = 0.5
+
+# prctl(2): what the kernel sends to a child when the thread that started it is gone.
+_PR_SET_PDEATHSIG = 1
 
 
 class OriginProcess:
     """One web server. After its first unwanted exit it is started again; after the second one it is lost.
 
     `command`: the program and its arguments; no shell. `env`: all of its environment variables. stdout is this
-    process's own; stderr is passed on, line by line.
+    process's own; stderr is passed on, line by line. On Linux the server does not outlive this process, however that
+    ends: an orphan would hold the port of the next environment's server.
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str]) -> None:
@@ -46,7 +54,6 @@ class OriginProcess:
         self._env = dict(env)
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._stopping = False
         self._restarts_left = 0  # none before it was ready for the first time: then its exit is a failed startup
         # What happened, for whoever waits or sends a request: written by the watching thread, read by all.
@@ -60,75 +67,73 @@ class OriginProcess:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
+        process = self._process
+        return None if process is None else process.pid
 
     def start(self) -> None:
         """Start it. Raises OriginNotStarted if there is no such program."""
         self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
-        self._spawn()
+        started: Future[None] = Future()
+        # The thread that starts the server lives as long as the server: the kernel asks about that thread.
+        threading.Thread(target=self._live, args=(started,), name="bridge origin", daemon=True).start()
+        started.result()
         atexit.register(self._end_with, os.getpid())
 
+    def _live(self, started: Future[None]) -> None:
+        """Start the server and watch it, and the one that takes its place."""
+        try:
+            process, stderr = self._spawn()
+        except Exception as exc:
+            started.set_exception(exc)
+            return
+        started.set_result(None)
+        while self._goes_on(process, process.wait(), stderr):
+            try:
+                process, stderr = self._spawn()
+            except OriginNotStarted as exc:
+                logger.error("%s", exc)
+                self.is_lost = True
+                return
+
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], _Stderr]:
+        try:
+            with self._guard:
+                if self._stopping:
+                    raise OriginNotStarted("The web server was stopped before it was started.")
+                process = self._process = subprocess.Popen(
+                    self.command,
+                    env=self._env,
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # Ctrl-C is for us: we tell it to stop, and all that it has started
+                    preexec_fn=_die_with_parent(),
+                )
+        except (OSError, ValueError, subprocess.SubprocessError) as exc:
+            raise OriginNotStarted(f"The web server could not be started: {exc}. Its command: {self.command}") from exc
+        return process, _Stderr(process)
+
+    def _goes_on(self, process: subprocess.Popen[bytes], status: int, stderr: _Stderr) -> bool:
+        """What to do about its end. Whether it is to be started again."""
+        _kill_group(process)  # what it leaves behind may hold its port, and its stderr
+        stderr.join()
+        with self._guard:
+            if self._stopping or process is not self._process:
+                return False
+            self.report = f"{self.name} {_status(status)}.{stderr.last_words()}"
+            self.is_lost = self._restarts_left == 0
+            self._restarts_left -= 1
+            self.exits += 1
+        what = "The web server ended" if self.is_lost else "The web server ended, and is started again, this once"
+        logger.error("%s: %s", what, self.report)
+        return not self.is_lost
+
     def _end_with(self, pid: int) -> None:
-        """Nobody closed the handler: without this the server would outlive the process. Not for a forked child."""
+        """Nobody closed the handler: the server ends with this process all the same, but not with a forked child."""
         process = self._process
         if os.getpid() == pid and process is not None and self.terminate():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_EXIT_GRACE)
             self.kill()
-
-    def _spawn(self) -> None:
-        self._last_lines.clear()
-        try:
-            process = subprocess.Popen(
-                self.command,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for us: we tell it to stop, and all that it has started
-            )
-        except (OSError, ValueError) as exc:
-            raise OriginNotStarted(f"The web server could not be started: {exc}. Its command: {self.command}") from exc
-        self._process = process
-        pump = threading.Thread(target=self._pump, args=(process,), name="bridge origin stderr", daemon=True)
-        watch = threading.Thread(target=self._watch, args=(process, pump), name="bridge origin", daemon=True)
-        pump.start()
-        watch.start()
-
-    def _pump(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass stderr on as it comes, and remember the end of it."""
-        assert process.stderr is not None
-        with process.stderr as lines:
-            for line in lines:
-                text = line.decode("utf-8", "replace")
-                self._last_lines.append(text.rstrip("\r\n")[:MAX_LINE])
-                with suppress(OSError, ValueError):  # our own stderr may be closed
-                    sys.stderr.write(text)
-                    sys.stderr.flush()
-
-    def _watch(self, process: subprocess.Popen[bytes], pump: threading.Thread) -> None:
-        status = process.wait()
-        pump.join(_STDERR_GRACE)
-        with self._guard:
-            if self._stopping or process is not self._process:
-                return
-            self.report = self._describe(status)
-            self.is_lost = self._restarts_left == 0
-            self.exits += 1
-            if self.is_lost:
-                logger.error("The web server ended: %s", self.report)
-                return
-            self._restarts_left -= 1
-            logger.error("The web server ended, and is started again, this once: %s", self.report)
-            try:
-                self._spawn()
-            except OriginNotStarted as exc:
-                self.is_lost = True
-                logger.error("%s", exc)
-
-    def _describe(self, status: int) -> str:
-        lines = "".join(f"\n    {line}" for line in self._last_lines)
-        said = f" Its last lines on stderr:{lines}" if lines else " It said nothing on stderr."
-        return f"{self.name} {_status(status)}.{said}"
 
     def was_ready(self) -> None:
         """From now on its exit is no failed startup: it is started again, once."""
@@ -137,15 +142,16 @@ class OriginProcess:
                 self._restarts_left = 1
 
     def check(self) -> None:
-        """Raises OriginLost once it has ended for the second time."""
+        """Raises OriginLost once it has ended for good."""
         if self.is_lost:
-            raise OriginLost(f"The web server ended once more, so this environment ends too: {self.report}")
+            when = "once more" if self.exits > 1 else "before it was ready"
+            raise OriginLost(f"The web server ended {when}, so this environment ends too: {self.report}")
 
     def terminate(self) -> bool:
         """Tell it to stop. Whether there is anything to stop."""
         with self._guard:
             self._stopping = True
-        process = self._process
+            process = self._process
         if process is None:
             return False
         if process.poll() is None:
@@ -155,18 +161,49 @@ class OriginProcess:
 
     @property
     def has_ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+        process = self._process
+        return process is None or process.poll() is not None
 
     def kill(self) -> None:
         """End it now, and all that it has started. Idempotent."""
         atexit.unregister(self._end_with)
-        process, self._process = self._process, None
+        with self._guard:
+            self._stopping = True
+            process, self._process = self._process, None
         if process is None:
             return
         if process.poll() is None:
             logger.warning("The web server did not stop when it was told to: it is killed.")
         _kill_group(process)
         process.wait()
+
+
+class _Stderr:
+    """Passes a process's stderr on as it comes, in a thread of its own, and remembers the end of it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._thread = threading.Thread(target=self._pump, name="bridge origin stderr", daemon=True)
+        self._thread.start()
+
+    def _pump(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            while piece := stream.readline(_MAX_PIECE):
+                text = piece.decode("utf-8", "replace")
+                self._lines.append(text.rstrip("\r\n")[:MAX_LINE])
+                # Our own stderr may be None, closed, or anybody's object; the server must not wait for a reader.
+                with suppress(Exception):
+                    sys.stderr.write(text)
+                    sys.stderr.flush()
+
+    def join(self) -> None:
+        self._thread.join(_STDERR_GRACE)
+
+    def last_words(self) -> str:
+        lines = "".join(f"\n    {line}" for line in list(self._lines))
+        return f" Its last lines on stderr:{lines}" if lines else " It said nothing on stderr."
 
 
 def _status(status: int) -> str:
@@ -186,3 +223,13 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What a child does before it becomes the server; None where the kernel offers no such thing."""
+    if not sys.platform.startswith("linux"):
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing may be imported or looked up
+    return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -62,11 +62,21 @@ class Readiness:
                     await self._ready()
             except TimeoutError:
                 failure = OriginNotStarted(self._diagnosis(limit))
-            except (Exception, SystemExit) as exc:  # out of the task group, which would wrap it
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as exc:  # raised behind the task group, which would wrap it
                 failure = exc
             group.cancel_scope.cancel()
         if failure is not None:
             raise failure from failure.__cause__
+
+    async def is_anybody_there(self) -> bool:
+        """Whether there is a connection at all."""
+        try:
+            await self._probe.check_connection()
+        except httpx.HTTPError:
+            return False
+        return True
 
     async def _ready(self) -> None:
         pause = FIRST_PAUSE

@@ -6,6 +6,8 @@ https://github.com/aws/aws-lambda-web-adapter
 from __future__ import annotations
 
 import math
+import re
+import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +24,9 @@ POOL_IDLE_TIMEOUT = 4.0
 # or managed instances has 130 s at least. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_LIMIT = 9.8
 LONG_INIT_LIMIT = 130.0
+
+# Labels with dots between them: a name, or an IPv4 address.
+_HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 
 _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
 
@@ -92,6 +97,11 @@ class OriginSettings:
         return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
 
     @property
+    def startup_limit(self) -> float:
+        """The same, but for async init, which ends with the init phase at the latest."""
+        return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
+
+    @property
     def waits_in_first_request(self) -> bool:
         return self.async_init and not _has_long_init()
 
@@ -101,9 +111,17 @@ def _has_long_init() -> bool:
 
 
 def _host(name: str, value: object) -> str:
-    if isinstance(value, str) and value and not any(char.isspace() or char in "/?#@[]" for char in value):
+    if isinstance(value, str) and (re.fullmatch(_HOST, value, re.ASCII) or _is_ipv6(value)):
         return value
     raise refusal(name, value, "a host name or an IP address, without brackets and port")
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, value)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _port(name: str, value: object) -> int:
@@ -132,7 +150,7 @@ def _hook_path(name: str, value: object) -> str:
     if value in ("", None):
         return ""
     path = _path(name, value)
-    if "?" in path or canonical_path(path) in ("/", "%"):
+    if "?" in path or canonical_path(path) in ("/", "/%"):
         raise refusal(name, value, "a path of its own, without a query, such as '/hooks/restored'")
     return path
 
@@ -153,8 +171,8 @@ def _flag(name: str, value: object) -> bool:
 
 def _seconds(name: str, value: object) -> float:
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (OverflowError, ValueError):
         seconds = math.nan
     if not math.isfinite(seconds):
         raise refusal(name, value, "a number of seconds")
@@ -183,14 +201,19 @@ def _uds(name: str, value: object) -> str:
     if value in ("", None):
         return ""
     # The kernel's sockaddr_un has room for 107 bytes on Linux, 103 on macOS.
-    if isinstance(value, str) and value.startswith("/") and len(value.encode()) <= 103 and "\0" not in value:
+    if (
+        isinstance(value, str)
+        and value.startswith("/")
+        and len(value.encode("utf-8", "surrogatepass")) <= 103
+        and value.isprintable()
+    ):
         return value
     raise refusal(name, value, "the absolute path of a socket, of 103 bytes at most")
 
 
 _CHECKS: dict[str, tuple[str, Any]] = {
     "host": ("AWS_LWA_HOST", _host),
-    "port": ("AWS_LWA_PORT", _port),
+    "port": ("AWS_LWA_PORT or PORT", _port),
     "uds": ("BRIDGE_UDS", _uds),
     "readiness_protocol": ("AWS_LWA_READINESS_CHECK_PROTOCOL", _protocol),
     "readiness_port": ("AWS_LWA_READINESS_CHECK_PORT", _port_or_none),

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from bridge._httpx import httpcore
 
@@ -32,6 +33,9 @@ _BACKLOG_PAUSE = 0.005
 EARLY_ANSWER_GRACE = 1.0
 
 _EARLY_BYTES = 65536
+
+# How many times in a row a connection may be read without waiting. Then others have their turn, and a deadline too.
+MAX_READS = 16
 
 # Before anyio 4.7 there were other names.
 _WAITABLE = getattr(anyio, "wait_readable", None)
@@ -67,6 +71,7 @@ class SocketStream:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._attempt: Attempt | None = None
+        self._without_wait = 0  # reads in a row
         self._early: list[bytes] = []  # what was received while a request was being sent
         self._head: bytes | None = b""  # what came of the response's head; None once it has ended
         self.head_length: int | None = None  # of the response, once its head has ended; None if that was not found
@@ -83,11 +88,16 @@ class SocketStream:
 
     async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
-            return self._socket.recv(max_bytes)
+            data = self._socket.recv(max_bytes)
         except BlockingIOError:
+            self._without_wait = 0
             return await self._receive_later(max_bytes, timeout)
         except OSError as exc:
             raise httpcore().ReadError(str(exc)) from exc
+        self._without_wait += 1
+        if self._without_wait % MAX_READS == 0:
+            await anyio.lowlevel.checkpoint()
+        return data
 
     async def _receive_later(self, max_bytes: int, timeout: float | None) -> bytes:
         try:

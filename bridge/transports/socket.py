@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpcore, httpx
 from bridge._messages import CompleteResponse, header_pairs
+from bridge._tasks import LoopReference
 from bridge.transports._network import CURRENT_ATTEMPT, Attempt, Network
 from bridge.transports._wire import request_headers, response_headers, response_length
 
@@ -62,9 +63,10 @@ class SocketTransport:
         self._policy = policy
         self._uds = uds
         self._single = _Pool(uds=uds, idle_timeout=0)
-        self._pool: _Pool | None = None
-        # The pool of the time before a restore. Nobody knows what its sockets lead to: they are closed at the end.
-        self._dropped: _Pool | None = None
+        # One for each event loop, because httpcore's locks are a loop's own; a handler has one loop, mostly.
+        self._pools: list[tuple[LoopReference, _Pool]] = []
+        # The pools of the time before a restore. Nobody knows what their sockets lead to: they are closed at the end.
+        self._dropped: list[_Pool] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head has arrived."""
@@ -112,30 +114,38 @@ class SocketTransport:
     async def _exchange(self, wire: _WireRequest) -> tuple[httpx.Response, Attempt]:
         """The response, and what is known of the connection it comes from."""
         if not self._policy.may_reuse():
-            self._drop_pool()
+            if self._pools:
+                self._drop_pools()
             return await _attempt(self._single, wire, Attempt())
-        if self._pool is None:
-            self._pool = _Pool(uds=self._uds, idle_timeout=self._policy.idle_timeout)
+        pool = next((pool for loop, pool in self._pools if loop.is_here), None) or await self._new_pool()
         attempt = Attempt()
         try:
-            return await _attempt(self._pool, wire, attempt)
+            return await _attempt(pool, wire, attempt)
         except (httpx.NetworkError, httpx.RemoteProtocolError) as exc:
             if not _may_repeat(attempt, wire):
                 raise
             logger.debug("Repeating %s on a new connection: the used one failed: %r", wire.method, exc)
         return await _attempt(self._single, wire, Attempt())
 
-    def _drop_pool(self) -> None:
-        if self._pool is not None:
-            self._dropped, self._pool = self._pool, None
+    async def _new_pool(self) -> _Pool:
+        """For a loop that has none yet. What loops have left behind that are over is closed."""
+        pool = _Pool(uds=self._uds, idle_timeout=self._policy.idle_timeout)
+        over = [entry for entry in self._pools if entry[0].is_over]
+        self._pools = [*(entry for entry in self._pools if entry not in over), (LoopReference(), pool)]
+        for _, left in over:
+            await left.aclose()
+        return pool
+
+    def _drop_pools(self) -> None:
+        self._dropped += [pool for _, pool in self._pools]
+        self._pools = []
 
     async def aclose(self) -> None:
         """Close the idle connections. Requests after that open new ones."""
-        pools = (self._pool, self._dropped)
-        self._pool = self._dropped = None
+        self._drop_pools()
+        pools, self._dropped = self._dropped, []
         for pool in pools:
-            if pool is not None:
-                await pool.aclose()
+            await pool.aclose()
 
 
 def _may_repeat(attempt: Attempt, wire: _WireRequest) -> bool:
