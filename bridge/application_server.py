@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import asyncio
+import importlib.machinery
+import importlib.util
 import json
-import runpy
+import logging
+import os
+import signal
 import sys
 import time
+import traceback
+import types
 from base64 import b64encode
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,18 +24,27 @@ if TYPE_CHECKING:
 
 __all__ = ["ScopedApplication", "main"]
 
+logger = logging.getLogger("bridge")
+
 
 def main(task: dict[str, Any]) -> None:
     """Find the application and serve it until SIGTERM. `task`: what `bridge.remote` says about it."""
     import uvicorn
 
+    if task["logs"]:
+        _log_as_the_runtime_does()
     app = _find(task)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # uvicorn shuts down and then sends itself the signal once more: this way the exit is an orderly one.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
-        ScopedApplication(app),
+        ScopedApplication(app, required=task["lifespan"] == "on"),
         uds=task["uds"],
         lifespan=task["lifespan"],
         http="h11",  # takes every method, as the handler does in process
         ws="none",
+        workers=1,  # whatever WEB_CONCURRENCY says
+        log_config=None,  # the application's own
         log_level="warning",
         access_log=False,
         # The answer is to be the application's own.
@@ -39,11 +54,20 @@ def main(task: dict[str, Any]) -> None:
     )
 
 
+def _log_as_the_runtime_does() -> None:
+    """Lambda's runtime gives the root logger a handler before it imports anything, and modules rely on that."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(message)s", "%Y-%m-%dT%H:%M:%S")
+    )
+    logging.getLogger().addHandler(handler)
+
+
 def _find(task: dict[str, Any]) -> ASGIApp:
     """Import what made the Bridge, as it was imported there, and take the application of the Bridge made there."""
     wanted = Wanted.here = Wanted(task["file"], task["number"])
     if task["script"] is not None:
-        runpy.run_path(task["script"], run_name="__bridge_main__")
+        _import_program(**task["script"])
     else:
         importlib.import_module(task["module"])
     if wanted.app is None:
@@ -55,21 +79,119 @@ def _find(task: dict[str, Any]) -> ASGIApp:
     return wanted.app
 
 
+def _import_program(name: str | None, file: str | None) -> None:
+    """The program under another name, so that what it does as a program is left out, as `multiprocessing` does it."""
+    spec = importlib.util.find_spec(name) if name else None
+    origin = spec.origin if spec is not None else file
+    if origin is None:
+        sys.exit("BRIDGE_MODE=proxy: expected the program that made this Bridge to be a file, but it is none.")
+    loader = importlib.machinery.SourceFileLoader(_PROGRAM_NAME, origin)
+    module = types.ModuleType(_PROGRAM_NAME)
+    module.__file__, module.__loader__ = origin, loader
+    module.__package__ = spec.parent if spec is not None else ""
+    if module.__package__:
+        importlib.import_module(module.__package__)
+    sys.modules[_PROGRAM_NAME] = sys.modules["__main__"] = module
+    loader.exec_module(module)
+
+
+_PROGRAM_NAME = "__bridge_main__"
+
+# What the handler answers in process when the application fails.
+_FAILED_BODY = b"Internal Server Error"
+_FAILED = {
+    "type": "http.response.start",
+    "status": 500,
+    "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(_FAILED_BODY))],
+}
+
+
 class ScopedApplication:
     """`app` with the scope that it has in process, which comes in front of the body."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, required: bool = False) -> None:
         self.app = app
+        self._required = required
+        self._has_lifespan = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """uvicorn takes an application that raises for one without a lifespan: not after it has called receive()."""
+        received = answered = False
+
+        async def receive_event() -> Message:
+            nonlocal received
+            received = True
+            return await receive()
+
+        async def send_event(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            self._has_lifespan = message["type"] == "lifespan.startup.complete" or self._has_lifespan
+            await send(message)
+
+        try:
+            await self.app(scope, receive_event, send_event)
+        except Exception:
+            if not received or answered:
+                raise
+            await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
             return
+        if (received or self._required) and not answered:
+            message = "The application returned from its lifespan without an answer to lifespan.startup."
+            await send({"type": "lifespan.startup.failed", "message": message})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = int(dict(scope["headers"])[SCOPE_HEADER])
         content = await _content(receive)
+        parts = json.loads(content[:length])
         body = content[length:]
-        scope.update(_scope(json.loads(content[:length]), body))
-        await self.app(scope, _Replay(body, receive), send)
+        scope.update(_scope(parts, body))
+        if not self._has_lifespan:
+            scope.pop("state", None)
+        _set_trace(parts["trace"])
+        state = "waiting"
+
+        async def send_message(message: Message) -> None:
+            nonlocal state
+            await send(message)
+            if message["type"] == "http.response.start":
+                state = "started"
+            elif not message.get("more_body", False):
+                state = "complete"
+
+        try:
+            await self.app(scope, _Replay(body, receive), send_message)
+        except (Exception, asyncio.CancelledError) as exc:
+            if state == "started" or _is_asked_for(exc):
+                raise  # uvicorn breaks the connection off
+            # It would also close the connection of a complete answer, just when the next request is on its way.
+            logger.exception("The application failed.")
+        else:
+            if state == "waiting":
+                logger.error("The application returned without a response.")
+        if state == "waiting":
+            await send(_FAILED)
+            await send({"type": "http.response.body", "body": _FAILED_BODY})
+
+
+def _is_asked_for(exc: BaseException) -> bool:
+    """Whether it is a cancellation that comes from outside the application."""
+    task = asyncio.current_task() if isinstance(exc, asyncio.CancelledError) else None
+    return task is not None and task.cancelling() > 0
+
+
+def _set_trace(value: str) -> None:
+    """Where X-Ray's libraries look for it."""
+    if value:
+        os.environ["_X_AMZN_TRACE_ID"] = value
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 async def _content(receive: Receive) -> bytes:
@@ -100,8 +222,9 @@ def _scope(parts: dict[str, Any], body: bytes) -> dict[str, Any]:
     """The entries of the scope in process, out of JSON."""
     scope: dict[str, Any] = parts["scope"]
     event = parts["event"]
-    if parts.get("has_body"):
-        event["body"] = b64encode(body).decode() if event.get("isBase64Encoded") else body.decode("utf-8", "replace")
+    form = parts.get("body")
+    if form is not None:
+        event["body"] = b64encode(body).decode() if form == "base64" else body.decode()
     scope["headers"] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in scope["headers"]]
     for name in ("raw_path", "query_string"):
         scope[name] = scope[name].encode("latin-1")
@@ -112,19 +235,21 @@ def _scope(parts: dict[str, Any], body: bytes) -> dict[str, Any]:
     return scope
 
 
-def _context(value: Any) -> Any:
-    """An object with what the Lambda context has, as far as JSON can carry it."""
-    if not isinstance(value, dict) or value.keys() != {"deadline", "attributes"}:
-        return value
-    attributes = dict(value["attributes"] or {})
-    identity, client_context = attributes.get("identity"), attributes.get("client_context")
-    if isinstance(identity, dict):
-        attributes["identity"] = SimpleNamespace(**identity)
-    if isinstance(client_context, dict):
-        client = client_context.get("client")
-        client_context["client"] = SimpleNamespace(**client) if isinstance(client, dict) else client
-        attributes["client_context"] = SimpleNamespace(**client_context)
-    deadline: float = value["deadline"]
-    return SimpleNamespace(
-        **attributes, get_remaining_time_in_millis=lambda: max(0, int(deadline - time.time() * 1000))
-    )
+def _context(text: str) -> Any:
+    """What stands for the Lambda context: its attributes, and the time that is left."""
+    parts = json.loads(text)
+    context, deadline = _from_portable(parts["value"]), parts["deadline"]
+    if deadline is not None and isinstance(context, SimpleNamespace):
+        context.get_remaining_time_in_millis = lambda: max(0, int(deadline - time.time() * 1000))
+    return context
+
+
+def _from_portable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _from_portable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        (inner,) = value
+        if isinstance(inner, list):
+            return [_from_portable(item) for item in inner]
+        return SimpleNamespace(**_from_portable(inner))
+    return value

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Forwarder", "for_web_server"]
 
 logger = logging.getLogger("bridge")
+
+T = TypeVar("T")
 
 # How long before the invocation's deadline the client is answered, in seconds: time to encode the answer and to post
 # it, before Lambda ends the environment.
@@ -76,8 +78,7 @@ class Forwarder:
         if self._guard.refuses(_target(request)):
             return _forbidden(request)
         async with _Limits(self.origin, request):
-            await self.origin.ready()
-            return await self.transport.handle_buffered_request(request)
+            return await self._send(self.transport.handle_buffered_request, request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head has arrived. Reading its body raises the same errors."""
@@ -86,10 +87,21 @@ class Forwarder:
             return _forbidden(request)
         limits = _Limits(self.origin, request)
         async with limits:
-            await self.origin.ready()
-            response = await self.transport.handle_async_request(request)
+            response = await self._send(self.transport.handle_async_request, request)
         response.stream = _LimitedBody(cast("httpx.AsyncByteStream", response.stream), limits)
         return response
+
+    async def _send(self, send: Callable[[httpx.Request], Awaitable[T]], request: httpx.Request) -> T:
+        """Send it to a server that is ready; once more to the next one, if there was none to connect to any more."""
+        await self.origin.ready()
+        try:
+            return await send(request)
+        except httpx.ConnectError:
+            await self.origin.check_after_failure()
+            if self.origin.is_ready:
+                raise
+        await self.origin.ready()
+        return await send(request)
 
     async def before_snapshot(self) -> None:
         """Raises SnapshotHookFailed."""
@@ -151,7 +163,7 @@ class _Limits:
         if self._scope.cancelled_caught:
             raise OriginTimeout(f"{self._what} had no answer in time: the invocation's deadline is near.") from None
         if isinstance(exc, httpx.HTTPError):
-            if not isinstance(exc, httpx.LocalProtocolError):
+            if not isinstance(exc, httpx.LocalProtocolError | httpx.ConnectError):
                 with anyio.CancelScope(deadline=self._deadline):
                     await self._origin.check_after_failure()
             raise self._named(exc) from exc

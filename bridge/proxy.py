@@ -10,7 +10,7 @@ from bridge.errors import ConfigurationError
 from bridge.forwarding import Forwarder, for_web_server
 from bridge.handler import Handler
 from bridge.origin import OriginProcess, OriginSettings, parse_url
-from bridge.settings import Settings, child_environment, unknown_variables
+from bridge.settings import Settings, child_environment, refusal, unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def _address(url: str | None, host: str | None, port: int | None, uds: str | Non
         address = parse_url(url)
         return {"host": address.host, "port": address.port or 80, "uds": address.uds or ""}
     if uds is not None:
+        if not uds:
+            raise refusal("uds", uds, "the absolute path of a socket")
         return {"host": "localhost", "port": 80, "uds": uds}
     if host is not None or port is not None:
         return _given(host=host, port=port, uds="")

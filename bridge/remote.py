@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
 import time
 import weakref
+from base64 import b64encode
 from collections import Counter
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +25,7 @@ from bridge._messages import EventRequest
 from bridge.errors import ConfigurationError
 from bridge.forwarding import Forwarder
 from bridge.origin import OriginProcess, OriginSettings
-from bridge.settings import child_environment, handler_module
+from bridge.settings import child_environment, handler_module, in_lambda, trace_id
 from bridge.transports import build_scope
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ SCOPE_HEADER = b"x-bridge-scope"
 
 # What the child runs. It takes over the path first, because that is where it finds this package.
 _PROGRAM = (
-    "import json, sys; task = json.loads(sys.argv[1]); sys.path[:] = task['path']; "
+    "import json, sys; task = json.loads(sys.argv[1]); sys.path[:] = task['path']; sys.argv[:] = task['argv']; "
     "from bridge.application_server import main; main(task)"
 )
 
@@ -76,7 +78,16 @@ def place_of(frame: FrameType | None) -> Place:
         raise ConfigurationError("BRIDGE_MODE=proxy: expected a module that makes this Bridge, but there is none.")
     file = frame.f_code.co_filename
     _made[file] += 1
-    return Place(frame.f_globals.get("__name__", ""), file, _made[file])
+    return Place(_importing(frame), file, _made[file])
+
+
+def _importing(frame: FrameType) -> str:
+    """The module whose import makes this Bridge: a function of another module may have been asked to make it."""
+    outer: FrameType | None = frame
+    while outer is not None and outer.f_code.co_name != "<module>":
+        outer = outer.f_back
+    name: str = (outer or frame).f_globals.get("__name__", "")
+    return name
 
 
 def offer(place: Place, app: ASGIApp) -> bool:
@@ -94,13 +105,39 @@ def forwarder_to_child(place: Place, lifespan: LifespanMode) -> Forwarder:
             "BRIDGE_MODE=proxy serves the application with uvicorn, which is not installed: add 'uvicorn', or "
             "'lambda-asgi-bridge[proxy]', to the function's requirements."
         )
-    folder = tempfile.mkdtemp(prefix="bridge-")  # open to this user alone
+    # Made when it is needed, by startup. Nobody guesses the name.
+    folder = os.path.join(tempfile.gettempdir(), f"bridge-{secrets.token_hex(8)}")
     settings = _settings(os.path.join(folder, "app.sock"))
-    command = [sys.executable, "-c", _PROGRAM, json.dumps(_task(place, lifespan, settings.uds))]
-    process = OriginProcess(command, env=child_environment())
-    forwarder = Forwarder(settings, process, prepare=with_scope)
-    weakref.finalize(forwarder, shutil.rmtree, folder, ignore_errors=True)
-    return forwarder
+    # -u: what the application prints is seen at once, as in the Lambda runtime. -P: the child works in the function's
+    # folder, which is on the path only where the runtime has put it.
+    command = [sys.executable, "-u", "-P", "-c", _PROGRAM, json.dumps(_task(place, lifespan, settings.uds))]
+    return _Remote(folder, settings, OriginProcess(command, env=child_environment()))
+
+
+class _Remote(Forwarder):
+    """A Forwarder with a folder for its socket, which comes and goes with the child."""
+
+    def __init__(self, folder: str, settings: OriginSettings, process: OriginProcess) -> None:
+        super().__init__(settings, process, prepare=with_scope)
+        self._folder = folder
+
+    async def startup(self) -> None:
+        os.mkdir(self._folder, 0o700)  # open to this user alone
+        weakref.finalize(self, _remove, self._folder, os.getpid())
+        try:
+            await super().startup()
+        except BaseException:
+            _remove(self._folder, os.getpid())
+            raise
+
+    async def shutdown(self) -> None:
+        await super().shutdown()
+        _remove(self._folder, os.getpid())
+
+
+def _remove(folder: str, pid: int) -> None:
+    if os.getpid() == pid:  # not a forked process, whose parent goes on
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(uds: str) -> OriginSettings:
@@ -120,10 +157,13 @@ def _settings(uds: str) -> OriginSettings:
 
 def _task(place: Place, lifespan: LifespanMode, uds: str) -> dict[str, Any]:
     module = handler_module() or place.module
+    entries: list[Any] = sys.path
     return {
-        "path": sys.path,
+        "path": [entry for entry in entries if isinstance(entry, str)],  # the import system skips others, too
+        "argv": sys.argv,
+        "logs": in_lambda(),
         "module": module,
-        "script": place.file if module == "__main__" else None,
+        "script": _script() if module == "__main__" else None,
         "file": place.file,
         "number": place.number,
         "lifespan": lifespan,
@@ -131,40 +171,91 @@ def _task(place: Place, lifespan: LifespanMode, uds: str) -> dict[str, Any]:
     }
 
 
+def _script() -> dict[str, str | None]:
+    """How to import the program again: by its name if it was run with `python -m`, else its file."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return {"name": spec.name if spec is not None else None, "file": getattr(main, "__file__", None)}
+
+
 async def with_scope(request: httpx.Request) -> httpx.Request:
     """The request to the child: the method and target of `request`, and in front of its body the scope, as JSON."""
     body = await request.aread()
     scope = dict(build_scope(request, root_path="", client=None))
-    head = _head(scope, scope.pop("aws.event", None), scope.pop("aws.context", None))
+    head = _head(scope, scope.pop("aws.event", None), scope.pop("aws.context", None), body)
     headers = [
         (b"host", b"localhost"),
         (b"content-length", b"%d" % (len(head) + len(body))),
         (SCOPE_HEADER, b"%d" % len(head)),
     ]
-    return EventRequest(request.method, request.extensions["target"], headers, head + body, request.extensions["asgi"])
+    # The scope has both: these are for the log, and for the rules about repeating a request.
+    method = request.method if request.method in _METHODS else "POST"
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    target = target if len(target) <= _MAX_TARGET else b"/"
+    return EventRequest(method, target, headers, head + body, request.extensions["asgi"])
 
 
-def _head(scope: dict[str, Any], event: Any, context: Any) -> bytes:
+# What every server takes, and as a request with a response of its own.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+_MAX_TARGET = 8000
+
+
+def _head(scope: dict[str, Any], event: Any, context: Any, body: bytes) -> bytes:
     for name in ("type", "asgi", "state"):  # the server's own
         scope.pop(name, None)
     scope["headers"] = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     for name in _BYTES:
         scope[name] = scope[name].decode("latin-1")
-    parts = {"scope": scope, "event": event, "context": _context(context)}
-    if isinstance(event, dict) and isinstance(event.get("body"), str):
+    parts = {"scope": scope, "event": event, "context": _context(context), "trace": trace_id()}
+    form = _form(event, body)
+    if form is not None:
         parts["event"] = event | {"body": None}  # the child makes it from the body that comes behind
-        parts["has_body"] = True
+        parts["body"] = form
     return json.dumps(parts, default=_attributes).encode("ascii")
 
 
-def _context(context: Any) -> Any:
+def _form(event: Any, body: bytes) -> str | None:
+    """How the event's body is made of the request's bytes: "text", "base64", or None, because it is not."""
+    text = event.get("body") if isinstance(event, dict) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return "text" if encoded == body else "base64" if encoded == b64encode(body) else None
+
+
+def _context(context: Any) -> str:
     remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if not callable(remaining):
-        return context
-    return {"deadline": time.time() * 1000 + remaining(), "attributes": _attributes(context)}
+    milliseconds = remaining() if callable(remaining) else None
+    deadline = time.time() * 1000 + milliseconds if isinstance(milliseconds, int | float) else None
+    return json.dumps({"deadline": deadline, "value": _portable(context, 8)})
+
+
+def _portable(value: Any, depth: int) -> Any:
+    """`value` for JSON: objects are lists of one object, and lists are in lists, so that both can be told apart."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if depth == 0:
+        return None
+    if isinstance(value, dict):
+        return {str(name): _portable(item, depth - 1) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [[_portable(item, depth - 1) for item in value]]
+    return [_portable(_attributes(value) or {}, depth - 1)]
 
 
 def _attributes(value: Any) -> Any:
-    """An object's public attributes; None for an object without any."""
-    attributes = getattr(value, "__dict__", None)
-    return attributes and {name: item for name, item in attributes.items() if not name.startswith("_")}
+    """An object's public attributes, functions left out; None for an object without any."""
+    names = [*getattr(value, "__dict__", ()), *_slots(type(value))]
+    found = {name: getattr(value, name, None) for name in names if not name.startswith("_")}
+    return {name: item for name, item in found.items() if not callable(item)} or None
+
+
+def _slots(kind: type) -> list[str]:
+    return [name for base in kind.__mro__ for name in _listed(base.__dict__.get("__slots__", ()))]
+
+
+def _listed(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else list(slots)

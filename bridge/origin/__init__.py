@@ -78,9 +78,13 @@ class Origin:
 
     async def ready(self) -> None:
         """At once, if the server is ready; else wait, for as long as the caller does. Raises OriginLost."""
-        if self._ready_after == self._exits:
-            return
-        await self._wait(math.inf)
+        if not self.is_ready:
+            await self._wait(math.inf)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it was found ready, and has not ended since."""
+        return self._ready_after == self._exits
 
     async def wait_again(self) -> None:
         """For the time after a restore: is it still ready? Raises OriginNotStarted."""
@@ -109,7 +113,7 @@ class Origin:
         if self._process is None:
             return
         with anyio.move_on_after(EXIT_NOTICE):
-            while self._ready_after == self._exits:  # noqa: ASYNC110  # written by a thread
+            while self.is_ready:  # noqa: ASYNC110  # written by a thread
                 await anyio.sleep(STOP_PAUSE)
         self._process.check()
 

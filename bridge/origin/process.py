@@ -34,8 +34,9 @@ _MAX_PIECE = 65536
 # How long a server may take to end, in seconds, when this process ends and nobody has closed the handler.
 _EXIT_GRACE = 1.0
 
-# How long to wait for the rest of stderr, in seconds, once the process has ended: something of it may hold it open.
-_STDERR_GRACE = 0.5
+# How long to wait for the rest of stderr, in seconds, once the process has ended: something of it may hold it open. The
+# requests that have failed wait for the word about it.
+_STDERR_GRACE = 0.1
 
 # prctl(2): what the kernel sends to a child when the thread that started it is gone.
 _PR_SET_PDEATHSIG = 1
@@ -53,7 +54,9 @@ class OriginProcess:
         self.command = list(command)
         self._env = dict(env)
         self._guard = threading.Lock()
+        self._life: object = None  # from one start() to the next
         self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: _Stderr
         self._stopping = False
         self._restarts_left = 0  # none before it was ready for the first time: then its exit is a failed startup
         # What happened, for whoever waits or sends a request: written by the watching thread, read by all.
@@ -72,35 +75,38 @@ class OriginProcess:
 
     def start(self) -> None:
         """Start it. Raises OriginNotStarted if there is no such program."""
-        self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
+        with self._guard:
+            life = self._life = object()
+            self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
         started: Future[None] = Future()
         # The thread that starts the server lives as long as the server: the kernel asks about that thread.
-        threading.Thread(target=self._live, args=(started,), name="bridge origin", daemon=True).start()
+        threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
         started.result()
         atexit.register(self._end_with, os.getpid())
 
-    def _live(self, started: Future[None]) -> None:
+    def _live(self, life: object, started: Future[None]) -> None:
         """Start the server and watch it, and the one that takes its place."""
         try:
-            process, stderr = self._spawn()
+            process = self._spawn(life)
         except Exception as exc:
             started.set_exception(exc)
             return
         started.set_result(None)
-        while self._goes_on(process, process.wait(), stderr):
+        while process is not None and self._goes_on(process, process.wait()):
             try:
-                process, stderr = self._spawn()
+                process = self._spawn(life)
             except OriginNotStarted as exc:
                 logger.error("%s", exc)
                 self.is_lost = True
                 return
 
-    def _spawn(self) -> tuple[subprocess.Popen[bytes], _Stderr]:
-        try:
-            with self._guard:
-                if self._stopping:
-                    raise OriginNotStarted("The web server was stopped before it was started.")
-                process = self._process = subprocess.Popen(
+    def _spawn(self, life: object) -> subprocess.Popen[bytes] | None:
+        """None if it was stopped meanwhile, or started anew."""
+        with self._guard:
+            if self._stopping or self._life is not life:
+                return None
+            try:
+                process = subprocess.Popen(
                     self.command,
                     env=self._env,
                     stdin=subprocess.DEVNULL,
@@ -108,12 +114,15 @@ class OriginProcess:
                     start_new_session=True,  # Ctrl-C is for us: we tell it to stop, and all that it has started
                     preexec_fn=_die_with_parent(),
                 )
-        except (OSError, ValueError, subprocess.SubprocessError) as exc:
-            raise OriginNotStarted(f"The web server could not be started: {exc}. Its command: {self.command}") from exc
-        return process, _Stderr(process)
+            except (OSError, ValueError, subprocess.SubprocessError) as exc:
+                command = f"Its command: {self.command}"
+                raise OriginNotStarted(f"The web server could not be started: {exc}. {command}") from exc
+            self._process, self._stderr = process, _Stderr(process)
+            return process
 
-    def _goes_on(self, process: subprocess.Popen[bytes], status: int, stderr: _Stderr) -> bool:
+    def _goes_on(self, process: subprocess.Popen[bytes], status: int) -> bool:
         """What to do about its end. Whether it is to be started again."""
+        stderr = self._stderr
         _kill_group(process)  # what it leaves behind may hold its port, and its stderr
         stderr.join()
         with self._guard:

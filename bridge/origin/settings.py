@@ -125,14 +125,12 @@ def _is_ipv6(value: str) -> bool:
 
 
 def _port(name: str, value: object) -> int:
-    if (
-        isinstance(value, bool)
-        or not str(value).isascii()
-        or not str(value).isdigit()
-        or not 0 < int(str(value)) < 65536
-    ):
+    number: Any = value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        number = int(value)
+    if type(number) is not int or not 0 < number < 65536:
         raise refusal(name, value, "a port from 1 to 65535")
-    return int(str(value))
+    return int(number)
 
 
 def _port_or_none(name: str, value: object) -> int | None:

@@ -39,6 +39,7 @@ MAX_READS = 16
 
 # Before anyio 4.7 there were other names.
 _WAITABLE = getattr(anyio, "wait_readable", None)
+_notify_closing = getattr(anyio, "notify_closing", None)
 _wait_readable = anyio.wait_readable if _WAITABLE else anyio.wait_socket_readable
 _wait_writable = anyio.wait_writable if _WAITABLE else anyio.wait_socket_writable
 
@@ -203,6 +204,8 @@ class SocketStream:
         return writable
 
     async def aclose(self) -> None:
+        if _notify_closing is not None and self._socket.fileno() >= 0:
+            _notify_closing(self._socket)  # for a reader in another task
         self._socket.close()
 
     def get_extra_info(self, info: str) -> Any:

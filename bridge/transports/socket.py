@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpcore, httpx
@@ -215,6 +216,7 @@ class _Body(httpx.AsyncByteStream):
         self._attempt = attempt
         self._length = length
         self._parts: AsyncIterator[bytes] | None = None
+        self._ended = False
 
     # Not a generator: nobody closes one that its reader left early.
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -225,8 +227,10 @@ class _Body(httpx.AsyncByteStream):
             self._parts = aiter(cast("httpx.AsyncByteStream", self._response.stream))
         try:
             return await anext(self._parts)
-        except StopAsyncIteration:
-            self._check_end()
+        except BaseException as exc:
+            self._ended = True
+            if isinstance(exc, StopAsyncIteration):
+                self._check_end()
             raise
 
     def _check_end(self) -> None:
@@ -246,6 +250,11 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
-        close = getattr(self._parts, "aclose", None)
-        if close is not None:
-            await close()
+        parts, self._parts = self._parts, None
+        if parts is None or self._ended:
+            return
+        # httpcore's generators are nested, and only the outermost could be closed: on a closed connection all of them
+        # come to their own end.
+        with suppress(StopAsyncIteration, httpx.HTTPError, RuntimeError):
+            while True:
+                await anext(parts)
