@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bridge import Proxy
+    from bridge.origin import OriginProcess
 
 Record = dict[str, Any]
 
@@ -82,6 +83,29 @@ class Programs:
             for pid in program.pids:
                 if is_running(pid):
                     os.kill(pid, signal.SIGKILL)
+
+
+# What a process of `Processes` finds in its environment. Python sets the second one itself where it is not set.
+ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
+
+
+class Processes:
+    """Makes web servers of programs, without a handler, and ends them at the end."""
+
+    def __init__(self) -> None:
+        self._made: list[OriginProcess] = []
+
+    def __call__(self, program: Program) -> "OriginProcess":
+        from bridge.origin import OriginProcess
+
+        self._made.append(OriginProcess(program.command, env=ENVIRON))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for process in self._made:
+            process.terminate()
+            process.kill()
+        join_threads()
 
 
 class Proxies:

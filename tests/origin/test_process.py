@@ -1,13 +1,10 @@
 """The web server as a child process: what happens when it ends, whoever ends it."""
 
 import io
-import json
 import logging
 import os
 import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,14 +13,11 @@ import pytest
 from bridge.errors import OriginLost, OriginNotStarted
 from bridge.origin import OriginProcess
 from bridge.origin.process import LAST_LINES, MAX_LINE
-from tests.origin.programs import Program, Programs, is_running, join_threads, wait_until, wait_until_ended
+from tests.origin.programs import ENVIRON, Processes, Programs, join_threads, wait_until, wait_until_ended
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
-Make = Callable[[Program], OriginProcess]
 Logged = Callable[[], list[tuple[int, str]]]
-
-ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}  # Python sets the second one itself where it is not set
 
 
 @pytest.fixture
@@ -34,19 +28,10 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
-    """Processes that end with the test, and their threads with them."""
-    made: list[OriginProcess] = []
-
-    def process(program: Program) -> OriginProcess:
-        made.append(OriginProcess(program.command, env=ENVIRON))
-        return made[-1]
-
-    yield process
-    for one in made:
-        one.terminate()
-        one.kill()
-    join_threads()
+def make() -> Iterator[Processes]:
+    made = Processes()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -58,7 +43,9 @@ def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
     wait_until(lambda: process.exits >= number)
 
 
-def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(make: Make, programs: Programs) -> None:
+def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
+    make: Processes, programs: Programs
+) -> None:
     program = programs()
     process = make(program)
     assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
@@ -86,14 +73,14 @@ def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
     join_threads()
 
 
-def test_stderr_is_passed_on_as_it_is(make: Make, programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stderr_is_passed_on_as_it_is(make: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
     process = make(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
     process.start()
     wait_for_exit(process)
     assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
 
 
-def test_an_exit_before_it_was_ready_is_final(make: Make, programs: Programs, logged: Logged) -> None:
+def test_an_exit_before_it_was_ready_is_final(make: Processes, programs: Programs, logged: Logged) -> None:
     program = programs(says=["no such module: shop"], exit=3)
     process = make(program)
     process.start()
@@ -106,14 +93,14 @@ def test_an_exit_before_it_was_ready_is_final(make: Make, programs: Programs, lo
         process.check()
 
 
-def test_an_exit_without_a_word_says_so(make: Make, programs: Programs) -> None:
+def test_an_exit_without_a_word_says_so(make: Processes, programs: Programs) -> None:
     process = make(programs(exit=0))
     process.start()
     wait_for_exit(process)
     assert process.report == f"{process.name} exited with status 0. It said nothing on stderr."
 
 
-def test_only_the_end_of_stderr_is_reported(make: Make, programs: Programs) -> None:
+def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs) -> None:
     lines = [f"line {number}" for number in range(LAST_LINES + 5)]
     process = make(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     process.start()
@@ -124,7 +111,7 @@ def test_only_the_end_of_stderr_is_reported(make: Make, programs: Programs) -> N
 @pytest.mark.parametrize(
     ("number", "words"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGTERM, "SIGTERM"), (signal.SIGSEGV, "SIGSEGV")]
 )
-def test_a_signal_that_ended_it_is_named(make: Make, programs: Programs, number: int, words: str) -> None:
+def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, number: int, words: str) -> None:
     program = programs()
     process = make(program)
     process.start()
@@ -134,7 +121,7 @@ def test_a_signal_that_ended_it_is_named(make: Make, programs: Programs, number:
     assert process.report == f"{process.name} was ended by {words}. It said nothing on stderr."
 
 
-def test_a_signal_without_a_name_is_told_by_its_number(make: Make, programs: Programs) -> None:
+def test_a_signal_without_a_name_is_told_by_its_number(make: Processes, programs: Programs) -> None:
     number = signal.SIGRTMIN + 1
     program = programs()
     process = make(program)
@@ -145,7 +132,7 @@ def test_a_signal_without_a_name_is_told_by_its_number(make: Make, programs: Pro
     assert process.report == f"{process.name} was ended by signal {int(number)}. It said nothing on stderr."
 
 
-def test_once_it_was_ready_it_is_started_again_once(make: Make, programs: Programs, logged: Logged) -> None:
+def test_once_it_was_ready_it_is_started_again_once(make: Processes, programs: Programs, logged: Logged) -> None:
     program = programs(says=["hello"])
     process = make(program)
     process.start()
@@ -169,7 +156,7 @@ def test_once_it_was_ready_it_is_started_again_once(make: Make, programs: Progra
     assert str(caught.value) == f"The web server ended once more, so this environment ends too: {said}"
 
 
-def test_to_be_ready_again_gives_no_further_start(make: Make, programs: Programs) -> None:
+def test_to_be_ready_again_gives_no_further_start(make: Processes, programs: Programs) -> None:
     program = programs()
     process = make(program)
     process.start()
@@ -183,7 +170,7 @@ def test_to_be_ready_again_gives_no_further_start(make: Make, programs: Programs
 
 
 def test_a_program_that_has_gone_meanwhile_is_lost(
-    make: Make, programs: Programs, tmp_path: Path, logged: Logged
+    make: Processes, programs: Programs, tmp_path: Path, logged: Logged
 ) -> None:
     program = programs(exit_when=tmp_path / "exit")
     link = tmp_path / "python"
@@ -208,7 +195,7 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
     ]
 
 
-def test_to_stop_it_is_no_exit(make: Make, programs: Programs, logged: Logged) -> None:
+def test_to_stop_it_is_no_exit(make: Processes, programs: Programs, logged: Logged) -> None:
     program = programs(child="idle")
     process = make(program)
     process.start()
@@ -229,7 +216,7 @@ def test_to_stop_it_is_no_exit(make: Make, programs: Programs, logged: Logged) -
 
 
 def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
-    make: Make, programs: Programs, logged: Logged
+    make: Processes, programs: Programs, logged: Logged
 ) -> None:
     program = programs(ignore_sigterm=True, child="noisy")
     process = make(program)
@@ -243,7 +230,7 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     assert logged() == [(logging.WARNING, "The web server did not stop when it was told to: it is killed.")]
 
 
-def test_it_can_be_started_anew_after_its_end(make: Make, programs: Programs) -> None:
+def test_it_can_be_started_anew_after_its_end(make: Processes, programs: Programs) -> None:
     program = programs()
     process = make(program)
     for number in (1, 2, 3):
@@ -256,7 +243,7 @@ def test_it_can_be_started_anew_after_its_end(make: Make, programs: Programs) ->
     assert len(program.records("start")) == 3
 
 
-def test_one_that_was_lost_can_be_started_anew(make: Make, programs: Programs) -> None:
+def test_one_that_was_lost_can_be_started_anew(make: Processes, programs: Programs) -> None:
     program = programs(exit=1, again={"exit": 2})
     process = make(program)
     for status in (1, 2):
@@ -269,7 +256,7 @@ def test_one_that_was_lost_can_be_started_anew(make: Make, programs: Programs) -
 
 
 def test_its_end_is_noticed_although_its_children_hold_stderr_open(
-    make: Make, programs: Programs, tmp_path: Path
+    make: Processes, programs: Programs, tmp_path: Path
 ) -> None:
     program = programs(child="idle", exit_when=tmp_path / "exit")
     process = make(program)
@@ -281,7 +268,7 @@ def test_its_end_is_noticed_although_its_children_hold_stderr_open(
     assert process.report == f"{process.name} exited with status 0. It said nothing on stderr."
 
 
-def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make: Make, programs: Programs) -> None:
+def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make: Processes, programs: Programs) -> None:
     program = programs(child="listening", again={"child": None})
     process = make(program)
     process.start()
@@ -296,7 +283,7 @@ def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make:
 
 
 def test_its_end_is_noticed_while_its_children_write_to_stderr(
-    make: Make, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.origin.process._STDERR_GRACE", 0.05)
     monkeypatch.setattr("bridge.origin.process.LAST_LINES", 20000)  # so that it takes a while to tell them
@@ -327,155 +314,10 @@ class BrokenStream:
 
 @pytest.mark.parametrize("stderr", [None, BrokenStream()], ids=["none", "broken"])
 def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_is(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
+    make: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
 ) -> None:
     program = programs(noise=300)  # more than a pipe holds
     monkeypatch.setattr(sys, "stderr", stderr)
     process = make(program)
     process.start()
     program.wait_for("listening")
-
-
-def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
-    make: Make, programs: Programs, tmp_path: Path
-) -> None:
-    for number in range(8):
-        program = programs(exit_when=tmp_path / f"exit-{number}")
-        process = make(program)
-        process.start()
-        process.was_ready()
-        program.wait_for("listening")
-        (tmp_path / f"exit-{number}").touch()
-        if number % 2:
-            wait_until_ended(*program.pids)
-        process.terminate()
-        process.kill()
-        join_threads()
-        assert [pid for pid in program.pids if is_running(pid)] == []
-
-
-class AtTheLine(logging.Handler):
-    """Does something in the moment in which an end is told, which is before the next server is started."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        super().__init__()
-        self._act: Callable[[], object] | None = act
-
-    def emit(self, record: logging.LogRecord) -> None:
-        act, self._act = self._act, None
-        if act is not None:
-            act()
-
-
-@pytest.fixture
-def at_the_line() -> Iterator[Callable[[Callable[[], object]], None]]:
-    handlers: list[AtTheLine] = []
-
-    def add(act: Callable[[], object]) -> None:
-        handlers.append(AtTheLine(act))
-        logging.getLogger("bridge").addHandler(handlers[-1])
-
-    yield add
-    for handler in handlers:
-        logging.getLogger("bridge").removeHandler(handler)
-
-
-def test_a_stop_just_before_it_is_started_again_is_no_failure(
-    make: Make, programs: Programs, logged: Logged, at_the_line: Callable[[Callable[[], object]], None]
-) -> None:
-    program = programs()
-    process = make(program)
-    process.start()
-    process.was_ready()
-    program.wait_for("listening")
-    at_the_line(process.terminate)
-    os.kill(program.pids[0], signal.SIGKILL)
-    wait_for_exit(process)
-    join_threads()
-    process.kill()
-    assert (len(logged()), process.is_lost, len(program.records("start"))) == (1, False, 1)
-
-
-def test_a_new_life_just_before_it_is_started_again_has_one_server(
-    make: Make, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
-) -> None:
-    program = programs()
-    process = make(program)
-    process.start()
-    process.was_ready()
-    program.wait_for("listening")
-    renewed = threading.Event()
-
-    def renew() -> None:
-        process.terminate()
-        process.kill()
-        process.start()
-        renewed.set()
-
-    at_the_line(renew)
-    watching = [thread for thread in threading.enumerate() if thread.name == "bridge origin"]
-    os.kill(program.pids[0], signal.SIGKILL)
-    assert renewed.wait(15)
-    for thread in watching:  # those of the life before
-        thread.join(15)
-    program.wait_for("listening", 2)
-    process.terminate()
-    process.kill()
-    join_threads()
-    assert (len(program.records("start")), [pid for pid in program.pids if is_running(pid)]) == (2, [])
-
-
-LEFT_OPEN = """
-import json, os, sys
-from bridge.origin import OriginProcess
-
-command = json.loads(sys.argv[1])
-process = OriginProcess(command, env={})
-process.start()
-while not process.report and not os.path.exists(sys.argv[2]):
-    pass
-"""
-
-
-def test_it_ends_with_the_process_that_started_it(programs: Programs, tmp_path: Path) -> None:
-    program = programs(child="idle")
-    process = subprocess.Popen(
-        [sys.executable, "-Xdev", "-c", LEFT_OPEN, json.dumps(program.command), str(tmp_path / "end")],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    program.wait_for("listening")
-    (tmp_path / "end").touch()
-    _, stderr = process.communicate(timeout=20)
-    wait_until_ended(*program.pids)
-    assert (process.returncode, stderr) == (0, "")
-
-
-FORKED = """
-import json, os, sys
-from bridge.origin import OriginProcess
-
-process = OriginProcess(json.loads(sys.argv[1]), env={})
-process.start()
-while not os.path.exists(sys.argv[2]):
-    pass
-child = os.fork()
-if not child:
-    sys.exit(5)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), process.has_ended, flush=True)
-"""
-
-
-def test_a_forked_child_does_not_end_it(programs: Programs, tmp_path: Path) -> None:
-    program = programs()
-    process = subprocess.Popen(
-        [sys.executable, "-c", FORKED, json.dumps(program.command), str(tmp_path / "fork")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    program.wait_for("listening")
-    (tmp_path / "fork").touch()
-    stdout, stderr = process.communicate(timeout=20)
-    assert (process.returncode, stdout, stderr) == (0, "5 False\n", "")
-    wait_until_ended(*program.pids)
