@@ -131,6 +131,8 @@ class OwnLoop:
         except BaseException:
             # Ctrl-C, or a SystemExit in some other task: this call is over, and its task must not stay behind.
             self._abandon(loop, task)
+            if task.done():
+                coroutine.close()  # a task that was cancelled before its first step has not even looked at it
             raise
         finally:
             self._task = None

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import anyio
@@ -42,6 +43,7 @@ class Environment:
         self._starting: threading.Event | None = None
         self._failure: Exception | None = None
         self._closed = False
+        self._closes_at_exit = False
         self._pid = os.getpid()
 
     def start_in_init_phase(self) -> None:
@@ -52,8 +54,18 @@ class Environment:
             except BaseException:
                 self.loop.close()
                 raise
-        atexit.register(self.close)
+        self._close_at_exit()
         self._close_on_sigterm()
+
+    def _close_at_exit(self) -> None:
+        """Before the interpreter waits for threads, because those that the application has started may wait for it.
+
+        anyio's worker threads end with their event loop, so a program that never closes its handler would never end.
+        """
+        if not self._closes_at_exit:
+            self._closes_at_exit = True
+            register = getattr(threading, "_register_atexit", atexit.register)  # as concurrent.futures does
+            register(_closer(weakref.ref(self)))
 
     def _close_on_sigterm(self) -> None:
         """SIGTERM ends a Lambda environment, and Python's own answer is to die at once.
@@ -124,6 +136,8 @@ class Environment:
                 raise LoopClosedError()
             self._is_on_own_loop = self.loop.is_running_here
             self.lifespan = lifespan
+            if self._is_on_own_loop:
+                self._close_at_exit()
         except Exception as exc:
             self._failure = exc
             raise
@@ -178,3 +192,16 @@ class Environment:
         if self.lifespan is None or self.lifespan.is_lost:  # the handler was made inside an event loop
             await self.start()
         await step()
+
+
+def _closer(reference: weakref.ref[Environment]) -> Callable[[], None]:
+    def close() -> None:
+        environment = reference()
+        if environment is None:
+            return
+        try:
+            environment.close()
+        except Exception as exc:
+            logger.error("The application's shutdown failed.", exc_info=exc)
+
+    return close

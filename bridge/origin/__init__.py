@@ -50,9 +50,10 @@ class Origin:
         """Start it, and wait until it is ready. Raises OriginNotStarted, with the server ended."""
         if self._process is not None:
             await self._check_free()
-            self._process.start()
         self._in_startup, self._was_ready, self._ready_after = True, False, -1
         try:
+            if self._process is not None:
+                self._process.start()
             await self._wait(self.settings.startup_limit)
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:

@@ -81,8 +81,8 @@ class OriginProcess:
         started: Future[None] = Future()
         # The thread that starts the server lives as long as the server: the kernel asks about that thread.
         threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
-        started.result()
         atexit.register(self._end_with, os.getpid())
+        started.result()
 
     def _live(self, life: object, started: Future[None]) -> None:
         """Start the server and watch it, and the one that takes its place."""

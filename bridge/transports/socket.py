@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -68,6 +69,7 @@ class SocketTransport:
         self._pools: list[tuple[LoopReference, _Pool]] = []
         # The pools of the time before a restore. Nobody knows what their sockets lead to: they are closed at the end.
         self._dropped: list[_Pool] = []
+        self._pid = os.getpid()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head has arrived."""
@@ -118,6 +120,9 @@ class SocketTransport:
             if self._pools:
                 self._drop_pools()
             return await _attempt(self._single, wire, Attempt())
+        if self._pid != os.getpid():  # a forked process: its parent goes on with these connections
+            self._drop_pools()
+            self._pid = os.getpid()
         pool = next((pool for loop, pool in self._pools if loop.is_here), None) or await self._new_pool()
         attempt = Attempt()
         try:
