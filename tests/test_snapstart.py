@@ -1,0 +1,251 @@
+"""RestoreWatch: two clocks that disagree are a restore. register_hooks: Lambda's runtime calls around a snapshot."""
+
+import importlib
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bridge.snapstart import MAX_DRIFT, RestoreWatch, register_hooks
+
+# Far from zero and no whole numbers, as clocks are; binary fractions, so that sums are exact.
+WALL = 1_750_000_000.25
+MONOTONIC = 4096.5
+
+CONSEQUENCE = "from now on every request to the web server gets a connection of its own."
+
+
+class Clocks:
+    """Both clocks, at the hand of the test."""
+
+    def __init__(self) -> None:
+        self.wall, self.monotonic = WALL, MONOTONIC
+
+    def go(self, wall: float, monotonic: float) -> None:
+        self.wall += wall
+        self.monotonic += monotonic
+
+    def watch(self) -> RestoreWatch:
+        return RestoreWatch(wall=lambda: self.wall, monotonic=lambda: self.monotonic)
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+NO_RESTORE = {
+    "no time passes": (0.0, 0.0),
+    "both go forward alike": (3.0, 3.0),
+    "both go forward alike, for a day": (86400.0, 86400.0),
+    "both go forward alike, for a moment": (2.0**-20, 2.0**-20),
+    "the wall clock is ahead, within the limit": (10.5, 10.0),
+    "the wall clock is ahead, exactly at the limit": (11.0, 10.0),
+    "the wall clock is behind, exactly at the limit": (9.0, 10.0),
+    "the wall clock stands still, within the limit": (0.0, 0.5),
+    "the wall clock stands still, exactly at the limit": (0.0, 1.0),
+    "the wall clock is set back, within the limit": (-0.5, 0.25),
+    "the wall clock is set back, exactly at the limit": (-1.0, 0.0),
+    "the monotonic clock stands still, within the limit": (0.5, 0.0),
+    "the monotonic clock stands still, exactly at the limit": (1.0, 0.0),
+}
+
+RESTORE = {
+    "the monotonic clock goes back, the wall clock forward": (5.0, -3.0),
+    "the monotonic clock goes back, the wall clock stands still": (0.0, -3.0),
+    "the monotonic clock goes back, the wall clock as far": (-3.0, -3.0),
+    "the monotonic clock goes back, the wall clock further": (-60.0, -3.0),
+    "the monotonic clock goes back a moment": (0.0, -(2.0**-10)),
+    "the monotonic clock goes back to the start of the machine": (60.0, -MONOTONIC),
+    "the monotonic clock stands still, the wall clock goes forward": (3600.0, 0.0),
+    "the monotonic clock stands still, the wall clock goes back": (-3600.0, 0.0),
+    "the monotonic clock jumps forward, the wall clock stands still": (0.0, 3600.0),
+    "the monotonic clock jumps forward, the wall clock goes on": (0.25, 3600.0),
+    "the monotonic clock jumps forward, the wall clock goes back": (-60.0, 3600.0),
+    "the wall clock jumps forward, the monotonic clock goes on": (3600.0, 0.25),
+    "the wall clock goes back, the monotonic clock goes on": (-3600.0, 0.25),
+    "both go forward, the wall clock further": (161.0, 0.5),
+    "both go forward, the monotonic clock further": (0.5, 161.0),
+    "the wall clock is ahead, just beyond the limit": (11.0 + 2.0**-10, 10.0),
+    "the wall clock is behind, just beyond the limit": (9.0 - 2.0**-10, 10.0),
+    "the wall clock has no sense any more": (math.inf, 1.0),
+}
+
+
+@pytest.mark.parametrize(("wall", "monotonic"), NO_RESTORE.values(), ids=NO_RESTORE)
+def test_clocks_that_agree_are_no_restore(
+    clocks: Clocks, caplog: pytest.LogCaptureFixture, wall: float, monotonic: float
+) -> None:
+    watch = clocks.watch()
+    clocks.go(wall, monotonic)
+    assert (watch.check(), watch.restored, caplog.messages) == (False, False, [])
+
+
+@pytest.mark.parametrize(("wall", "monotonic"), RESTORE.values(), ids=RESTORE)
+def test_clocks_that_disagree_are_a_restore_and_one_line_in_the_log(
+    clocks: Clocks, caplog: pytest.LogCaptureFixture, wall: float, monotonic: float
+) -> None:
+    watch = clocks.watch()
+    clocks.go(wall, monotonic)
+    assert (watch.check(), watch.restored) == (True, True)
+    reason = f"the wall clock went {wall:+.3f} s and the monotonic clock {monotonic:+.3f} s"
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        (
+            "bridge",
+            logging.WARNING,
+            f"This process was restored from a snapshot or thawed ({reason}): {CONSEQUENCE}",
+        )
+    ]
+
+
+def test_the_limit_is_what_idle_connections_have_left_until_servers_close_them() -> None:
+    assert MAX_DRIFT == 1.0
+
+
+@pytest.mark.parametrize(("wall", "monotonic"), RESTORE.values(), ids=RESTORE)
+def test_a_restore_is_noticed_after_any_number_of_quiet_looks(clocks: Clocks, wall: float, monotonic: float) -> None:
+    watch = clocks.watch()
+    for _ in range(3):
+        clocks.go(2.5, 2.5)
+        assert not watch.check()
+    clocks.go(wall, monotonic)
+    assert watch.check()
+
+
+def test_a_restore_is_noticed_by_the_first_look_if_nobody_looked_before_it(clocks: Clocks) -> None:
+    """The watch is made in the init phase, the snapshot is taken, and the first request is the first to look."""
+    watch = clocks.watch()
+    clocks.go(7200.0, 0.5)
+    assert watch.check()
+
+
+def test_each_look_starts_from_the_one_before_so_that_slow_drift_is_none(clocks: Clocks) -> None:
+    watch = clocks.watch()
+    for _ in range(10):
+        clocks.go(10.75, 10.0)
+        assert not watch.check()
+
+
+def test_a_restore_is_never_forgotten_and_told_once(clocks: Clocks, caplog: pytest.LogCaptureFixture) -> None:
+    watch = clocks.watch()
+    clocks.go(3600.0, 0.0)
+    assert [watch.check() for _ in range(3)] == [True] * 3
+    clocks.go(5.0, 5.0)
+    assert watch.check()
+    clocks.go(-3600.0, -3600.0)
+    assert watch.check()
+    watch.tell("the runtime said so")
+    assert len(caplog.messages) == 1
+
+
+def test_a_hook_that_tells_of_a_restore_is_believed_whatever_the_clocks_say(
+    clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = clocks.watch()
+    assert not watch.check()
+    watch.tell("the runtime said so")
+    assert (watch.restored, watch.check()) == (True, True)
+    watch.tell("and again")
+    clocks.go(3600.0, 0.0)
+    assert watch.check()
+    assert caplog.messages == [
+        f"This process was restored from a snapshot or thawed (the runtime said so): {CONSEQUENCE}"
+    ]
+
+
+def test_once_restored_the_clocks_are_not_read_any_more(clocks: Clocks) -> None:
+    reads: list[str] = []
+
+    def read(name: str) -> Callable[[], float]:
+        def clock() -> float:
+            reads.append(name)
+            return 0.0
+
+        return clock
+
+    watch = RestoreWatch(wall=read("wall"), monotonic=read("monotonic"))
+    watch.check()
+    watch.tell("the runtime said so")
+    before = list(reads)
+    watch.check()
+    assert (before, reads) == (["wall", "monotonic"] * 2, before)
+
+
+def test_the_clocks_of_the_machine_agree(caplog: pytest.LogCaptureFixture) -> None:
+    watch = RestoreWatch()
+    assert [watch.check() for _ in range(100)] == [False] * 100
+    assert caplog.messages == []
+
+
+@pytest.fixture
+def registered() -> Iterator[tuple[list[Any], list[Any]]]:
+    """What the runtime would call before a snapshot and after a restore; empty at first, and as it was afterwards."""
+    package = importlib.import_module("snapshot_restore_py")
+    registries = package.get_before_snapshot(), package.get_after_restore()
+    kept = [list(registry) for registry in registries]
+    for registry in registries:
+        registry.clear()
+    yield registries
+    for registry, entries in zip(registries, kept, strict=True):
+        registry[:] = entries
+
+
+def run_all(registry: list[Any]) -> None:
+    """As the runtime does."""
+    for function, args, kwargs in registry:
+        function(*args, **kwargs)
+
+
+def test_the_hooks_are_what_the_runtime_calls_around_a_snapshot(registered: tuple[list[Any], list[Any]]) -> None:
+    calls: list[str] = []
+    assert register_hooks(before_snapshot=lambda: calls.append("before"), after_restore=lambda: calls.append("after"))
+    before, after = registered
+    assert (len(before), len(after), calls) == (1, 1, [])
+    run_all(before)
+    assert calls == ["before"]
+    run_all(after)
+    assert calls == ["before", "after"]
+
+
+def test_several_handlers_register_side_by_side(registered: tuple[list[Any], list[Any]]) -> None:
+    calls: list[str] = []
+
+    def note(call: str) -> Callable[[], None]:
+        return lambda: calls.append(call)
+
+    for name in ("first", "second"):
+        register_hooks(before_snapshot=note(f"before {name}"), after_restore=note(f"after {name}"))
+    for registry in registered:
+        run_all(registry)
+    assert sorted(calls) == ["after first", "after second", "before first", "before second"]
+
+
+def test_what_a_hook_raises_reaches_the_runtime_which_then_fails_the_environment(
+    registered: tuple[list[Any], list[Any]],
+) -> None:
+    def fail() -> None:
+        raise ConnectionError("the database is gone")
+
+    register_hooks(before_snapshot=fail, after_restore=fail)
+    for registry in registered:
+        with pytest.raises(ConnectionError, match="the database is gone"):
+            run_all(registry)
+
+
+def test_without_the_runtimes_package_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "snapshot_restore_py", None)
+    assert register_hooks(before_snapshot=lambda: None, after_restore=lambda: None) is False
+
+
+def test_a_hook_that_tells_the_watch_ends_the_use_of_old_connections(
+    clocks: Clocks, registered: tuple[list[Any], list[Any]]
+) -> None:
+    watch = clocks.watch()
+    register_hooks(before_snapshot=lambda: None, after_restore=lambda: watch.tell("the runtime said so"))
+    run_all(registered[0])
+    assert not watch.check()
+    run_all(registered[1])
+    assert watch.check()
