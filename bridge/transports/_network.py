@@ -24,6 +24,9 @@ __all__ = ["CURRENT_ATTEMPT", "Attempt", "Network", "SocketStream"]
 # RFC 9112, 2.2 and 6: what ends the head of a message.
 _END_OF_HEAD = b"\r\n\r\n"
 
+# RFC 9112, 7.1: what ends a body in chunks.
+_LAST_CHUNK = b"0\r\n\r\n"
+
 # How long to wait, in seconds, before the next try when a UNIX socket's backlog is full: the kernel does not say when
 # there is room again.
 _BACKLOG_PAUSE = 0.005
@@ -76,6 +79,11 @@ class SocketStream:
         self._early: list[bytes] = []  # what was received while a request was being sent
         self._head: bytes | None = b""  # what came of the response's head; None once it has ended
         self.head_length: int | None = None  # of the response, once its head has ended; None if that was not found
+        self._informational = 0  # the length of informational responses before it
+        self._tail = b""  # the last bytes that were read
+        self._last = b""
+        self._is_answered = False
+        self._parser: Any = None  # of what came while a request was being sent
         # What this connection still has to say belongs to no request: it must not be used again.
         self.is_spoilt = False
 
@@ -85,7 +93,20 @@ class SocketStream:
             self._attempt.received += len(data)
         if self._head is not None:
             self._find_end_of_head(data)
+        self._tail, self._last = self._last[-len(_LAST_CHUNK) + 1 :], data
         return data
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether more was received than was read."""
+        return bool(self._early)
+
+    @property
+    def ends_with_chunks(self) -> bool:
+        """Whether what was read last ends where its first last chunk ends. Not sure means no."""
+        window = self._tail + self._last
+        end = window.find(_LAST_CHUNK)
+        return end >= 0 and end + len(_LAST_CHUNK) == len(window)
 
     async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
@@ -118,12 +139,19 @@ class SocketStream:
         """For the transport, which compares the length of the whole response with what it announced."""
         head = self._head + data if self._head else data
         end = head.find(_END_OF_HEAD)
+        if 0 <= head.find(b"\n\n") < end or 0 <= head.find(b"\n\r\n") < end:
+            self._head = None  # it ended before that, with line ends of another kind
+            return
         if end < 0:
             self._head = head
             return
-        self._head = None
-        if head[9:10] != b"1":  # an informational response, and another head behind it
-            self.head_length = end + len(_END_OF_HEAD)
+        end += len(_END_OF_HEAD)
+        if head[9:10] == b"1" and head[9:12] != b"101":  # an informational response: the next head comes behind it
+            self._informational += end
+            self._head = b""
+            self._find_end_of_head(head[end:])
+            return
+        self._head, self.head_length = None, self._informational + end
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Raises WriteError also if a response came and the rest is not wanted: httpcore then reads it."""
@@ -146,7 +174,8 @@ class SocketStream:
     def _begin(self, attempt: Attempt | None, head: int) -> None:
         """A new request on this connection, whose head is the first that is written."""
         self._attempt = attempt
-        self._head, self.head_length = b"", None
+        self._head, self.head_length, self._informational = b"", None, 0
+        self._parser, self._is_answered = None, False
         if attempt is not None:
             attempt.stream, attempt.head = self, head
 
@@ -172,7 +201,7 @@ class SocketStream:
 
         Raises WriteError if the server has begun to answer and reads no more, or has closed the connection.
         """
-        while not await self._wait_for_either(EARLY_ANSWER_GRACE if self._early else None):
+        while not await self._wait_for_either(EARLY_ANSWER_GRACE if self._is_answered else None):
             try:
                 data = self._socket.recv(_EARLY_BYTES)
             except BlockingIOError:
@@ -182,6 +211,25 @@ class SocketStream:
             if not data:
                 raise httpcore().WriteError("The web server closed the connection before it had read the request.")
             self._early.append(data)
+            self._look_for_an_answer(data)
+
+    def _look_for_an_answer(self, data: bytes) -> None:
+        """Is the response complete? Before that the server may still read what it has not read yet."""
+        import h11  # beneath httpcore, so it is there
+
+        if self._parser is None:
+            self._parser = h11.Connection(h11.CLIENT)
+            self._parser.send(h11.Request(method="POST", target="/", headers=[("host", "a"), ("content-length", "0")]))
+            self._parser.send(h11.EndOfMessage())
+        try:
+            self._parser.receive_data(data)
+            while not self._is_answered:
+                event = self._parser.next_event()
+                if event is h11.NEED_DATA:
+                    return
+                self._is_answered = event is h11.PAUSED or isinstance(event, h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            self._is_answered = True
 
     async def _wait_for_either(self, patience: float | None) -> bool:
         """Until the socket takes data (True) or has some (False). Raises WriteError after `patience` seconds."""

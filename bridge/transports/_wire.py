@@ -10,7 +10,7 @@ from bridge._httpx import httpx
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["request_headers", "response_headers", "response_length"]
+__all__ = ["checked_method", "framed", "request_headers", "response_headers", "response_length"]
 
 # RFC 9110, 7.6.1, and what RFC 9112 (C.2.2) and old clients add; trailers are read by nobody behind Lambda.
 _HOP_BY_HOP = frozenset(
@@ -41,6 +41,13 @@ _MAX_NAME_LENGTH = 64
 _BODILESS = frozenset({204, 304})
 
 
+def checked_method(method: str) -> str:
+    """`method`, if it is one (RFC 9110, 9.1). Raises LocalProtocolError."""
+    if not method or not method.isascii() or method.encode("ascii").translate(None, _TOKEN):
+        raise httpx.LocalProtocolError(f"The request has a method that is no token: {method!r:.200}.")
+    return method
+
+
 def request_headers(pairs: HeaderPairs, *, host: str) -> HeaderPairs:
     """What the web server gets of a request's headers: no hop-by-hop header, and exactly one Host, the client's.
 
@@ -49,25 +56,47 @@ def request_headers(pairs: HeaderPairs, *, host: str) -> HeaderPairs:
     Raises LocalProtocolError for what no client could have sent: names that are no tokens, values with control bytes,
     several Hosts.
     """
-    headers: HeaderPairs = []
-    hosts = 0
     try:
-        for name, value in _end_to_end(pairs):
-            hosts += name == b"host"
-            headers.append((name, value))
+        headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.LocalProtocolError(f"The request has {exc}.") from None
+    hosts = sum([name == b"host" for name, _ in headers])
     if hosts > 1:
         raise httpx.LocalProtocolError(f"The request has {hosts} Host headers.")
     return headers if hosts else [(b"host", host.encode("ascii", "replace")), *headers]
 
 
+def framed(headers: HeaderPairs, length: int | None) -> HeaderPairs:
+    """`headers` with what says where the body ends.
+
+    `length`: of the body, in bytes; None if nobody knows, and then it goes out in chunks, unless its length was
+    announced. Raises LocalProtocolError for a content-length that is not the body's.
+    """
+    announced = [value for name, value in headers if name == b"content-length"]
+    if not announced:
+        if length == 0:
+            return headers
+        return [*headers, (b"transfer-encoding", b"chunked") if length is None else (b"content-length", b"%d" % length)]
+    if len(announced) > 1 or (length is not None and announced[0] != b"%d" % length):
+        raise httpx.LocalProtocolError(f"The request has content-length {announced!r:.100} for {length} bytes.")
+    return headers
+
+
 def response_headers(pairs: HeaderPairs) -> HeaderPairs:
     """A response's end-to-end headers. Raises RemoteProtocolError for a value with control bytes."""
     try:
-        return _end_to_end(pairs)
+        headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.RemoteProtocolError(f"The response has {exc}.") from None
+    if len(headers) != len(pairs) and is_chunked(pairs):
+        # RFC 9112, 6.3: the chunks count, and such a length is gone before the message goes on.
+        return [pair for pair in headers if pair[0] != b"content-length"]
+    return headers
+
+
+def is_chunked(pairs: HeaderPairs) -> bool:
+    """Whether the body comes in chunks."""
+    return any(name.lower() == b"transfer-encoding" for name, _ in pairs)
 
 
 def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:

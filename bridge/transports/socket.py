@@ -12,7 +12,7 @@ from bridge._httpx import httpcore, httpx
 from bridge._messages import CompleteResponse, header_pairs
 from bridge._tasks import LoopReference
 from bridge.transports._network import CURRENT_ATTEMPT, Attempt, Network
-from bridge.transports._wire import request_headers, response_headers, response_length
+from bridge.transports._wire import checked_method, framed, request_headers, response_headers, response_length
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
@@ -44,7 +44,7 @@ class ConnectionPolicy:
         return self.idle_timeout > 0 and not self._restored()
 
 
-class SocketTransport:
+class SocketTransport(httpx.AsyncBaseTransport):
     """Forwards requests to a web server: an httpx transport, and a handler's.
 
     `host` and `port`, or `uds`: where it listens. The request-target goes out byte for byte as
@@ -98,16 +98,17 @@ class SocketTransport:
         await stream.aclose()
 
     def _wire(self, request: httpx.Request) -> _WireRequest:
-        headers = request_headers(header_pairs(request), host=self._host)
         if not isinstance(request.stream, httpx.AsyncByteStream):
             raise TypeError(f"Expected a request with an asynchronous body, but got {type(request.stream).__name__}.")
+        headers = framed(request_headers(header_pairs(request), host=self._host), _length(request))
         target = request.extensions.get("target") or request.url.raw_path
-        return _WireRequest(self._url, request, target, headers)
+        return _WireRequest(self._url, checked_method(request.method), request, target, headers)
 
     async def _respond(self, wire: _WireRequest) -> tuple[int, HeaderPairs, _Body, dict[str, Any]]:
         response, attempt = await self._exchange(wire)
+        raw = response.headers.raw
         try:
-            headers = response_headers(response.headers.raw)
+            headers = response_headers(raw)
         except httpx.RemoteProtocolError:
             await response.aclose()
             raise
@@ -128,7 +129,7 @@ class SocketTransport:
         try:
             return await _attempt(pool, wire, attempt)
         except (httpx.NetworkError, httpx.RemoteProtocolError) as exc:
-            if not _may_repeat(attempt, wire):
+            if isinstance(exc, httpx.ConnectError) or not _may_repeat(attempt, wire):
                 raise
             logger.debug("Repeating %s on a new connection: the used one failed: %r", wire.method, exc)
         return await _attempt(self._single, wire, Attempt())
@@ -152,6 +153,14 @@ class SocketTransport:
         pools, self._dropped = self._dropped, []
         for pool in pools:
             await pool.aclose()
+
+
+def _length(request: httpx.Request) -> int | None:
+    """The length of the body, in bytes; None for a stream."""
+    try:
+        return len(request.content)
+    except httpx.RequestNotRead:
+        return None
 
 
 def _may_repeat(attempt: Attempt, wire: _WireRequest) -> bool:
@@ -202,8 +211,10 @@ class _RawHeaders:
 class _WireRequest(httpx.Request):
     """What goes out: the parts of `httpx.Request` that httpx's transport reads, and no more."""
 
-    def __init__(self, url: httpx.URL, request: httpx.Request, target: bytes, headers: HeaderPairs) -> None:
-        self.method = request.method
+    def __init__(
+        self, url: httpx.URL, method: str, request: httpx.Request, target: bytes, headers: HeaderPairs
+    ) -> None:
+        self.method = method
         self.url = url
         self.headers: Any = _RawHeaders(headers)
         self.stream = request.stream
@@ -243,11 +254,13 @@ class _Body(httpx.AsyncByteStream):
         stream = self._attempt.stream
         if stream is None or stream.is_spoilt:
             return
-        head = stream.head_length
-        if head is None:  # not found: line ends of another kind, or an informational response
+        if stream.head_length is None:  # with line ends of another kind
             stream.is_spoilt = True
-        elif self._length is not None and self._attempt.received > head + self._length:
-            stream.is_spoilt = True
+        elif self._length is not None:
+            stream.is_spoilt = stream.has_unread or self._attempt.received > stream.head_length + self._length
+        else:
+            stream.is_spoilt = stream.has_unread or not stream.ends_with_chunks
+        if stream.is_spoilt and self._length is not None:
             logger.warning(
                 "The web server sent more than the %d bytes that its response announced: they were dropped.",
                 self._length,
