@@ -158,6 +158,8 @@ ORDINARY = [
     "/\u00ff\u00fe",
     "/.well-known/acme-challenge/x",
     "/search;sort=asc?q=hooks+restored",
+    "/fetch/https://any.example/hooks/restored",
+    "/fetch//any.example/hooks/restored",
 ]
 
 
