@@ -1,0 +1,381 @@
+"""What a Handler does besides decoding and encoding: where authorization comes from, and which answers are failures."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from functools import partial
+from typing import Any, NamedTuple
+
+import anyio
+import pytest
+
+from bridge import Bridge, Settings
+from bridge._httpx import httpx
+from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
+from tests.events import BASES, load
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+Pairs = list[tuple[bytes, bytes]]
+
+SOURCE = "x-auth-token"
+START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+
+
+Call = Callable[..., Answer]
+
+
+def called(app: ASGIApp, event: Event, settings: Settings | None = None, **options: Any) -> Answer:
+    with closing(Bridge(app, lifespan="off", settings=settings, **options)) as handler:
+        return of_result(handler(event, None))
+
+
+def of_result(result: dict[str, Any]) -> Answer:
+    assert not result.get("isBase64Encoded")
+    return Answer(int(result.get("statusCode") or result["status"]), result.get("body", "").encode())
+
+
+async def handle(app: ASGIApp, event: Event, settings: Settings | None, **options: Any) -> Answer:
+    return of_result(await Bridge(app, lifespan="off", settings=settings, **options).handle(event, None))
+
+
+async def stream(app: ASGIApp, event: Event, settings: Settings | None, **options: Any) -> Answer:
+    async with Bridge(app, lifespan="off", settings=settings, **options).stream(event, None) as response:
+        status: int = response.prelude["statusCode"]
+        return Answer(status, b"".join([part async for part in response.body]))
+
+
+def run(
+    function: Callable[..., Awaitable[Answer]],
+    backend: str,
+    app: ASGIApp,
+    event: Event,
+    settings: Settings | None = None,
+    **options: Any,
+) -> Answer:
+    async def main() -> Answer:
+        with anyio.fail_after(10):
+            return await function(app, event, settings, **options)
+
+    return anyio.run(main, backend=backend)
+
+
+CALLS: dict[str, Call] = {
+    "call": called,
+    "handle on asyncio": partial(run, handle, "asyncio"),
+    "handle on trio": partial(run, handle, "trio"),
+    "stream on asyncio": partial(run, stream, "asyncio"),
+    "stream on trio": partial(run, stream, "trio"),
+}
+
+
+@pytest.fixture(params=list(CALLS.values()), ids=list(CALLS))
+def call(request: pytest.FixtureRequest) -> Call:
+    way: Call = request.param
+    return way
+
+
+class Recorder:
+    """An application that keeps the headers it was given."""
+
+    def __init__(self) -> None:
+        self.headers: Pairs = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers = list(scope["headers"])
+        await send(START)
+        await send({"type": "http.response.body", "body": b"fine"})
+
+    def values(self, name: bytes) -> list[bytes]:
+        return [value for key, value in self.headers if key == name]
+
+
+def with_header(event: Event, name: str, value: str) -> Event:
+    """`event` with one more header, in the shape that its own headers have."""
+    if "Records" in event:
+        event["Records"][0]["cf"]["request"]["headers"].setdefault(name.lower(), []).append(
+            {"key": name, "value": value}
+        )
+        return event
+    for field in ("headers", "multiValueHeaders"):
+        headers = event.get(field)
+        if headers:
+            headers[name] = [value] if isinstance(next(iter(headers.values())), list) else value
+    return event
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_the_value_of_the_source_becomes_authorization_in_the_events_of_every_service(name: str, call: Call) -> None:
+    app = Recorder()
+    event = with_header(load(name), "X-Auth-Token", "Bearer 123")
+    call(app, load(name))
+    before = app.headers
+    assert call(app, event, Settings(authorization_source=SOURCE)) == (200, b"fine")
+    assert app.headers == [*before, (b"authorization", b"Bearer 123")]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_it_takes_the_place_of_the_authorization_that_was_there(name: str, call: Call) -> None:
+    app = Recorder()
+    event = with_header(with_header(load(name), "Authorization", "AWS4-HMAC-SHA256 x"), "x-auth-token", "Bearer 123")
+    call(app, event, Settings(authorization_source=SOURCE))
+    assert (app.values(b"authorization"), app.values(b"x-auth-token")) == ([b"Bearer 123"], [])
+
+
+def test_without_the_source_the_authorization_stays_and_the_log_says_so(
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call
+) -> None:
+    app = Recorder()
+    event = with_header(make_event(), "authorization", "Basic abc")
+    assert call(app, event, Settings(authorization_source="X-Auth-Token")) == (200, b"fine")
+    assert app.values(b"authorization") == [b"Basic abc"]
+    assert [(record.name, record.levelno, record.getMessage()) for record in caplog.records] == [
+        ("bridge", logging.WARNING, "The request has no header x-auth-token, which authorization should come from.")
+    ]
+
+
+def test_without_the_source_and_without_authorization_the_request_is_served_all_the_same(
+    make_event: MakeEvent, call: Call
+) -> None:
+    app = Recorder()
+    assert call(app, make_event(), Settings(authorization_source=SOURCE)) == (200, b"fine")
+    assert app.values(b"authorization") == []
+
+
+@pytest.mark.parametrize("spelling", ["x-auth-token", "X-Auth-Token", "X-AUTH-TOKEN"])
+@pytest.mark.parametrize("setting", ["x-auth-token", "X-Auth-Token"])
+def test_the_source_is_found_in_any_case(make_event: MakeEvent, call: Call, spelling: str, setting: str) -> None:
+    app = Recorder()
+    call(app, with_header(make_event(), spelling, "Bearer 123"), Settings(authorization_source=setting))
+    assert app.values(b"authorization") == [b"Bearer 123"]
+
+
+def test_of_several_values_the_first_one_counts(call: Call) -> None:
+    app = Recorder()
+    event = load("alb_multi")
+    event["multiValueHeaders"]["x-auth-token"] = ["first", "second"]
+    call(app, event, Settings(authorization_source=SOURCE))
+    assert (app.values(b"authorization"), app.values(b"x-auth-token")) == ([b"first"], [])
+
+
+def test_authorization_as_its_own_source_stays_as_it_is(
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call
+) -> None:
+    app = Recorder()
+    call(app, with_header(make_event(), "Authorization", "Basic abc"), Settings(authorization_source="authorization"))
+    assert (app.values(b"authorization"), caplog.messages) == ([b"Basic abc"], [])
+
+
+def test_an_empty_value_is_a_value(make_event: MakeEvent, call: Call) -> None:
+    app = Recorder()
+    event = with_header(with_header(make_event(), "authorization", "Basic abc"), "x-auth-token", "")
+    call(app, event, Settings(authorization_source=SOURCE))
+    assert app.values(b"authorization") == [b""]
+
+
+def test_without_the_setting_nothing_is_moved(make_event: MakeEvent, call: Call) -> None:
+    app = Recorder()
+    event = with_header(with_header(make_event(), "authorization", "Basic abc"), "x-auth-token", "Bearer 123")
+    call(app, event, Settings())
+    assert (app.values(b"authorization"), app.values(b"x-auth-token")) == ([b"Basic abc"], [b"Bearer 123"])
+
+
+def test_the_event_itself_is_left_as_it_is(make_event: MakeEvent, call: Call) -> None:
+    event = with_header(make_event(), "x-auth-token", "Bearer 123")
+    before = json.dumps(event)
+    call(Recorder(), event, Settings(authorization_source=SOURCE))
+    assert json.dumps(event) == before
+
+
+def test_the_source_may_come_from_the_environment(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setenv("AWS_LWA_AUTHORIZATION_SOURCE", "auth-token")
+    app = Recorder()
+    call(app, with_header(make_event(), "auth-token", "Bearer 123"))
+    assert app.values(b"authorization") == [b"Bearer 123"]
+
+
+class HttpxSource:
+    """A source of the user's, with requests that are httpx's own."""
+
+    name = "mine"
+
+    def matches(self, event: Event) -> bool:
+        return True
+
+    def decode(self, event: Event, settings: Settings) -> httpx.Request:
+        return httpx.Request("GET", "http://localhost/", headers=event["pairs"])
+
+    def encode(self, response: Any, event: Event, settings: Settings) -> dict[str, Any]:
+        return {"statusCode": response.status_code, "body": response.body.decode()}
+
+
+def test_a_request_of_httpxs_own_gets_its_authorization_alike(call: Call) -> None:
+    app = Recorder()
+    event = {"pairs": [("X-Auth-Token", "Bearer 123"), ("Authorization", "Basic abc"), ("Accept", "*/*")]}
+    call(app, event, Settings(authorization_source=SOURCE), sources=[HttpxSource()])
+    assert app.headers == [(b"host", b"localhost"), (b"accept", b"*/*"), (b"authorization", b"Bearer 123")]
+
+
+def answering(status: int, *parts: bytes, headers: Pairs | None = None) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers or START["headers"]})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def failure(call: Call, app: ASGIApp, event: Event, codes: str, **options: Any) -> Any:
+    """The JSON that the failure of the invocation says."""
+    with pytest.raises(ErrorStatus) as caught:
+        call(app, event, Settings(error_status_codes=codes), **options)  # type: ignore[arg-type]
+    return json.loads(str(caught.value))
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_status_that_is_set_to_fail_fails_the_invocation_whatever_the_service(name: str, call: Call) -> None:
+    told = failure(call, answering(502, b"Bad ", b"Gateway"), load(name), "500,502-504")
+    assert told == {"statusCode": 502, "body": "Bad Gateway"}
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_any_other_status_is_an_answer(name: str, call: Call) -> None:
+    settings = Settings(error_status_codes="500,502-504")  # type: ignore[arg-type]
+    assert call(answering(404, b"Not ", b"here"), load(name), settings) == (404, b"Not here")
+
+
+@pytest.mark.parametrize("status", [501, 505, 499, 200])
+def test_a_status_beside_the_list_is_an_answer(make_event: MakeEvent, call: Call, status: int) -> None:
+    settings = Settings(error_status_codes="500,502-504")  # type: ignore[arg-type]
+    assert call(answering(status, b"fine"), make_event(), settings) == (status, b"fine")
+
+
+@pytest.mark.parametrize("status", [404, 500, 503, 599])
+def test_without_the_setting_every_status_is_an_answer(make_event: MakeEvent, call: Call, status: int) -> None:
+    assert call(answering(status, b"text"), make_event(), Settings()) == (status, b"text")
+
+
+def test_the_list_may_come_from_the_environment(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setenv("AWS_LWA_ERROR_STATUS_CODES", "400-499")
+    with pytest.raises(ErrorStatus) as caught:
+        call(answering(404, b"gone"), make_event())
+    assert str(caught.value) == '{"statusCode": 404, "body": "gone"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", ""),
+        (b'{"detail": "a \\"quoted\\" text"}', '{"detail": "a \\"quoted\\" text"}'),
+        ("caf\u00e9 \U0001f600".encode(), "caf\u00e9 \U0001f600"),
+        (b"line\r\n\0\x7f", "line\r\n\0\x7f"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 65536, "x" * 65536),
+        (b"x" * 65537, "x" * 65536),
+        (b"x" * 65535 + "\u00e9".encode(), "x" * 65535 + "\ufffd"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_the_text_of_the_failure_is_json_whatever_the_body(
+    make_event: MakeEvent, call: Call, body: bytes, told: str
+) -> None:
+    assert failure(call, answering(500, body), make_event(), "500") == {"statusCode": 500, "body": told}
+
+
+def test_the_failure_of_a_failing_application_counts_too(make_event: MakeEvent, call: Call) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise KeyError("broken")
+
+    assert failure(call, app, make_event(), "500") == {"statusCode": 500, "body": "Internal Server Error"}
+
+
+def test_an_application_that_fails_within_its_answer_fails_the_invocation_alike(
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 503, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise KeyError("broken")
+
+    assert failure(call, app, make_event(), "500-599") == {"statusCode": 500, "body": "Internal Server Error"}
+    assert caplog.messages == ["The application raised KeyError."]
+
+
+def test_an_answer_that_must_not_reach_aws_is_a_500_and_fails_alike(make_event: MakeEvent, call: Call) -> None:
+    app = answering(200, b"fine", headers=[(b"x-broken", b"a\nb")])
+    assert failure(call, app, make_event(), "500") == {"statusCode": 500, "body": "Internal Server Error"}
+
+
+def test_an_event_that_is_broken_fails_alike(make_event: MakeEvent, call: Call) -> None:
+    event = make_event("POST", body="%%%", isBase64Encoded=True)
+    assert failure(call, Recorder(), event, "400") == {"statusCode": 400, "body": "Bad Request"}
+
+
+def test_an_event_that_is_no_request_is_no_failure_of_an_answer(call: Call) -> None:
+    with pytest.raises(UnsupportedEvent):
+        call(Recorder(), {"Records": [{"eventSource": "aws:sqs"}]}, Settings(error_status_codes="100-599"))  # type: ignore[arg-type]
+
+
+def test_the_answer_to_a_head_request_fails_alike(make_event: MakeEvent, call: Call) -> None:
+    assert failure(call, answering(500), make_event("HEAD"), "500") == {"statusCode": 500, "body": ""}
+
+
+def test_a_source_does_not_get_to_see_an_answer_that_fails() -> None:
+    class Source(HttpxSource):
+        def encode(self, response: Any, event: Event, settings: Settings) -> dict[str, Any]:
+            raise AssertionError("not called")
+
+    told = failure(called, answering(500, b"text"), {"pairs": []}, "500", sources=[Source()])
+    assert told == {"statusCode": 500, "body": "text"}
+
+
+def test_a_failed_invocation_does_not_keep_the_next_one_from_its_answer(make_event: MakeEvent) -> None:
+    statuses = iter([500, 200, 500, 200])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering(next(statuses), b"text")(scope, receive, send)
+
+    settings = Settings(error_status_codes=frozenset({500}))
+    with closing(Bridge(app, lifespan="off", settings=settings)) as handler:
+        for _ in range(2):
+            with pytest.raises(ErrorStatus):
+                handler(make_event(), None)
+            assert of_result(handler(make_event(), None)) == (200, b"text")
+
+
+def test_an_application_that_streams_a_failure_comes_to_its_own_end(make_event: MakeEvent, call: Call) -> None:
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await answering(500, *[b"part"] * 3)(scope, receive, send)
+            ended.append("whole")
+        finally:
+            ended.append("over")
+
+    assert failure(call, app, make_event(), "500") == {"statusCode": 500, "body": "partpartpart"}
+    assert ended == ["whole", "over"]
+
+
+def test_a_startup_that_fails_is_no_failure_of_an_answer(make_event: MakeEvent) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    handler = Bridge(app, lifespan="on", settings=Settings(error_status_codes=frozenset(range(100, 600))))
+    with closing(handler), pytest.raises(StartupFailed):
+        handler(make_event(), None)
