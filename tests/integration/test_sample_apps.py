@@ -1,50 +1,27 @@
-"""The sample applications: every event in their folders, their templates, and the demo."""
+"""The sample applications in process: every event in their folders; the demo; and the templates of all."""
 
 import base64
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from bridge import DEFAULT_SOURCES
-
-SAMPLE_APPS = Path(__file__).parents[2] / "sample_apps"
-
-Result = dict[str, Any]
-
-
-def load(file: str) -> ModuleType:
-    """The module in a file of sample_apps/, executed anew as a new Lambda environment would."""
-    name = f"sample_{file.removesuffix('.py').replace('/', '_')}"
-    spec = spec_from_file_location(name, SAMPLE_APPS / file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def read_event(app: str, name: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((SAMPLE_APPS / app / "events" / f"{name}.json").read_text())
-    return event
-
-
-def event_names(app: str) -> list[str]:
-    return sorted(path.stem for path in (SAMPLE_APPS / app / "events").iterdir())
-
-
-def run(*command: str) -> tuple[int, str, str]:
-    """Exit code, output and error output."""
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
+from tests.integration.sample_apps import (
+    SAMPLE_APPS,
+    Result,
+    event_names,
+    load,
+    read_event,
+    redirect,
+    run,
+    with_cookies,
+)
 
 
 def as_json(value: object) -> str:
@@ -61,16 +38,6 @@ def many_valued(content_type: str, body: str) -> Result:
     }
 
 
-def with_cookies(content_type: str, body: str, *, status: int = 200) -> Result:
-    return {
-        "statusCode": status,
-        "headers": {"content-length": str(len(body)), "content-type": content_type},
-        "cookies": [],
-        "body": body,
-        "isBase64Encoded": False,
-    }
-
-
 def at_the_edge(content_type: str, body: str) -> Result:
     return {
         "status": "200",
@@ -78,16 +45,6 @@ def at_the_edge(content_type: str, body: str) -> Result:
         "headers": {"content-type": [{"key": "content-type", "value": content_type}]},
         "body": body,
         "bodyEncoding": "text",
-    }
-
-
-def redirect(location: str, cookie: str) -> Result:
-    return {
-        "statusCode": 303,
-        "headers": {"content-length": "0", "location": location},
-        "cookies": [cookie],
-        "body": "",
-        "isBase64Encoded": False,
     }
 
 
@@ -309,7 +266,7 @@ def test_notes_has_no_file_for_a_note_without_one(notes: Any) -> None:
     assert notes(event, None) == with_cookies("application/json", '{"detail":"No such file"}', status=404)
 
 
-@pytest.mark.parametrize("app", ["hello", "notes"])
+@pytest.mark.parametrize("app", ["flask_site", "hello", "node_site", "notes"])
 def test_the_template_passes_cfn_lint(app: str) -> None:
     cfn_lint = shutil.which("cfn-lint", path=Path(sys.executable).parent)
     assert cfn_lint is not None

@@ -1,0 +1,13 @@
+"""gunicorn, as it suits one Lambda environment. https://docs.gunicorn.org/en/stable/settings.html"""
+
+import os
+
+chdir = os.path.dirname(os.path.abspath(__file__))
+# Lambda sends one event at a time; threads, because the plain worker ends every connection with its response.
+workers, threads = 1, 2
+# Longer than the 4 seconds for which bridge keeps an idle connection.
+keepalive = 10
+# Room for a long URL, and for the headers about the invocation.
+limit_request_line = limit_request_field_size = 8190
+# Newer versions put a socket for gunicornc into the home directory; Lambda has none.
+control_socket_disable = True

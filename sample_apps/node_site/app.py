@@ -1,0 +1,8 @@
+"""Word counts on AWS Lambda: Node serves them in a process of its own, and Proxy forwards to it."""
+
+from pathlib import Path
+
+from bridge import Proxy
+
+# The server listens on the port that it finds in PORT: AWS_LWA_PORT, or 8080.
+handler = Proxy(["node", Path(__file__).with_name("server.js")])
