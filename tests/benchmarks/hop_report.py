@@ -7,6 +7,7 @@ from .hops import (
     CLIENT,
     HOP_REQUESTS,
     HTTP_CLIENT,
+    HTTP_CLIENT_SINGLE,
     POOL,
     SINGLE,
     STOCK,
@@ -35,7 +36,8 @@ _NAMES = [request.name for request in HOP_REQUESTS]
 def hop_tables(figures: Mapping[str, Figures]) -> list[Table]:
     """What each way takes, Proxy beside httpx's transport, and what a connection per request adds."""
     columns = [figures[name] for name in _NAMES]
-    order = [POOL, SINGLE, UNIX, UNIX_SINGLE, AWAITED, STOCK, STOCK_RUN, STOCK_SINGLE, CLIENT, HTTP_CLIENT]
+    order = [POOL, SINGLE, UNIX, UNIX_SINGLE, AWAITED, STOCK, STOCK_RUN, STOCK_SINGLE, CLIENT]
+    order += [HTTP_CLIENT, HTTP_CLIENT_SINGLE]
     rows = [[name, *(shown(column.time(name)) for column in columns)] for name in order]
     return [
         Table("Proxy in front of uvicorn: us per call, median (least)", _NAMES, rows, [_METHOD]),
@@ -66,10 +68,11 @@ def _added(columns: list[Figures]) -> Table:
         row(UNIX_SINGLE, UNIX, lambda figure: _judged(figure, SINGLE_GOAL, 1)),
         row(UNIX_SINGLE, POOL, shown),
         row(STOCK_SINGLE, STOCK, shown),
+        row(HTTP_CLIENT_SINGLE, HTTP_CLIENT, shown),
     ]
     notes = [
         f"Goal: a connection per request adds at most {SINGLE_GOAL:.0f} us. {_JUDGED_BY}",
-        "What the web server does to take a connection and to end one is a part of it.",
+        "A part of it is what kernel and web server do to make a connection and to end it: the last row is little else.",
     ]
     return Table("What a connection per request adds: us per call, median (least)", _NAMES, rows, notes)
 

@@ -7,7 +7,7 @@ headers, those about the invocation included.
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,8 +26,8 @@ from .rounds import Awaited, Called, Contestant, Figures, compete
 from .web_server import Served, serving
 
 __all__ = [
-    *("AWAITED", "CLIENT", "HOP_REQUESTS", "HTTP_CLIENT", "POOL", "SINGLE", "STOCK", "STOCK_RUN", "STOCK_SINGLE"),
-    *("UNIX", "UNIX_SINGLE", "measure_hops"),
+    *("AWAITED", "CLIENT", "HOP_REQUESTS", "HTTP_CLIENT", "HTTP_CLIENT_SINGLE", "POOL", "SINGLE", "STOCK"),
+    *("STOCK_RUN", "STOCK_SINGLE", "UNIX", "UNIX_SINGLE", "measure_hops"),
 ]
 
 POOL = "Proxy, pool"
@@ -40,6 +40,7 @@ STOCK_RUN = "AsyncHTTPTransport, pool, run_until_complete"
 STOCK_SINGLE = "AsyncHTTPTransport, a connection per request"
 CLIENT = "AsyncClient, pool"
 HTTP_CLIENT = "http.client, one connection"
+HTTP_CLIENT_SINGLE = "http.client, a connection per request"
 
 # ASCII is the cheapest text to decode and encode, so that little but the way there and back is measured.
 HOP_REQUESTS = [PAGE, *(request for request in MEGABYTES if request.name.startswith("ascii"))]
@@ -123,7 +124,7 @@ def _clients(
         lambda: None,
         lambda _: client.request(request.method, target, headers=headers, content=request.body),
     )
-    yield _blocking(request, server, target, headers, stack)
+    yield from _blocking(request, server, target, headers, stack)
 
 
 def _close(pool: httpx.AsyncHTTPTransport | httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
@@ -136,18 +137,26 @@ async def _ask(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> h
     return response
 
 
-def _blocking(request: BrowserRequest, server: Served, target: str, pairs: HeaderPairs, stack: ExitStack) -> Contestant:
-    connection = HTTPConnection(urlsplit(server.url).netloc)
-    stack.callback(connection.close)
+def _blocking(
+    request: BrowserRequest, server: Served, target: str, pairs: HeaderPairs, stack: ExitStack
+) -> Iterator[Contestant]:
+    """Without an event loop. Between the two of them lies what a new connection costs the web server and the kernel."""
+    address = urlsplit(server.url).netloc
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    body = request.body or None
+    kept = HTTPConnection(address)
+    stack.callback(kept.close)
 
-    def ask(_: None) -> tuple[int, bytes]:
-        connection.request(request.method, target, body, headers)
+    def ask(connection: HTTPConnection) -> tuple[int, bytes]:
+        connection.request(request.method, target, request.body or None, headers)
         response = connection.getresponse()
         return response.status, response.read()
 
-    return Called(HTTP_CLIENT, lambda: None, ask)
+    def ask_once(_: None) -> tuple[int, bytes]:
+        with closing(HTTPConnection(address)) as connection:
+            return ask(connection)
+
+    yield Called(HTTP_CLIENT, lambda: None, lambda _: ask(kept))
+    yield Called(HTTP_CLIENT_SINGLE, lambda: None, ask_once)
 
 
 def _sent_by_proxy(request: BrowserRequest) -> HeaderPairs:
