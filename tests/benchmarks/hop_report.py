@@ -72,7 +72,7 @@ def _added(columns: list[Figures]) -> Table:
     ]
     notes = [
         f"Goal: a connection per request adds at most {SINGLE_GOAL:.0f} us. {_JUDGED_BY}",
-        "A part of it is what kernel and web server do to make a connection and to end it: the last row is little else.",
+        "A part of it is what kernel and web server do to make and to end a connection: the last row is little else.",
     ]
     return Table("What a connection per request adds: us per call, median (least)", _NAMES, rows, notes)
 
