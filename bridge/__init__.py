@@ -33,10 +33,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Proxy is imported when it is asked for: nothing that a socket needs belongs to `import bridge`."""
-    if name == "Proxy":
-        from bridge.proxy import Proxy
+if not TYPE_CHECKING:  # to a type checker it would be any name at all
 
-        return Proxy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Proxy is imported when it is asked for: nothing that a socket needs belongs to `import bridge`."""
+        if name == "Proxy":
+            from bridge.proxy import Proxy
+
+            return Proxy
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,6 @@ import importlib.machinery
 import importlib.util
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from bridge.remote import SCOPE_HEADER, Wanted
+from bridge.settings import set_trace_id
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Message, Receive, Scope, Send
@@ -154,7 +154,7 @@ class ScopedApplication:
         scope.update(_scope(parts, body))
         if not self._has_lifespan:
             scope.pop("state", None)
-        _set_trace(parts["trace"])
+        set_trace_id(parts["trace"])
         state = "waiting"
 
         async def send_message(message: Message) -> None:
@@ -184,14 +184,6 @@ def _is_asked_for(exc: BaseException) -> bool:
     """Whether it is a cancellation that comes from outside the application."""
     task = asyncio.current_task() if isinstance(exc, asyncio.CancelledError) else None
     return task is not None and task.cancelling() > 0
-
-
-def _set_trace(value: str) -> None:
-    """Where X-Ray's libraries look for it."""
-    if value:
-        os.environ["_X_AMZN_TRACE_ID"] = value
-    else:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 async def _content(receive: Receive) -> bytes:

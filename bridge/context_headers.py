@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ CONTEXT_HEADERS = frozenset(
     }
 )
 
+# To CGI and WSGI a hyphen and an underscore are the same, and to PHP a dot too.
+_SEPARATORS = bytes.maketrans(b"_.", b"--")
+
 # How long one value may be, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over
 # 16 KiB; and parts of the request context, such as its path, are the client's own text.
 MAX_VALUE = 8000
@@ -37,15 +41,15 @@ _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """`pairs` without a client's copies, in any spelling: to CGI and WSGI a hyphen and an underscore are the same."""
-    return [pair for pair in pairs if pair[0].lower().replace(b"_", b"-") not in CONTEXT_HEADERS]
+    """`pairs` without a client's copies, in any spelling."""
+    return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
 
 
 def context_headers(event: Event, context: Any) -> HeaderPairs:
     """The headers about one invocation. A value that is not there has no header; one that is too long is left out."""
     headers: HeaderPairs = [
-        (b"x-amzn-request-context", header_json(event.get("requestContext"))),
-        (b"x-amzn-lambda-context", header_json(lambda_context(context))),
+        (b"x-amzn-request-context", _json_or_nothing(event.get("requestContext"))),
+        (b"x-amzn-lambda-context", b"" if context is None else header_json(lambda_context(context))),
         (b"x-amzn-trace-id", _plain(trace_id())),
         (b"x-amz-tenant-id", _plain(getattr(context, "tenant_id", None))),
     ]
@@ -87,7 +91,9 @@ def _number(value: object) -> int | None:
 def _deadline(context: Any) -> int | None:
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     milliseconds = remaining() if callable(remaining) else None
-    return int(time.time() * 1000 + milliseconds) if isinstance(milliseconds, int | float) else None
+    if isinstance(milliseconds, int | float) and math.isfinite(milliseconds):
+        return int(time.time() * 1000 + milliseconds)
+    return None
 
 
 def _client_context(value: Any) -> dict[str, Any] | None:
@@ -96,16 +102,29 @@ def _client_context(value: Any) -> dict[str, Any] | None:
         return None
     client = getattr(value, "client", None)
     return {
-        "client": vars(client) if hasattr(client, "__dict__") else None,
-        "custom": getattr(value, "custom", None),
-        "env": getattr(value, "env", None),
+        "client": None if client is None else {name: _text(client, name) for name in _CLIENT},
+        "custom": _object(value, "custom"),
+        "env": _object(value, "env"),
     }
+
+
+# What awslambdaric's object has, which has no __dict__.
+_CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+
+def _object(source: Any, name: str) -> dict[str, Any] | None:
+    value = getattr(source, name, None)
+    return value if isinstance(value, dict) else None
 
 
 def _identity(value: Any) -> dict[str, str | None] | None:
     identity = _text(value, "cognito_identity_id")
     pool = _text(value, "cognito_identity_pool_id")
     return {"identity_id": identity, "identity_pool_id": pool} if identity or pool else None
+
+
+def _json_or_nothing(value: object) -> bytes:
+    return b"" if value is None else header_json(value)
 
 
 def header_json(value: object) -> bytes:

@@ -109,12 +109,17 @@ class Handler:
         return self._encode(source, response, event)
 
     def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:
-        if response.status_code in self._settings.error_status_codes:
-            raise _error_status(response)
+        self._check_status(response)
         try:
             return source.encode(response, event, self._settings)
         except InvalidMessage as exc:
-            return source.encode(_failed(exc), event, self._settings)
+            failed = _failed(exc)
+        self._check_status(failed)
+        return source.encode(failed, event, self._settings)
+
+    def _check_status(self, response: CompleteResponse) -> None:
+        if response.status_code in self._settings.error_status_codes:
+            raise _error_status(response)
 
     async def _respond(self, request: httpx.Request) -> CompleteResponse:
         try:
@@ -166,7 +171,11 @@ class Handler:
         response, prelude, method = await self._open(source, event, context)
         try:
             if response.status_code in self._settings.error_status_codes:
-                raise _error_status(await _completed(response))
+                try:
+                    whole = await _completed(response)
+                except Exception as exc:
+                    whole = _failed(exc)
+                raise _error_status(whole)
             yield StreamedResponse(prelude, BodyParts(response, method))
         finally:
             await close_response(response)

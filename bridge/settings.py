@@ -23,6 +23,7 @@ __all__ = [
     "in_lambda",
     "initialization_type",
     "refusal",
+    "set_trace_id",
     "status_codes",
     "trace_id",
     "unknown_variables",
@@ -58,6 +59,14 @@ def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
 def trace_id(environ: Mapping[str, str] = os.environ) -> str:
     """The X-Ray trace header of the invocation that is going on; "" if there is none."""
     return environ.get("_X_AMZN_TRACE_ID", "")
+
+
+def set_trace_id(value: str) -> None:
+    """Put it where X-Ray's libraries look for it; "" takes it away."""
+    if value:
+        os.environ["_X_AMZN_TRACE_ID"] = value
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
 def handler_module(environ: Mapping[str, str] = os.environ) -> str:

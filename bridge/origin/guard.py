@@ -44,7 +44,8 @@ def _forms(text: str) -> Iterator[str]:
         yield _canonical(variant)
         # A whole URL, or a host behind two slashes, as the absolute form and URL parsers have it.
         plain = variant.translate(_CONTROLS).replace("\\", "/")
-        _, is_url, rest = plain.partition("://")
+        scheme, separator, rest = plain.partition("://")
+        is_url = bool(separator) and "/" not in scheme
         if plain.startswith("//"):
             rest = plain.lstrip("/")
         if is_url or plain.startswith("//"):

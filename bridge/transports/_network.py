@@ -31,10 +31,6 @@ _LAST_CHUNK = b"0\r\n\r\n"
 # there is room again.
 _BACKLOG_PAUSE = 0.005
 
-# How long a web server that has begun to answer may leave the rest of the request unread, in seconds. Then it has
-# answered without it, as with a 413, and keeps the connection open all the same.
-EARLY_ANSWER_GRACE = 1.0
-
 _EARLY_BYTES = 65536
 
 # How many times in a row a connection may be read without waiting. Then others have their turn, and a deadline too.
@@ -83,6 +79,7 @@ class SocketStream:
         self._tail = b""  # the last bytes that were read
         self._last = b""
         self._is_answered = False
+        self._unsent: memoryview | None = None  # of a request that was answered before it was sent
         self._parser: Any = None  # of what came while a request was being sent
         # What this connection still has to say belongs to no request: it must not be used again.
         self.is_spoilt = False
@@ -124,6 +121,8 @@ class SocketStream:
     async def _receive_later(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
             with anyio.fail_after(timeout):
+                if self._unsent:
+                    await self._receive_while_sending()
                 while True:
                     await _wait_readable(self._socket)
                     try:
@@ -175,33 +174,38 @@ class SocketStream:
         """A new request on this connection, whose head is the first that is written."""
         self._attempt = attempt
         self._head, self.head_length, self._informational = b"", None, 0
-        self._parser, self._is_answered = None, False
+        self._parser, self._is_answered, self._unsent = None, False, None
         if attempt is not None:
             attempt.stream, attempt.head = self, head
 
     async def _write_rest(self, rest: memoryview, timeout: float | None) -> None:
+        """Raises WriteError once an answer comes: what is left to send then goes out while that is read."""
         try:
             with anyio.fail_after(timeout):
                 while rest:
                     await self._wait_until_writable()
-                    try:
-                        sent = self._socket.send(rest)
-                    except BlockingIOError:
-                        continue
-                    rest = rest[sent:]
-                    if self._attempt is not None:
-                        self._attempt.written += sent
+                    if self._is_answered:
+                        self._unsent = rest
+                        raise httpcore().WriteError("The web server answers before it has read the request.")
+                    rest = rest[self._send(rest) :]
         except TimeoutError as exc:
             raise httpcore().WriteTimeout(f"Nothing could be sent for {timeout} s.") from exc
         except (OSError, anyio.ClosedResourceError) as exc:
             raise httpcore().WriteError(str(exc)) from exc
 
-    async def _wait_until_writable(self) -> None:
-        """Until there is room. What the web server says meanwhile is kept: it may answer while it still reads.
+    def _send(self, data: memoryview) -> int:
+        """How much the kernel took. Raises OSError."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        if self._attempt is not None:
+            self._attempt.written += sent
+        return sent
 
-        Raises WriteError if the server has begun to answer and reads no more, or has closed the connection.
-        """
-        while not await self._wait_for_either(EARLY_ANSWER_GRACE if self._is_answered else None):
+    async def _wait_until_writable(self) -> None:
+        """Until there is room, or an answer. Raises WriteError if the web server has closed the connection."""
+        while not self._is_answered and not await self._wait_for_either():
             try:
                 data = self._socket.recv(_EARLY_BYTES)
             except BlockingIOError:
@@ -214,7 +218,7 @@ class SocketStream:
             self._look_for_an_answer(data)
 
     def _look_for_an_answer(self, data: bytes) -> None:
-        """Is the response complete? Before that the server may still read what it has not read yet."""
+        """Is it one, or only an informational response, after which the server reads on?"""
         import h11  # beneath httpcore, so it is there
 
         if self._parser is None:
@@ -227,29 +231,38 @@ class SocketStream:
                 event = self._parser.next_event()
                 if event is h11.NEED_DATA:
                     return
-                self._is_answered = event is h11.PAUSED or isinstance(event, h11.EndOfMessage)
+                self._is_answered = event is h11.PAUSED or isinstance(event, h11.Response)
         except h11.RemoteProtocolError:
             self._is_answered = True
 
-    async def _wait_for_either(self, patience: float | None) -> bool:
-        """Until the socket takes data (True) or has some (False). Raises WriteError after `patience` seconds."""
-        writable = readable = False
+    async def _wait_for_either(self) -> bool:
+        """Until the socket takes data (True) or has some (False)."""
+        writable = False
 
         async def watch() -> None:
-            nonlocal readable
-            await _wait_readable(self._socket)
-            readable = True
+            with suppress(anyio.ClosedResourceError):
+                await _wait_readable(self._socket)
             group.cancel_scope.cancel()
 
-        with anyio.move_on_after(patience):
-            async with anyio.create_task_group() as group:
-                group.start_soon(watch)
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            with suppress(anyio.ClosedResourceError):
                 await _wait_writable(self._socket)
                 writable = True
-                group.cancel_scope.cancel()
-        if not writable and not readable:
-            raise httpcore().WriteError("The web server answered and did not read the rest of the request.")
+            group.cancel_scope.cancel()
+        if self._socket.fileno() < 0:
+            raise anyio.ClosedResourceError  # behind the task group, which would wrap it
         return writable
+
+    async def _receive_while_sending(self) -> None:
+        """Until there is something to receive, or nothing left to send. Both sides may be in the middle of a body."""
+        while self._unsent and not self._is_readable():
+            if not await self._wait_for_either():
+                return
+            try:
+                self._unsent = self._unsent[self._send(self._unsent) :]
+            except OSError:  # it reads no more; its answer may be here all the same
+                self._unsent = None
 
     async def aclose(self) -> None:
         if _notify_closing is not None and self._socket.fileno() >= 0:
@@ -351,7 +364,8 @@ async def _connect_tcp(family: int, address: Any) -> socket.socket:
         try:
             sock.connect(address)
         except BlockingIOError:
-            await _wait_writable(sock)
+            if not _is_connected(sock):
+                await _wait_writable(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
@@ -359,6 +373,15 @@ async def _connect_tcp(family: int, address: Any) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    """On loopback it is at once, and need not wait for a turn of the event loop."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 async def _connect_to_path(path: str) -> socket.socket:

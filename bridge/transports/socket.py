@@ -100,9 +100,9 @@ class SocketTransport(httpx.AsyncBaseTransport):
     def _wire(self, request: httpx.Request) -> _WireRequest:
         if not isinstance(request.stream, httpx.AsyncByteStream):
             raise TypeError(f"Expected a request with an asynchronous body, but got {type(request.stream).__name__}.")
-        headers = framed(request_headers(header_pairs(request), host=self._host), _length(request))
-        target = request.extensions.get("target") or request.url.raw_path
-        return _WireRequest(self._url, checked_method(request.method), request, target, headers)
+        body = _whole(request)
+        headers = request_headers(header_pairs(request), host=self._host)
+        return _WireRequest(self._url, request, framed(headers, None if body is None else len(body)), body)
 
     async def _respond(self, wire: _WireRequest) -> tuple[int, HeaderPairs, _Body, dict[str, Any]]:
         response, attempt = await self._exchange(wire)
@@ -155,17 +155,17 @@ class SocketTransport(httpx.AsyncBaseTransport):
             await pool.aclose()
 
 
-def _length(request: httpx.Request) -> int | None:
-    """The length of the body, in bytes; None for a stream."""
+def _whole(request: httpx.Request) -> bytes | None:
+    """The body, if it is there; None for a stream, which can be sent once."""
     try:
-        return len(request.content)
+        return request.content
     except httpx.RequestNotRead:
         return None
 
 
 def _may_repeat(attempt: Attempt, wire: _WireRequest) -> bool:
     """Whether the server cannot have acted on the request, or may well act on it twice."""
-    if attempt.connected or attempt.received or not isinstance(wire.stream, httpx.ByteStream):
+    if attempt.connected or attempt.received or not isinstance(wire.stream, _Whole):
         return False
     has_body = any(name == b"content-length" and value != b"0" for name, value in wire.headers.raw)
     return wire.method in _IDEMPOTENT or not attempt.written or (has_body and not attempt.sent_body)
@@ -208,17 +208,33 @@ class _RawHeaders:
         self.raw = raw
 
 
+class _Whole(httpx.AsyncByteStream):
+    """A body in one part. httpx's own is a generator, which httpcore leaves behind when the connection breaks."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, body: bytes) -> None:
+        self._part: bytes | None = body or None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Whole(self._part or b"")  # from the start: the request may be sent once more
+
+    async def __anext__(self) -> bytes:
+        part, self._part = self._part, None
+        if part is None:
+            raise StopAsyncIteration
+        return part
+
+
 class _WireRequest(httpx.Request):
     """What goes out: the parts of `httpx.Request` that httpx's transport reads, and no more."""
 
-    def __init__(
-        self, url: httpx.URL, method: str, request: httpx.Request, target: bytes, headers: HeaderPairs
-    ) -> None:
-        self.method = method
+    def __init__(self, url: httpx.URL, request: httpx.Request, headers: HeaderPairs, body: bytes | None) -> None:
+        self.method = checked_method(request.method)
         self.url = url
         self.headers: Any = _RawHeaders(headers)
-        self.stream = request.stream
-        self.extensions = {"target": target}
+        self.stream = request.stream if body is None else _Whole(body)
+        self.extensions = {"target": request.extensions.get("target") or request.url.raw_path}
         timeout = request.extensions.get("timeout")
         if timeout is not None:
             self.extensions["timeout"] = timeout

@@ -19,6 +19,7 @@ from tests.transports.origins import (
     answering,
     both_networks,
     make_request,
+    parts_of,
     response,
     seen,
     send,
@@ -78,13 +79,11 @@ async def test_an_early_answer_does_not_end_an_upload_that_goes_on(network: str)
             data = peer.receive()
             size += len(data)
             peer.send(data)
-        peer.read_request()
-        peer.send(OK)
+        peer.wait_until_gone()
 
     with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
         async with aclosing(origin.transport()) as transport:
             assert (await send(transport, make_request("POST", body=body))).body == body
-            assert await send(transport) == OK_ANSWER
     assert origin.connections == 1
 
 
@@ -192,7 +191,7 @@ async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory(netw
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
-        peer.socket.settimeout(1)
+        peer.socket.settimeout(0.5)
         try:
             for _ in range(size >> 20):
                 peer.socket.sendall(bytes(1 << 20))
