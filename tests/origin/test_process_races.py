@@ -176,7 +176,15 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), process.has_ended, flu
 def test_a_forked_child_does_not_end_it(programs: Programs, tmp_path: Path) -> None:
     program = programs()
     process = subprocess.Popen(
-        [sys.executable, "-c", FORKED, json.dumps(program.command), str(tmp_path / "fork")],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            FORKED,
+            json.dumps(program.command),
+            str(tmp_path / "fork"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

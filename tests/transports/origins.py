@@ -42,10 +42,14 @@ __all__ = [
     "seen",
     "send",
     "stream",
+    "wakes_readers",
 ]
 
 # Seconds that anything here may wait for anything: only a broken test gets that far.
 LIMIT = 20.0
+
+# anyio got the means for it in 4.10; before that a read by another task waits on.
+wakes_readers = pytest.mark.skipif(not hasattr(anyio, "notify_closing"), reason="anyio is older than 4.10")
 
 both_networks = pytest.mark.parametrize("network", ["tcp", "unix"])
 

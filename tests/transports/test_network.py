@@ -11,7 +11,7 @@ import pytest
 
 from bridge._httpx import httpcore
 from bridge.transports._network import CURRENT_ATTEMPT, Attempt, Network, SocketStream
-from tests.transports.origins import LIMIT, OK, Origin, answering
+from tests.transports.origins import LIMIT, OK, Origin, answering, wakes_readers
 
 anyio_test = pytest.mark.anyio
 
@@ -99,6 +99,7 @@ async def test_closing_twice_is_closing() -> None:
         assert theirs.recv(1) == b""
 
 
+@wakes_readers
 @anyio_test
 async def test_closing_ends_a_read_that_waits() -> None:
     raised: list[Exception] = []
@@ -118,6 +119,7 @@ async def test_closing_ends_a_read_that_waits() -> None:
     assert len(raised) == 1
 
 
+@wakes_readers
 @anyio_test
 async def test_closing_ends_a_write_that_waits() -> None:
     raised: list[Exception] = []
