@@ -145,7 +145,8 @@ class OwnLoop:
         with suppress(RuntimeError):  # the loop may believe for ever that it runs
             while not task.done() and loop.time() < end:
                 timer = loop.call_at(end, loop.stop)
-                loop.run_forever()
+                with suppress(SystemExit):  # of another call, whose thread raises it itself
+                    loop.run_forever()
                 timer.cancel()
         if not task.done() or loop.is_running():
             logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)

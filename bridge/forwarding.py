@@ -27,6 +27,7 @@ from bridge.sources._path import quoted
 from bridge.transports.socket import ConnectionPolicy, SocketTransport
 
 if TYPE_CHECKING:
+    from bridge._types import HeaderPairs
     from bridge.origin import Address, OriginProcess, OriginSettings
 
 __all__ = ["Forwarder", "for_web_server"]
@@ -210,7 +211,7 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     """
     scope = request.extensions.get("asgi") or {}
     prefix = quoted(scope.get("root_path") or "")
-    pairs = without_context_headers(header_pairs(request))
+    pairs = without_context_headers(_without_nominated(header_pairs(request)))
     target = _target(request)
     if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
         rest = target[len(prefix) :]
@@ -219,6 +220,15 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     pairs += context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
     replace_headers(request, pairs)
     return request
+
+
+def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
+    """Without what the client's Connection names, before ours are added: it must not name those."""
+    named = {item.strip().lower() for name, value in pairs if name == b"connection" for item in value.split(b",")}
+    if not named:
+        return pairs
+    named = {b"connection", *named} - {b"content-length", b"host"}
+    return [pair for pair in pairs if pair[0] not in named]
 
 
 def _transport(address: Address, policy: ConnectionPolicy) -> SocketTransport:

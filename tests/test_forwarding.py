@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -267,3 +268,18 @@ class TestStream:
         async with handler, handler.stream(make_event("POST", "/drop"), None) as response:
             assert response.prelude["statusCode"] == 502
             assert [part async for part in response.body] == [b"Bad Gateway"]
+
+
+def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    named = "x-amzn-request-context, X-Amz-Tenant-Id, x-amzn-lambda-context, x-own, host, content-length"
+    event = make_event("POST", headers={"host": "app.test", "connection": named, "x-own": "1"}, body="abc")
+    found = dict(answered(make(programs())(event, SimpleNamespace(tenant_id="blue")))["headers"])
+    assert sorted(found) == [
+        "content-length",
+        "host",
+        "x-amz-tenant-id",
+        "x-amzn-lambda-context",
+        "x-amzn-request-context",
+    ]

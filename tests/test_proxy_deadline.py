@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from bridge.errors import OriginTimeout
-from tests.origin.programs import Programs, Proxies
+from tests.origin.programs import Programs, Proxies, wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -172,6 +172,8 @@ async def test_a_server_that_stands_still_is_a_504_also_on_a_used_connection(
     async with handler:
         await handler.handle(make_event(), Context(60_000))
         os.kill(program.pids[0], signal.SIGSTOP)
+        stat = Path(f"/proc/{program.pids[0]}/stat")
+        wait_until(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "T")
         try:
             assert await handler.handle(make_event(), Context()) == GATEWAY_TIMEOUT
         finally:

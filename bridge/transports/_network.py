@@ -38,7 +38,6 @@ MAX_READS = 16
 
 # Before anyio 4.7 there were other names.
 _WAITABLE = getattr(anyio, "wait_readable", None)
-_notify_closing = getattr(anyio, "notify_closing", None)
 _wait_readable = anyio.wait_readable if _WAITABLE else anyio.wait_socket_readable
 _wait_writable = anyio.wait_writable if _WAITABLE else anyio.wait_socket_writable
 
@@ -72,6 +71,7 @@ class SocketStream:
         self._socket = sock
         self._attempt: Attempt | None = None
         self._without_wait = 0  # reads in a row
+        self._is_closed = self._is_waited_for = False
         self._early: list[bytes] = []  # what was received while a request was being sent
         self._head: bytes | None = b""  # what came of the response's head; None once it has ended
         self.head_length: int | None = None  # of the response, once its head has ended; None if that was not found
@@ -120,7 +120,7 @@ class SocketStream:
 
     async def _receive_later(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
-            with anyio.fail_after(timeout):
+            with anyio.fail_after(timeout), _Wait(self):
                 if self._unsent:
                     await self._receive_while_sending()
                 while True:
@@ -181,7 +181,7 @@ class SocketStream:
     async def _write_rest(self, rest: memoryview, timeout: float | None) -> None:
         """Raises WriteError once an answer comes: what is left to send then goes out while that is read."""
         try:
-            with anyio.fail_after(timeout):
+            with anyio.fail_after(timeout), _Wait(self):
                 while rest:
                     await self._wait_until_writable()
                     if self._is_answered:
@@ -240,18 +240,14 @@ class SocketStream:
         writable = False
 
         async def watch() -> None:
-            with suppress(anyio.ClosedResourceError):
-                await _wait_readable(self._socket)
+            await _wait_readable(self._socket)
             group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
             group.start_soon(watch)
-            with suppress(anyio.ClosedResourceError):
-                await _wait_writable(self._socket)
-                writable = True
+            await _wait_writable(self._socket)
+            writable = True
             group.cancel_scope.cancel()
-        if self._socket.fileno() < 0:
-            raise anyio.ClosedResourceError  # behind the task group, which would wrap it
         return writable
 
     async def _receive_while_sending(self) -> None:
@@ -265,9 +261,13 @@ class SocketStream:
                 self._unsent = None
 
     async def aclose(self) -> None:
-        if _notify_closing is not None and self._socket.fileno() >= 0:
-            _notify_closing(self._socket)  # for a reader in another task
-        self._socket.close()
+        self._is_closed = True
+        if self._is_waited_for:
+            # Another task waits for it: it wakes up, and closes it. Until then its number may be no other socket's.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        else:
+            self._socket.close()
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
@@ -289,6 +289,26 @@ class SocketStream:
         except OSError:
             return True
         return True
+
+
+class _Wait:
+    """As long as a task waits for the socket, it stays open. Raises ClosedResourceError if it was closed meanwhile."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        self._stream._is_waited_for = True
+
+    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> None:
+        stream = self._stream
+        stream._is_waited_for = False
+        if stream._is_closed:
+            stream._socket.close()
+            if exc is None:
+                raise anyio.ClosedResourceError
 
 
 class Network:
