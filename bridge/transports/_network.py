@@ -34,7 +34,7 @@ _BACKLOG_PAUSE = 0.005
 _EARLY_BYTES = 65536
 
 # How many times in a row a connection may be read without waiting. Then others have their turn, and a deadline too.
-MAX_READS = 16
+MAX_READS = 4
 
 # Before anyio 4.7 there were other names.
 _WAITABLE = getattr(anyio, "wait_readable", None)
