@@ -24,6 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LifespanMode = Literal["auto", "on", "off"]
+SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]
 
 
 class Transport(Protocol):
@@ -32,8 +33,10 @@ class Transport(Protocol):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as it has started; its body streams."""
 
-    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
-        """The whole response."""
+    async def handle_buffered_request(
+        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
+    ) -> CompleteResponse:
+        """The whole response. One that is complete before the call returns may go to `finished` at once."""
 
 
 class Lifespan(Protocol):

@@ -46,8 +46,27 @@ class Environment:
         self._closes_at_exit = False
         self._pid = os.getpid()
 
+    # Whether startup waits for `start_in_worker`, for the whole process: see `postpone_startup`.
+    is_postponed = False
+
+    @classmethod
+    def postpone_startup(cls) -> None:
+        """For a runtime that forks after the import: each of its workers runs the startup itself.
+
+        What a startup opens, and its event loop, are no good to two processes.
+        """
+        cls.is_postponed = True
+
+    def start_in_worker(self) -> None:
+        """The startup that `postpone_startup` left out, in the process that is to serve. Raises StartupFailed."""
+        self._pid = os.getpid()
+        self.loop.run(self.start())
+        self._close_at_exit()
+
     def start_in_init_phase(self) -> None:
         """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
+        if self.is_postponed:
+            return
         if not in_async_code():
             try:
                 self.loop.run(self.start())
@@ -182,6 +201,14 @@ class Environment:
     async def _shutdown_on_own_loop(self) -> None:
         if self._is_on_own_loop or (self.lifespan is not None and self.lifespan.is_here):
             await self._shutdown()
+
+    async def before_snapshot(self) -> None:
+        """Shut the application down. Raises ShutdownFailed."""
+        await self._shutdown()
+
+    async def after_restore(self) -> None:
+        """Start the application again. Raises StartupFailed."""
+        await self.start()
 
     def run_around_snapshot(self, step: Callable[[], Awaitable[None]]) -> None:
         """For the hooks of Lambda's runtime, which calls them from synchronous code. After close() nothing is left."""

@@ -73,8 +73,10 @@ class Forwarder:
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare
 
-    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
-        """The whole response. Raises OriginError for what the web server did wrong, and OriginLost."""
+    async def handle_buffered_request(
+        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
+    ) -> CompleteResponse:
+        """The whole response; nothing is left to do behind it. Raises OriginError for what the web server did wrong, and OriginLost."""
         request = await self._prepare(request)
         if self._guard.refuses(_target(request)):
             return _forbidden(request)

@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest, header_pairs, replace_headers
 from bridge.environment import Environment
 from bridge.errors import (
     ApplicationCancelled,
-    ApplicationError,
     ConfigurationError,
-    ErrorStatus,
     InvalidMessage,
     MalformedEvent,
-    OriginError,
+    UnsupportedEvent,
 )
+from bridge.failures import completed, error_status, failed_response, plain
 from bridge.lifespan import make_lifespan
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._prelude import encode_prelude
-from bridge.streamed import BodyParts, StreamedResponse, close_response
+from bridge.streamed import BodyParts, StreamedResponse, cancel_response, close_response
 from bridge.transports import InProcessTransport
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, Transport
+    from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode, Transport
     from bridge.forwarding import Forwarder
 
 __all__ = ["Bridge", "Handler"]
 
 logger = logging.getLogger("bridge")
 
-# How much of a response goes into the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
-_MAX_ERROR_BODY = 65536
+T = TypeVar("T")
 
 # As much of a reason as tells something; more could be the client's own text.
 _MAX_REASON = 200
@@ -55,18 +52,20 @@ class Handler:
         new_lifespan: Callable[[], Lifespan],
         sources: Iterable[Source],
         settings: Settings | None,
+        snapshot: SnapshotMode = "keep-lifespan",
     ) -> None:
         self._transport = transport
         self._sources = _checked_sources(sources)
         self._settings = _checked_settings(settings)
         self._environment = Environment(new_lifespan)
         if in_lambda():
-            self._register_snapshot_hooks()
+            self._register_snapshot_hooks(snapshot)
             self._environment.start_in_init_phase()
 
-    def _register_snapshot_hooks(self) -> None:
-        """A transport that has something to do around a snapshot does it on the handler's own event loop."""
-        before, after = (getattr(self._transport, name, None) for name in ("before_snapshot", "after_restore"))
+    def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
+        """Whoever has something to do around a snapshot does it on the handler's own event loop."""
+        owner = self._environment if snapshot == "restart-lifespan" else self._transport
+        before, after = (getattr(owner, name, None) for name in ("before_snapshot", "after_restore"))
         if before is None or after is None:
             return
         from bridge.snapstart import register_hooks
@@ -108,31 +107,75 @@ class Handler:
             response = await self._respond(response)
         return self._encode(source, response, event)
 
+    async def answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
+        """Answer one invocation as `handle` does, with an application that may work on after its answer.
+
+        `result` gets what `handle` returns, or raises once it encodes that, as soon as the application has sent its
+        last message. The call returns when the application has ended; what it raises after its answer is logged.
+        """
+
+        def finish(response: CompleteResponse) -> None:
+            if result.done():
+                return
+            try:
+                result.set_result(self._encode(source, response, event))
+            except Exception as exc:  # not the application's, whose send() this is called in
+                result.set_exception(exc)
+
+        await self._started()
+        source = select_source(event, self._sources)
+        response = self._decode(source, event, context)
+        if not isinstance(response, CompleteResponse):
+            response = await self._respond(response, finish)
+        finish(response)
+
+    def can_stream(self, event: Event) -> bool:
+        """Whether the service that sent `event` takes a stream; others want one result, whatever the function's mode."""
+        try:
+            return bool(getattr(select_source(event, self._sources), "streams", False))
+        except UnsupportedEvent:
+            return False
+
+    def substitute(self, event: Event, status_code: int) -> Result:
+        """The result that stands for the application's own: 504 when time is over, 500 if that is too large.
+
+        Raises UnsupportedEvent.
+        """
+        source = select_source(event, self._sources)
+        return source.encode(plain(status_code), event, self._settings)
+
+    def substitute_stream(self, status_code: int) -> tuple[Result, bytes]:
+        """The same as the prelude and the body of a stream."""
+        response = plain(status_code)
+        return encode_prelude(response.status_code, response.raw_headers), response.body
+
     def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:
         self._check_status(response)
         try:
             return source.encode(response, event, self._settings)
         except InvalidMessage as exc:
-            failed = _failed(exc)
+            failed = failed_response(exc)
         self._check_status(failed)
         return source.encode(failed, event, self._settings)
 
     def _check_status(self, response: CompleteResponse) -> None:
         if response.status_code in self._settings.error_status_codes:
-            raise _error_status(response)
+            raise error_status(response)
 
-    async def _respond(self, request: httpx.Request) -> CompleteResponse:
+    async def _respond(
+        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
+    ) -> CompleteResponse:
         try:
-            return await self._transport.handle_buffered_request(request)
+            return await self._transport.handle_buffered_request(request, finished)
         except Exception as exc:
-            return _failed(exc)
+            return failed_response(exc)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             # From inside the application: it awaited a task that somebody cancelled. Out of here it would end the
             # whole process, because awslambdaric takes no CancelledError for an answer.
-            return _failed(ApplicationCancelled())
+            return failed_response(ApplicationCancelled())
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """The request, or the response to a broken event."""
@@ -140,10 +183,10 @@ class Handler:
             request = source.decode(event, self._settings)
         except MalformedEvent as exc:
             logger.error("A malformed %s event: %s", source.name, exc)
-            return _plain(exc.status_code)
+            return plain(exc.status_code)
         except Exception as exc:
             _log_undecoded(source, exc)
-            return _plain(400)
+            return plain(400)
         if not isinstance(request, EventRequest):
             _check_request(request, source)
         if self._settings.authorization_source:
@@ -172,11 +215,14 @@ class Handler:
         try:
             if response.status_code in self._settings.error_status_codes:
                 try:
-                    whole = await _completed(response)
+                    whole = await completed(response)
                 except Exception as exc:
-                    whole = _failed(exc)
-                raise _error_status(whole)
+                    whole = failed_response(exc)
+                raise error_status(whole)
             yield StreamedResponse(prelude, BodyParts(response, method))
+        except asyncio.CancelledError:
+            cancel_response(response)
+            raise
         finally:
             await close_response(response)
 
@@ -187,13 +233,13 @@ class Handler:
         try:
             response = await self._transport.handle_async_request(request)
         except Exception as exc:
-            failed = _failed(exc)
+            failed = failed_response(exc)
             return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
         try:
             return response, encode_prelude(response.status_code, header_pairs(response)), request.method
         except InvalidMessage as exc:
             await close_response(response)
-            failed = _failed(exc)
+            failed = failed_response(exc)
             return failed, encode_prelude(failed.status_code, failed.raw_headers), request.method
 
     async def __aenter__(self) -> Self:
@@ -212,6 +258,17 @@ class Handler:
         if environment.lifespan is None or environment.lifespan.is_lost:
             await environment.start()
 
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run `coroutine` to its end on the handler's own event loop: for a runtime that answers many events there."""
+        return self._environment.loop.run(coroutine)
+
+    def start_in_worker(self) -> None:
+        """In a process that was forked since the handler was made, and that serves from now on. See `postpone_startup`.
+
+        Raises StartupFailed.
+        """
+        self._environment.start_in_worker()
+
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.
 
@@ -225,8 +282,10 @@ class Bridge(Handler):
     """Any ASGI application as a Lambda handler, in the function's own process.
 
     `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
-    Lambda startup runs here, in the init phase; elsewhere before the first request. `sources`: the event sources to
-    try, in this order. `settings`: `Settings()` by default, which reads the environment.
+    Lambda startup runs here, in the init phase; elsewhere before the first request. `snapshot`: "restart-lifespan"
+    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that no
+    connection that it opened itself can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
+    to try, in this order. `settings`: `Settings()` by default, which reads the environment.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
     """
@@ -236,6 +295,7 @@ class Bridge(Handler):
         app: ASGIApp,
         *,
         lifespan: LifespanMode = "auto",
+        snapshot: SnapshotMode = "keep-lifespan",
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
     ) -> None:
@@ -245,6 +305,10 @@ class Bridge(Handler):
             )
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
+        if snapshot not in ("keep-lifespan", "restart-lifespan"):
+            raise ConfigurationError(
+                f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
+            )
         self.app = app
         settings = _checked_settings(settings)
         forwarder = _forwarder(app, lifespan) if settings.mode == "proxy" else None
@@ -253,6 +317,7 @@ class Bridge(Handler):
             new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
             sources=sources,
             settings=settings,
+            snapshot=snapshot,
         )
 
 
@@ -303,26 +368,6 @@ def _checked_sources(sources: Iterable[Source]) -> tuple[Source, ...]:
     return checked
 
 
-def _plain(status_code: int) -> CompleteResponse:
-    """A response of our own: it says no more than a stranger may know; the log says the rest."""
-    text = httpx.codes.get_reason_phrase(status_code).encode("ascii")
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
-    return CompleteResponse(status_code, headers, text)
-
-
-def _failed(exc: Exception) -> CompleteResponse:
-    """The response to a request in which the application or the web server failed, after one log line about it."""
-    if isinstance(exc, OriginError | MalformedEvent):
-        logger.error("%s", exc)
-        return _plain(exc.status_code)
-    if isinstance(exc, ApplicationError):
-        # What the application was handling when it broke the protocol is often the fault behind it.
-        logger.error("%s", exc, exc_info=None if exc.__suppress_context__ or exc.__context__ is None else exc)
-    else:
-        logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
-    return _plain(500)
-
-
 def _move_authorization(request: httpx.Request, source: bytes) -> None:
     """The value of the header `source` becomes authorization. A request without it keeps the one it has."""
     pairs = header_pairs(request)
@@ -332,15 +377,3 @@ def _move_authorization(request: httpx.Request, source: bytes) -> None:
         return
     kept = [pair for pair in pairs if pair[0] not in (source, b"authorization")]
     replace_headers(request, [*kept, (b"authorization", values[0])])
-
-
-async def _completed(response: httpx.Response) -> CompleteResponse:
-    if isinstance(response, CompleteResponse):
-        return response
-    stream = cast("httpx.AsyncByteStream", response.stream)
-    return CompleteResponse(response.status_code, header_pairs(response), b"".join([part async for part in stream]))
-
-
-def _error_status(response: CompleteResponse) -> ErrorStatus:
-    body = response.body[:_MAX_ERROR_BODY].decode("utf-8", "replace")
-    return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bridge._httpx import httpx
 
-__all__ = ["BodyParts", "StreamedResponse", "close_response"]
+__all__ = ["BodyParts", "StreamedResponse", "cancel_response", "close_response"]
 
 logger = logging.getLogger("bridge")
 
@@ -58,6 +58,13 @@ class BodyParts:
         while not self._has_body:
             part = await anext(self._parts)
         return part
+
+
+def cancel_response(response: httpx.Response) -> None:
+    """Whoever cancels the reader waits for no application: it gets no time to notice, as `close_response` gives it."""
+    cancel = getattr(response.stream, "cancel", None)
+    if cancel is not None:
+        cancel()
 
 
 async def close_response(response: httpx.Response) -> None:

@@ -19,10 +19,10 @@ PACKAGE = Path(bridge.__file__).parent
 # one module here, whose files may import each other.
 LAYERS = [
     ("errors", "_types"),
-    ("settings", "_httpx"),
+    ("settings", "_httpx", "invocation"),
     ("_messages", "_tasks"),
     ("_loop",),
-    ("sources", "transports", "lifespan", "snapstart", "origin", "context_headers"),
+    ("sources", "transports", "lifespan", "snapstart", "origin", "context_headers", "failures"),
     ("environment", "streamed", "forwarding"),
     ("remote",),
     ("handler", "application_server"),

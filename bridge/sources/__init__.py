@@ -45,7 +45,11 @@ __all__ = [
 
 
 class Source(Protocol):
-    """One service that invokes a function with an HTTP request. Its functions are pure: no I/O, nothing remembered."""
+    """One service that invokes a function with an HTTP request. Its functions are pure: no I/O, nothing remembered.
+
+    A source may also have `streams = True`: then a function whose invoke mode is response_stream streams to it what
+    `handler.stream` gives, the prelude first. Others get what `encode` makes, in that mode too.
+    """
 
     @property
     def name(self) -> str:

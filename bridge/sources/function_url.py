@@ -19,9 +19,10 @@ from bridge.sources._payload_v2 import encode
 if TYPE_CHECKING:
     from bridge._types import Event
 
-__all__ = ["decode", "encode", "matches", "name"]
+__all__ = ["decode", "encode", "matches", "name", "streams"]
 
 name = "function-url"
+streams = True
 
 # <url-id>.lambda-url.<region> before them; the second in China.
 _DOMAINS = (".on.aws", ".on.amazonwebservices.com.cn")

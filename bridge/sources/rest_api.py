@@ -21,9 +21,10 @@ from bridge.sources._payload_v1 import encode
 if TYPE_CHECKING:
     from bridge._types import Event
 
-__all__ = ["decode", "encode", "matches", "name"]
+__all__ = ["decode", "encode", "matches", "name", "streams"]
 
 name = "rest-api"
+streams = True
 
 
 def matches(event: Event) -> bool:

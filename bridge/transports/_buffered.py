@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from bridge._messages import CompleteResponse
 from bridge.transports._protocol import COMPLETE, WAITING, ResponseState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge._types import Message
 
-__all__ = ["BufferedExchange"]
+__all__ = ["BufferedExchange", "EarlyExchange"]
 
 
 class BufferedExchange(ResponseState):
@@ -46,6 +49,23 @@ class BufferedExchange(ResponseState):
             self._complete.set()
 
     @property
-    def body(self) -> bytes:
-        """What the application sent, without a copy where it came in one part."""
-        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+    def response(self) -> CompleteResponse:
+        """What the application sent, without a copy of a body that came in one part."""
+        body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+        return CompleteResponse(self.status_code, self.headers, body)
+
+
+class EarlyExchange(BufferedExchange):
+    """A BufferedExchange that hands over the response when it is complete, not when the application has ended."""
+
+    __slots__ = ("_finished",)
+
+    def __init__(self, body: bytes, finished: Callable[[CompleteResponse], None]) -> None:
+        super().__init__(body)
+        self._finished = finished
+
+    async def send(self, message: Message) -> None:
+        was_complete = self.state is COMPLETE
+        await super().send(message)
+        if self.state is COMPLETE and not was_complete:
+            self._finished(self.response)

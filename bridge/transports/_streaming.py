@@ -229,6 +229,11 @@ class ResponseStream(httpx.AsyncByteStream):
         logger.error("The application failed in the middle of its response.", exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
+    def cancel(self) -> None:
+        """Cancel the application. `aclose` waits for its end."""
+        self._exchange.leave()
+        self._exchange.task.cancel()
+
     async def aclose(self) -> None:
         if self._closed:
             return
