@@ -11,12 +11,12 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from bridge.settings import trace_id
+from bridge import invocation, settings
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
 
-__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "without_context_headers"]
+__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "trace_id", "without_context_headers"]
 
 logger = logging.getLogger("bridge")
 
@@ -43,6 +43,14 @@ _CONTROLS = bytes([*range(0x20), 0x7F])
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
     """`pairs` without a client's copies, in any spelling."""
     return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
+
+
+def trace_id() -> str:
+    """The X-Ray trace header of the current invocation; "" if there is none.
+
+    Where many go on at once the environment's variable could only be that of one.
+    """
+    return invocation.trace_id.get() or settings.trace_id()
 
 
 def context_headers(event: Event, context: Any) -> HeaderPairs:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bridge._types import Lifespan
 
-__all__ = ["Environment"]
+__all__ = ["Environment", "is_sigterm_free"]
 
 logger = logging.getLogger("bridge")
 
@@ -91,10 +91,8 @@ class Environment:
 
         Somebody else's signal handler stays as it is; that of another Environment is called after ours.
         """
-        previous = signal.getsignal(signal.SIGTERM)
-        is_ours = getattr(previous, "__func__", None) is Environment._terminate
-        if threading.current_thread() is threading.main_thread() and (is_ours or previous is signal.SIG_DFL):
-            self._previous = previous
+        if threading.current_thread() is threading.main_thread() and is_sigterm_free():
+            self._previous = signal.getsignal(signal.SIGTERM)
             signal.signal(signal.SIGTERM, self._terminate)
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
@@ -219,6 +217,12 @@ class Environment:
         if self.lifespan is None or self.lifespan.is_lost:  # the handler was made inside an event loop
             await self.start()
         await step()
+
+
+def is_sigterm_free() -> bool:
+    """Whether SIGTERM does what Python does by itself, or what an Environment makes of that."""
+    handler = signal.getsignal(signal.SIGTERM)
+    return handler is signal.SIG_DFL or getattr(handler, "__func__", None) is Environment._terminate
 
 
 def _closer(reference: weakref.ref[Environment]) -> Callable[[], None]:

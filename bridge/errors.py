@@ -24,6 +24,16 @@ BridgeError
 │   ├── OriginBroken            it broke off, or what it sent is no HTTP response
 │   ├── OriginTimeout           it had not answered when the invocation's deadline came: a 504
 │   └── SnapshotHookFailed      it refused the request before the snapshot or after the restore
+├── RuntimeApiError             python -m bridge.runtime and the Lambda Runtime API do not agree
+│   ├── RuntimeApiGone          there is no connection to it any more: the process ends
+│   └── RuntimeApiRefused       it refused a request that the process cannot do without
+├── HandlerNotLoaded            the function's module cannot be imported, or what it has is no handler
+├── InvocationFailed            one invocation of python -m bridge.runtime has no result
+│   ├── EventNotDecoded         its event is no JSON
+│   ├── ContextNotDecoded       what its headers say for the context is no JSON
+│   ├── ResultNotEncoded        the handler function returned what is no JSON
+│   ├── ResultTooLarge          the result is larger than Lambda takes
+│   └── DeadlineExceeded        there was no result in time
 └── ErrorStatus                 the response has a status that is set to fail the invocation
 
 SystemExit
@@ -39,11 +49,16 @@ __all__ = [
     "BridgeError",
     "ClientDisconnected",
     "ConfigurationError",
+    "ContextNotDecoded",
+    "DeadlineExceeded",
     "ErrorStatus",
     "EventError",
+    "EventNotDecoded",
     "ForeignLoopError",
+    "HandlerNotLoaded",
     "IncompleteResponse",
     "InvalidMessage",
+    "InvocationFailed",
     "LifespanError",
     "LoopClosedError",
     "MalformedEvent",
@@ -55,7 +70,12 @@ __all__ = [
     "OriginTimeout",
     "OriginUnreachable",
     "ProtocolError",
+    "ResultNotEncoded",
+    "ResultTooLarge",
     "RunningLoopError",
+    "RuntimeApiError",
+    "RuntimeApiGone",
+    "RuntimeApiRefused",
     "ShutdownFailed",
     "SnapshotHookFailed",
     "StartupFailed",
@@ -206,6 +226,65 @@ class SnapshotHookFailed(OriginError):
 
 class OriginLost(SystemExit):
     """Raised when the web server has ended for the second time: a new environment is better than a third one."""
+
+
+class RuntimeApiError(BridgeError):
+    """The base of the errors between `python -m bridge.runtime` and the Lambda Runtime API."""
+
+
+class RuntimeApiGone(RuntimeApiError):
+    """Raised when there is no connection to the Runtime API: Lambda has ended this environment."""
+
+
+class RuntimeApiRefused(RuntimeApiError):
+    """Raised when the Runtime API refuses what the process cannot do without, such as the next invocation."""
+
+
+class HandlerNotLoaded(BridgeError):
+    """Raised when the function's module cannot be imported, or has nothing that could be a handler.
+
+    `error_type`: Lambda's name for it.
+    """
+
+    def __init__(self, message: str, *, error_type: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class InvocationFailed(BridgeError):
+    """The base of the errors for which one invocation has no result. `error_type`: the name that its invoker gets."""
+
+    error_type: str
+
+
+class EventNotDecoded(InvocationFailed):
+    """Raised when the event of an invocation is no JSON."""
+
+    error_type = "Runtime.UnmarshalError"
+
+
+class ContextNotDecoded(InvocationFailed):
+    """Raised when the client context or the identity of an invocation is no JSON object."""
+
+    error_type = "Runtime.LambdaContextUnmarshalError"
+
+
+class ResultNotEncoded(InvocationFailed):
+    """Raised when what a handler function returned is nothing that JSON has."""
+
+    error_type = "Runtime.MarshalError"
+
+
+class ResultTooLarge(InvocationFailed):
+    """Raised when a result is larger than Lambda takes."""
+
+    error_type = "Function.ResponseSizeTooLarge"
+
+
+class DeadlineExceeded(InvocationFailed):
+    """Raised when an invocation has no result and its deadline is near."""
+
+    error_type = "Function.DeadlineExceeded"
 
 
 class ErrorStatus(BridgeError):

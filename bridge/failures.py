@@ -20,11 +20,11 @@ logger = logging.getLogger("bridge")
 _MAX_ERROR_BODY = 65536
 
 
-def plain(status_code: int) -> CompleteResponse:
+def plain(status_code: int, text: str = "") -> CompleteResponse:
     """A response of our own: it says no more than a stranger may know; the log says the rest."""
-    text = httpx.codes.get_reason_phrase(status_code).encode("ascii")
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
-    return CompleteResponse(status_code, headers, text)
+    body = (text or httpx.codes.get_reason_phrase(status_code)).encode("ascii")
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return CompleteResponse(status_code, headers, body)
 
 
 def failed_response(exc: Exception) -> CompleteResponse:

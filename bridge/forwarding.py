@@ -76,7 +76,10 @@ class Forwarder:
     async def handle_buffered_request(
         self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
     ) -> CompleteResponse:
-        """The whole response; nothing is left to do behind it. Raises OriginError for what the web server did wrong, and OriginLost."""
+        """The whole response; nothing is left to do behind it.
+
+        Raises OriginError for what the web server did wrong, and OriginLost.
+        """
         request = await self._prepare(request)
         if self._guard.refuses(_target(request)):
             return _forbidden(request)

@@ -130,23 +130,23 @@ class Handler:
         finish(response)
 
     def can_stream(self, event: Event) -> bool:
-        """Whether the service that sent `event` takes a stream; others want one result, whatever the function's mode."""
+        """Whether the service that sent `event` takes a stream; others want one result, whatever the mode is."""
         try:
             return bool(getattr(select_source(event, self._sources), "streams", False))
         except UnsupportedEvent:
             return False
 
-    def substitute(self, event: Event, status_code: int) -> Result:
+    def substitute(self, event: Event, status_code: int, text: str = "") -> Result:
         """The result that stands for the application's own: 504 when time is over, 500 if that is too large.
 
         Raises UnsupportedEvent.
         """
         source = select_source(event, self._sources)
-        return source.encode(plain(status_code), event, self._settings)
+        return source.encode(plain(status_code, text), event, self._settings)
 
-    def substitute_stream(self, status_code: int) -> tuple[Result, bytes]:
+    def substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
         """The same as the prelude and the body of a stream."""
-        response = plain(status_code)
+        response = plain(status_code, text)
         return encode_prelude(response.status_code, response.raw_headers), response.body
 
     def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:
@@ -261,6 +261,11 @@ class Handler:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end on the handler's own event loop: for a runtime that answers many events there."""
         return self._environment.loop.run(coroutine)
+
+    @property
+    def runs_in_process(self) -> bool:
+        """Whether the application is called in this process, or reached over a socket."""
+        return isinstance(self._transport, InProcessTransport)
 
     def start_in_worker(self) -> None:
         """In a process that was forked since the handler was made, and that serves from now on. See `postpone_startup`.

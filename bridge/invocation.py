@@ -1,6 +1,6 @@
 """The invocation that the current code works for: context variables, right also where many go on at once.
 
-A task, and a thread that `asyncio.to_thread` or anyio starts, inherits them. They are set by `python -m bridge.runtime`.
+A task inherits them, and so does a thread of `asyncio.to_thread` or anyio. `python -m bridge.runtime` sets them.
 """
 
 from contextvars import ContextVar

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge._httpx import httpx
 from bridge._messages import EventRequest
+from bridge.context_headers import trace_id
 from bridge.errors import ConfigurationError
 from bridge.forwarding import Forwarder
 from bridge.origin import OriginProcess, OriginSettings
-from bridge.settings import child_environment, handler_module, in_lambda, trace_id
+from bridge.settings import child_environment, handler_module, in_lambda
 from bridge.transports import build_scope
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ fails (aws/aws-lambda-web-adapter#671, hyperium/hyper#3810, rust-lang/rust#79462
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["RestoreWatch", "register_hooks"]
+__all__ = ["RestoreWatch", "hooks", "register_hooks"]
 
 logger = logging.getLogger("bridge")
 
@@ -72,3 +73,11 @@ def register_hooks(*, before_snapshot: Callable[[], Any], after_restore: Callabl
     snapshot_restore_py.register_before_snapshot(before_snapshot)
     snapshot_restore_py.register_after_restore(after_restore)
     return True
+
+
+def hooks(
+    when: Literal["before_snapshot", "after_restore"],
+) -> list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
+    """Functions and their arguments, in the order in which they were registered, by whomever."""
+    registry = sys.modules.get("snapshot_restore_py")  # nobody has registered anything if nobody has imported it
+    return [] if registry is None else list(getattr(registry, f"get_{when}")())

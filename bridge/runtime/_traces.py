@@ -1,0 +1,91 @@
+"""Where an exception comes from, as text: the application's frames, without ours in front of them."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import TYPE_CHECKING
+
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["own_frames", "stack_trace"]
+
+# File, line, function, and the text of the line.
+Frame = tuple[str, int, str, str | None]
+
+# As the frames have them.
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_STDLIB = os.path.dirname(traceback.__file__)
+
+# What calls the application, or imports it.
+_CALLERS = (
+    os.path.join(_PACKAGE, "runtime", ""),
+    os.path.join(_PACKAGE, "_loop.py"),
+    os.path.join(_PACKAGE, "_tasks.py"),
+    os.path.join(_STDLIB, "asyncio", ""),
+    os.path.join(_STDLIB, "concurrent", "futures", ""),
+    os.path.join(_STDLIB, "importlib", ""),
+    os.path.join(_STDLIB, "threading.py"),
+    "<frozen importlib.",
+)
+
+_HEADER = "Traceback (most recent call last):\n"
+
+
+def stack_trace(exc: BaseException) -> list[str]:
+    """The frames as `traceback.format_list` gives them, oldest first; for an exception without more to it that is all.
+
+    In front of them is what the exception came from, as Python shows it: the cause with its frames and its message,
+    and the sentence that links the two. Behind them is what its message does not have: where the fault in a source
+    file is, and the notes. An exception group is followed by its exceptions.
+
+    May raise whatever the exception's own methods raise.
+    """
+    shown = traceback.TracebackException.from_exception(exc, compact=True)
+    _leave_out_callers(shown, exc)
+    lines = list(shown.format())
+    if shown.exceptions is None:
+        message = list(shown.format_exception_only())
+        lines[len(lines) - len(message) :] = _without_message(shown, message)
+    if lines and lines[0] == _HEADER:
+        del lines[0]
+    return lines
+
+
+def _without_message(shown: traceback.TracebackException, message: list[str]) -> list[str]:
+    """The place of a syntax error, which stands in front of its message; the notes, which stand behind it."""
+    shown.__notes__ = None
+    bare = list(shown.format_exception_only())
+    return bare[:-1] + message[len(bare) :]
+
+
+def _leave_out_callers(shown: traceback.TracebackException, exc: BaseException) -> None:
+    pairs: list[tuple[traceback.TracebackException | None, BaseException | None]] = [(shown, exc)]
+    while pairs:
+        shown_one, one = pairs.pop()
+        if shown_one is None or one is None:
+            continue
+        shown_one.stack = traceback.StackSummary.from_list(own_frames(one))
+        pairs += [(shown_one.__cause__, one.__cause__), (shown_one.__context__, one.__context__)]
+        if isinstance(one, BaseExceptionGroup):
+            pairs += zip(shown_one.exceptions or (), one.exceptions, strict=False)
+
+
+def own_frames(exc: BaseException) -> list[Frame]:
+    """The frames of one exception from the application's first one on.
+
+    Where there is none of the application, it is a fault of the caller's, and all are shown; but an error that the
+    package itself raises there says everything in its message.
+    """
+    frames = _frames(exc.__traceback__)
+    for position, frame in enumerate(frames):
+        if not frame[0].startswith(_CALLERS):
+            return frames[position:]
+    return [] if isinstance(exc, BridgeError) else frames
+
+
+def _frames(trace: TracebackType | None) -> list[Frame]:
+    return [(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in traceback.extract_tb(trace)]

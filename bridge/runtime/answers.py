@@ -1,0 +1,44 @@
+"""What is posted for an invocation, and what its reply means: the same for every kind of handler."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from bridge.runtime.api import ACCEPTED, GONE, error_headers, shown
+
+if TYPE_CHECKING:
+    from bridge.runtime.api import Invocation
+    from bridge.runtime.connection import Pairs, Reply
+
+__all__ = ["check_answer", "document_of", "error_answer"]
+
+logger = logging.getLogger("bridge")
+
+
+def document_of(exc: BaseException, request_id: str = "") -> dict[str, Any]:
+    """The document of an error: errorMessage, errorType, stackTrace, requestId."""
+    from bridge.runtime import reports  # most processes never need it
+
+    return reports.error_document(exc, request_id=request_id, error_type=getattr(exc, "error_type", None))
+
+
+def error_answer(invocation: Invocation, exc: BaseException, document: dict[str, Any]) -> tuple[Pairs, bytes]:
+    """The headers and the body that fail an invocation."""
+    from bridge.runtime import reports
+
+    body = reports.encode_document(document)
+    headers = [*error_headers(body, reports.error_type_header(document["errorType"])), *invocation.echo]
+    cause = reports.xray_cause(exc, os.getcwd())
+    if cause:
+        headers.append((b"lambda-runtime-function-xray-error-cause", cause))
+    return headers, body
+
+
+def check_answer(reply: Reply) -> None:
+    """What the API said to an answer. Nothing more can be done for this invocation, and the next one waits."""
+    if reply.status == GONE:
+        logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
+    elif reply.status != ACCEPTED:
+        logger.error("The Runtime API did not take the answer: %s.", shown(reply))

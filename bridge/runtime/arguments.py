@@ -1,0 +1,39 @@
+"""The command line: `python -m bridge.runtime [module:attribute] | --proxy -- command ...`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["USAGE", "Arguments", "parse"]
+
+USAGE = """\
+usage: python -m bridge.runtime [module:attribute]
+       python -m bridge.runtime --proxy -- command [argument ...]
+
+Answers Lambda invocations with what `attribute` of `module` is: an ASGI application, a Bridge or Proxy, or a handler
+function. Without an argument that is $_HANDLER, in Lambda's form module.attribute. With --proxy, `command`
+starts a web server, which every request is forwarded to."""
+
+
+class Arguments(NamedTuple):
+    """`handler`: "" if the command line names none. `command`: the web server's, None if there is none."""
+
+    handler: str
+    command: list[str] | None
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Raises ConfigurationError."""
+    if arguments and arguments[0] == "--proxy":
+        command = list(arguments[2:] if arguments[1:2] == ["--"] else arguments[1:])
+        if not command:
+            raise ConfigurationError(f"Expected a command behind --proxy, but got none.\n{USAGE}")
+        return Arguments("", command)
+    if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
+        raise ConfigurationError(f"Expected one handler, but got {' '.join(arguments)!r:.200}.\n{USAGE}")
+    return Arguments(arguments[0] if arguments else "", None)

@@ -1,0 +1,230 @@
+"""The life of the process: init, snapshot, invocations, shutdown.
+
+exit code   0   SIGTERM, and everything ended in order
+            1   the init phase failed, or the Runtime API is gone
+           64   a hook before the snapshot failed       65   a hook after the restore failed
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bridge import __version__
+from bridge.environment import Environment, is_sigterm_free
+from bridge.errors import ConfigurationError, RuntimeApiError
+from bridge.runtime.answers import document_of
+from bridge.runtime.api import ACCEPTED, INIT_ERROR, check_reply, error_headers
+from bridge.runtime.arguments import USAGE, parse
+from bridge.runtime.connection import Connection, parse_address
+from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
+from bridge.runtime.logs import set_up_logging
+from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
+from bridge.settings import initialization_type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge import Handler
+    from bridge.runtime.logs import LogOutput
+
+__all__ = ["main"]
+
+logger = logging.getLogger("bridge")
+
+# What `python -m bridge.runtime` ends with outside of Lambda, and for arguments that make no sense there.
+USAGE_FAILED = 2
+
+INIT_FAILED = API_GONE = 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until the environment ends. The exit code."""
+    address = runtime_api()
+    if not address:
+        print(
+            f"AWS_LAMBDA_RUNTIME_API is not set: expected to be started by Lambda or an emulator.\n{USAGE}",
+            file=sys.stderr,
+        )
+        return USAGE_FAILED
+    output = set_up_logging(**log_settings()._asdict())
+    try:
+        return _Process(address, output).run(arguments)
+    finally:
+        output.flush()
+
+
+class _Process:
+    """The runtime client of one process."""
+
+    def __init__(self, address: str, output: LogOutput) -> None:
+        self._output = output
+        self._address = address
+        self._settings: RuntimeSettings
+        self._extension: Connection | None = None
+        self._kind: str
+        self._target: Any
+
+    def run(self, arguments: Sequence[str]) -> int:
+        try:
+            self._initialize(arguments)
+        except Exception as exc:
+            self._report(exc, INIT_ERROR)
+            return INIT_FAILED
+        if initialization_type() == "snap-start":
+            from bridge.runtime.snapshot import snapshot
+
+            exit_code = snapshot(self._connect(), self._report)
+            if exit_code:
+                return exit_code
+        if self._workers == 1:
+            return self._serve(self._settings.max_concurrency)
+        from bridge.runtime.workers import run_workers, shares
+
+        return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
+
+    def _initialize(self, arguments: Sequence[str]) -> None:
+        self._settings = settings = RuntimeSettings()
+        parsed = parse(arguments)
+        if self._workers > 1:
+            Environment.postpone_startup()
+        if self._wants_extension:
+            from bridge.runtime.extension import register
+
+            self._extension = self._connect()
+            register(self._extension)
+        prepare_path(settings.task_root)
+        if parsed.command is not None:
+            from bridge.proxy import Proxy
+
+            self._kind, self._target = HANDLER, Proxy(parsed.command)
+        else:
+            name = parsed.handler or settings.handler
+            self._kind, self._target = classify(load(name), name)
+        if self._workers > 1 and self._kind == HANDLER and not self._target.runs_in_process:
+            raise ConfigurationError(
+                f"BRIDGE_WORKERS is {settings.workers}, but a web server has processes of its own: expected 1 with "
+                "Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
+            )
+
+    @property
+    def _workers(self) -> int:
+        return min(self._settings.workers, self._settings.max_concurrency)
+
+    @property
+    def _wants_extension(self) -> bool:
+        mode = self._settings.extension
+        return mode == "on" or (mode == "auto" and initialization_type() != "snap-start")
+
+    def _connect(self) -> Connection:
+        return Connection(parse_address(self._address), user_agent=f"bridge/{__version__} python/{_python()}")
+
+    def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
+        """Log an error of the init phase, and post it; what cannot be posted is logged all the same."""
+        from bridge.runtime.reports import encode_document, error_type_header
+
+        document = document_of(exc)
+        self._output.report(document)
+        body = encode_document(document)
+        headers = error_headers(body, error_type or error_type_header(document["errorType"]))
+        connection = self._connect()
+        try:
+            check_reply(connection.request_blocking(b"POST", path, headers, body), ACCEPTED, "the report of an error")
+        except RuntimeApiError as error:
+            logger.error("The error could not be reported to Lambda: %s", error)
+        finally:
+            connection.close()
+
+    def _work(self, slots: int) -> int:
+        """In a forked worker: the application's startup, then its share of the slots."""
+        if self._settings.log_socket:
+            from bridge.runtime.logs import redirect_output
+
+            redirect_output(self._settings.log_socket)
+        try:
+            if self._kind == HANDLER:
+                self._target.start_in_worker()
+        except Exception as exc:
+            self._report(exc, INIT_ERROR)
+            return INIT_FAILED
+        return self._serve(slots)
+
+    def _serve(self, slots: int) -> int:
+        try:
+            if self._kind == HANDLER:
+                self._serve_handler(self._target, slots)
+            elif self._kind == ASYNC:
+                self._serve_async(slots)
+            else:
+                self._serve_blocking(slots)
+        except RuntimeApiError as exc:
+            logger.error("%s The process ends.", exc)
+            return API_GONE
+        finally:
+            self._shut_down()
+        return 0
+
+    def _shut_down(self) -> None:
+        if is_sigterm_free():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a second would cut the shutdown short
+        if self._kind == HANDLER:
+            try:
+                self._target.close()
+            except Exception as exc:
+                logger.error("The application's shutdown failed.", exc_info=exc)
+        if self._extension is not None:
+            self._extension.close()
+
+    def _serve_handler(self, handler: Handler, slots: int) -> None:
+        from bridge.runtime.targets import HandlerTarget
+
+        self._run_slots(
+            handler.run, HandlerTarget(handler, streams=self._settings.invoke_mode == "response_stream"), slots
+        )
+
+    def _serve_async(self, slots: int) -> None:
+        from bridge._loop import OwnLoop
+        from bridge.runtime.targets import FunctionTarget
+
+        loop = OwnLoop()
+        try:
+            self._run_slots(loop.run, FunctionTarget(self._target), slots)
+        finally:
+            loop.close()
+
+    def _run_slots(self, run: Any, target: Any, count: int) -> None:
+        from bridge.runtime.serving import serve
+        from bridge.runtime.slot import Slot
+
+        facts = self._slot_facts
+        run(serve([Slot(self._connect(), target, **facts) for _ in range(count)]))
+
+    @property
+    def _slot_facts(self) -> dict[str, Any]:
+        from bridge.runtime.answering import Limits
+
+        limits = Limits(self._settings.deadline_margin, self._settings.background_limit, self._output.report)
+        return {"limits": limits, "function": function(), "is_alone": self._settings.max_concurrency == 1}
+
+    def _serve_blocking(self, count: int) -> None:
+        from bridge.runtime.blocking import BlockingSlot
+        from bridge.runtime.serving import Waker, serve_alone, serve_in_threads
+        from bridge.runtime.watchdog import Watchdog
+
+        waker, watchdog = Waker(), Watchdog(self._settings.deadline_margin)
+        block = waker.block if count == 1 else None
+        facts = {**self._slot_facts, "watchdog": watchdog, "block": block}
+        slots = [BlockingSlot(self._connect(), self._target, **facts) for _ in range(count)]
+        try:
+            if count == 1:
+                serve_alone(slots[0], waker)
+            else:
+                serve_in_threads(slots, waker)
+        finally:
+            waker.close()
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
