@@ -7,7 +7,9 @@ its coroutine to that loop, and takes over the driving if the other thread is do
 
 import asyncio
 import logging
+import select
 import selectors
+import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 from bridge._tasks import in_async_code
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["OwnLoop"]
+__all__ = ["OwnLoop", "rest"]
 
 logger = logging.getLogger("bridge")
 
@@ -55,8 +57,13 @@ class _Selector(selectors.DefaultSelector):
         self._registered -= 1
         return key
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a socket is registered besides the loop's own."""
+        return self._registered > 1
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.skip_next and timeout == 0 and self._registered <= 1 and self._skipped < self.MAX_SKIPS:
+        if self.skip_next and timeout == 0 and not self.is_used and self._skipped < self.MAX_SKIPS:
             self.skip_next = False
             self._skipped += 1
             return []
@@ -255,6 +262,30 @@ class OwnLoop:
     def is_driven(self) -> bool:
         """Whether a thread is running something on the loop."""
         return "driver" in self._slot
+
+
+def rest(sock: socket.socket, want: int) -> bool:
+    """Block the thread until `sock` is ready, in the place of its event loop, which has nothing else to do.
+
+    `want`: select.POLLIN or POLLOUT. Whether `sock` is ready; if not, the loop has something to do and must run: it
+    had from the start, a signal came, or another thread called. A wait on the loop takes three turns of it, and a small
+    invocation is waited for three times.
+    """
+    loop: Any = asyncio.get_running_loop()
+    selector = getattr(loop, "_selector", None)
+    # Private, but the same since Python 3.4. Other loops are never in this state.
+    if type(selector) is not _Selector or selector.is_used or loop._ready or _has_timers(loop):
+        return False
+    poll = select.poll()
+    poll.register(sock, want)
+    poll.register(loop._ssock, select.POLLIN)
+    fd = sock.fileno()
+    ready: list[tuple[int, int]] = poll.poll()
+    return any(number == fd for number, _ in ready)
+
+
+def _has_timers(loop: Any) -> bool:
+    return len(loop._scheduled) > loop._timer_cancelled_count
 
 
 async def _result(future: "Future[T]") -> T:

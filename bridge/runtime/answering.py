@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from bridge.runtime.api import Invocation
-    from bridge.runtime.connection import Connection, Reply
+    from bridge.runtime.connection import Connection, Rest
     from bridge.runtime.context import LambdaContext
     from bridge.runtime.targets import Target
+    from bridge.runtime.wire import Reply
 
 __all__ = ["Answering", "Limits"]
 
@@ -52,8 +53,10 @@ class Answering:
         "_deadline",
         "_limits",
         "_loop",
+        "_rest",
         "_started",
         "_target",
+        "_timer",
         "_work",
         "connection",
         "context",
@@ -72,6 +75,7 @@ class Answering:
         connection: Connection,
         target: Target,
         limits: Limits,
+        rest: Rest | None = None,
     ) -> None:
         self.invocation = invocation
         self.event = event
@@ -79,11 +83,13 @@ class Answering:
         self.connection = connection
         self.streamed: StreamedAnswer | None = None
         self._target = target
+        self._rest = rest
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self.result: asyncio.Future[Any] = self._loop.create_future()
         self._work: asyncio.Task[None]
         self._started: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
         # On the loop's clock; None if there is none.
         self._deadline = self._loop.time() + self._seconds_left() if invocation.deadline_ms else None
 
@@ -96,7 +102,8 @@ class Answering:
         started_tasks.set(self._started)
         self._work = self._loop.create_task(self._target.work(self), name="bridge invocation")
         self._work.add_done_callback(self._worked)
-        timer = None if self._deadline is None else self._loop.call_at(self._deadline, self._expire)
+        if self._deadline is not None:
+            self._timer = self._loop.call_at(self._deadline, self._expire)
         try:
             await self._answer()
             if not self._work.done() or self._started:
@@ -105,8 +112,8 @@ class Answering:
             await self._cancel_work()
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             if self.result.done() and not self.result.cancelled():
                 self.result.exception()  # retrieved, whoever was cancelled before
             if self.streamed is not None and not self.streamed.is_over:
@@ -136,6 +143,8 @@ class Answering:
     async def _answer(self) -> None:
         try:
             result = await self.result
+            if self._timer is not None:
+                self._timer.cancel()  # a loop without timers can rest while the answer is posted
         except DeadlineExceeded as exc:
             await self._give_up(exc)
         except Exception as exc:
@@ -154,7 +163,9 @@ class Answering:
         if len(body) > MAX_RESULT:
             return await self._refuse_large(len(body))
         headers = result_headers(self.invocation, body)
-        check_answer(await self.connection.request(b"POST", self.invocation.response_path, headers, body))
+        check_answer(
+            await self.connection.request(b"POST", self.invocation.response_path, headers, body, rest=self._rest)
+        )
         return None
 
     async def _refuse_large(self, size: int) -> None:

@@ -10,7 +10,7 @@ from bridge.runtime.api import ACCEPTED, GONE, error_headers, shown
 
 if TYPE_CHECKING:
     from bridge.runtime.api import Invocation
-    from bridge.runtime.connection import Pairs, Reply
+    from bridge.runtime.wire import Pairs, Reply
 
 __all__ = ["check_answer", "document_of", "error_answer"]
 

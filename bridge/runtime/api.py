@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import RuntimeApiRefused
 
 if TYPE_CHECKING:
-    from bridge.runtime.connection import Pairs, Reply
+    from bridge.runtime.wire import Pairs, Reply
 
 __all__ = [
     "ACCEPTED",

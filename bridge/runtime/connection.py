@@ -1,4 +1,4 @@
-"""One keep-alive connection to the Runtime API: HTTP/1.1 with h11 over a plain socket.
+"""One keep-alive connection to the Runtime API, over a plain socket.
 
 Each exchange is one generator that yields what it waits for. Whoever runs it waits as it likes: on the event loop,
 or by blocking, where nothing else is to be done.
@@ -12,38 +12,29 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from typing import TYPE_CHECKING, NamedTuple
-
-import h11
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import RuntimeApiGone
+from bridge.runtime.wire import BrokenReply, Reply, read_reply, request_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    Block = Callable[[socket.socket, int], None]
+    import h11
 
-__all__ = ["READ", "WRITE", "Connection", "Reply", "parse_address"]
+    from bridge.runtime.wire import Pairs
+
+    Block = Callable[[socket.socket, int], None]
+    Rest = Callable[[socket.socket, int], bool]
+
+__all__ = ["READ", "WRITE", "Connection", "gone", "parse_address"]
 
 READ, WRITE = select.POLLIN, select.POLLOUT
 
 # In seconds, as AWS's own clients have it: the API listens on this machine before this process starts.
 CONNECT_TIMEOUT = 1.0
 
-# In bytes. The headers of an invocation carry the client context, of 3,583 bytes at most, and the trace.
-MAX_HEAD = 65536
-
 _CHUNK = 65536
-
-Pairs = list[tuple[bytes, bytes]]
-
-
-class Reply(NamedTuple):
-    """What the API said. `headers`: lower-case names."""
-
-    status: int
-    headers: dict[bytes, bytes]
-    body: bytes
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -65,30 +56,43 @@ class Connection:
         self._always: Pairs = [(b"host", authority.encode("ascii")), (b"user-agent", user_agent.encode("ascii"))]
         self._socket: socket.socket | None = None
         self._http: h11.Connection
+        self._has_begun = False  # the reply to the current request
 
-    async def request(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> Reply:
-        """One exchange, on the event loop. Raises RuntimeApiGone."""
-        return await self._run(self._exchange(method, target, headers, body))
+    async def request(
+        self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, rest: Rest | None = None
+    ) -> Reply:
+        """One exchange, on the event loop. Raises RuntimeApiGone.
 
-    async def reply(self) -> Reply:
-        """The reply to a request that went out in parts. Raises RuntimeApiGone."""
-        try:
-            return await self._run(self.read_reply())
-        except (OSError, h11.RemoteProtocolError) as exc:
-            raise gone(exc) from exc
-
-    async def _run(self, steps: Generator[int, None, Reply]) -> Reply:
+        `rest(socket, want)` may wait in the loop's place, as long as that has nothing to do, and says whether it has.
+        """
+        steps = self._exchange(method, target, headers, body)
         try:
             while True:
-                await self._ready(next(steps))
+                want = next(steps)
+                if rest is None or not (rest(self.sock, want) or await _turn() or rest(self.sock, want)):
+                    await self._ready(want)
         except StopIteration as done:
             reply: Reply = done.value
             return reply
         except BaseException:
             self.close()  # cancelled in the middle of it, or broken
             raise
-        finally:
-            steps.close()
+
+    async def reply(self) -> Reply:
+        """The reply to a request that went out in parts. Raises RuntimeApiGone."""
+        steps = self._read_reply()
+        try:
+            while True:
+                await self._ready(next(steps))
+        except StopIteration as done:
+            reply: Reply = done.value
+            return reply
+        except (OSError, BrokenReply) as exc:
+            self.close()
+            raise gone(exc) from exc
+        except BaseException:
+            self.close()
+            raise
 
     def request_blocking(
         self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, block: Block | None = None
@@ -105,106 +109,95 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        finally:
-            steps.close()
 
     def send_blocking(self, method: bytes, target: bytes, headers: Pairs) -> None:
         """Send a request whose reply nobody waits for. Raises RuntimeApiGone."""
         try:
-            head = self.head(method, target, headers)
-            self._http.send(h11.EndOfMessage())
-            for want in self.send(head):
+            self._connect()
+            for want in self._send(request_head(method, target, [*self._always, *headers])):
                 _block(self.sock, want)
         except OSError as exc:
+            self.close()
             raise gone(exc) from exc
 
     def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
         """Send a request and read its reply; once more on a new connection, if a used one turns out to be dead."""
+        data = request_head(method, target, [*self._always, *headers]) + body
         is_used = self._socket is not None
         try:
-            return (yield from self._once(method, target, headers, body))
-        except (OSError, h11.RemoteProtocolError) as exc:
+            return (yield from self._once(data))
+        except (OSError, BrokenReply) as exc:
             self.close()
-            if not is_used:
+            if not is_used or self._has_begun:
                 raise gone(exc) from exc
         try:
-            return (yield from self._once(method, target, headers, body))
-        except (OSError, h11.RemoteProtocolError) as exc:
+            return (yield from self._once(data))
+        except (OSError, BrokenReply) as exc:
             raise gone(exc) from exc
 
-    def _once(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
-        http = self.open()
-        request = h11.Request(method=method, target=target, headers=[*self._always, *headers])
-        data = http.send(request) or b""
-        if body:
-            data += http.send(h11.Data(data=body)) or b""
-        http.send(h11.EndOfMessage())
-        yield from self.send(data)
-        return (yield from self.read_reply())
+    def _once(self, data: bytes) -> Generator[int, None, Reply]:
+        self._connect()
+        yield from self._send(data)
+        return (yield from self._read_reply())
 
-    def open(self) -> h11.Connection:
-        """The state of a connection that can take a request. Raises OSError."""
+    def _connect(self) -> None:
+        self._has_begun = False
         if self._socket is None:
             self._socket = socket.create_connection(self._address, CONNECT_TIMEOUT)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setblocking(False)
-            self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        return self._http
 
-    def head(self, method: bytes, target: bytes, headers: Pairs) -> bytes:
-        """The head of a request whose body is to follow in parts. Raises OSError."""
-        request = h11.Request(method=method, target=target, headers=[*self._always, *headers])
-        return self.open().send(request) or b""
-
-    def send(self, data: bytes | bytearray) -> Generator[int, None, None]:
+    def _send(self, data: bytes) -> Generator[int, None, None]:
         """Raises OSError."""
-        view = memoryview(data)
+        sent = self._try_to_send(data)
+        if sent == len(data):
+            return
+        view = memoryview(data)[sent:]
         while view:
-            try:
-                view = view[self.sock.send(view) :]
-            except BlockingIOError:
-                yield WRITE
+            yield WRITE
+            view = view[self._try_to_send(view) :]
 
-    def read_reply(self) -> Generator[int, None, Reply]:
-        """Raises OSError, and h11.RemoteProtocolError for what is no whole reply."""
-        response: h11.Response | None = None
-        parts: list[bytes] = []
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                yield from self._receive()
-            elif type(event) is h11.Data:
-                parts.append(event.data)
-            elif type(event) is h11.Response:
-                response = event
-            elif type(event) is h11.EndOfMessage:
-                break
-            elif type(event) is h11.ConnectionClosed:
-                raise ConnectionResetError("it closed the connection without an answer")
-        assert response is not None  # h11 gives no end without a beginning
-        self._finish()
-        return Reply(response.status_code, dict(response.headers), parts[0] if len(parts) == 1 else b"".join(parts))
+    def _try_to_send(self, data: bytes | memoryview) -> int:
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
 
-    def _receive(self) -> Generator[int, None, None]:
+    def _read_reply(self) -> Generator[int, None, Reply]:
+        """Raises OSError and BrokenReply."""
+        reader = read_reply()
+        next(reader)
         while True:
             try:
                 data = self.sock.recv(_CHUNK)
             except BlockingIOError:
                 yield READ
-            else:
-                self._http.receive_data(data)
-                return
+                continue
+            self._has_begun = self._has_begun or bool(data)
+            try:
+                reader.send(data)
+            except StopIteration as done:
+                reply: Reply = done.value
+                if not reply.keeps_alive:
+                    self.close()
+                return reply
 
-    def _finish(self) -> None:
-        """After a reply: ready for the next request, if both sides let it."""
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-        else:
-            self.close()
+    def head(self, method: bytes, target: bytes, headers: Pairs) -> bytes:
+        """The head of a request whose body is to follow in parts, framed by `open()`. Raises OSError."""
+        import h11  # only streams need it
+
+        self._connect()
+        self._http = h11.Connection(h11.CLIENT)
+        request = h11.Request(method=method, target=target, headers=[*self._always, *headers])
+        return self._http.send(request) or b""
+
+    def open(self) -> h11.Connection:
+        """What frames the parts of a request that `head` has begun."""
+        return self._http
 
     @property
     def sock(self) -> socket.socket:
-        """The socket of an open connection."""
+        """The socket of an open connection. Raises ConnectionResetError for one that is closed."""
         if self._socket is None:
             raise ConnectionResetError("the connection is closed")
         return self._socket
@@ -217,7 +210,7 @@ class Connection:
         """Wait on the event loop until the socket can be read or written."""
         loop = asyncio.get_running_loop()
         fd = self.sock.fileno()
-        waiter = loop.create_future()
+        waiter: asyncio.Future[None] = loop.create_future()
         add, remove = (loop.add_reader, loop.remove_reader) if want == READ else (loop.add_writer, loop.remove_writer)
         add(fd, _wake, waiter)
         try:
@@ -238,7 +231,13 @@ def _block(sock: socket.socket, want: int) -> None:
     poll.poll()
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
+async def _turn() -> bool:
+    """One turn of the loop, which may leave it with nothing to do; False."""
+    await asyncio.sleep(0)
+    return False
+
+
+def _wake(waiter: asyncio.Future[Any]) -> None:
     if not waiter.done():
         waiter.set_result(None)
 

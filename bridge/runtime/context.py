@@ -11,22 +11,17 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from bridge.errors import EventError
+from bridge.errors import ContextNotDecoded
 
 __all__ = [
-    "CONTEXT_UNMARSHAL_ERROR",
     "Client",
     "ClientContext",
     "CognitoIdentity",
-    "ContextUnmarshalError",
     "Function",
     "LambdaContext",
     "parse_client_context",
     "parse_identity",
 ]
-
-# The type under which Lambda's own runtime reports it.
-CONTEXT_UNMARSHAL_ERROR = "Runtime.LambdaContextUnmarshalError"
 
 # What there is to the end, in milliseconds, where nobody says: the longest timeout that a function can have.
 MAX_TIMEOUT_MS = 900_000
@@ -50,10 +45,6 @@ _CONTEXT = (
 _IDENTITY = ("cognito_identity_id", "cognito_identity_pool_id")
 _CLIENT_CONTEXT = ("custom", "env", "client")
 _CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
-
-
-class ContextUnmarshalError(EventError):
-    """Raised when the client context or the identity that came with an invocation cannot be read."""
 
 
 class Function(NamedTuple):
@@ -117,7 +108,7 @@ class LambdaContext:
     `deadline_ms`: in milliseconds since the epoch; 0 if it is not known. `client_context` and `identity`: as
     `parse_client_context` and `parse_identity` give them.
 
-    Raises ContextUnmarshalError for a client context whose `client` is no object.
+    Raises ContextNotDecoded for a client context whose `client` is no object.
     """
 
     _w3c: dict[str, str] | None = None
@@ -181,12 +172,12 @@ def _w3c_fields(client_context: dict[str, Any]) -> dict[str, str]:
 
 
 def parse_client_context(header: str | bytes | None) -> dict[str, Any] | None:
-    """`Lambda-Runtime-Client-Context`, JSON of the caller's; None for an empty one. Raises ContextUnmarshalError."""
+    """`Lambda-Runtime-Client-Context`, JSON of the caller's; None for an empty one. Raises ContextNotDecoded."""
     return _parse(header, "The client context")
 
 
 def parse_identity(header: str | bytes | None) -> dict[str, Any] | None:
-    """`Lambda-Runtime-Cognito-Identity`, JSON; None for an empty one. Raises ContextUnmarshalError."""
+    """`Lambda-Runtime-Cognito-Identity`, JSON; None for an empty one. Raises ContextNotDecoded."""
     return _parse(header, "The Cognito identity")
 
 
@@ -196,11 +187,11 @@ def _parse(header: str | bytes | None, what: str) -> dict[str, Any] | None:
     try:
         value = json.loads(header)
     except (ValueError, RecursionError) as exc:
-        raise ContextUnmarshalError(f"{what} of the invocation is no JSON: {exc}") from None
+        raise ContextNotDecoded(f"{what} of the invocation is no JSON: {exc}") from None
     return None if value is None else _object(value, what)
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    raise ContextUnmarshalError(f"Expected {what[0].lower()}{what[1:]} to be a JSON object, but got {value!r:.100}.")
+    raise ContextNotDecoded(f"Expected {what[0].lower()}{what[1:]} to be a JSON object, but got {value!r:.100}.")

@@ -180,6 +180,8 @@ class _Process:
     def _serve_handler(self, handler: Handler, slots: int) -> None:
         from bridge.runtime.targets import HandlerTarget
 
+        # A startup that was not run yet, as of a handler made inside an event loop, is no work of the first invocation.
+        handler.run(handler.__aenter__())
         self._run_slots(
             handler.run, HandlerTarget(handler, streams=self._settings.invoke_mode == "response_stream"), slots
         )

@@ -42,7 +42,7 @@ def error_document(exc: BaseException, *, request_id: str = "", error_type: str 
     """
     document: dict[str, Any] = {
         "errorMessage": _cut(printable(safe_text(exc)), MAX_MESSAGE),
-        "errorType": _cut(printable(error_type or _type_name(exc)), MAX_TYPE),
+        "errorType": _cut(printable(safe_text(error_type or _type_name(exc))), MAX_TYPE),
         "requestId": request_id,
         "stackTrace": [],
     }
@@ -77,13 +77,8 @@ def xray_cause(exc: BaseException, working_directory: str) -> bytes:
         "exceptions": [error | {"stack": stack}],
         "paths": list(dict.fromkeys(frame["path"] for frame in stack)),
     }
-    encoded = _ascii_json(cause)
+    encoded = json.dumps(cause).encode("ascii")
     return encoded if len(encoded) < MAX_CAUSE else b""
-
-
-def _ascii_json(value: object) -> bytes:
-    """No control byte gets into a header: JSON itself lets DEL pass."""
-    return json.dumps(value).replace("\x7f", "\\u007f").encode("ascii")
 
 
 def _type_name(exc: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge import invocation as current
+from bridge._loop import rest
 from bridge.errors import InvocationFailed
 from bridge.runtime.answering import Answering
 from bridge.runtime.api import NEXT, Invocation
@@ -32,6 +33,8 @@ class Slot:
         self._limits = limits
         self._function = function
         self._is_alone = is_alone
+        # Others would wait with it.
+        self._rest = rest if is_alone else None
         self._is_stopping = False
         self.is_idle = True
 
@@ -40,7 +43,7 @@ class Slot:
         try:
             while not self._is_stopping:
                 self.is_idle = True
-                reply = await self._connection.request(b"GET", NEXT, [])
+                reply = await self._connection.request(b"GET", NEXT, [], rest=self._rest)
                 self.is_idle = False
                 await self._serve(Invocation(reply))
         finally:
@@ -62,7 +65,13 @@ class Slot:
 
     def _answering(self, invocation: Invocation, event: object, context: LambdaContext | None) -> Answering:
         return Answering(
-            invocation, event, context, connection=self._connection, target=self._target, limits=self._limits
+            invocation,
+            event,
+            context,
+            connection=self._connection,
+            target=self._target,
+            limits=self._limits,
+            rest=self._rest,
         )
 
 

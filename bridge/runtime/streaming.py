@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bridge.runtime.api import Invocation
-    from bridge.runtime.connection import Connection, Pairs, Reply
+    from bridge.runtime.connection import Connection
+    from bridge.runtime.wire import Pairs, Reply
 
 __all__ = ["MAX_TRAILER", "StreamedAnswer"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from bridge._messages import CompleteResponse
 from bridge.transports._protocol import COMPLETE, WAITING, ResponseState
@@ -69,3 +70,4 @@ class EarlyExchange(BufferedExchange):
         await super().send(message)
         if self.state is COMPLETE and not was_complete:
             self._finished(self.response)
+            await anyio.lowlevel.checkpoint()  # whoever waits for it is to have it before the application goes on
