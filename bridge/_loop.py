@@ -274,18 +274,17 @@ def rest(sock: socket.socket, want: int) -> bool:
     loop: Any = asyncio.get_running_loop()
     selector = getattr(loop, "_selector", None)
     # Private, but the same since Python 3.4. Other loops are never in this state.
-    if type(selector) is not _Selector or selector.is_used or loop._ready or _has_timers(loop):
+    if not isinstance(selector, _Selector) or selector.is_used or loop._ready or _has_timers(loop):
         return False
+    fd = sock.fileno()
     poll = select.poll()
     poll.register(sock, want)
     poll.register(loop._ssock, select.POLLIN)
-    fd = sock.fileno()
-    ready: list[tuple[int, int]] = poll.poll()
-    return any(number == fd for number, _ in ready)
+    return any(ready == fd for ready, _ in poll.poll())
 
 
 def _has_timers(loop: Any) -> bool:
-    return len(loop._scheduled) > loop._timer_cancelled_count
+    return bool(len(loop._scheduled) > loop._timer_cancelled_count)
 
 
 async def _result(future: "Future[T]") -> T:

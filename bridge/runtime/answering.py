@@ -12,7 +12,6 @@ from bridge.runtime.answers import check_answer, document_of, error_answer
 from bridge.runtime.api import MAX_RESULT, result_headers
 from bridge.runtime.leftovers import names, started_tasks
 from bridge.runtime.payload import encode_result
-from bridge.runtime.streaming import StreamedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.runtime.api import Invocation
     from bridge.runtime.connection import Connection, Rest
     from bridge.runtime.context import LambdaContext
+    from bridge.runtime.streaming import StreamedAnswer
     from bridge.runtime.targets import Target
     from bridge.runtime.wire import Reply
 
@@ -222,6 +222,8 @@ class Answering:
     async def _stream_whole(self, prelude: dict[str, Any], body: bytes) -> Reply:
         if self.streamed is not None:
             self.streamed.is_over = True
+        from bridge.runtime.streaming import StreamedAnswer
+
         streamed = StreamedAnswer(self.connection, self.invocation)
         await streamed.start(prelude)
         await streamed.send(body)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from bridge.errors import ClientDisconnected
-from bridge.runtime.streaming import StreamedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +44,8 @@ class HandlerTarget:
             await self._handler.answer(answering.event, answering.context, answering.result)
 
     async def _stream(self, answering: Answering) -> None:
+        from bridge.runtime.streaming import StreamedAnswer  # not for a function that never streams
+
         async with self._handler.stream(answering.event, answering.context) as response:
             streamed = answering.streamed = StreamedAnswer(answering.connection, answering.invocation)
             with anyio.CancelScope() as reading:
