@@ -38,12 +38,13 @@ class Limits(NamedTuple):
     """`margin`: how long before its deadline an invocation is given up. `background`: how long work may go on after
     the answer; None is up to the deadline. In seconds.
 
-    `report`: logs the document of an error.
+    `report`: logs the document of an error. `flush`: writes out what the application has printed.
     """
 
     margin: float
     background: float | None
     report: Callable[[dict[str, Any]], None]
+    flush: Callable[[], None]
 
 
 class Answering:

@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from bridge.errors import BridgeError
 from bridge.runtime.api import ACCEPTED, GONE, error_headers, shown
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def document_of(exc: BaseException, request_id: str = "") -> dict[str, Any]:
     """The document of an error: errorMessage, errorType, stackTrace, requestId."""
     from bridge.runtime import reports  # most processes never need it
 
-    return reports.error_document(exc, request_id=request_id, error_type=getattr(exc, "error_type", None))
+    own_type = getattr(exc, "error_type", None) if isinstance(exc, BridgeError) else None
+    return reports.error_document(exc, request_id=request_id, error_type=own_type)
 
 
 def error_answer(invocation: Invocation, exc: BaseException, document: dict[str, Any]) -> tuple[Pairs, bytes]:

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPTED",
+    "GONE",
     "INIT_ERROR",
     "MAX_RESULT",
     "NEXT",
+    "OK",
     "RESTORE_ERROR",
     "RESTORE_NEXT",
     "Invocation",
     "check_reply",
     "error_headers",
     "result_headers",
+    "shown",
 ]
 
 _ROOT = b"/2018-06-01/runtime/"

@@ -57,6 +57,7 @@ class BlockingSlot:
                 reply = self._connection.request_blocking(b"GET", NEXT, [], block=self._block)
                 self.is_idle = False
                 self._serve(Invocation(reply))
+                self._limits.flush()
         finally:
             self._connection.close()
             self._loop.close()

@@ -46,6 +46,7 @@ class Slot:
                 reply = await self._connection.request(b"GET", NEXT, [], rest=self._rest)
                 self.is_idle = False
                 await self._serve(Invocation(reply))
+                self._limits.flush()
         finally:
             self._connection.close()
 

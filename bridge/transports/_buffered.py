@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 
 from bridge._messages import CompleteResponse
 from bridge.transports._protocol import COMPLETE, WAITING, ResponseState
@@ -57,7 +57,10 @@ class BufferedExchange(ResponseState):
 
 
 class EarlyExchange(BufferedExchange):
-    """A BufferedExchange that hands over the response when it is complete, not when the application has ended."""
+    """A BufferedExchange that hands over the response when it is complete, not when the application has ended.
+
+    On asyncio alone: who gets it runs beside the application.
+    """
 
     __slots__ = ("_finished",)
 
@@ -70,4 +73,4 @@ class EarlyExchange(BufferedExchange):
         await super().send(message)
         if self.state is COMPLETE and not was_complete:
             self._finished(self.response)
-            await anyio.lowlevel.checkpoint()  # whoever waits for it is to have it before the application goes on
+            await asyncio.sleep(0)  # whoever waits for it is to have it before the application goes on
