@@ -266,7 +266,7 @@ def test_notes_has_no_file_for_a_note_without_one(notes: Any) -> None:
     assert notes(event, None) == with_cookies("application/json", '{"detail":"No such file"}', status=404)
 
 
-@pytest.mark.parametrize("app", ["flask_site", "hello", "node_site", "notes"])
+@pytest.mark.parametrize("app", ["background_mail", "chat_stream", "flask_site", "hello", "node_site", "notes"])
 def test_the_template_passes_cfn_lint(app: str) -> None:
     cfn_lint = shutil.which("cfn-lint", path=Path(sys.executable).parent)
     assert cfn_lint is not None

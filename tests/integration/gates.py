@@ -1,0 +1,44 @@
+"""Gates in the place of files: a program that writes one waits until its test reads it. Nothing in it knows of them."""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+__all__ = ["Gates"]
+
+
+class Gates:
+    """Pipes at these paths, from entering the `with` block to leaving it."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._paths = paths
+        self._unread: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        for path in self._paths:
+            os.mkfifo(path)
+            self._unread.add(path)
+        return self
+
+    async def read(self, number: int) -> bytes:
+        """What is written to the `number`th, once it is: let its writer through."""
+        return await anyio.to_thread.run_sync(self.read_now, number)
+
+    def read_now(self, number: int) -> bytes:
+        """The same, blocking."""
+        path = self._paths[number - 1]
+        data = path.read_bytes()
+        self._unread.discard(path)
+        return data
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Let through whoever waits where the test read nothing: it failed, and its threads must end."""
+        for path in self._unread:
+            reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            path.unlink()
+            os.close(reader)
