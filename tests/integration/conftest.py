@@ -1,13 +1,15 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.integration.managed import ManagedEmulator, missing_platform_for_managed_instances
 from tests.integration.pypi import cache_folder
 from tests.integration.rie import Emulator, fetch_emulator, missing_platform
 
 StartEmulator = Callable[..., Emulator]
+StartManaged = Callable[..., ManagedEmulator]
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +27,38 @@ def emulator_binary(download_cache: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmulator]:
-    """`start_emulator("module.handler", VARIABLE="value")`: an execution environment for this test alone."""
+    """`start_emulator("module.handler", VARIABLE="value")`: an execution environment for this test alone.
+
+    With `command=[...]` another runtime than awslambdaric is started, with these arguments.
+    """
     with ExitStack() as running:
 
-        def start(handler: str, **environ: str) -> Emulator:
-            return running.enter_context(Emulator(emulator_binary, handler, tmp_path / "journal", environ))
+        def start(handler: str = "", *, command: Sequence[str] | None = None, **environ: str) -> Emulator:
+            emulator = Emulator(emulator_binary, handler, tmp_path / "journal", environ, command=command)
+            return running.enter_context(emulator)
+
+        yield start
+
+
+@pytest.fixture
+def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManaged]:
+    """`start_managed([python, "-m", ...], max_concurrency=8, VARIABLE="value")`: many invocations at a time."""
+    if reason := missing_platform_for_managed_instances():
+        pytest.skip(reason)
+    with ExitStack() as running:
+
+        def start(
+            command: Sequence[str], *, max_concurrency: int = 8, ready: bool = True, **environ: str
+        ) -> ManagedEmulator:
+            emulator = ManagedEmulator(
+                emulator_binary,
+                command,
+                max_concurrency=max_concurrency,
+                environ=environ,
+                journal=tmp_path / "journal",
+                ready=ready,
+            )
+            return running.enter_context(emulator)
 
         yield start
 
