@@ -12,6 +12,7 @@ from .hops import measure_hops
 from .imports import measure_imports
 from .machine import machine_lines
 from .report import exchange_tables, import_tables
+from .runtime_section import runtime_tables
 from .tables import Table, as_markdown, as_text
 from .web_server import PARSER
 
@@ -19,6 +20,10 @@ ROUNDS = 40
 BIG_ROUNDS = 30
 HOP_ROUNDS = 200
 IMPORT_RUNS = 25
+RUNTIME_ROUNDS = 100
+COLD_STARTS = 20
+MEMORY_RUNS = 3
+STREAM_ROUNDS = 500
 
 
 class _Rounds(NamedTuple):
@@ -26,6 +31,23 @@ class _Rounds(NamedTuple):
     big: int
     hops: int
     imports: int
+    runtimes: int
+    cold_starts: int
+    memory: int
+    streams: int
+
+
+_FEW = _Rounds(small=6, big=3, hops=10, imports=2, runtimes=2, cold_starts=2, memory=1, streams=10)
+_ALL = _Rounds(
+    small=ROUNDS,
+    big=BIG_ROUNDS,
+    hops=HOP_ROUNDS,
+    imports=IMPORT_RUNS,
+    runtimes=RUNTIME_ROUNDS,
+    cold_starts=COLD_STARTS,
+    memory=MEMORY_RUNS,
+    streams=STREAM_ROUNDS,
+)
 
 
 def main() -> None:
@@ -35,7 +57,7 @@ def main() -> None:
     parser.add_argument("--only", choices=_SECTIONS, help="one part of the measurements")
     arguments = parser.parse_args()
     kept = keep_memory()
-    rounds = _Rounds(6, 3, 10, 2) if arguments.quick else _Rounds(ROUNDS, BIG_ROUNDS, HOP_ROUNDS, IMPORT_RUNS)
+    rounds = _FEW if arguments.quick else _ALL
     sections = [measure for name, measure in _SECTIONS.items() if arguments.only in (None, name)]
     tables = [table for measure in sections for table in measure(rounds)]
     lines = [*machine_lines(PARSER), _method(rounds, kept=kept)]
@@ -47,6 +69,12 @@ _SECTIONS: dict[str, Callable[[_Rounds], list[Table]]] = {
     "exchanges": lambda rounds: exchange_tables(measure_exchanges(rounds=rounds.small, big_rounds=rounds.big)),
     "proxy": lambda rounds: hop_tables(measure_hops(rounds=rounds.hops, big_rounds=rounds.big)),
     "imports": lambda rounds: import_tables(measure_imports(runs=rounds.imports), rounds.imports),
+    "runtime": lambda rounds: runtime_tables(
+        rounds=rounds.runtimes,
+        runs=rounds.cold_starts,
+        memory_runs=rounds.memory,
+        stream_rounds=rounds.streams,
+    ),
 }
 
 
@@ -56,7 +84,7 @@ def _method(rounds: _Rounds, *, kept: bool) -> str:
         f"takes part) and {rounds.big} for big ones, after a warm-up and a check of every answer; inputs made off the "
         "clock, new strings for every event; garbage collector on, what was alive before is frozen; "
         f"freed memory {'kept by the process' if kept else 'handled as the C library does'}. "
-        "Differences and ratios: within a round, then their median."
+        "Differences and ratios: within a round, then their median. Runtimes: as their tables say."
     )
 
 

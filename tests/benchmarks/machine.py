@@ -12,7 +12,7 @@ __all__ = ["machine_lines"]
 
 _PACKAGES = (
     *("lambda-asgi-bridge", "mangum", "starlette", "uvicorn", "httptools", "anyio"),
-    *("httpx", "httpx2", "h11", "click", "rich"),
+    *("httpx", "httpx2", "h11", "click", "rich", "awslambdaric", "fastapi"),
 )
 
 

@@ -1,0 +1,36 @@
+"""A Starlette application, unchanged for whoever runs it."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+
+async def small(request: Request) -> Response:
+    return JSONResponse({"hello": "world"})
+
+
+async def hold(request: Request) -> Response:
+    """Until the file HOLD_UNTIL is there, so that all slots can be in use at once. A file tells nobody that it is."""
+    while not os.path.exists(os.environ["HOLD_UNTIL"]):  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.01)
+    return JSONResponse({"hello": "world"})
+
+
+async def stream(request: Request) -> Response:
+    """The first part tells when the application was called, and when it sends that part: ns of the monotonic clock."""
+    called = time.monotonic_ns()
+
+    async def parts() -> AsyncIterator[str]:
+        yield f"{called} {time.monotonic_ns()}\n"
+        yield "and a second part\n"
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+app = Starlette(routes=[Route("/small", small), Route("/hold", hold), Route("/stream", stream)])
