@@ -1,0 +1,445 @@
+"""Log, context and reports of errors are those of AWS's own runtime client, but for what is listed here as better."""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bridge.errors import ContextNotDecoded
+from bridge.invocation import request_id, tenant_id
+from bridge.runtime.context import Function, LambdaContext, parse_client_context, parse_identity
+from bridge.runtime.reports import error_document, xray_cause
+from tests.integration.awslambdaric_peer import failure_of, log_of, make_context, report_error
+from tests.runtime.frames import Frame, Pipe, parse_frames
+from tests.runtime.log_setups import LogSetUps, handle
+
+
+@pytest.fixture
+def set_up() -> Iterator[LogSetUps]:
+    made = LogSetUps()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def _invocation() -> Iterator[None]:
+    tokens = request_id.set("id-1"), tenant_id.set("blue")
+    yield
+    request_id.reset(tokens[0])
+    tenant_id.reset(tokens[1])
+
+
+def raise_error() -> None:
+    raise LookupError("no such page")
+
+
+def exc_info() -> Any:
+    try:
+        raise_error()
+    except LookupError as exc:
+        return (type(exc), exc, exc.__traceback__)
+
+
+RECORDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "arguments": {"msg": "%s and %d", "args": ("one", 2)},
+    "named arguments": {"msg": "%(a)s", "args": {"a": 1}},
+    "unicode": {"msg": "caf\u00e9 \U0001f600 \u2028 \x7f"},
+    "lines": {"msg": "one\ntwo\r\n"},
+    "none": {"msg": None},
+    "object": {"msg": {"order": 7, "at": {1}, "nothing": None}},
+    "object with arguments": {"msg": {"order": "%d"}, "args": (7,)},
+    "extras": {"order": 7, "items": [1, {"a": None}], "set": {1}, "nothing": None, "bytes": b"x"},
+    "extra like a field": {"logger": "mine", "timestamp": "mine"},
+    "exception": {"level": logging.ERROR, "exc_info": exc_info()},
+    "exception without trace": {"level": logging.ERROR, "exc_info": (ValueError, ValueError("no"), None)},
+    **{
+        f"level {level}": {"level": level, "levelname": logging.getLevelName(level)}
+        for level in (1, 9, 10, 19, 20, 25, 30, 40, 50, 60)
+    },
+}
+every_record = pytest.mark.parametrize("fields", RECORDS.values(), ids=RECORDS)
+every_layout = pytest.mark.parametrize(
+    "layout",
+    [
+        {"log_format": "TEXT", "log_level": ""},
+        {"log_format": "TEXT", "log_level": "DEBUG"},
+        {"log_format": "JSON", "log_level": ""},
+        {"log_format": "json", "log_level": "INFO"},
+    ],
+    ids=["text", "text with level", "json", "json with level"],
+)
+invocations = pytest.mark.parametrize("invoked", [False, True], ids=["no invocation", "invocation"])
+
+
+def read(frame: Frame, layout: dict[str, str]) -> object:
+    """JSON may have its fields in any order."""
+    kind, message = frame
+    if layout["log_format"].upper() == "JSON":
+        assert message.endswith("\n")
+        return kind.hex(), json.loads(message)
+    return kind.hex(), message
+
+
+@every_record
+@every_layout
+@invocations
+def test_a_record_makes_the_same_frame(
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    set_up: LogSetUps,
+    fields: dict[str, Any],
+    layout: dict[str, str],
+    invoked: bool,
+) -> None:
+    ours = set_up.framed(**layout)
+    ids = {}
+    if invoked:
+        request.getfixturevalue("_invocation")
+        ids = {"request_id": "id-1", "tenant_id": "blue"}
+    handle(**fields)
+    (our_frame,) = ours.read()
+    pipe = Pipe()
+    with log_of(monkeypatch, telemetry_fd=pipe.writer, **layout, **ids):
+        handle(**fields)
+    (their_frame,) = parse_frames(pipe.read_to_end())
+    pipe.close_reader()
+    assert read(our_frame, layout) == read(their_frame, layout)
+
+
+@every_record
+@every_layout
+def test_a_record_makes_the_same_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    set_up: LogSetUps,
+    fields: dict[str, Any],
+    layout: dict[str, str],
+) -> None:
+    """awslambdaric lets the next record go on in the last line of a traceback; here that ends like any other."""
+    output = set_up(**layout)
+    handle(**fields)
+    output.close()
+    ours = capsys.readouterr().out
+    with log_of(monkeypatch, telemetry_fd=None, **layout):
+        handle(**fields)
+    theirs = capsys.readouterr().out
+    theirs += "" if theirs.endswith("\n") else "\n"
+    assert read((b"", ours), layout) == read((b"", theirs), layout)
+
+
+@pytest.mark.parametrize("name", ["", "TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "LOUD"])
+def test_a_level_is_set_alike(monkeypatch: pytest.MonkeyPatch, set_up: LogSetUps, name: str) -> None:
+    from awslambdaric.lambda_runtime_log_utils import _get_log_level_from_env_var  # type: ignore[import-untyped]
+
+    root = logging.getLogger()
+    root.setLevel(35)
+    set_up(log_level=name)
+    ours = root.level
+    root.setLevel(35)
+    layout = {"log_format": "", "log_level": _get_log_level_from_env_var(name)}
+    with log_of(monkeypatch, telemetry_fd=None, **layout):
+        assert ours == root.level
+
+
+def test_what_awslambdaric_raises_into_the_application_is_logged(
+    monkeypatch: pytest.MonkeyPatch, set_up: LogSetUps
+) -> None:
+    records: list[dict[str, Any]] = [
+        {"msg": "%d", "args": ("one",)},
+        {"msg": {(1, 2): "a key that is no text"}},
+        {"exc_info": (None, None, None)},
+        {"msg": "half a character \udc80"},
+    ]
+    ours = set_up.framed(log_format="JSON")
+    for fields in records:
+        handle(**fields)
+    assert len(ours.read()) == len(records)
+    pipe = Pipe()
+    with log_of(monkeypatch, telemetry_fd=pipe.writer, log_format="JSON", log_level=""):
+        for fields in records:
+            with pytest.raises((TypeError, AttributeError, UnicodeEncodeError)):
+                handle(**fields)
+    pipe.close_reader()
+
+
+def test_what_awslambdaric_leaves_out_or_writes_as_no_json_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], set_up: LogSetUps
+) -> None:
+    fields: dict[str, Any] = {"location": "Paris", "stack_info": "Stack:\n", "ratio": math.nan}
+    output = set_up(log_format="JSON")
+    handle(**fields)
+    output.close()
+    ours = json.loads(capsys.readouterr().out)
+    with log_of(monkeypatch, telemetry_fd=None, log_format="JSON", log_level=""):
+        handle(**fields)
+    line = capsys.readouterr().out
+    assert '"ratio": NaN' in line
+    theirs = json.loads(line)
+    del theirs["ratio"]
+    assert ours == theirs | {"location": "Paris", "stackInfo": "Stack:\n", "ratio": "nan"}
+
+
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    "whole": {
+        "errorMessage": "no such page",
+        "errorType": "LookupError",
+        "requestId": "id-1",
+        "stackTrace": ['  File "app.py", line 1, in f\n    raise  LookupError\n', "", "\n", "one\n  two\n"],
+    },
+    "unicode": {"errorMessage": "caf\u00e9", "errorType": "Error", "requestId": "", "stackTrace": []},
+    "no type": {"errorMessage": "no", "errorType": "", "requestId": "", "stackTrace": []},
+    "no message": {"errorMessage": "", "errorType": "Error", "requestId": "", "stackTrace": []},
+    "nothing": {"errorMessage": "", "errorType": "", "requestId": "", "stackTrace": []},
+    "spaces": {"errorMessage": " no ", "errorType": "Error", "requestId": "", "stackTrace": []},
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+@pytest.mark.parametrize("log_format", ["TEXT", "JSON"])
+def test_an_error_is_logged_alike(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    set_up: LogSetUps,
+    document: dict[str, Any],
+    log_format: str,
+) -> None:
+    log = set_up.framed(log_format=log_format)
+    log.output.report(document)
+    (our_frame,) = log.read()
+    set_up(log_format=log_format).report(document)
+    our_line = capsys.readouterr().out
+    pipe = Pipe()
+    report_error(monkeypatch, document, log_format=log_format, telemetry_fd=pipe.writer)
+    (their_frame,) = parse_frames(pipe.read_to_end())
+    pipe.close_reader()
+    report_error(monkeypatch, document, log_format=log_format, telemetry_fd=None)
+    their_line = capsys.readouterr().out
+    if log_format == "TEXT":
+        assert (our_frame, our_line) == (their_frame, their_line)
+        return
+    assert our_frame[0] == their_frame[0]
+    for ours, theirs in ((our_frame[1], their_frame[1]), (our_line, their_line)):
+        assert ours.endswith("\n") == theirs.endswith("\n")
+        assert without_time(ours) == without_time(theirs)
+
+
+def without_time(line: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(line)
+    assert len(fields.pop("timestamp")) == len("2026-01-01T00:00:00Z")
+    return fields
+
+
+def test_the_message_of_an_error_stays_in_its_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], set_up: LogSetUps
+) -> None:
+    """awslambdaric would let a message that is a client's own text begin a line of its own in the log."""
+    document = DOCUMENTS["unicode"] | {"errorMessage": "one\n[INFO] two"}
+    set_up().report(document)
+    ours = capsys.readouterr().out
+    report_error(monkeypatch, document, log_format="TEXT", telemetry_fd=None)
+    theirs = capsys.readouterr().out
+    assert (ours.count("\n"), theirs.count("\n")) == (1, 2)
+    assert ours == theirs.replace("\n", "\r", 1)
+
+
+def raise_deep(depth: int = 10) -> None:
+    if depth:
+        raise_deep(depth - 1)
+    raise ValueError("one\ntwo")
+
+
+def raise_in_the_library() -> None:
+    json.loads("{")
+
+
+def raise_without_message() -> None:
+    raise KeyError
+
+
+def raise_text() -> None:
+    raise RuntimeError("caf\u00e9 \U0001f600 \x00")
+
+
+def raise_from_none() -> None:
+    try:
+        raise_error()
+    except LookupError:
+        raise RuntimeError("hidden") from None
+
+
+HANDLERS: list[Callable[[], None]] = [
+    raise_error,
+    raise_deep,
+    raise_in_the_library,
+    raise_without_message,
+    raise_text,
+    raise_from_none,
+]
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=[handler.__name__ for handler in HANDLERS])
+def test_an_error_is_reported_alike(handler: Callable[[], None]) -> None:
+    document, cause = map(json.loads, failure_of(handler))
+    with pytest.raises(Exception, match=r"^") as caught:
+        handler()
+    exc = caught.value.with_traceback(caught.tb.tb_next)
+    # Between awslambdaric and the handler is a function that takes the event.
+    assert document["stackTrace"].pop(0).endswith("lambda event, context: handler(),\n")
+    wrapper = cause["exceptions"][0]["stack"].pop(0)
+    cause["paths"].remove(wrapper["path"])
+    assert error_document(exc, request_id="id-1") == document
+    ours = json.loads(xray_cause(exc, os.getcwd()))
+    assert sorted(ours.pop("paths")) == sorted(cause.pop("paths"))
+    assert ours == cause
+
+
+ENVIRON = {
+    "AWS_LAMBDA_FUNCTION_NAME": "shop",
+    "AWS_LAMBDA_FUNCTION_VERSION": "7",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/shop",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "2026/[7]1",
+}
+FUNCTION = Function("shop", "7", "128", "/aws/lambda/shop", "2026/[7]1")
+
+
+def our_context(client_context: str | None, identity: str | None, **fields: Any) -> LambdaContext:
+    options: dict[str, Any] = {"deadline_ms": 1, "tenant_id": None, "function": FUNCTION} | fields
+    return LambdaContext(
+        aws_request_id="id-1",
+        invoked_function_arn="arn",
+        client_context=parse_client_context(client_context),
+        identity=parse_identity(identity),
+        **options,
+    )
+
+
+@pytest.fixture
+def _environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+
+
+def attributes(value: object) -> dict[str, object]:
+    """All of an object's own, down to what is no object of a runtime's."""
+    names = [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]
+    return {name: _attribute(getattr(value, name)) for name in names if name != "_w3c_fields" and name != "_w3c"}
+
+
+def _attribute(value: object) -> object:
+    runtimes_own = type(value).__module__ in ("awslambdaric.lambda_context", "bridge.runtime.context")
+    return (type(value).__name__, attributes(value)) if runtimes_own else value
+
+
+CLIENT = '{"installation_id": "i", "app_title": "Shop", "app_version_name": "1", "other": 1}'
+
+CLIENT_CONTEXTS = {
+    "absent": None,
+    "empty": "",
+    "null": "null",
+    "no keys": "{}",
+    "whole": f'{{"client": {CLIENT}, "custom": {{"a": [1]}}, "env": {{"locale": "de"}}, "services": {{}}}}',
+    "nulls": '{"client": null, "custom": null, "env": null}',
+    "empty client": '{"client": {}}',
+    "other types": '{"client": {"app_title": [1]}, "custom": "text", "env": [1, 2]}',
+    "trace": '{"w3c": {"traceparent": "00-a", "tracestate": "", "baggage": "k=v", "cookie": "x"}, "custom": {}}',
+    "trace of other types": '{"w3c": {"traceparent": 1, "tracestate": null, "baggage": ["k"]}}',
+    "trace that is none": '{"w3c": "traceparent"}',
+    "NaN": '{"custom": NaN}',
+    "twice": '{"custom": 1, "custom": 2}',
+    "list": "[1]",
+    "text": '"client"',
+    "number": "1",
+    "zero": "0",
+    "false": "false",
+    "empty list": "[]",
+    "client list": '{"client": [1]}',
+    "client text": '{"client": "Shop"}',
+    "client number": '{"client": 0}',
+    "no JSON": "{",
+    "spaces": "  ",
+}
+IDENTITIES = {
+    "absent": None,
+    "empty": "",
+    "null": "null",
+    "no keys": "{}",
+    "whole": '{"cognitoIdentityId": "me", "cognitoIdentityPoolId": "pool", "more": 1}',
+    "half": '{"cognitoIdentityId": "me"}',
+    "other types": '{"cognitoIdentityId": {"a": 1}, "cognitoIdentityPoolId": 0}',
+    "list": "[]",
+    "text": '"me"',
+    "false": "false",
+    "no JSON": "me",
+}
+HEADERS = {
+    **{f"client context: {name}": (value, None) for name, value in CLIENT_CONTEXTS.items()},
+    **{f"identity: {name}": (None, value) for name, value in IDENTITIES.items()},
+}
+
+
+@pytest.mark.parametrize(("client_context", "identity"), HEADERS.values(), ids=HEADERS)
+@pytest.mark.usefixtures("_environ")
+def test_a_context_is_the_same_or_both_refuse_the_headers(client_context: str | None, identity: str | None) -> None:
+    try:
+        theirs = make_context(client_context, identity, deadline_ms=1, tenant_id="blue")
+    except Exception:
+        with pytest.raises(ContextNotDecoded):
+            our_context(client_context, identity, tenant_id="blue")
+        return
+    ours = our_context(client_context, identity, tenant_id="blue")
+    # NaN is not equal to itself.
+    assert repr(attributes(ours)) == repr({name: attributes(theirs)[name] for name in attributes(ours)})
+    assert attributes(ours).keys() == attributes(theirs).keys()
+    assert repr(ours) == repr(theirs)
+    assert ours.w3c() == theirs.w3c()
+
+
+@pytest.mark.parametrize("deadline_ms", [1, 1767225600250, 32503680000000])
+@pytest.mark.usefixtures("_environ")
+def test_the_remaining_time_is_the_same(monkeypatch: pytest.MonkeyPatch, deadline_ms: int) -> None:
+    monkeypatch.setattr("time.time", lambda: 1767225600.0004)
+    theirs = make_context(None, None, deadline_ms=deadline_ms, tenant_id=None)
+    ours = our_context(None, None, deadline_ms=deadline_ms)
+    assert ours.get_remaining_time_in_millis() == theirs.get_remaining_time_in_millis()
+
+
+def test_a_context_of_a_function_of_which_nothing_is_known_is_the_same() -> None:
+    theirs = make_context(None, None, deadline_ms=1, tenant_id=None)
+    assert repr(our_context(None, None, function=Function())) == repr(theirs)
+
+
+def test_a_context_has_every_attribute_and_method_of_theirs() -> None:
+    theirs, ours = make_context(None, None, deadline_ms=1, tenant_id=None), our_context(None, None)
+    assert public(theirs) - public(ours) == set()
+
+
+def public(value: object) -> set[str]:
+    return {name for name in dir(value) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("theirs_logs", [False, True], ids=["our log", "their log"])
+@pytest.mark.parametrize("log_format", ["TEXT", "JSON"])
+def test_a_message_of_the_context_goes_into_either_log(
+    monkeypatch: pytest.MonkeyPatch, set_up: LogSetUps, theirs_logs: bool, log_format: str
+) -> None:
+    contexts = [our_context(None, None), make_context(None, None, deadline_ms=1, tenant_id=None)]
+    expected = [(bytes.fromhex("a55a0003"), "{'a': 1}")] * 2
+    if theirs_logs:
+        pipe = Pipe()
+        with log_of(monkeypatch, telemetry_fd=pipe.writer, log_format=log_format, log_level=""):
+            for context in contexts:
+                context.log({"a": 1})
+        frames = parse_frames(pipe.read_to_end())
+        pipe.close_reader()
+    else:
+        log = set_up.framed(log_format=log_format)
+        for context in contexts:
+            context.log({"a": 1})
+        frames = log.read()
+    assert frames == expected

@@ -1,0 +1,152 @@
+"""A runtime as a process of its own, as Lambda starts it: `python -m bridge.runtime`, or AWS's own client."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["LIMIT", "Runtime", "Runtimes"]
+
+ROOT = Path(__file__).parents[2]
+
+# Seconds that a test waits for anything, unless it says otherwise: only a broken one gets that far.
+LIMIT = 10.0
+
+
+class Runtime:
+    """One process, the leader of a session: what it forks ends with it. Its output is collected as it comes."""
+
+    def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str], pass_fds: Sequence[int]) -> None:
+        self.folder = folder
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+        self.pid = self._process.pid
+        self._output = bytearray()
+        self._has_more = True
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, name=f"output of {self.pid}", daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            while data := os.read(stream.fileno(), 65536):
+                with self._changed:
+                    self._output += data
+                    self._changed.notify_all()
+        with self._changed:
+            self._has_more = False
+            self._changed.notify_all()
+
+    @property
+    def log(self) -> str:
+        """What it has written so far, stdout and stderr as they came."""
+        with self._changed:
+            return self._output.decode(errors="backslashreplace")
+
+    def wait_for_log(self, text: str, timeout: float = LIMIT) -> str:
+        """The first line with `text`, as soon as it is there whole. Raises TimeoutError, and EOFError at the end."""
+        wanted = text.encode()
+
+        def is_here() -> bool:
+            start = self._output.find(wanted)
+            return start >= 0 and (not self._has_more or self._output.find(b"\n", start + len(wanted)) >= 0)
+
+        with self._changed:
+            self._changed.wait_for(lambda: is_here() or not self._has_more, timeout)
+            found, has_more = is_here(), self._has_more
+        if not found:
+            raise (TimeoutError if has_more else EOFError)(f"{text!r} is not in the log:\n{self.log}")
+        return next(line for line in self.log.splitlines() if text in line)
+
+    def wait(self, timeout: float = LIMIT) -> int:
+        """Its exit code, minus the signal's number if one has ended it, once the log is whole.
+
+        Raises TimeoutError, also if something that it has forked holds the log open.
+        """
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"It still runs after {timeout} s. Its log:\n{self.log}") from None
+        with self._changed:
+            has_ended = self._changed.wait_for(lambda: not self._has_more, timeout)
+        if not has_ended:
+            raise TimeoutError(f"What it has forked still runs after {timeout} s. The log:\n{self.log}")
+        return code
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def terminate(self) -> None:
+        """SIGTERM to the process alone, as Lambda sends it."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and to all that it has forked."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter if they have ended, on macOS
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self, timeout: float = LIMIT) -> None:
+        """Make sure that nothing is left of it."""
+        self.kill()
+        self._process.wait(LIMIT)
+        self._reader.join(timeout)
+        assert not self._reader.is_alive(), "something that it has started left its session, and runs on"
+
+
+class Runtimes:
+    """Starts runtimes, and ends at the end what still runs of them."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        self._folder = folder
+        self._address = address
+        self._started: list[Runtime] = []
+
+    def __call__(
+        self, code: str | Path, *args: str, client: str = "bridge.runtime", pass_fds: Sequence[int] = (), **environ: str
+    ) -> Runtime:
+        """Start `python -m CLIENT ARGS` where a module `app` has `code`, or in a folder that exists already.
+
+        It has an environment as small as Lambda's, and `environ`.
+        """
+        folder = code if isinstance(code, Path) else self._write(code)
+        variables = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "LAMBDA_TASK_ROOT": str(folder),
+            "AWS_LAMBDA_RUNTIME_API": self._address,
+            "AWS_LAMBDA_FUNCTION_NAME": "shop",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/shop",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef",
+        }
+        runtime = Runtime([sys.executable, "-m", client, *args], folder, variables | environ, pass_fds)
+        self._started.append(runtime)
+        return runtime
+
+    def _write(self, code: str) -> Path:
+        folder = self._folder / f"task_{len(self._started)}"
+        folder.mkdir()
+        (folder / "app.py").write_text(code)
+        return folder
+
+    def end(self) -> None:
+        for runtime in self._started:
+            runtime.end()

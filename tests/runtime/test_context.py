@@ -1,0 +1,253 @@
+"""The Lambda context; tests/integration/test_runtime_peers.py compares it with AWS's own."""
+
+import logging
+import pickle
+import time
+from typing import Any
+
+import pytest
+
+from bridge.errors import ContextNotDecoded, InvocationFailed
+from bridge.runtime.context import (
+    MAX_TIMEOUT_MS,
+    Function,
+    LambdaContext,
+    parse_client_context,
+    parse_identity,
+)
+from bridge.runtime.logs import set_up_logging
+
+FUNCTION = Function(
+    name="shop", version="7", memory_limit_in_mb="128", log_group_name="/aws/lambda/shop", log_stream_name="2026/[7]1"
+)
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+
+CLIENT = {
+    "client": {
+        "installation_id": "i",
+        "app_title": "Shop",
+        "app_version_name": "1.0",
+        "app_version_code": "1",
+        "app_package_name": "org.example.shop",
+        "made_up": "x",
+    },
+    "custom": {"theme": "dark"},
+    "env": {"locale": "de"},
+}
+
+# Seconds since the epoch: where the tests that ask for it have the clock.
+NOW = 1767225600.25
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+
+
+def context(**fields: Any) -> LambdaContext:
+    given: dict[str, Any] = {
+        "aws_request_id": "id-1",
+        "deadline_ms": 1767225601250,
+        "invoked_function_arn": ARN,
+        "client_context": None,
+        "identity": None,
+        "tenant_id": None,
+        "function": FUNCTION,
+    }
+    return LambdaContext(**(given | fields))
+
+
+def test_a_context_says_which_function_was_invoked_and_how() -> None:
+    made = context(tenant_id="blue")
+    assert {name: value for name, value in vars(made).items() if name != "identity"} == {
+        "aws_request_id": "id-1",
+        "log_group_name": "/aws/lambda/shop",
+        "log_stream_name": "2026/[7]1",
+        "function_name": "shop",
+        "memory_limit_in_mb": "128",
+        "function_version": "7",
+        "invoked_function_arn": ARN,
+        "tenant_id": "blue",
+        "client_context": None,
+        "_epoch_deadline_time_in_ms": 1767225601250,
+    }
+
+
+def test_what_lambda_does_not_say_of_the_function_is_none() -> None:
+    made = context(function=Function())
+    assert (made.function_name, made.function_version, made.memory_limit_in_mb) == (None, None, None)
+    assert (made.log_group_name, made.log_stream_name) == (None, None)
+
+
+def test_an_identity_is_always_there() -> None:
+    nobody = context().identity
+    assert (nobody.cognito_identity_id, nobody.cognito_identity_pool_id) == (None, None)
+    identity = context(identity={"cognitoIdentityId": "me", "cognitoIdentityPoolId": "pool", "more": 1}).identity
+    assert (identity.cognito_identity_id, identity.cognito_identity_pool_id) == ("me", "pool")
+
+
+def test_two_invocations_share_no_identity() -> None:
+    first, second = context(), context()
+    first.identity.cognito_identity_id = "changed by the application"
+    assert second.identity.cognito_identity_id is None
+
+
+def test_a_client_context_is_what_the_caller_sent() -> None:
+    client_context = context(client_context=CLIENT).client_context
+    assert client_context is not None
+    assert (client_context.custom, client_context.env) == ({"theme": "dark"}, {"locale": "de"})
+    client = client_context.client
+    assert client is not None
+    assert [getattr(client, name) for name in client.__slots__] == ["i", "Shop", "1.0", "1", "org.example.shop"]
+    assert not hasattr(client, "made_up")
+
+
+def test_what_a_caller_left_out_is_none() -> None:
+    empty = context(client_context={}).client_context
+    assert empty is not None
+    assert (empty.custom, empty.env, empty.client) == (None, None, None)
+    without = context(client_context={"client": {}, "custom": [1], "env": "x"}).client_context
+    assert without is not None
+    assert (without.custom, without.env) == ([1], "x")
+    assert without.client is not None
+    assert without.client.app_title is None
+
+
+def test_a_client_that_is_no_object_is_an_error() -> None:
+    with pytest.raises(ContextNotDecoded) as caught:
+        context(client_context={"client": "Shop"})
+    assert str(caught.value) == "Expected the client of the client context to be a JSON object, but got 'Shop'."
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({}, {}),
+        ({"w3c": None}, {}),
+        ({"w3c": ["traceparent"]}, {}),
+        (
+            {"w3c": {"traceparent": "00-a-b-01", "tracestate": "x=1", "baggage": "k=v", "cookie": "secret"}},
+            {"traceparent": "00-a-b-01", "tracestate": "x=1", "baggage": "k=v"},
+        ),
+        ({"w3c": {"traceparent": 1, "tracestate": "", "baggage": None}}, {"tracestate": ""}),
+    ],
+)
+def test_of_the_callers_trace_context_the_known_texts_are_passed_on(
+    sent: dict[str, Any], expected: dict[str, str]
+) -> None:
+    before = dict(sent)
+    made = context(client_context=sent)
+    assert made.w3c() == expected
+    assert not hasattr(made.client_context, "w3c")
+    assert sent == before
+
+
+def test_a_trace_context_is_a_copy() -> None:
+    made = context(client_context={"w3c": {"baggage": "k=v"}})
+    made.w3c().clear()
+    assert made.w3c() == {"baggage": "k=v"}
+    context().w3c()["baggage"] = "mine"
+    assert context().w3c() == {}
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "remaining"),
+    [
+        (1767225601250, 1000),
+        (1767225600251, 1),
+        (1767225600250, 0),
+        (1, 0),
+        (0, MAX_TIMEOUT_MS),  # not known: as long as there can be
+    ],
+)
+@pytest.mark.usefixtures("clock")
+def test_the_remaining_time_goes_down_to_nothing(deadline_ms: int, remaining: int) -> None:
+    assert context(deadline_ms=deadline_ms).get_remaining_time_in_millis() == remaining
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_remaining_time_goes_down_also_where_nobody_knows_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = context(deadline_ms=0)
+    monkeypatch.setattr(time, "time", lambda: NOW + 2)
+    assert made.get_remaining_time_in_millis() == MAX_TIMEOUT_MS - 2000
+
+
+def test_a_context_shows_everything() -> None:
+    made = context(client_context={"client": {"app_title": "Shop"}, "custom": {"a": 1}}, tenant_id="blue")
+    assert repr(made) == (
+        "LambdaContext([aws_request_id=id-1,log_group_name=/aws/lambda/shop,log_stream_name=2026/[7]1,"
+        f"function_name=shop,memory_limit_in_mb=128,function_version=7,invoked_function_arn={ARN},"
+        "client_context=ClientContext([custom={'a': 1},env=None,client=Client([installation_id=None,app_title=Shop,"
+        "app_version_name=None,app_version_code=None,app_package_name=None])]),"
+        "identity=CognitoIdentity([cognito_identity_id=None,cognito_identity_pool_id=None]),tenant_id=blue])"
+    )
+
+
+def test_an_application_may_change_it_and_pickle_it() -> None:
+    made: Any = context(client_context=CLIENT)
+    made.deadline = "the application's own"
+    assert repr(pickle.loads(pickle.dumps(made))) == repr(made)
+    assert pickle.loads(pickle.dumps(made)).deadline == "the application's own"
+
+
+def test_a_message_goes_where_the_log_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    class Sink:
+        def __init__(self) -> None:
+            self.messages: list[str] = []
+            self.log = self.messages.append
+
+    handler = logging.NullHandler()
+    sink = Sink()
+    handler.log_sink = sink  # type: ignore[attr-defined]
+    logging.getLogger().addHandler(handler)
+    try:
+        context().log("one")
+        context().log({"two": 2})
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert (sink.messages, capsys.readouterr().out) == (["one", "{'two': 2}"], "")
+
+
+def test_a_message_goes_to_the_log_of_the_runtime(capsys: pytest.CaptureFixture[str]) -> None:
+    output = set_up_logging(log_format="JSON", log_level="", telemetry_fd=None)
+    try:
+        context().log("as it is")
+    finally:
+        output.close()
+    assert capsys.readouterr().out == "as it is\n"
+
+
+def test_a_message_goes_to_the_standard_output_where_the_application_took_the_log_away(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    context().log("one")
+    context().log(2)
+    assert capsys.readouterr().out == "one2"
+
+
+PARSERS = [(parse_client_context, "the client context"), (parse_identity, "the Cognito identity")]
+
+
+@pytest.mark.parametrize(("parse", "what"), PARSERS)
+def test_a_header_is_a_json_object_or_nothing(parse: Any, what: str) -> None:
+    assert [parse(header) for header in (None, "", b"", "null")] == [None] * 4
+    assert parse('{"a": {"b": [1]}}') == parse(b'{"a": {"b": [1]}}') == {"a": {"b": [1]}}
+
+
+@pytest.mark.parametrize(("parse", "what"), PARSERS)
+@pytest.mark.parametrize("header", ["[1]", '"text"', "1", "false"])
+def test_another_value_is_an_error(parse: Any, what: str, header: str) -> None:
+    value = {"[1]": "[1]", '"text"': "'text'", "1": "1", "false": "False"}[header]
+    with pytest.raises(ContextNotDecoded) as caught:
+        parse(header)
+    assert str(caught.value) == f"Expected {what} to be a JSON object, but got {value}."
+
+
+@pytest.mark.parametrize(("parse", "what"), PARSERS)
+@pytest.mark.parametrize("header", ["{", "{'a': 1}", b"\xff{}", "[" * 100_000])
+def test_what_is_no_json_is_an_error(parse: Any, what: str, header: str | bytes) -> None:
+    with pytest.raises(ContextNotDecoded) as caught:
+        parse(header)
+    assert str(caught.value).startswith(f"T{what[1:]} of the invocation is no JSON: ")
+    assert isinstance(caught.value, InvocationFailed)
+    assert caught.value.__cause__ is None

@@ -1,0 +1,316 @@
+"""The log as set up: what arrives where, under which request id, and what other handlers see of it."""
+
+import asyncio
+import contextvars
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bridge.invocation import request_id, tenant_id
+from tests.runtime.log_setups import LogSetUps, handle, handler
+
+UNTYPED = bytes.fromhex("a55a0003")
+
+
+@pytest.fixture
+def set_up() -> Iterator[LogSetUps]:
+    made = LogSetUps()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def invocation() -> Iterator[Callable[..., None]]:
+    """Sets the request id and the tenant, for this test."""
+    tokens: list[tuple[contextvars.ContextVar[str], contextvars.Token[str]]] = []
+
+    def set_it(request: str, tenant: str = "") -> None:
+        tokens.extend([(request_id, request_id.set(request)), (tenant_id, tenant_id.set(tenant))])
+
+    yield set_it
+    for variable, token in reversed(tokens):
+        variable.reset(token)
+
+
+def test_a_record_is_a_line_on_the_standard_output(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up()
+    handle("%s", "one", level=logging.WARNING)
+    handle("two\nlines", level=logging.ERROR)
+    assert capsys.readouterr() == (
+        "[WARNING]\t2026-01-01T00:00:00.042Z\t\tone\n[ERROR]\t2026-01-01T00:00:00.042Z\t\ttwo\nlines\n",
+        "",
+    )
+
+
+def test_a_record_with_a_traceback_ends_its_line(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up()
+    handle("one", exc_info=(ValueError, ValueError("no"), None))
+    handle("two")
+    assert capsys.readouterr().out == (
+        "[INFO]\t2026-01-01T00:00:00.042Z\t\tone\nValueError: no\n[INFO]\t2026-01-01T00:00:00.042Z\t\ttwo\n"
+    )
+
+
+@pytest.mark.parametrize("log_format", ["JSON", "json", "Json"])
+def test_the_format_may_be_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str], log_format: str) -> None:
+    set_up(log_format=log_format)
+    handle({"order": 7})
+    assert json.loads(capsys.readouterr().out) == {
+        "timestamp": "2026-01-01T00:00:00Z",
+        "level": "INFO",
+        "message": {"order": 7},
+        "logger": "shop",
+        "requestId": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "types"),
+    [
+        ({}, ["a55a0003", "a55a0003"]),
+        ({"log_format": "text"}, ["a55a0003", "a55a0003"]),
+        ({"log_level": "DEBUG"}, ["a55a000f", "a55a0017"]),
+        ({"log_level": "LOUD"}, ["a55a000f", "a55a0017"]),
+        ({"log_format": "JSON"}, ["a55a000e", "a55a0016"]),
+        ({"log_format": "JSON", "log_level": "INFO"}, ["a55a000e", "a55a0016"]),
+    ],
+)
+def test_frames_have_levels_in_json_or_once_a_level_was_set(
+    set_up: LogSetUps, options: dict[str, str], types: list[str]
+) -> None:
+    log = set_up.framed(**options)
+    handle("one", level=25)
+    handle("two", level=logging.ERROR)
+    assert [kind.hex() for kind, _ in log.read()] == types
+
+
+def test_the_message_of_a_frame_is_the_line(set_up: LogSetUps) -> None:
+    log = set_up.framed()
+    handle("one")
+    handle("two", exc_info=(ValueError, ValueError("no"), None))
+    assert log.read() == [
+        (UNTYPED, "[INFO]\t2026-01-01T00:00:00.042Z\t\tone\n"),
+        (UNTYPED, "[INFO]\t2026-01-01T00:00:00.042Z\t\ttwo\nValueError: no"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("log_level", "expected"),
+    [
+        ("TRACE", logging.DEBUG),
+        ("trace", logging.DEBUG),
+        ("DEBUG", logging.DEBUG),
+        ("info", logging.INFO),
+        ("WARN", logging.WARNING),
+        ("ERROR", logging.ERROR),
+        ("FATAL", logging.CRITICAL),
+        ("LOUD", 35),
+        ("", 35),
+    ],
+)
+def test_the_level_is_the_root_loggers(set_up: LogSetUps, log_level: str, expected: int) -> None:
+    logging.getLogger().setLevel(35)
+    set_up(log_level=log_level)
+    assert logging.getLogger().level == expected
+
+
+def test_a_record_is_of_the_invocation_that_the_code_works_for(
+    set_up: LogSetUps, invocation: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(log_format="JSON")
+    invocation("id-1", "blue")
+    handle()
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["requestId"], fields["tenantId"]) == ("id-1", "blue")
+
+
+def test_invocations_at_once_do_not_get_each_others_id(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor do the threads that work for them."""
+    set_up()
+    names = ["id-1", "id-2", "id-3"]
+
+    async def serve(name: str, everyone: asyncio.Barrier) -> None:
+        request_id.set(name)
+        await everyone.wait()
+        handle(f"task of {name}")
+        await everyone.wait()
+        await asyncio.to_thread(handle, f"thread of {name}")
+
+    async def serve_all() -> None:
+        everyone = asyncio.Barrier(len(names))
+        await asyncio.gather(*(asyncio.create_task(serve(name, everyone)) for name in names))
+
+    asyncio.run(serve_all())
+    handle("nobody")
+    lines = [line.split("\t")[2:] for line in capsys.readouterr().out.splitlines()]
+    expected = [[name, f"{what} of {name}"] for name in names for what in ("task", "thread")]
+    assert sorted(lines) == sorted([*expected, ["", "nobody"]])
+
+
+class Watcher(logging.Handler):
+    """Keeps what it sees of a record."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[dict[str, object]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(dict(vars(record)))
+
+
+@pytest.mark.parametrize("log_format", ["text", "JSON"])
+def test_other_handlers_see_the_record_as_it_was(
+    set_up: LogSetUps, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    logger, before, after = logging.getLogger("shop"), Watcher(), Watcher()
+    set_up(log_format=log_format)
+    logger.addHandler(before)
+    logging.getLogger().addHandler(after)
+    try:
+        record = handle("%d", 1, level=25, exc_info=(ValueError, ValueError("no"), None))
+    finally:
+        logger.removeHandler(before)
+        logging.getLogger().removeHandler(after)
+    assert "no" in capsys.readouterr().out
+    assert before.seen == after.seen == [vars(record)]
+    assert record.levelno == 25
+
+
+def test_the_formatters_of_others_keep_their_clock(set_up: LogSetUps) -> None:
+    converter = logging.Formatter.converter
+    set_up()
+    set_up(log_format="JSON")
+    assert logging.Formatter.converter is converter
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "LambdaLoggerHandler"),
+        ({"log_level": "INFO"}, "LambdaLoggerHandlerWithFrameType"),
+        ({"log_format": "JSON"}, "LambdaLoggerHandlerWithFrameType"),
+    ],
+)
+def test_the_handler_has_the_name_that_tools_look_for(set_up: LogSetUps, options: dict[str, str], name: str) -> None:
+    set_up(**options)
+    assert type(handler()).__name__ == name
+    assert (type(handler().formatter) is logging.Formatter) == ("log_format" not in options)
+
+
+def test_a_formatter_and_a_filter_of_the_applications_find_the_invocation(
+    set_up: LogSetUps, invocation: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up()
+    invocation("id-1", "blue")
+    filtered: list[Any] = []
+
+    def watch(record: logging.LogRecord) -> bool:
+        filtered.append((vars(record)["aws_request_id"], vars(record)["tenant_id"]))
+        return True
+
+    handler().addFilter(watch)
+    handler().setFormatter(logging.Formatter("%(aws_request_id)s %(tenant_id)s %(message)s"))
+    handle("one")
+    handle("two")
+    assert capsys.readouterr().out == "id-1 blue one\nid-1 blue two\n"
+    assert filtered == [("id-1", "blue")] * 2
+
+
+def test_a_filter_of_the_applications_drops_a_record(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
+    set_up()
+    handler().addFilter(lambda record: record.msg != "one")
+    handle("one")
+    handle("two")
+    assert [line.split("\t")[3] for line in capsys.readouterr().out.splitlines()] == ["two"]
+
+
+def test_a_foreign_formatters_frames_are_text_unless_it_says_otherwise(set_up: LogSetUps) -> None:
+    class Foreign(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            if record.msg == "typed":
+                vars(record)["_frame_type"] = bytes.fromhex("a55a000e")
+            return super().format(record)
+
+    log = set_up.framed(log_format="JSON")
+    handler().setFormatter(Foreign())
+    handle("one")
+    handle("typed")
+    assert log.read() == [(bytes.fromhex("a55a000f"), "one"), (bytes.fromhex("a55a000e"), "typed")]
+
+
+class Mute:
+    def __str__(self) -> str:
+        raise LookupError("no words")
+
+    __repr__ = __str__
+
+
+WHY = "/var/task/shop.py, line 7)"
+NOT_A_NUMBER = "TypeError: %d format: a real number is required, not str"
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "expected"),
+    [
+        ("%d apples", ("no",), ("'%d apples'", "('no',)", NOT_A_NUMBER)),
+        (Mute(), (), ("<Mute object whose text raises LookupError>", "()", "LookupError: no words")),
+    ],
+)
+@pytest.mark.parametrize("log_format", ["text", "JSON"])
+def test_a_record_that_cannot_be_formatted_is_told_of(
+    set_up: LogSetUps,
+    capsys: pytest.CaptureFixture[str],
+    message: object,
+    args: tuple[object, ...],
+    expected: tuple[str, str, str],
+    log_format: str,
+) -> None:
+    what, arguments, reason = expected
+    text = f"{what} with the arguments {arguments}: this record could not be formatted, {reason} (logged in {WHY}"
+    set_up(log_format=log_format)
+    handle(message, *args, level=logging.ERROR, exc_info=(ValueError, ValueError("its error"), None))
+    output, errors = capsys.readouterr()
+    if log_format == "JSON":
+        fields = json.loads(output)
+        assert (fields["level"], fields["message"], fields["errorMessage"]) == ("ERROR", text, "its error")
+    else:
+        assert output == f"[ERROR]\t2026-01-01T00:00:00.042Z\t\t{text}\nValueError: its error\n"
+    assert errors == ""
+
+
+@pytest.mark.parametrize("log_format", ["text", "JSON"])
+def test_what_is_no_exception_does_not_cost_the_record(
+    set_up: LogSetUps, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    set_up(log_format=log_format)
+    handle("one", exc_info=("not", "an", "exception"))
+    output = capsys.readouterr().out
+    assert "'one' with the arguments (): this record could not be formatted, AttributeError: " in output
+    assert WHY in output
+
+
+def test_a_formatter_of_the_applications_that_fails_does_not_cost_the_record(set_up: LogSetUps) -> None:
+    log = set_up.framed(log_format="JSON")
+    handler().setFormatter(logging.Formatter("%(no_such_field)s"))
+    handle("one")
+    ((kind, message),) = log.read()
+    assert kind.hex() == "a55a000e"
+    assert json.loads(message)["message"] == (
+        "'one' with the arguments (): this record could not be formatted, ValueError: "
+        f"Formatting field not found in record: 'no_such_field' (logged in {WHY}"
+    )
+
+
+def test_a_record_class_of_the_applications_that_fails_does_not_cost_the_record(
+    set_up: LogSetUps, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Record(logging.LogRecord):
+        def getMessage(self) -> str:
+            raise LookupError("no words")
+
+    set_up()
+    logging.getLogger("shop").handle(Record("shop", logging.INFO, "/var/task/shop.py", 7, "one", (), None))
+    assert f"LookupError: no words (logged in {WHY}" in capsys.readouterr().out
