@@ -4,6 +4,7 @@ Every session makes its own environment from this project's own files: nothing b
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 import nox
@@ -40,13 +41,23 @@ def install(session: nox.Session, group: str, *more: str) -> None:
     session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, group), *more)
 
 
-# The tests of Proxy wait for sockets and processes for two minutes, twice what all others take together. With every
-# set of dependencies they run on the oldest Python, on the others with the newest httpx2 alone.
-OF_PROXY = [
+# The tests of Proxy and of the runtime wait for sockets and processes longer than all others together. With every set
+# of dependencies they run on the oldest Python, on the others with the newest httpx2 alone.
+OF_PROCESSES = [
     "tests/origin",
     *("tests/transports/test_socket*.py", "tests/transports/test_network*.py", "tests/transports/test_stale*.py"),
-    *("tests/test_proxy*.py", "tests/test_forwarding.py"),
+    *("tests/test_proxy*.py", "tests/test_forwarding.py", "tests/runtime"),
 ]
+
+
+def run_tests(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """pytest, with more processes than CPUs: the tests mostly wait for sockets, other processes and deadlines.
+
+    In a folder of its own with a short name: the path of a UNIX socket has 103 bytes at most.
+    """
+    with tempfile.TemporaryDirectory(prefix="b") as folder:
+        at_once = ["-n", str(2 * (os.cpu_count() or 1)), f"--basetemp={folder}/t"]
+        session.run("pytest", *at_once, *arguments, *session.posargs, env=env)
 
 
 @nox.session(python=PYTHONS)
@@ -54,11 +65,11 @@ OF_PROXY = [
 def tests(session: nox.Session, dependencies: str) -> None:
     """The unit tests: every Python that is here, oldest and newest dependencies, httpx and httpx2."""
     install(session, "test", *DEPENDENCIES[dependencies])
-    left_out = OF_PROXY if session.python != PYTHONS[0] and dependencies != "httpx2" else []
+    left_out = OF_PROCESSES if session.python != PYTHONS[0] and dependencies != "httpx2" else []
     if left_out:
-        session.log("The tests of Proxy are left out: they run with these dependencies on Python %s.", PYTHONS[0])
+        session.log("The tests of processes are left out: they run with these dependencies on Python %s.", PYTHONS[0])
     ignored = [f"--ignore-glob={path}" for path in ["tests/integration", *left_out]]
-    session.run("pytest", *ignored, *session.posargs)
+    run_tests(session, *ignored)
 
 
 @nox.session
@@ -66,7 +77,7 @@ def integration(session: nox.Session) -> None:
     """Real peers: frameworks, uvicorn, awslambdaric under the official emulator, boto3, httpx's own tests."""
     install(session, "integration", "httpx2")
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
-    session.run("pytest", "tests/integration", *session.posargs, env=env)
+    run_tests(session, "--dist=loadfile", "tests/integration", env=env)
 
 
 @nox.session
@@ -100,7 +111,8 @@ def coverage(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure against Mangum, the stock transport and a socket; asserts nothing."""
     install(session, "bench", "httpx2")
-    session.run("python", "tests/benchmarks/run.py", *session.posargs)
+    env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
+    session.run("python", "tests/benchmarks/run.py", *session.posargs, env=env)
 
 
 @nox.session

@@ -130,7 +130,7 @@ def test_any_field_may_be_missing_or_null(name: str, steps: Steps, value: object
 
 
 @pytest.mark.parametrize(("name", "steps"), DISCRIMINATING_FIELDS)
-@pytest.mark.parametrize("value", [MISSING, None, 5, "x", [], {}], ids=repr)
+@pytest.mark.parametrize("value", [MISSING, None, 5, "x", [], {}], ids=["missing", "null", "5", "x", "list", "object"])
 def test_a_discriminating_field_of_any_kind_leaves_some_source_or_none(name: str, steps: Steps, value: object) -> None:
     event = replaced(load(name), steps, value)
     try:
