@@ -8,6 +8,7 @@ import pytest
 
 from bridge import Settings
 from bridge.origin import OriginSettings
+from bridge.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -35,6 +36,14 @@ def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
     assert list(rows) == [field.name for field in dataclasses.fields(OriginSettings)]
     variables = [variable for row in rows.values() for variable in row]
     assert [variable for variable in variables if f'"{variable}"' not in source] == []
+
+
+def test_the_page_about_the_runtime_names_every_setting_and_its_variable() -> None:
+    page = (ROOT / "docs" / "runtime.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", page, re.MULTILINE))
+    source = (ROOT / "bridge" / "runtime" / "settings.py").read_text(encoding="utf-8")
+    assert list(rows) == [field.name for field in dataclasses.fields(RuntimeSettings)]
+    assert [variable for variable in rows.values() if f'"{variable}"' not in source] == []
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:
