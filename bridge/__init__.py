@@ -13,10 +13,10 @@ from bridge.handler import Bridge, Handler
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.streamed import StreamedResponse
-from bridge.transports import InProcessTransport
 
 if TYPE_CHECKING:
     from bridge.proxy import Proxy
+    from bridge.transports.in_process import InProcessTransport
 
 __version__ = "0.1.0"
 
@@ -36,9 +36,13 @@ __all__ = [
 if not TYPE_CHECKING:  # to a type checker it would be any name at all
 
     def __getattr__(name: str) -> object:
-        """Proxy is imported when it is asked for: nothing that a socket needs belongs to `import bridge`."""
+        """What needs a socket or httpx is imported when it is asked for: `import bridge` does without both."""
         if name == "Proxy":
             from bridge.proxy import Proxy
 
             return Proxy
+        if name == "InProcessTransport":
+            from bridge.transports.in_process import InProcessTransport
+
+            return InProcessTransport
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

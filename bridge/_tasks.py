@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,14 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ApplicationTask", "LoopReference", "in_async_code"]
+__all__ = ["ApplicationTask", "LoopReference", "in_async_code", "is_cancellation", "make_event"]
+
+# How long a task that was cancelled may go on before it is cancelled once more, in seconds.
+CANCEL_AGAIN = 0.1
+
+
+# A forked child has copies of them, which nothing will ever run on: they are kept to its end, not destroyed unfinished.
+_running: set[asyncio.Task[None]] = set()
 
 
 class ApplicationTask:
@@ -34,29 +42,35 @@ class ApplicationTask:
     ) -> None:
         self._function = function
         self._ended = ended
-        self._scope = anyio.CancelScope()
-        self.done = anyio.Event()
+        # Without anyio's machinery until somebody has asked for it: it is a tenth of a small function's cold start.
+        self._scope = anyio.CancelScope() if _has_anyio() else None
+        self.done = make_event()
         self.error: BaseException | None = None
         self.cancelled = False
-        self._task = self._spawn(name)
+        self._task: Any = self._spawn(name)
 
-    def _spawn(self, name: str) -> object:
+    def _spawn(self, name: str) -> Any:
         trio = _trio_here()
         if trio is not None:
             return trio.lowlevel.spawn_system_task(self._run, name=name, context=copy_context())
         # The event loop only keeps a weak reference to its tasks: the owner keeps this one.
         task = asyncio.create_task(self._run(), name=name)
         task.add_done_callback(self._cancelled_before_it_ran)
+        _running.add(task)
+        task.add_done_callback(_running.discard)
         return task
 
     async def _run(self) -> None:
         try:
-            with self._scope:
+            with self._scope or nullcontext():
                 await self._function()
         except BaseException as exc:  # The owner raises it, in the task that waits.
-            self.error = exc
-            if isinstance(exc, anyio.get_cancelled_exc_class()):
-                raise
+            if not is_cancellation(exc):
+                self.error = exc
+                return
+            if self._scope is not None or not self.cancelled:  # a scope keeps those to itself that it has asked for
+                self.error = exc
+            raise
         finally:
             self._end()
 
@@ -69,20 +83,43 @@ class ApplicationTask:
     def _cancelled_before_it_ran(self, task: asyncio.Task[None]) -> None:
         """asyncio.run() cancels all tasks at its end, and one that had no turn yet never gets to its `finally`."""
         if not self.done.is_set():
-            self.error = asyncio.CancelledError()
+            self.error = None if self.cancelled else asyncio.CancelledError()
             self._end()
 
     def cancel(self) -> None:
         """Cancel the run; it ends when `done` is set."""
         if not self.done.is_set():
             self.cancelled = True
-            self._scope.cancel()
+            if self._scope is not None:
+                self._scope.cancel()
+            else:
+                self._task.cancel()
 
     async def cancel_and_wait(self) -> None:
         """Cancel the run and wait for its end, also when the waiting task is itself being cancelled."""
         self.cancel()
         with anyio.CancelScope(shield=True):
+            while self._scope is None and not self.done.is_set():  # a scope cancels again and again by itself
+                self._task.cancel()
+                with anyio.move_on_after(CANCEL_AGAIN):
+                    await self.done.wait()
             await self.done.wait()
+
+
+def is_cancellation(exc: BaseException | None) -> bool:
+    """Whether it is how the event loop that the caller runs on cancels."""
+    trio = _trio_here()
+    return isinstance(exc, asyncio.CancelledError if trio is None else trio.Cancelled)
+
+
+def make_event() -> Any:
+    """An event of the event loop that the caller runs on; anyio's own does no more, but takes anyio's machinery."""
+    trio = _trio_here()
+    return asyncio.Event() if trio is None else trio.Event()
+
+
+def _has_anyio() -> bool:
+    return "anyio._backends._asyncio" in sys.modules or _trio_here() is not None
 
 
 class LoopReference:

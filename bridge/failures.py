@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, cast
 
-from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs
 from bridge.errors import ApplicationError, ErrorStatus, MalformedEvent, OriginError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
+
+    from bridge._httpx import httpx
 
 __all__ = ["completed", "error_status", "failed_response", "plain"]
 
@@ -22,7 +23,9 @@ _MAX_ERROR_BODY = 65536
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
     """A response of our own: it says no more than a stranger may know; the log says the rest."""
-    body = (text or httpx.codes.get_reason_phrase(status_code)).encode("ascii")
+    from http import HTTPStatus  # only failures need it
+
+    body = (text or HTTPStatus(status_code).phrase).encode("ascii")
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return CompleteResponse(status_code, headers, body)
 

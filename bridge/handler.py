@@ -26,7 +26,7 @@ from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._prelude import encode_prelude
 from bridge.streamed import BodyParts, StreamedResponse, cancel_response, close_response
-from bridge.transports import InProcessTransport
+from bridge.transports import DirectTransport
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode, Transport
@@ -265,10 +265,10 @@ class Handler:
     @property
     def runs_in_process(self) -> bool:
         """Whether the application is called in this process, or reached over a socket."""
-        return isinstance(self._transport, InProcessTransport)
+        return isinstance(self._transport, DirectTransport)
 
     def start_in_worker(self) -> None:
-        """In a process that was forked since the handler was made, and that serves from now on. See `postpone_startup`.
+        """In a process that was forked since the handler was made, and that serves from now on: its startup.
 
         Raises StartupFailed.
         """
@@ -318,7 +318,7 @@ class Bridge(Handler):
         settings = _checked_settings(settings)
         forwarder = _forwarder(app, lifespan) if settings.mode == "proxy" else None
         super().__init__(
-            InProcessTransport(app, client=None) if forwarder is None else forwarder,
+            DirectTransport(app) if forwarder is None else forwarder,
             new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
             sources=sources,
             settings=settings,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from bridge._tasks import ApplicationTask, LoopReference
+from bridge._tasks import ApplicationTask, LoopReference, is_cancellation, make_event
 from bridge.errors import ApplicationCancelled, LifespanError, ShutdownFailed, StartupFailed
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class LifespanOn:
         self.state: dict[str, Any] | None = None
 
     async def startup(self) -> None:
-        self._answered = anyio.Event()
-        self._stopping = anyio.Event()
+        self._answered = make_event()
+        self._stopping = make_event()
         self._loop = LoopReference()
         state: dict[str, Any] = {}
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": SPEC_VERSION}, "state": state}
@@ -90,11 +90,12 @@ class LifespanOn:
         """The application answered startup.failed, raised, or returned: which of them, and does it matter?"""
         self._phase = _Phase.OVER
         self._stopping.set()
-        try:
-            with anyio.move_on_after(FAILED_GRACE):
-                await self._task.done.wait()
-        finally:
-            await self._task.cancel_and_wait()
+        if not self._task.done.is_set():  # mostly it is: most that fail here do not know the protocol
+            try:
+                with anyio.move_on_after(FAILED_GRACE):
+                    await self._task.done.wait()
+            finally:
+                await self._task.cancel_and_wait()
         error = _raised(self._task)
         if self._answer is not None:
             raise StartupFailed(f"The application's startup failed: {_said(self._answer)}") from error
@@ -170,7 +171,7 @@ class LifespanOn:
 def _raised(task: ApplicationTask) -> Exception | None:
     """What the application raised; a cancellation that nobody asked for has a name. Raises SystemExit and such."""
     error = task.error
-    if isinstance(error, anyio.get_cancelled_exc_class()):
+    if is_cancellation(error):
         return None if task.cancelled else ApplicationCancelled()
     if error is None or isinstance(error, Exception):
         return error

@@ -65,7 +65,7 @@ def test_httpx_is_taken_where_httpx2_is_not_installed_and_its_command_line_is_no
 
 
 def test_a_broken_installation_of_httpx2_is_not_passed_over_in_silence(run_python: Run) -> None:
-    done = run_python(without_httpx2("something_it_needs") + "import bridge\n")
+    done = run_python(without_httpx2("something_it_needs") + "from bridge import InProcessTransport\n")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'something_it_needs'"
 

@@ -6,9 +6,19 @@ from contextvars import ContextVar
 import anyio
 import pytest
 
+from bridge import _tasks
 from bridge._tasks import ApplicationTask
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+
+@pytest.fixture(params=["with anyio's machinery", "without"], autouse=True)
+def _anyios_machinery(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does without it, as one that was just started, is asyncio's alone."""
+    if request.param == "without":
+        if anyio_backend == "trio":
+            pytest.skip("trio's tasks are always anyio's")
+        monkeypatch.setattr(_tasks, "_has_anyio", lambda: False)
 
 
 async def test_it_runs_beside_its_owner_under_its_name() -> None:
@@ -147,3 +157,21 @@ async def test_its_end_is_seen_even_if_asyncio_cancels_it_before_its_first_step(
     with anyio.move_on_after(2):
         await task.done.wait()
     assert task.done.is_set()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_one_that_passes_its_cancellation_over_is_cancelled_again() -> None:
+    cancellations: list[int] = []
+
+    async def run() -> None:
+        for number in range(3):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancellations.append(number)
+
+    task = ApplicationTask(run, name="bridge test")
+    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(10):
+        await task.cancel_and_wait()
+    assert (cancellations, task.error, task.cancelled) == ([0, 1, 2], None, True)

@@ -163,9 +163,32 @@ def loaded(run_python: Run, code: str) -> set[str]:
     return set(done.stdout.split()) - {"__main__"}
 
 
-def test_importing_the_package_imports_httpx_and_anyio_and_nothing_else(run_python: Run) -> None:
-    flavour = f"import {httpx.__name__}\n"  # the one that the tests run with, where both are installed
-    assert loaded(run_python, f"{flavour}import bridge") - loaded(run_python, f"{flavour}import anyio") == {"bridge"}
+def test_importing_the_package_imports_anyio_and_nothing_else(run_python: Run) -> None:
+    assert loaded(run_python, "import bridge") - loaded(run_python, "import anyio") == {"bridge"}
+
+
+# One event of a Function URL, and an application that answers it.
+ANSWER = """
+from bridge import Bridge
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"fine"})
+
+context = {"domainName": "a.lambda-url.eu-west-1.on.aws", "http": {"method": "GET", "path": "/"}}
+event = {"version": "2.0", "rawPath": "/", "headers": {"host": "a"}, "requestContext": context}
+handler = Bridge(app)
+assert handler(event, None)["body"] == "fine"
+handler.close()
+"""
+
+
+def test_answering_an_event_in_process_needs_no_httpx_and_none_of_anyios_machinery(run_python: Run) -> None:
+    done = run_python(f"import sys\n{ANSWER}\nprint(*sys.modules)")
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded_roots = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded_roots & {"httpx", "httpx2", "httpcore", "httpcore2", "h11"} == set()
+    assert "anyio._backends._asyncio" not in done.stdout.split()
 
 
 @pytest.mark.parametrize("name", ["click", "mangum", "pytest", "rich", "starlette", "typer", "uvicorn"])

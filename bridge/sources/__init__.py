@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import UnsupportedEvent
 from bridge.settings import Settings
@@ -27,6 +26,7 @@ from bridge.sources._request import decode_body, decode_headers, first_header, m
 from bridge.sources._response import EncodedResponse, encode_response
 
 if TYPE_CHECKING:
+    from bridge._httpx import httpx
     from bridge._types import Event, Result
 
 __all__ = [

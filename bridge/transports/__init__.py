@@ -1,6 +1,22 @@
 """Transports: httpx on one side, the application on the other. They know nothing of Lambda."""
 
-from bridge.transports._scope import build_scope
-from bridge.transports.in_process import InProcessTransport
+from typing import TYPE_CHECKING
 
-__all__ = ["InProcessTransport", "build_scope"]
+from bridge.transports._scope import build_scope
+from bridge.transports.direct import DirectTransport
+
+if TYPE_CHECKING:
+    from bridge.transports.in_process import InProcessTransport
+
+__all__ = ["DirectTransport", "InProcessTransport", "build_scope"]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """InProcessTransport is imported when it is asked for: it is one of httpx's, and a handler does without."""
+        if name == "InProcessTransport":
+            from bridge.transports.in_process import InProcessTransport
+
+            return InProcessTransport
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from bridge._httpx import httpx
 from bridge._messages import SPEC_VERSION, header_pairs
 
 if TYPE_CHECKING:
+    from bridge._httpx import httpx
     from bridge._types import Address
 
 __all__ = ["build_scope"]

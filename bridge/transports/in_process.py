@@ -6,14 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, EventRequest
-from bridge.transports._buffered import BufferedExchange, EarlyExchange
-from bridge.transports._protocol import COMPLETE, WAITING
+from bridge.transports._protocol import WAITING
 from bridge.transports._scope import build_scope
+from bridge.transports.direct import DirectTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge._types import Address, ASGIApp
     from bridge.transports._streaming import StreamingExchange
 
@@ -76,24 +73,4 @@ class InProcessTransport(httpx.ASGITransport):
         logger.error("The application failed before its response started.", exc_info=error)
         return httpx.Response(500)
 
-    async def handle_buffered_request(
-        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> CompleteResponse:
-        """Run the application inline, in the caller's task, and return its response once it has ended.
-
-        For a caller that wants the whole response: it costs no task and no event. `finished` is called with it as
-        soon as its last message was sent, while the application may go on. An exception after a complete response is
-        logged, and the response stands; every other one is raised, whatever `raise_app_exceptions` says.
-        """
-        scope = build_scope(request, root_path=self.root_path, client=self.client)
-        body = request.content if isinstance(request, EventRequest) else await request.aread()
-        exchange = BufferedExchange(body) if finished is None else EarlyExchange(body, finished)
-        try:
-            await self.app(scope, exchange.receive, exchange.send)
-        except Exception as exc:
-            if exchange.violation is None:  # which a task group may have wrapped, or an error handler replaced
-                if exchange.state is not COMPLETE:
-                    raise
-                logger.error("The application failed after its response was complete.", exc_info=exc)
-        exchange.check_finished()
-        return exchange.response
+    handle_buffered_request = DirectTransport.handle_buffered_request
