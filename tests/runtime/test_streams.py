@@ -1,0 +1,453 @@
+"""Whole slots in the mode response_stream: what arrives at Lambda, and when."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridge import Bridge, Proxy, Settings
+from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge.errors import IncompleteResponse
+from tests.events import load
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.slots import Gate, Logged, Slots, part
+from tests.transports.origins import Origin, Peer
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+TEXT: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+HEAD = {"statusCode": 200, "headers": {"content-type": "text/plain"}, "cookies": []}
+
+
+def sending(*messages: Message, then: BaseException | None = None) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for message in messages:
+                await send(message)
+            if then is not None:
+                raise then
+
+    return app
+
+
+async def read_whole(receive: Receive) -> None:
+    while (await receive())["more_body"]:
+        pass
+
+
+def ends_with(end: bytes) -> Callable[[bytes], bool]:
+    return lambda body: body.endswith(end)
+
+
+def has_prelude(body: bytes) -> bool:
+    return b"\0" * 8 in body
+
+
+def test_each_part_arrives_before_the_application_sends_the_next(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gates = [Gate(), Gate(), Gate()]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        for number, gate in enumerate(gates):
+            await gate.passed()
+            await send(part(b"%d" % number, more=True))
+        await send(part(b""))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    prelude = invocation.wait_for(has_prelude)
+    assert prelude.endswith(b"\0" * 8)
+    for number, gate in enumerate(gates):
+        gate.open()
+        invocation.wait_for(len(prelude) + number + 1)
+    answer = invocation.answer()
+    assert (answer.is_streamed, answer.is_whole, answer.status, answer.trailers) == (True, True, 202, {})
+    assert (answer.prelude, answer.payload) == (HEAD, b"012")
+    assert [data for _, data in answer.chunks] == [json.dumps(HEAD).encode() + b"\0" * 8, b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("GET", 302), ("GET", 200), ("HEAD", 200)])
+def test_a_response_without_a_body_has_its_prelude_and_its_delimiter(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, method: str, status: int
+) -> None:
+    body = b"not for HEAD" if method == "HEAD" else b""
+    slots.on_loop(sending({"type": "http.response.start", "status": status, "headers": []}, part(body)), streams=True)
+    answer = api.invoke(make_event(method)).answer()
+    assert (answer.is_whole, answer.payload) == (True, b"")
+    assert answer.prelude == {"statusCode": status, "headers": {}, "cookies": []}
+
+
+def test_cookies_stand_apart_and_other_repeated_headers_are_joined(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    headers = [(b"set-cookie", b"a=1"), (b"vary", b"accept"), (b"set-cookie", b"b=2"), (b"vary", b"origin")]
+    slots.on_loop(sending({"type": "http.response.start", "status": 200, "headers": headers}, part(b"x")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert answer.prelude == {"statusCode": 200, "headers": {"vary": "accept, origin"}, "cookies": ["a=1", "b=2"]}
+
+
+def test_a_slow_reader_holds_the_application(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    sent = 0
+    size, parts = 1 << 20, 50
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal sent
+        await send(TEXT)
+        for _ in range(parts):
+            await send(part(bytes(size), more=True))
+            sent += 1
+        await send(part(b""))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(), stop_reading_after=2 * size)
+    invocation.wait_for(2 * size)
+    # What the kernel takes on both sides, and one part that is under way: no more than a few megabytes.
+    assert sent < parts // 2
+    invocation.go_on()
+    answer = invocation.answer()
+    assert (answer.is_whole, len(answer.payload), sent) == (True, parts * size, parts)
+
+
+def test_fifty_megabytes_arrive_as_they_were_sent_through_a_process_that_stays_small(
+    api: RuntimeDouble, start_runtime: Any, make_event: MakeEvent
+) -> None:
+    code = """
+import hashlib, resource
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    await send({"type": "http.response.start", "status": 200})
+    digest = hashlib.sha256()
+    for number in range(800):
+        body = number.to_bytes(4, "big") * 16384
+        digest.update(body)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": digest.digest()})
+    print("grown by", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, "units", flush=True)
+"""
+    runtime = start_runtime(code, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    answer = api.invoke(make_event()).answer(timeout=60)
+    *_, digest = answer.payload[:-32], answer.payload[-32:]
+    assert (len(answer.payload), answer.is_whole) == (800 * 65536 + 32, True)
+    assert hashlib.sha256(answer.payload[:-32]).digest() == digest
+    grown = int(runtime.wait_for_log("grown by").split()[2])
+    assert grown < 20 * 1024  # KiB on Linux: nothing of 50 MB
+
+
+def test_an_application_that_fails_before_its_response_is_a_500(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(then=ValueError("oops")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.is_whole, answer.trailers, answer.prelude["statusCode"]) == (True, {}, 500)
+    assert answer.payload == b"Internal Server Error"
+
+
+FAILURES = {
+    "it raises": (sending(TEXT, part(b"half", more=True), then=ValueError("oops")), "Function.ValueError", "oops"),
+    "it returns too early": (
+        sending(TEXT, part(b"half", more=True)),
+        "Function.IncompleteResponse",
+        str(IncompleteResponse()),
+    ),
+    "it sends what is no message": (
+        sending(TEXT, part(b"half", more=True), {"type": "http.response.start", "status": 200}),
+        "Function.UnexpectedMessage",
+        "Expected the ASGI application to send 'http.response.body', but got 'http.response.start'.",
+    ),
+    "it sends what is no body": (
+        sending(TEXT, part(b"half", more=True), {"type": "http.response.body", "body": "text"}),
+        "Function.InvalidMessage",
+        "Expected 'body' to be bytes, but got str.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("app", "error_type", "message"), FAILURES.values(), ids=FAILURES)
+def test_an_application_that_fails_in_the_middle_breaks_the_stream_off_with_its_error_in_the_trailers(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, app: ASGIApp, error_type: str, message: str
+) -> None:
+    slots.on_loop(app, streams=True)
+    invocation = api.invoke(make_event())
+    answer = invocation.answer()
+    assert (answer.prelude, answer.payload) == (HEAD, b"half")  # and no word of the error
+    assert answer.trailers["lambda-runtime-function-error-type"] == error_type
+    assert (answer.error["errorType"], answer.error["errorMessage"]) == (error_type.partition(".")[2], message)
+    assert answer.error["requestId"] == invocation.request_id
+    assert [document["errorMessage"] for document in slots.reports] == [message]
+    api.wait_for_polls(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 100_000, "\U0001f4a5" * 3000, "\0\r\n\x7f" * 2000, "\ud800" * 500],
+    ids=["long", "wide", "odd", "half"],
+)
+def test_the_error_of_a_stream_is_as_long_as_trailers_may_be_whatever_it_says(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, text: str
+) -> None:
+    def fail(depth: int) -> None:
+        if depth:
+            fail(depth - 1)
+        raise ValueError(text)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        fail(60)
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert answer.error["errorType"] == "ValueError"
+    assert text.encode("utf-8", "replace")[:20] or answer.error["errorMessage"]
+    # Go's net/http refuses trailers of more than 4 KiB, names and all.
+    assert sum(len(name) + len(value) + 4 for name, value in answer.trailers.items()) < 4000
+    assert any("in fail" in line for line in answer.error["stackTrace"])
+
+
+def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        seen.append(await receive())
+        try:
+            await send(part(b"more", more=True))
+        except OSError as exc:
+            seen.append(type(exc).__name__)
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert seen == [{"type": "http.disconnect"}, "ClientDisconnected"]
+    assert (logging.INFO, "The caller went away before the end of the stream.") in logged()
+
+
+def test_a_caller_that_has_gone_is_told_to_an_application_that_sends(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    errors: list[BaseException] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        try:
+            while True:
+                await send(part(bytes(65536), more=True))
+        except OSError as exc:
+            errors.append(exc)
+            raise
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(1 << 20)
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert [type(error).__name__ for error in errors] == ["ClientDisconnected"]
+    assert slots.reports == []
+
+
+@pytest.mark.parametrize("status", [410, 413])
+def test_an_early_answer_of_the_api_ends_the_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged, status: int
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        await receive()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    invocation.answer_early(status)
+    api.wait_for_polls(1)
+    said = {
+        410: "The answer came too late: the invocation is over (410 ",
+        413: "The Runtime API did not take the answer: 413 ",
+    }
+    assert [message.startswith(said[status]) for _, message in logged()] == [True]
+
+
+@pytest.mark.parametrize("source", ["alb", "http_api_v2", "http_api_v1", "vpc_lattice_v2", "lambda_edge"])
+def test_a_service_that_cannot_stream_gets_one_result(api: RuntimeDouble, slots: Slots, source: str) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=True)
+    answer = api.invoke(load(source)).answer()
+    assert (answer.is_streamed, answer.json["body"]) == (False, "ab")
+
+
+@pytest.mark.parametrize("source", ["function_url", "rest_api"])
+def test_a_service_that_can_stream_gets_a_stream(api: RuntimeDouble, slots: Slots, source: str) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=True)
+    answer = api.invoke(load(source)).answer()
+    assert (answer.is_streamed, answer.payload) == (True, b"ab")
+
+
+def test_an_event_that_is_no_http_request_is_an_error_without_a_prelude(api: RuntimeDouble, slots: Slots) -> None:
+    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
+    answer = api.invoke({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}).answer()
+    assert (answer.kind, answer.is_streamed, answer.error["errorType"]) == ("error", False, "UnsupportedEvent")
+
+
+def test_a_status_that_fails_the_invocation_is_an_error_and_never_the_beginning_of_a_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    app = sending({"type": "http.response.start", "status": 503}, part(b"later", more=True), part(b", please"))
+    slots.on_loop(Bridge(app, settings=Settings(error_status_codes=frozenset({503}))), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.kind, answer.error["errorType"]) == ("error", "ErrorStatus")
+    assert json.loads(answer.error["errorMessage"]) == {"statusCode": 503, "body": "later, please"}
+
+
+def test_work_after_a_stream_holds_the_slot_and_not_the_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gate, steps = Gate(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"all"))
+        await gate.passed()
+        steps.append("worked")
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.payload, answer.is_whole, steps, api.open_polls) == (b"all", True, [], 0)
+    gate.open()
+    api.wait_for_polls(1)
+    assert steps == ["worked"]
+
+
+def test_an_application_that_is_late_before_its_response_is_a_504(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Gate().passed()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event(), deadline=0.6).answer()
+    assert (answer.is_streamed, answer.is_whole, answer.trailers) == (True, True, {})
+    assert (answer.prelude["statusCode"], answer.payload) == (504, b"Gateway Timeout")
+    api.wait_for_polls(1)
+    assert any("in passed" in message for _, message in logged())
+
+
+@pytest.mark.parametrize("is_stubborn", [False, True], ids=["one that ends", "a stubborn one"])
+def test_an_application_that_is_late_in_the_middle_breaks_the_stream_off(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, is_stubborn: bool
+) -> None:
+    gate = Gate()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        try:
+            await Gate().passed()
+        finally:
+            if is_stubborn:
+                await gate.passed()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event(), deadline=0.6).answer()
+    assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
+    assert answer.trailers["lambda-runtime-function-error-type"] == "Function.DeadlineExceeded"
+    gate.open()
+    api.wait_for_polls(1)
+
+
+def test_the_invocation_id_comes_back_with_a_stream(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
+    answer = api.invoke(make_event(), invocation_id="one/2").answer()
+    assert answer.headers["lambda-runtime-invocation-id"] == "one/2"
+
+
+def test_many_streams_go_on_side_by_side(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    gate = Gate()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(scope["raw_path"], more=True))
+        await gate.passed()
+        await send(part(scope["raw_path"]))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True, count=8)
+    api.wait_for_polls(8)
+    paths = [f"/{number}" for number in range(8)]
+    invocations = [api.invoke(make_event(path=path)) for path in paths]
+    for invocation, path in zip(invocations, paths, strict=True):
+        invocation.wait_for(ends_with(path.encode()))
+    gate.open()
+    assert [invocation.answer().payload.decode() for invocation in invocations] == [path * 2 for path in paths]
+
+
+def test_ten_thousand_small_parts_arrive_in_their_order(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    messages = [part(b"%d," % number, more=True) for number in range(10_000)]
+    slots.on_loop(sending(TEXT, *messages, part(b"")), streams=True)
+    answer = api.invoke(make_event()).answer(timeout=60)
+    assert answer.payload == b"".join(b"%d," % number for number in range(10_000))
+
+
+def test_a_slot_that_is_cancelled_in_the_middle_of_a_stream_leaves_no_clean_end(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        try:
+            await Gate().passed()
+        finally:
+            ended.append("application")
+
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    running.end()
+    assert not invocation.answer().is_whole
+    assert ended == ["application"]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+
+
+@pytest.mark.parametrize("breaks_off", [False, True], ids=["to its end", "broken off"])
+def test_a_web_servers_response_streams_too(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, breaks_off: bool
+) -> None:
+    gate = Gate()
+
+    def script(peer: Peer) -> None:
+        while peer.read_request().line.startswith(b"GET /ready"):
+            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        peer.send(CHUNKED)
+        gate.wait()
+        if not breaks_off:
+            peer.send(b"4\r\nmore\r\n0\r\n\r\n")
+        peer.close()
+
+    with Origin(script) as origin:
+        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}", readiness_path="/ready"), streams=True)
+        invocation = api.invoke(make_event())
+        invocation.wait_for(ends_with(b"half"))
+        gate.open()
+        answer = invocation.answer()
+        assert answer.prelude == HEAD
+        if breaks_off:
+            assert (answer.payload, answer.error["errorType"]) == (b"half", "OriginBroken")
+        else:
+            assert (answer.payload, answer.is_whole, answer.trailers) == (b"halfmore", True, {})
+        running.end()
