@@ -68,3 +68,11 @@ def shop(emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """An execution environment for the tests that leave it as they found it."""
     with Emulator(emulator_binary, "shop.handler", tmp_path_factory.mktemp("shop") / "journal") as emulator:
         yield emulator
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test has measured, and does not judge: `record_property("printed", text)`."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", []):
+            if name == "printed":
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
