@@ -11,13 +11,14 @@ import os
 import signal
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from bridge._loop import OwnLoop
 from bridge._tasks import in_async_code
-from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
+from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, Terminated
+from bridge.settings import asks_for_streams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,37 +45,59 @@ class Environment:
         self._failure: Exception | None = None
         self._closed = False
         self._closes_at_exit = False
+        self._previous: Any = None  # what took SIGTERM before
         self._pid = os.getpid()
 
-    # Whether startup waits for `start_in_worker`, for the whole process: see `postpone_startup`.
+    # Of the whole process. What the runtime that runs it can do; and whether startup waits for `start_in_worker`.
+    is_in_own_runtime = False
     is_postponed = False
+    _has_warned = False
 
     @classmethod
-    def postpone_startup(cls) -> None:
-        """For a runtime that forks after the import: each of its workers runs the startup itself.
+    def prepare(cls, *, postpones_startup: bool) -> None:
+        """For `python -m bridge.runtime`, before it imports a handler.
 
-        What a startup opens, and its event loop, are no good to two processes.
+        `postpones_startup`: it forks after the import, and each of its workers runs the startup itself. What a startup
+        opens, and its event loop, are no good to two processes.
         """
-        cls.is_postponed = True
+        cls.is_in_own_runtime, cls.is_postponed = True, postpones_startup
 
     def start_in_worker(self) -> None:
-        """The startup that `postpone_startup` left out, in the process that is to serve. Raises StartupFailed."""
+        """The startup that was postponed, in the forked process that is to serve. Raises StartupFailed.
+
+        Should the import have called the handler, then that was in the parent: nothing of it is used here, or closed.
+        """
         self._pid = os.getpid()
-        self.loop.run(self.start())
-        self._close_at_exit()
+        self._parents = self.loop, self.lifespan
+        self.loop, self.lifespan, self._failure = OwnLoop(), None, None
+        self._run_startup()
 
     def start_in_init_phase(self) -> None:
         """Startup belongs to the import: there CPU is not throttled, and SnapStart takes its snapshot after it."""
-        if self.is_postponed:
-            return
+        if asks_for_streams() and not self.is_in_own_runtime:
+            self._warn_of_streams()
+        if not self.is_postponed:
+            self._run_startup()
+
+    @classmethod
+    def _warn_of_streams(cls) -> None:
+        if not cls._has_warned:
+            cls._has_warned = True
+            logger.warning(
+                "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every "
+                "response is given to Lambda in one piece. To stream takes 'python -m bridge.runtime'."
+            )
+
+    def _run_startup(self) -> None:
+        self._close_on_sigterm()  # first: a startup that is going on is cancelled
         if not in_async_code():
             try:
                 self.loop.run(self.start())
             except BaseException:
                 self.loop.close()
+                self._leave_sigterm()
                 raise
         self._close_at_exit()
-        self._close_on_sigterm()
 
     def _close_at_exit(self) -> None:
         """Before the interpreter waits for threads, because those that the application has started may wait for it.
@@ -94,6 +117,10 @@ class Environment:
         if threading.current_thread() is threading.main_thread() and is_sigterm_free():
             self._previous = signal.getsignal(signal.SIGTERM)
             signal.signal(signal.SIGTERM, self._terminate)
+
+    def _leave_sigterm(self) -> None:
+        if getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is self:
+            signal.signal(signal.SIGTERM, self._previous)
 
     def _terminate(self, signum: int, frame: FrameType | None) -> None:
         """Run the shutdown here and now: from Python 3.13 on, atexit waits first for threads such as awslambdaric's.
@@ -116,7 +143,7 @@ class Environment:
                 logger.error("The application's shutdown failed.", exc_info=exc)
         if callable(self._previous):
             self._previous(signum, frame)
-        raise SystemExit(0)
+        raise Terminated(0)
 
     async def start(self) -> None:
         """Run the startup once, however many calls come at once and from however many event loops.
@@ -209,8 +236,11 @@ class Environment:
         await self.start()
 
     def run_around_snapshot(self, step: Callable[[], Awaitable[None]]) -> None:
-        """For the hooks of Lambda's runtime, which calls them from synchronous code. After close() nothing is left."""
-        if not self._closed:
+        """For the hooks of Lambda's runtime, which calls them from synchronous code.
+
+        After close() nothing is left, and before a startup that is postponed nothing is there.
+        """
+        if not self._closed and not self.is_postponed:
             self.loop.run(self._started_and(step))
 
     async def _started_and(self, step: Callable[[], Awaitable[None]]) -> None:

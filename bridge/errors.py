@@ -37,7 +37,8 @@ BridgeError
 └── ErrorStatus                 the response has a status that is set to fail the invocation
 
 SystemExit
-└── OriginLost                  the web server behind Proxy ended a second time: Lambda replaces the environment
+├── OriginLost                  the web server behind Proxy ended a second time: Lambda replaces the environment
+└── Terminated                  SIGTERM has come, and the application is shut down
 
 OSError
 └── ClientDisconnected          raised in the application, by send(), once nobody reads
@@ -79,6 +80,7 @@ __all__ = [
     "ShutdownFailed",
     "SnapshotHookFailed",
     "StartupFailed",
+    "Terminated",
     "UnexpectedMessage",
     "UnsupportedEvent",
 ]
@@ -226,6 +228,10 @@ class SnapshotHookFailed(OriginError):
 
 class OriginLost(SystemExit):
     """Raised when the web server has ended for the second time: a new environment is better than a third one."""
+
+
+class Terminated(SystemExit):
+    """Raised in the main thread once SIGTERM has come and the application is shut down: the process is to end."""
 
 
 class RuntimeApiError(BridgeError):

@@ -139,14 +139,15 @@ class Handler:
     def substitute(self, event: Event, status_code: int, text: str = "") -> Result:
         """The result that stands for the application's own: 504 when time is over, 500 if that is too large.
 
-        Raises UnsupportedEvent.
+        Raises UnsupportedEvent, ErrorStatus if that status is set to fail the invocation, and what a source of your
+        own raises in its encode().
         """
-        source = select_source(event, self._sources)
-        return source.encode(plain(status_code, text), event, self._settings)
+        return self._encode(select_source(event, self._sources), plain(status_code, text), event)
 
     def substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
-        """The same as the prelude and the body of a stream."""
+        """The same as the prelude and the body of a stream. Raises ErrorStatus."""
         response = plain(status_code, text)
+        self._check_status(response)
         return encode_prelude(response.status_code, response.raw_headers), response.body
 
     def _encode(self, source: Source, response: CompleteResponse, event: Event) -> Result:

@@ -17,6 +17,7 @@ __all__ = [
     "Mode",
     "Settings",
     "StageMode",
+    "asks_for_streams",
     "child_environment",
     "from_environment",
     "handler_module",
@@ -56,6 +57,11 @@ def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
 
 
+def asks_for_streams(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the function's invoke mode is to be response_stream, which not every runtime can do."""
+    return environ.get("AWS_LWA_INVOKE_MODE", "").strip().lower() == "response_stream"
+
+
 def trace_id(environ: Mapping[str, str] = os.environ) -> str:
     """The X-Ray trace header of the invocation that is going on; "" if there is none."""
     return environ.get("_X_AMZN_TRACE_ID", "")
@@ -83,9 +89,10 @@ def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
     return {name: value for name, value in environ.items() if name != "AWS_LAMBDA_RUNTIME_API"}
 
 
-# Lambda Web Adapter's variables that have a meaning here; OriginSettings reads those about the web server.
+# Lambda Web Adapter's variables that have a meaning here; OriginSettings reads those about the web server, and
+# RuntimeSettings the invoke mode.
 _KNOWN = """
-    AUTHORIZATION_SOURCE ERROR_STATUS_CODES REMOVE_BASE_PATH
+    AUTHORIZATION_SOURCE ERROR_STATUS_CODES INVOKE_MODE REMOVE_BASE_PATH
     HOST PORT POOL_IDLE_TIMEOUT_SECONDS ASYNC_INIT
     READINESS_CHECK_PORT READINESS_CHECK_PATH READINESS_CHECK_PROTOCOL READINESS_CHECK_HEALTHY_STATUS
     READINESS_CHECK_TIMEOUT_SECONDS

@@ -32,6 +32,9 @@ _CALLERS = (
     "<frozen importlib.",
 )
 
+# What has no line of the application's in it. The last is what dataclasses make.
+_OURS = (*_CALLERS, os.path.join(_PACKAGE, ""), "<string>")
+
 _HEADER = "Traceback (most recent call last):\n"
 
 
@@ -81,10 +84,12 @@ def own_frames(exc: BaseException) -> list[Frame]:
     package itself raises there says everything in its message.
     """
     frames = _frames(exc.__traceback__)
+    if isinstance(exc, BridgeError) and all(frame[0].startswith(_OURS) for frame in frames):
+        return []
     for position, frame in enumerate(frames):
         if not frame[0].startswith(_CALLERS):
             return frames[position:]
-    return [] if isinstance(exc, BridgeError) else frames
+    return frames
 
 
 def _frames(trace: TracebackType | None) -> list[Frame]:

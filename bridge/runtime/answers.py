@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bridge.runtime.api import Invocation
     from bridge.runtime.wire import Pairs, Reply
 
-__all__ = ["check_answer", "document_of", "error_answer"]
+__all__ = ["check_answer", "document_of", "error_answer", "exit_in"]
 
 logger = logging.getLogger("bridge")
 
@@ -32,10 +32,25 @@ def error_answer(invocation: Invocation, exc: BaseException, document: dict[str,
 
     body = reports.encode_document(document)
     headers = [*error_headers(body, reports.error_type_header(document["errorType"])), *invocation.echo]
-    cause = reports.xray_cause(exc, os.getcwd())
+    cause = reports.xray_cause(exc, _working_directory())
     if cause:
         headers.append((b"lambda-runtime-function-xray-error-cause", cause))
     return headers, body
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # the application is in a folder that it has deleted
+        return ""
+
+
+def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
+    """What of it ends the process, be it in a group: it is no failure of one invocation."""
+    if isinstance(exc, SystemExit | KeyboardInterrupt):
+        return exc
+    parts = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
+    return next((found for part in parts if (found := exit_in(part)) is not None), None)
 
 
 def check_answer(reply: Reply) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCEPTED",
+    "FORBIDDEN",
     "GONE",
     "INIT_ERROR",
     "MAX_RESULT",
@@ -35,12 +36,13 @@ INIT_ERROR = _ROOT + b"init/error"
 RESTORE_NEXT = _ROOT + b"restore/next"
 RESTORE_ERROR = _ROOT + b"restore/error"
 
-OK, ACCEPTED, GONE = 200, 202, 410
+OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
 
 # In bytes: 6 MiB and 100 bytes, over which the API refuses a result and a stream that nobody reads as one.
 MAX_RESULT = 6_291_556
 
 _JSON: Pairs = [(b"content-type", b"application/json")]
+_BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
 
 # How much of an answer that was not expected goes into the log.
 _MAX_SHOWN = 500
@@ -95,9 +97,9 @@ class Invocation:
         return [(b"lambda-runtime-invocation-id", self.invocation_id)] if self.invocation_id else []
 
 
-def result_headers(invocation: Invocation, body: bytes) -> Pairs:
+def result_headers(invocation: Invocation, body: bytes, *, is_json: bool = True) -> Pairs:
     """The headers of a whole result."""
-    return [(b"content-length", b"%d" % len(body)), *_JSON, *invocation.echo]
+    return [(b"content-length", b"%d" % len(body)), *(_JSON if is_json else _BYTES), *invocation.echo]
 
 
 def error_headers(body: bytes, error_type: str) -> Pairs:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
+import threading
+import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from bridge._loop import OwnLoop
 from bridge.errors import ResultTooLarge
-from bridge.runtime.answers import check_answer, document_of, error_answer
+from bridge.runtime.answers import check_answer, document_of, error_answer, exit_in
 from bridge.runtime.api import MAX_RESULT, NEXT, Invocation, result_headers
 from bridge.runtime.payload import decode_event, encode_result
-from bridge.runtime.slot import enter, make_context
+from bridge.runtime.slot import enter, leave, make_context
+from bridge.runtime.watchdog import time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from bridge.runtime.answering import Limits
     from bridge.runtime.connection import Block, Connection
     from bridge.runtime.context import Function
-    from bridge.runtime.watchdog import Watchdog
+    from bridge.runtime.watchdog import Watch
 
 __all__ = ["BlockingSlot"]
+
+logger = logging.getLogger("bridge")
 
 
 class BlockingSlot:
@@ -34,7 +39,6 @@ class BlockingSlot:
         *,
         limits: Limits,
         function: Function,
-        watchdog: Watchdog,
         block: Block | None,
         is_alone: bool,
     ) -> None:
@@ -42,7 +46,6 @@ class BlockingSlot:
         self._target = target
         self._limits = limits
         self._function = function
-        self._watchdog = watchdog
         self._block = block
         self._is_alone = is_alone
         self._loop = OwnLoop()  # for a function that gives something to await; made only then
@@ -58,6 +61,7 @@ class BlockingSlot:
                 self.is_idle = False
                 self._serve(Invocation(reply))
                 self._limits.flush()
+                leave()
         finally:
             self._connection.close()
             self._loop.close()
@@ -66,33 +70,57 @@ class BlockingSlot:
         """Take no further invocation."""
         self._is_stopping = True
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for the next invocation, and nothing of that has arrived, be it unread."""
+        return self.is_idle and not self._connection.has_data
+
     def _serve(self, invocation: Invocation) -> None:
         enter(invocation, is_alone=self._is_alone)
         try:
-            body = self._answer(invocation)
-        except (Exception, asyncio.CancelledError) as exc:
+            result = self._call(invocation)
+            body = encode_result(result)
+            if len(body) > MAX_RESULT:
+                raise ResultTooLarge(
+                    f"The result has {len(body)} bytes as JSON, and Lambda takes {MAX_RESULT} at most."
+                )
+        except BaseException as exc:
+            ends_process = exit_in(exc)
+            if ends_process is not None:
+                raise ends_process from None
             document = document_of(exc, invocation.request_id)
             self._limits.report(document)
             headers, body = error_answer(invocation, exc, document)
             path = invocation.error_path
         else:
-            headers, path = result_headers(invocation, body), invocation.response_path
+            headers = result_headers(invocation, body, is_json=not isinstance(result, bytes))
+            path = invocation.response_path
         check_answer(self._connection.request_blocking(b"POST", path, headers, body))
 
-    def _answer(self, invocation: Invocation) -> bytes:
+    def _call(self, invocation: Invocation) -> object:
         event = decode_event(invocation)
         context = make_context(invocation, self._function)
-        self._watchdog.watch(invocation.deadline_ms)
+        watch = self._start_watch(invocation.deadline_ms)
         try:
             result = self._target(event, context)
-            if isinstance(result, Awaitable):
-                result = self._loop.run(_awaited(result))
+            return self._loop.run(_awaited(result)) if isinstance(result, Awaitable) else result
         finally:
-            self._watchdog.leave()
-        body = encode_result(result)
-        if len(body) > MAX_RESULT:
-            raise ResultTooLarge(f"The result has {len(body)} bytes as JSON, and Lambda takes {MAX_RESULT} at most.")
-        return body
+            if watch is not None and self._limits.watchdog is not None:
+                self._limits.watchdog.leave(watch)
+
+    def _start_watch(self, deadline_ms: int) -> Watch | None:
+        if not deadline_ms or self._limits.watchdog is None:
+            return None
+        left, _ = time_left(deadline_ms, self._limits.margin)
+        ident = threading.get_ident()
+        return self._limits.watchdog.watch(time.time() + left, lambda: _tell(ident))
+
+
+def _tell(ident: int) -> None:
+    from bridge.runtime.stacks import describe_thread
+
+    stack = describe_thread(ident)
+    logger.error("The function has no result, and the deadline of the invocation is near. Where it stands:\n%s", stack)
 
 
 async def _awaited(result: Awaitable[object]) -> object:

@@ -110,13 +110,27 @@ class Connection:
             self.close()
             raise
 
-    def send_blocking(self, method: bytes, target: bytes, headers: Pairs) -> None:
-        """Send a request whose reply nobody waits for. Raises RuntimeApiGone."""
+    def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
+        """Send a request whose reply is read later, or never. Raises RuntimeApiGone."""
         try:
             self._connect()
-            for want in self._send(request_head(method, target, [*self._always, *headers])):
+            for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
                 _block(self.sock, want)
         except OSError as exc:
+            self.close()
+            raise gone(exc) from exc
+
+    def reply_blocking(self) -> Reply:
+        """The reply to what `send_blocking` has sent. Raises RuntimeApiGone."""
+        steps = self._read_reply()
+        try:
+            while True:
+                want = next(steps)
+                _block(self.sock, want)
+        except StopIteration as done:
+            reply: Reply = done.value
+            return reply
+        except (OSError, BrokenReply) as exc:
             self.close()
             raise gone(exc) from exc
 
@@ -201,6 +215,14 @@ class Connection:
         if self._socket is None:
             raise ConnectionResetError("the connection is closed")
         return self._socket
+
+    @property
+    def has_data(self) -> bool:
+        """Whether a part of the reply has arrived, read or not."""
+        try:
+            return self._has_begun or self.sock.recv(1, socket.MSG_PEEK) != b""
+        except OSError:  # nothing yet, or never
+            return False
 
     @property
     def is_open(self) -> bool:

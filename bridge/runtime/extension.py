@@ -15,7 +15,7 @@ from bridge.runtime.api import OK, check_reply
 if TYPE_CHECKING:
     from bridge.runtime.connection import Connection
 
-__all__ = ["NAME", "register"]
+__all__ = ["NAME", "Extension"]
 
 logger = logging.getLogger("bridge")
 
@@ -25,20 +25,43 @@ _REGISTER = b"/2020-01-01/extension/register"
 _NEXT = b"/2020-01-01/extension/event/next"
 
 
-def register(connection: Connection) -> bool:
-    """Register before the first invocation is asked for, and ask for the extension's first event. Whether that worked.
+class Extension:
+    """One that is registered while the function's module is imported: Lambda's answer need not be waited for.
 
-    An extension without events never gets one, so nobody reads the reply: the connection stays open, and is all there
-    is of it. One that cannot be registered costs the shutdown, not the function.
+    An extension without events never gets one, so nobody reads the reply to its request for the first: that connection
+    is all there is of it. One that cannot be registered costs the shutdown, not the function.
     """
-    body = json.dumps({"events": []}).encode("ascii")
-    headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
-    try:
-        reply = connection.request_blocking(b"POST", _REGISTER, headers, body)
-        check_reply(reply, OK, "the extension that makes Lambda send SIGTERM")
-        identifier = reply.headers.get(b"lambda-extension-identifier", b"")
-        connection.send_blocking(b"GET", _NEXT, [(b"lambda-extension-identifier", identifier)])
-    except RuntimeApiError as exc:
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def announce(self) -> None:
+        """Begin, before the import."""
+        body = json.dumps({"events": []}).encode("ascii")
+        headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
+        try:
+            self._connection.send_blocking(b"POST", _REGISTER, headers, body)
+        except RuntimeApiError as exc:
+            self._give_up(exc)
+
+    def complete(self) -> bool:
+        """Ask for the first event, before the first invocation is asked for. Whether it is registered."""
+        if not self._connection.is_open:
+            return False
+        try:
+            reply = self._connection.reply_blocking()
+            check_reply(reply, OK, "the extension that makes Lambda send SIGTERM")
+            identifier = reply.headers.get(b"lambda-extension-identifier", b"")
+            self._connection.send_blocking(b"GET", _NEXT, [(b"lambda-extension-identifier", identifier)])
+        except RuntimeApiError as exc:
+            self._give_up(exc)
+            return False
+        return True
+
+    def _give_up(self, exc: RuntimeApiError) -> None:
+        self.close()
         logger.warning("Without an extension Lambda ends this process with no time for a shutdown: %s", exc)
-        return False
-    return True
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import site
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,23 +14,36 @@ from bridge.handler import Bridge, Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-__all__ = ["ASYNC", "HANDLER", "SYNC", "Kind", "classify", "load", "prepare_path"]
+__all__ = ["ASYNC", "HANDLER", "LAYERS", "SYNC", "Kind", "classify", "load", "prepare_path"]
 
 # What a handler is: one of ours, or an async or a plain function of two arguments.
 Kind = str
 HANDLER, ASYNC, SYNC = "handler", "async", "sync"
 
+# Where Lambda puts the Python packages of a function's layers.
+# https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+LAYERS = "/opt/python"
 
-def prepare_path(task_root: str) -> None:
-    """Make the function's own modules importable, and those of its layers, as AWS's own runtime does.
+# The modules whose frames come before those of a module that is imported.
+_MACHINERY = (__name__, "importlib")
 
-    https://docs.aws.amazon.com/lambda/latest/dg/python-layers.html
+
+def prepare_path(task_root: str, runtime_dir: str) -> None:
+    """Make importable what a handler finds in AWS's own runtime: its own modules, those of its layers, and at the end
+    what Lambda's Python has beside them (`runtime_dir`), such as boto3.
+
+    The order is AWS's, and .pth files count in the function's folder and in layers, as they do there.
     """
     version = ".".join(map(str, sys.version_info[:2]))
-    layers = [f"/opt/python/lib/python{version}/site-packages", "/opt/python"]
-    wanted = [task_root, *(path for path in layers if os.path.isdir(path))]
-    sys.path[:0] = [path for path in wanted if path and path not in sys.path]
+    folders = [task_root, f"{LAYERS}/lib/python{version}/site-packages", LAYERS]
+    first = [folder for folder in folders if os.path.isdir(folder)]
+    rest = [path for path in sys.path if path not in first]
+    last = [runtime_dir] if runtime_dir not in rest and os.path.isdir(runtime_dir) else []
+    sys.path[:] = [*first, *rest, *last]
+    for folder in first:
+        site.addsitedir(folder)
 
 
 def load(name: str) -> Any:
@@ -37,26 +51,33 @@ def load(name: str) -> Any:
 
     Raises HandlerNotLoaded with Lambda's name for the fault, and what the import of the module raises.
     """
+    module_name, attribute = _split(name)
+    found = module = _import(module_name)
+    try:
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except AttributeError as exc:
+        is_plain = exc.__traceback__ is None or exc.__traceback__.tb_next is None  # and not from code of the module's
+        raise HandlerNotLoaded(
+            f"Expected {attribute!r} in the module {module_name!r} ({getattr(module, '__file__', 'no file')}), but it "
+            f"has none. Is the handler {name!r} spelt right?",
+            error_type="Runtime.HandlerNotFound",
+        ) from (None if is_plain else exc)
+    return found
+
+
+def _split(name: str) -> tuple[str, str]:
     module_name, separator, attribute = name.rpartition(":")
     if not separator:
-        module_name, separator, attribute = name.rpartition(".")
-    if not module_name or not attribute:
+        module_name, _, attribute = name.rpartition(".")
+    module_name = module_name.replace("/", ".")
+    if not attribute or not all(module_name.split(".")):
         raise HandlerNotLoaded(
             f"Expected a handler such as 'main:app' or 'main.handler', but got {name!r:.200}. Set the function's "
             "handler (the image's command), or name it on the command line.",
             error_type="Runtime.MalformedHandlerName",
         )
-    module = _import(module_name.replace("/", "."))
-    try:
-        for part in attribute.split("."):
-            module = getattr(module, part)
-    except AttributeError:
-        raise HandlerNotLoaded(
-            f"Expected {attribute!r} in the module {module_name!r}, but it has none. Is the handler {name!r} spelt "
-            "right?",
-            error_type="Runtime.HandlerNotFound",
-        ) from None
-    return module
+    return module_name, attribute
 
 
 def _import(name: str) -> Any:
@@ -69,33 +90,72 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as exc:
+        trace = _without_machinery(exc.__traceback__)
         raise HandlerNotLoaded(
             f"Unable to import module {name!r}: {exc}", error_type="Runtime.ImportModuleError"
-        ) from exc
+        ) from (exc.with_traceback(trace) if trace else None)
     except SyntaxError as exc:
         raise HandlerNotLoaded(
             f"Syntax error in module {name!r}: {exc}", error_type="Runtime.UserCodeSyntaxError"
-        ) from exc
+        ) from exc.with_traceback(_without_machinery(exc.__traceback__))
+
+
+def _without_machinery(trace: TracebackType | None) -> TracebackType | None:
+    """From the first frame of the module's own on; None if there is none, because it was not found, or not compiled."""
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_MACHINERY):
+        trace = trace.tb_next
+    return trace
 
 
 def classify(found: Any, name: str) -> tuple[Kind, Any]:
     """The kind of handler that `found` is, and what to call: an ASGI application gets a Bridge around it.
 
-    Raises HandlerNotLoaded, and what Bridge raises.
+    An application takes three arguments, a function two. One that takes either is an application if the first is its
+    scope. Raises HandlerNotLoaded, and what Bridge raises.
     """
     if isinstance(found, Handler):
         return HANDLER, found
     if not callable(found):
         raise _no_handler(name, f"is {type(found).__name__}, which is no callable")
-    parameters = _positional(found)
-    if parameters is not None and "start_response" in parameters:
-        command = f"python -m bridge.runtime --proxy -- gunicorn {name}"
-        raise _no_handler(name, f"is a WSGI application: serve it with '{command}'")
-    if parameters is None or len(parameters) == 2:
-        return (ASYNC if _is_async(found) else SYNC), found
-    if len(parameters) == 3:
+    signature = _signature(found)
+    if signature is None:  # of C code, which nobody can tell
+        return _function(found)
+    parameters = list(signature.parameters)
+    takes_two, takes_three = _takes(signature, 2), _takes(signature, 3)
+    if takes_three and (not takes_two or parameters[0] == "scope"):
         return HANDLER, Bridge(found)
-    raise _no_handler(name, f"takes {len(parameters)} arguments")
+    if "start_response" in parameters:
+        command = f"python -m bridge.runtime --proxy -- gunicorn {':'.join(_split(name))}"
+        raise _no_handler(name, f"is a WSGI application. Serve that with '{command}'")
+    if takes_two:
+        return _function(found)
+    raise _no_handler(name, f"has the parameters {str(signature)[:200]}")
+
+
+def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
+    """How it is called, not what it wraps: a plain function around an async one may well run that by itself."""
+    call = getattr(type(found), "__call__", None)  # noqa: B004  # not whether it can be called, but how
+    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call)
+    return (ASYNC if is_async else SYNC), found
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """None if it has none."""
+    options: dict[str, Any] = {}
+    if sys.version_info >= (3, 14):  # which would evaluate annotations, and they may name what was never imported
+        options["annotation_format"] = importlib.import_module("annotationlib").Format.STRING
+    try:
+        return inspect.signature(function, **options)
+    except (TypeError, ValueError):
+        return None
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def _no_handler(name: str, what: str) -> HandlerNotLoaded:
@@ -104,23 +164,3 @@ def _no_handler(name: str, what: str) -> HandlerNotLoaded:
         f"{what}.",
         error_type="Runtime.HandlerNotFound",
     )
-
-
-def _positional(function: Callable[..., Any]) -> list[str] | None:
-    """The names of what must or can be given by position; None if any number can, or nobody can tell."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return None
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    given = [parameter for parameter in parameters if parameter.kind in kinds]
-    needed = [parameter.name for parameter in given if parameter.default is parameter.empty]
-    # A function of event and context may have options of its own behind them.
-    return needed if len(needed) >= 2 else [parameter.name for parameter in given[:2]]
-
-
-def _is_async(function: Any) -> bool:
-    call = getattr(type(function), "__call__", None)  # noqa: B004  # not whether it can be called, but how
-    return inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(call)

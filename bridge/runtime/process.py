@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from bridge import __version__
 from bridge.environment import Environment, is_sigterm_free
-from bridge.errors import ConfigurationError, RuntimeApiError
+from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
 from bridge.runtime.answers import document_of
-from bridge.runtime.api import ACCEPTED, INIT_ERROR, check_reply, error_headers
+from bridge.runtime.api import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.connection import Connection, parse_address
+from bridge.runtime.garbage import few_collections
 from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
 from bridge.runtime.logs import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
 from bridge.settings import initialization_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge import Handler
+    from bridge.runtime.extension import Extension
     from bridge.runtime.logs import LogOutput
 
 __all__ = ["main"]
@@ -42,6 +44,9 @@ INIT_FAILED = API_GONE = 1
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until the environment ends. The exit code."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(USAGE)
+        return 0
     address = runtime_api()
     if not address:
         print(
@@ -63,15 +68,15 @@ class _Process:
         self._output = output
         self._address = address
         self._settings: RuntimeSettings
-        self._extension: Connection | None = None
+        self._extension: Extension | None = None
+        self._is_worker = False
         self._kind: str
         self._target: Any
 
     def run(self, arguments: Sequence[str]) -> int:
-        try:
-            self._initialize(arguments)
-        except Exception as exc:
-            self._report(exc, INIT_ERROR)
+        with few_collections():
+            is_ready = self._runs(lambda: self._initialize(arguments))
+        if not is_ready:
             return INIT_FAILED
         if initialization_type() == "snap-start":
             from bridge.runtime.snapshot import snapshot
@@ -85,17 +90,27 @@ class _Process:
 
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
+    def _runs(self, step: Callable[[], None]) -> bool:
+        """Whether a step of the init phase succeeds; else the error is reported."""
+        try:
+            step()
+        except (KeyboardInterrupt, Terminated):
+            raise
+        except BaseException as exc:  # SystemExit too: a module that exits when it is imported is no handler
+            self._report(exc, INIT_ERROR)
+            return False
+        return True
+
     def _initialize(self, arguments: Sequence[str]) -> None:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
-        if self._workers > 1:
-            Environment.postpone_startup()
+        Environment.prepare(postpones_startup=self._workers > 1)
         if self._wants_extension:
-            from bridge.runtime.extension import register
+            from bridge.runtime.extension import Extension
 
-            self._extension = self._connect()
-            register(self._extension)
-        prepare_path(settings.task_root)
+            self._extension = Extension(self._connect())
+            self._extension.announce()
+        prepare_path(settings.task_root, settings.runtime_dir)
         if parsed.command is not None:
             from bridge.proxy import Proxy
 
@@ -103,10 +118,19 @@ class _Process:
         else:
             name = parsed.handler or settings.handler
             self._kind, self._target = classify(load(name), name)
-        if self._workers > 1 and self._kind == HANDLER and not self._target.runs_in_process:
+        if self._kind == HANDLER:
+            self._start(self._target)
+        if self._extension is not None:
+            self._extension.complete()
+
+    def _start(self, handler: Handler) -> None:
+        """Startup belongs to the init phase: also that of a handler that was made inside an event loop."""
+        if self._workers == 1:
+            handler.run(handler.__aenter__())
+        elif not handler.runs_in_process:
             raise ConfigurationError(
-                f"BRIDGE_WORKERS is {settings.workers}, but a web server has processes of its own: expected 1 with "
-                "Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
+                f"BRIDGE_WORKERS is {self._settings.workers}, but a web server has processes of its own: expected 1 "
+                "with Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
             )
 
     @property
@@ -129,27 +153,33 @@ class _Process:
         self._output.report(document)
         body = encode_document(document)
         headers = error_headers(body, error_type or error_type_header(document["errorType"]))
-        connection = self._connect()
         try:
-            check_reply(connection.request_blocking(b"POST", path, headers, body), ACCEPTED, "the report of an error")
+            connection = self._connect()
+            try:
+                reply = connection.request_blocking(b"POST", path, headers, body)
+            finally:
+                connection.close()
+            if reply.status != FORBIDDEN or not self._is_worker:  # of many that fail alike the first one counts
+                check_reply(reply, ACCEPTED, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
-        finally:
-            connection.close()
 
     def _work(self, slots: int) -> int:
         """In a forked worker: the application's startup, then its share of the slots."""
+        self._is_worker = True
         if self._settings.log_socket:
-            from bridge.runtime.logs import redirect_output
-
-            redirect_output(self._settings.log_socket)
-        try:
-            if self._kind == HANDLER:
-                self._target.start_in_worker()
-        except Exception as exc:
-            self._report(exc, INIT_ERROR)
+            self._redirect_output(self._settings.log_socket)
+        if self._kind == HANDLER and not self._runs(self._target.start_in_worker):
             return INIT_FAILED
         return self._serve(slots)
+
+    def _redirect_output(self, log_socket: str) -> None:
+        from bridge.runtime.logs import redirect_output
+
+        try:
+            redirect_output(log_socket)
+        except OSError as exc:
+            logger.warning("The log of this worker goes where that of its parent goes: %s: %s", log_socket, exc)
 
     def _serve(self, slots: int) -> int:
         try:
@@ -162,6 +192,11 @@ class _Process:
         except RuntimeApiError as exc:
             logger.error("%s The process ends.", exc)
             return API_GONE
+        except Terminated:
+            raise
+        except SystemExit as exc:  # Lambda only tells its code
+            logger.error("The handler raised %r: the process ends.", exc)
+            raise
         finally:
             self._shut_down()
         return 0
@@ -180,11 +215,8 @@ class _Process:
     def _serve_handler(self, handler: Handler, slots: int) -> None:
         from bridge.runtime.targets import HandlerTarget
 
-        # A startup that was not run yet, as of a handler made inside an event loop, is no work of the first invocation.
-        handler.run(handler.__aenter__())
-        self._run_slots(
-            handler.run, HandlerTarget(handler, streams=self._settings.invoke_mode == "response_stream"), slots
-        )
+        streams = self._settings.invoke_mode == "response_stream"
+        self._run_slots(handler.run, HandlerTarget(handler, streams=streams), slots)
 
     def _serve_async(self, slots: int) -> None:
         from bridge._loop import OwnLoop
@@ -206,18 +238,18 @@ class _Process:
     @property
     def _slot_facts(self) -> dict[str, Any]:
         from bridge.runtime.answering import Limits
+        from bridge.runtime.watchdog import Watchdog
 
-        limits = Limits(self._settings.deadline_margin, self._settings.background_limit, self._output.report)
-        return {"limits": limits, "function": function(), "is_alone": self._settings.max_concurrency == 1}
+        settings, output = self._settings, self._output
+        limits = Limits(settings.deadline_margin, settings.background_limit, output.report, output.flush, Watchdog())
+        return {"limits": limits, "function": function(), "is_alone": settings.max_concurrency == 1}
 
     def _serve_blocking(self, count: int) -> None:
         from bridge.runtime.blocking import BlockingSlot
         from bridge.runtime.serving import Waker, serve_alone, serve_in_threads
-        from bridge.runtime.watchdog import Watchdog
 
-        waker, watchdog = Waker(), Watchdog(self._settings.deadline_margin)
-        block = waker.block if count == 1 else None
-        facts = {**self._slot_facts, "watchdog": watchdog, "block": block}
+        waker = Waker()
+        facts = {**self._slot_facts, "block": waker.block if count == 1 else None}
         slots = [BlockingSlot(self._connect(), self._target, **facts) for _ in range(count)]
         try:
             if count == 1:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from bridge.environment import is_sigterm_free
+from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.leftovers import collect_tasks
 
 if TYPE_CHECKING:
@@ -37,47 +38,66 @@ async def serve(slots: Sequence[Slot]) -> None:
     loop = asyncio.get_running_loop()
     collect_tasks(loop)
     stopping = asyncio.Event()
-    with _sigterm_on(loop, stopping.set):
+    with _sigterm_on(loop, stopping):
         tasks = [loop.create_task(slot.run(), name="bridge slot") for slot in slots]
         stop = loop.create_task(stopping.wait(), name="bridge stop")
         try:
             await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
-            await _drain(slots, tasks)
+            failures = [_failure(task) for task in tasks if task.done()]
+            if not any(isinstance(failure, RuntimeApiGone) for failure in failures):  # else there is nobody to answer
+                await _drain(slots, tasks, "A slot has failed" if failures else "SIGTERM")
         finally:
             for task in (*tasks, stop):
                 task.cancel()
-            outcomes = await asyncio.gather(*tasks, stop, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+            await asyncio.gather(*tasks, stop, return_exceptions=True)
+        failures = failures or [_failure(task) for task in tasks if not task.cancelled()]
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
 
-async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]]) -> None:
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    """What has ended a slot; None if it was stopped."""
+    if task.cancelled():
+        return RuntimeError("A slot was cancelled, by whoever cancels all tasks of this event loop: the process ends.")
+    return task.exception()
+
+
+async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why: str) -> None:
     """Take nothing more, and give those that answer what time there is."""
-    if any(task.done() for task in tasks):  # which has failed: there is nothing to post to any more
-        return
     for slot, task in zip(slots, tasks, strict=True):
         slot.stop()
-        if slot.is_idle:
+        if slot.is_waiting:
             task.cancel()
     _, busy = await asyncio.wait(tasks, timeout=SHUTDOWN_GRACE)
-    if busy:
-        logger.warning("SIGTERM: %d invocations had no answer within %g s: cancelled.", len(busy), SHUTDOWN_GRACE)
+    _warn_of(len(busy), why)
 
 
 @contextmanager
-def _sigterm_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> Iterator[None]:
-    """Have SIGTERM call `callback` on the loop, unless the application has a handler of its own for it."""
-    if threading.current_thread() is not threading.main_thread() or not is_sigterm_free():
+def _sigterm_on(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Iterator[None]:
+    """Have SIGTERM set `stopping` on the loop, unless the application has a handler of its own for it."""
+    if not _can_take_sigterm():
         yield
         return
     before = signal.getsignal(signal.SIGTERM)
-    loop.add_signal_handler(signal.SIGTERM, callback)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    signal.signal(signal.SIGTERM, _ignore_more)  # the loop hears of a signal all the same
     try:
         yield
     finally:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if stopping.is_set() else before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _can_take_sigterm() -> bool:
+    return threading.current_thread() is threading.main_thread() and is_sigterm_free()
+
+
+def _ignore_more(signum: int, frame: FrameType | None) -> None:
+    """One is enough: the next must neither cut the shutdown short nor hold it up."""
+    signal.signal(signum, signal.SIG_IGN)
 
 
 class Stopped(Exception):
@@ -92,6 +112,7 @@ class Waker:
 
     def __init__(self) -> None:
         self.is_stopping = False
+        self.when_stopping: Callable[[], None] | None = None
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -99,7 +120,7 @@ class Waker:
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
         """Take SIGTERM, unless the application has a handler of its own for it."""
-        if not is_sigterm_free():
+        if not _can_take_sigterm():
             yield
             return
         before = signal.signal(signal.SIGTERM, self._stop)
@@ -107,30 +128,35 @@ class Waker:
         try:
             yield
         finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
             signal.set_wakeup_fd(fd)
-            signal.signal(signal.SIGTERM, before)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
+        _ignore_more(signum, frame)
         self.is_stopping = True
+        self.wake()  # should the application have taken the interpreter's own wake-up for itself
+        if self.when_stopping is not None:
+            self.when_stopping()
 
     def wake(self) -> None:
-        """From any thread."""
-        with suppress(BlockingIOError):
+        """From any thread, also once this is closed."""
+        with suppress(OSError):
             self._writer.send(b"\0")
 
     def block(self, sock: socket.socket | None, want: int) -> None:
-        """Wait for `sock`, or without one for `wake`. Raises Stopped."""
+        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         if sock is not None:
             poll.register(sock, want)
-        while not self.is_stopping:
-            ready = poll.poll()
-            if any(fd == self._reader.fileno() for fd, _ in ready):
+        while True:
+            ready = {fd for fd, _ in poll.poll(0 if self.is_stopping else None)}
+            if self._reader.fileno() in ready:
                 self._reader.recv(4096)
-            if len(ready) > 1 or sock is None or ready[0][0] == sock.fileno():
+            if self.is_stopping and (sock is None or sock.fileno() not in ready):
+                raise Stopped
+            if sock is None or sock.fileno() in ready:
                 return
-        raise Stopped
 
     def close(self) -> None:
         self._reader.close()
@@ -139,6 +165,7 @@ class Waker:
 
 def serve_alone(slot: BlockingSlot, waker: Waker) -> None:
     """Run one slot in this thread, the main one, until SIGTERM. A function that runs then goes on to its end."""
+    waker.when_stopping = slot.stop
     with waker.on_sigterm(), suppress(Stopped):
         slot.run()
 
@@ -164,9 +191,21 @@ def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:
                 waker.block(None, 0)
     for slot in slots:
         slot.stop()
+    if not failures or isinstance(failures[0], RuntimeApiRefused):  # else there is nobody to answer, or to wait
+        _join(slots, threads, "A slot has failed" if failures else "SIGTERM")
     if failures:
         raise failures[0]
+
+
+def _join(slots: Sequence[BlockingSlot], threads: Sequence[threading.Thread], why: str) -> None:
+    """What `_drain` is for tasks; but nothing can cancel a thread, and it ends with the process."""
+    busy = [thread for slot, thread in zip(slots, threads, strict=True) if not slot.is_waiting]
     end = time.monotonic() + SHUTDOWN_GRACE
-    for slot, thread in zip(slots, threads, strict=True):
-        if not slot.is_idle:
-            thread.join(max(0.0, end - time.monotonic()))
+    for thread in busy:
+        thread.join(max(0.0, end - time.monotonic()))
+    _warn_of(sum(thread.is_alive() for thread in busy), why)
+
+
+def _warn_of(busy: int, why: str) -> None:
+    if busy:
+        logger.warning("%s: %d invocations had no answer within %g s: cancelled.", why, busy, SHUTDOWN_GRACE)

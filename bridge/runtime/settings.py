@@ -45,7 +45,7 @@ class RuntimeSettings:
     """Everything that `python -m bridge.runtime` reads of its environment. Frozen; compared by value.
 
     `handler` (_HANDLER): what to serve, if the command line does not say. `task_root` (LAMBDA_TASK_ROOT): the
-    function's folder.
+    function's folder. `runtime_dir` (LAMBDA_RUNTIME_DIR): that of Lambda's Python, in images and environments with it.
 
     `invoke_mode` (AWS_LWA_INVOKE_MODE): "buffered", or "response_stream" for a Function URL or REST API whose own
     invoke mode is the same.
@@ -70,6 +70,7 @@ class RuntimeSettings:
 
     handler: str = from_environment("_HANDLER", default="")
     task_root: str = from_environment("LAMBDA_TASK_ROOT", default="")
+    runtime_dir: str = from_environment("LAMBDA_RUNTIME_DIR", default="")
     invoke_mode: InvokeMode = from_environment("AWS_LWA_INVOKE_MODE", parse=_lower, default="buffered")
     max_concurrency: int = from_environment(
         "AWS_LAMBDA_MAX_CONCURRENCY", parse=_whole("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)", 1), default=1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bridge.runtime.context import Function
     from bridge.runtime.targets import Target
 
-__all__ = ["Slot", "enter", "make_context"]
+__all__ = ["Slot", "enter", "leave", "make_context"]
 
 
 class Slot:
@@ -51,8 +51,13 @@ class Slot:
             self._connection.close()
 
     def stop(self) -> None:
-        """Take no further invocation. One that waits for the next must be cancelled."""
+        """Take no further invocation. A slot that waits for the next must be cancelled."""
         self._is_stopping = True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for the next invocation, and nothing of that has arrived, be it unread."""
+        return self.is_idle and not self._connection.has_data
 
     async def _serve(self, invocation: Invocation) -> None:
         enter(invocation, is_alone=self._is_alone)
@@ -99,3 +104,10 @@ def enter(invocation: Invocation, *, is_alone: bool) -> None:
     current.tenant_id.set(invocation.tenant_id)
     if is_alone:
         set_trace_id(invocation.trace_id)
+
+
+def leave() -> None:
+    """There is no current one any more, in a thread that goes on in the same context: what it logs belongs to none."""
+    current.request_id.set("")
+    current.trace_id.set("")
+    current.tenant_id.set("")

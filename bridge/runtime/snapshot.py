@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from bridge.errors import Terminated
 from bridge.runtime.api import INIT_ERROR, OK, RESTORE_ERROR, RESTORE_NEXT, check_reply
 from bridge.snapstart import hooks
 
@@ -40,14 +41,18 @@ def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str
             check_reply(connection.request_blocking(b"GET", RESTORE_NEXT, []), OK, "the snapshot")
         finally:
             connection.close()
-    except Exception as exc:
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as exc:  # SystemExit too: nobody would say why there is no snapshot
         report(exc, INIT_ERROR, "Runtime.BeforeSnapshotError")
         return BEFORE_SNAPSHOT_FAILED
     try:
         _reseed()
         for function, args, kwargs in hooks("after_restore"):
             function(*args, **kwargs)
-    except Exception as exc:
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as exc:
         report(exc, RESTORE_ERROR, "Runtime.AfterRestoreError")
         return AFTER_RESTORE_FAILED
     return 0

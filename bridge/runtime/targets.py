@@ -47,6 +47,8 @@ class HandlerTarget:
         from bridge.runtime.streaming import StreamedAnswer  # not for a function that never streams
 
         async with self._handler.stream(answering.event, answering.context) as response:
+            if answering.result.done():  # given up meanwhile: the connection is the next invocation's
+                return
             streamed = answering.streamed = StreamedAnswer(answering.connection, answering.invocation)
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)

@@ -1,61 +1,103 @@
-"""A look at the time for plain functions, which nothing can interrupt: the log tells where one stands near its end."""
+"""A look at the clock from a thread of its own: the log tells where something stands that nothing can interrupt."""
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-__all__ = ["Watchdog"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Watch", "Watchdog", "time_left"]
 
 logger = logging.getLogger("bridge")
 
+NEVER = float("inf")
+
+# How long the thread waits at once, in seconds: a lock takes no wait of any length.
+MAX_WAIT = 3600.0
+
+
+def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
+    """How long until an invocation is to be given up, and how long before its deadline that is, in seconds.
+
+    `margin`, but never more than half of what there is: a function whose time is shorter than that has some, too.
+    """
+    left = max(0.0, deadline_ms / 1000 - time.time())
+    margin = min(margin, left / 2)
+    return left - margin, margin
+
+
+class Watch:
+    """What is to be over at a moment, in seconds since the epoch; `tell` is called in its context if it is not."""
+
+    __slots__ = ("context", "moment", "tell")
+
+    def __init__(self, moment: float, tell: Callable[[], None]) -> None:
+        self.moment = moment
+        self.tell = tell
+        self.context = contextvars.copy_context()
+
 
 class Watchdog:
-    """One thread for all slots. It is woken when it must be, not for every invocation."""
+    """One thread for all that is watched. It is woken when it must be, not for every invocation."""
 
-    def __init__(self, margin: float) -> None:
-        self._margin = margin
-        # Thread -> when to look at it, in seconds since the epoch.
-        self._watched: dict[int, float] = {}
+    def __init__(self) -> None:
+        # Without a lock, as most invocations end in time: a set takes and gives in one step.
+        self._watched: set[Watch] = set()
         self._changed = threading.Condition()
-        self._next = float("inf")  # when the thread looks next
+        self._next = NEVER  # when the thread looks next
         self._thread: threading.Thread | None = None
 
-    def watch(self, deadline_ms: int) -> None:
-        """The calling thread is to have a result by then; 0 is never. `leave` when it has one."""
-        if not deadline_ms:
-            return
-        left = max(0.0, deadline_ms / 1000 - time.time())
-        moment = time.time() + left - min(self._margin, left / 2)
-        self._watched[threading.get_ident()] = moment
+    def watch(self, moment: float, tell: Callable[[], None]) -> Watch:
+        """Have `tell` called in the watchdog's thread at `moment`, unless `leave` is called before. From any thread."""
+        watch = Watch(moment, tell)
+        self._watched.add(watch)
         if moment < self._next:
             self._wake()
+        return watch
 
-    def leave(self) -> None:
-        """The calling thread has its result."""
-        self._watched.pop(threading.get_ident(), None)
+    def leave(self, watch: Watch) -> None:
+        """It is over. Idempotent."""
+        self._watched.discard(watch)
 
     def _wake(self) -> None:
         with self._changed:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="bridge watchdog", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="bridge watchdog", daemon=True)
+                with suppress(RuntimeError):  # no thread to be had: an invocation can do without
+                    thread.start()
+                    self._thread = thread
             self._changed.notify()
 
     def _run(self) -> None:
+        while True:
+            self._wait()
+            now = time.time()
+            for watch in list(self._watched):
+                if watch.moment <= now and self._take(watch):
+                    _tell(watch)
+
+    def _wait(self) -> None:
         with self._changed:
-            while True:
-                now = time.time()
-                for ident, moment in list(self._watched.items()):
-                    if moment <= now and self._watched.pop(ident, None) is not None:
-                        _tell(ident)
-                self._next = min(self._watched.copy().values(), default=float("inf"))
-                self._changed.wait(None if self._next == float("inf") else max(0.0, self._next - time.time()))
+            self._next = NEVER  # before the look: whoever comes after it wakes this thread
+            self._next = min((watch.moment for watch in list(self._watched)), default=NEVER)
+            self._changed.wait(min(max(0.0, self._next - time.time()), MAX_WAIT))
+
+    def _take(self, watch: Watch) -> bool:
+        try:
+            self._watched.remove(watch)
+        except KeyError:  # it was over at the last moment
+            return False
+        return True
 
 
-def _tell(ident: int) -> None:
-    from bridge.runtime.stacks import describe_thread
-
-    stack = describe_thread(ident)
-    logger.error("The function has no result, and the deadline of the invocation is near. Where it stands:\n%s", stack)
+def _tell(watch: Watch) -> None:
+    try:
+        watch.context.run(watch.tell)
+    except Exception as exc:  # the thread goes on for the others
+        logger.error("It could not be told where an invocation stands near its deadline.", exc_info=exc)
