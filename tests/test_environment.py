@@ -1,6 +1,7 @@
 """What lives as long as the process: started once, shut down once, whoever calls and however it ends."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,7 +15,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
+from bridge.environment import Environment
+from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -211,3 +213,57 @@ def test_a_sync_call_inside_a_running_loop_is_refused_on_either_backend(
     with closing(Bridge(app)) as handler:
         anyio.run(main, handler, backend=anyio_backend)
     assert app.steps == []
+
+
+# As `python -m bridge.runtime` uses it, with workers. They are forks, but that is not what it looks at.
+
+
+@pytest.fixture
+def _postponed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In Lambda, under the own runtime, and with several workers."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    for name in ("is_in_own_runtime", "is_postponed"):
+        monkeypatch.setattr(Environment, name, getattr(Environment, name))
+    Environment.prepare(postpones_startup=True)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_postponed")
+def test_a_startup_that_is_postponed_is_run_where_it_is_asked_for(make_event: MakeEvent) -> None:
+    app = App()
+    handler = Bridge(app)
+    assert (app.steps, signal.getsignal(signal.SIGTERM)) == ([], signal.SIG_DFL)
+    handler.start_in_worker()
+    assert app.steps == ["startup"]
+    assert getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is handler._environment
+    assert handler(make_event(), None)["body"] == "fine"
+    handler.close()
+    assert app.steps == ["startup", "request", "shutdown"]
+
+
+@pytest.mark.usefixtures("_postponed")
+def test_what_was_started_before_is_neither_used_nor_ended(make_event: MakeEvent) -> None:
+    app = App()
+    handler = Bridge(app)
+    handler(make_event(), None)
+    loop = handler._environment.loop
+    handler.start_in_worker()
+    assert handler._environment.loop is not loop
+    handler(make_event(), None)
+    handler.close()
+    assert app.steps == ["startup", "request", "startup", "request", "shutdown"]
+    loop.close()  # the parent's business
+
+
+@pytest.mark.usefixtures("_postponed")
+def test_a_postponed_startup_that_fails_leaves_the_signal_as_it_was() -> None:
+    async def fail() -> None:
+        raise ConnectionError("no database")
+
+    handler = Bridge(App(startup=fail))
+    with pytest.raises(StartupFailed, match="no database"):
+        handler.start_in_worker()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    handler.close()

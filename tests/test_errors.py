@@ -60,13 +60,17 @@ def test_every_exception_says_what_it_is_in_one_sentence(name: str) -> None:
 def test_every_exception_is_one_of_the_base_error_the_exit_and_the_oserror(name: str) -> None:
     class_ = CLASSES[name]
     bases = [base for base in (errors.BridgeError, OSError, SystemExit) if issubclass(class_, base)]
-    expected = {"ClientDisconnected": OSError, "OriginLost": SystemExit}.get(name, errors.BridgeError)
+    others = {"ClientDisconnected": OSError, "OriginLost": SystemExit, "Terminated": SystemExit}
+    expected = others.get(name, errors.BridgeError)
     assert bases == [expected]
 
 
-def test_only_the_lost_origin_passes_by_whoever_catches_exceptions() -> None:
+def test_only_what_ends_the_process_passes_by_whoever_catches_exceptions() -> None:
     """No handler of a request may swallow it: Lambda replaces the environment once its process has ended."""
-    assert [name for name, class_ in CLASSES.items() if not issubclass(class_, Exception)] == ["OriginLost"]
+    assert [name for name, class_ in CLASSES.items() if not issubclass(class_, Exception)] == [
+        "OriginLost",
+        "Terminated",
+    ]
 
 
 def test_a_lost_origin_ends_the_process_with_a_failure_and_its_message(run_python: Run) -> None:

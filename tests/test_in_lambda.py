@@ -144,6 +144,64 @@ def test_sigterm_runs_the_shutdown_and_exits_with_success(
     assert (process.returncode, stderr) == (0, "")
 
 
+STARTING = """
+import signal
+
+async def starting(scope, receive, send):
+    await receive()
+    try:
+        say("starting")
+        if "--fail" in sys.argv:
+            raise ValueError("no database")
+        while True:
+            await asyncio.sleep(0.01)
+    finally:
+        say("startup ended")
+
+try:
+    Bridge(starting)
+except Exception as exc:
+    say(type(exc).__name__, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+"""
+
+
+def test_sigterm_during_the_startup_cancels_that_and_exits_with_success(start_python: Start) -> None:
+    process = start_python(APP + STARTING, **LAMBDA)
+    lines_until(process, "starting")
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (stdout, process.returncode, stderr) == ("startup ended\n", 0, "")
+
+
+def test_after_a_startup_that_failed_sigterm_means_what_it_meant_before(run_python: Run) -> None:
+    done = run_python(APP + "\nsys.argv.append('--fail')\n" + STARTING, **LAMBDA)
+    assert done.stdout.splitlines() == ["starting", "startup ended", "StartupFailed True"]
+    assert done.returncode == 0
+
+
+WARNING = (
+    "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every response is "
+    "given to Lambda in one piece. To stream takes 'python -m bridge.runtime'."
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "warnings"),
+    [
+        ({**LAMBDA, "AWS_LWA_INVOKE_MODE": "response_stream"}, [WARNING]),
+        ({**LAMBDA, "AWS_LWA_INVOKE_MODE": "buffered"}, []),
+        (LAMBDA, []),
+        ({"AWS_LWA_INVOKE_MODE": "response_stream"}, []),
+    ],
+    ids=["streams in Lambda", "no streams", "no mode", "elsewhere"],
+)
+def test_a_runtime_that_cannot_stream_is_told_of_once(
+    run_python: Run, environ: dict[str, str], warnings: list[str]
+) -> None:
+    done = run_python("from bridge import Bridge\nfor _ in range(2): Bridge(print, lifespan='off')", **environ)
+    assert (done.returncode, done.stderr.splitlines()) == (0, warnings)
+
+
 def test_a_sigterm_handler_of_the_users_own_stays(start_python: Start) -> None:
     own = "\nimport os, signal\nsignal.signal(signal.SIGTERM, lambda *_: (say('own'), os._exit(7)))\n"
     process = start_python(APP + own + IDLE, **LAMBDA)

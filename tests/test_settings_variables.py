@@ -7,7 +7,9 @@ import pytest
 
 from bridge import Settings, settings
 from bridge.origin import OriginSettings
+from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
+    asks_for_streams,
     child_environment,
     handler_module,
     in_lambda,
@@ -40,6 +42,21 @@ def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], exp
 )
 def test_the_initialization_type_is_lambdas_own_word(environ: dict[str, str], expected: str) -> None:
     assert initialization_type(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (None, False),
+        ("", False),
+        ("buffered", False),
+        ("stream", False),
+        ("response_stream", True),
+        (" Response_Stream ", True),
+    ],
+)
+def test_streams_are_asked_for_in_the_word_that_the_runtime_takes(mode: str | None, expected: bool) -> None:
+    assert asks_for_streams({} if mode is None else {"AWS_LWA_INVOKE_MODE": mode}) is expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +98,7 @@ def test_the_variables_that_nothing_here_reads_are_found_and_sorted() -> None:
     environ = dict.fromkeys(
         [
             "AWS_LWA_PROT",
-            "AWS_LWA_INVOKE_MODE",
+            "AWS_LWA_ENABLE_COMPRESSION",
             "AWS_LWA_",
             "AWS_LWA_PORT",
             "aws_lwa_port",
@@ -91,7 +108,7 @@ def test_the_variables_that_nothing_here_reads_are_found_and_sorted() -> None:
         ],
         "x",
     )
-    assert unknown_variables(environ) == ["AWS_LWA_", "AWS_LWA_INVOKE_MODE", "AWS_LWA_PROT"]
+    assert unknown_variables(environ) == ["AWS_LWA_", "AWS_LWA_ENABLE_COMPRESSION", "AWS_LWA_PROT"]
 
 
 def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +123,7 @@ def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.M
     monkeypatch.setattr(os, "environ", Environ())
     Settings()
     OriginSettings()
+    RuntimeSettings()
     lambda_web_adapters = {name for name in read if name.startswith("AWS_LWA_")}
     assert unknown_variables(dict.fromkeys(lambda_web_adapters, "")) == []
     known = {f"AWS_LWA_{name}" for name in settings._KNOWN.split()}

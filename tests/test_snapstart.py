@@ -1,4 +1,4 @@
-"""RestoreWatch: two clocks that disagree are a restore. register_hooks: Lambda's runtime calls around a snapshot."""
+"""RestoreWatch: two clocks that disagree are a restore. register_hooks, hooks: what is called around a snapshot."""
 
 import importlib
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.snapstart import MAX_DRIFT, RestoreWatch, register_hooks
+from bridge.snapstart import MAX_DRIFT, RestoreWatch, hooks, register_hooks
 
 # Far from zero and no whole numbers, as clocks are; binary fractions, so that sums are exact.
 WALL = 1_750_000_000.25
@@ -249,3 +249,34 @@ def test_a_hook_that_tells_the_watch_ends_the_use_of_old_connections(
     assert not watch.check()
     run_all(registered[1])
     assert watch.check()
+
+
+@pytest.mark.usefixtures("registered")
+def test_the_hooks_are_those_of_everybody_in_the_order_in_which_they_were_registered() -> None:
+    package = importlib.import_module("snapshot_restore_py")
+
+    def before() -> None:
+        """Of ours."""
+
+    def after() -> None:
+        """Of ours."""
+
+    package.register_before_snapshot(print, "one", sep="")
+    register_hooks(before_snapshot=before, after_restore=after)
+    package.register_after_restore(print, "two", end="")
+    assert hooks("before_snapshot") == [(print, ("one",), {"sep": ""}), (before, (), {})]
+    assert hooks("after_restore") == [(after, (), {}), (print, ("two",), {"end": ""})]
+
+
+def test_the_hooks_may_be_changed_while_they_run(registered: tuple[list[Any], list[Any]]) -> None:
+    """They are a copy: one that registers another, as a lazily imported module does, changes what the next one sees."""
+    package = importlib.import_module("snapshot_restore_py")
+    package.register_before_snapshot(package.register_before_snapshot, print)
+    run_all(hooks("before_snapshot"))
+    assert len(hooks("before_snapshot")) == len(registered[0]) == 2
+
+
+def test_where_nobody_has_imported_the_runtimes_package_there_are_no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "snapshot_restore_py", raising=False)
+    assert hooks("before_snapshot") == hooks("after_restore") == []
+    assert "snapshot_restore_py" not in sys.modules

@@ -12,13 +12,13 @@ from bridge._tasks import ApplicationTask
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
-@pytest.fixture(params=["with anyio's machinery", "without"], autouse=True)
-def _anyios_machinery(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that does without it, as one that was just started, is asyncio's alone."""
-    if request.param == "without":
-        if anyio_backend == "trio":
-            pytest.skip("trio's tasks are always anyio's")
+@pytest.fixture(params=["asyncio", "asyncio alone", "trio"])
+def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A process that was just started has asyncio alone, without anyio's machinery."""
+    backend, _, alone = request.param.partition(" ")
+    if alone:
         monkeypatch.setattr(_tasks, "_has_anyio", lambda: False)
+    return str(backend)
 
 
 async def test_it_runs_beside_its_owner_under_its_name() -> None:
@@ -145,7 +145,7 @@ async def test_it_sees_its_owners_context_variables_and_keeps_its_own() -> None:
     assert (seen, variable.get()) == (["the owner's"], "the owner's")
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "asyncio alone"], indirect=True)
 async def test_its_end_is_seen_even_if_asyncio_cancels_it_before_its_first_step() -> None:
     async def run() -> None:
         raise AssertionError("It must not run.")
@@ -159,7 +159,7 @@ async def test_its_end_is_seen_even_if_asyncio_cancels_it_before_its_first_step(
     assert task.done.is_set()
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "asyncio alone"], indirect=True)
 async def test_one_that_passes_its_cancellation_over_is_cancelled_again() -> None:
     cancellations: list[int] = []
 

@@ -146,8 +146,13 @@ def resident(runtime: Runtime) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_soak(api: RuntimeDouble, start_runtime: Runtimes, record_property: Callable[[str, object], None]) -> None:
-    environ = {"AWS_LAMBDA_MAX_CONCURRENCY": str(SLOTS), "AWS_LWA_INVOKE_MODE": "response_stream"}
-    runtime = start_runtime(APP, "app:app", AWS_LAMBDA_LOG_LEVEL="CRITICAL", **environ)
+    runtime = start_runtime(
+        APP,
+        "app:app",
+        AWS_LAMBDA_LOG_LEVEL="CRITICAL",
+        AWS_LAMBDA_MAX_CONCURRENCY=str(SLOTS),
+        AWS_LWA_INVOKE_MODE="response_stream",
+    )
     numbers = random.Random(4)
     memory = []
     for first in range(0, INVOCATIONS, BATCH):

@@ -213,6 +213,10 @@ class RuntimeDouble:
         with self._routes.lock:
             return sum(connection.is_open() for connection in self._routes.connections)
 
+    def wait_for_connections(self, count: int, timeout: float = LIMIT) -> None:
+        """Until no more than so many connections are open. Raises TimeoutError."""
+        self._wait_for(lambda: len(self._routes.connections) <= count, timeout, f"no more than {count} connections")
+
     def wait_until_left(self, timeout: float = LIMIT) -> None:
         """Until no connection is open: whoever was here has gone. Raises TimeoutError."""
         self._wait_for(lambda: not self._routes.connections, timeout, "the end of all connections")

@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
-__all__ = ["LIMIT", "Runtime", "Runtimes"]
+__all__ = ["LIMIT", "Process", "Runtime", "Runtimes"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,14 +18,38 @@ ROOT = Path(__file__).parents[2]
 LIMIT = 10.0
 
 
+class Process(Protocol):
+    """What is needed of `subprocess.Popen`."""
+
+    pid: int
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
+
+    def terminate(self) -> None: ...
+
+
 class Runtime:
     """One process, the leader of a session: what it forks ends with it. Its output is collected as it comes."""
 
     def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str], pass_fds: Sequence[int]) -> None:
         self.folder = folder
-        self._process = subprocess.Popen(
+        self._process = self._start(command, environ, pass_fds)
+        self.pid = self._process.pid
+        self._output = bytearray()
+        self._has_more = True
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, name=f"output of {self.pid}", daemon=True)
+        self._reader.start()
+
+    def _start(self, command: Sequence[str], environ: dict[str, str], pass_fds: Sequence[int]) -> Process:
+        return subprocess.Popen(
             command,
-            cwd=folder,
+            cwd=self.folder,
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -32,12 +57,6 @@ class Runtime:
             start_new_session=True,
             pass_fds=pass_fds,
         )
-        self.pid = self._process.pid
-        self._output = bytearray()
-        self._has_more = True
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read, name=f"output of {self.pid}", daemon=True)
-        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -70,6 +89,15 @@ class Runtime:
         if not found:
             raise (TimeoutError if has_more else EOFError)(f"{text!r} is not in the log:\n{self.log}")
         return next(line for line in self.log.splitlines() if text in line)
+
+    def wait_for_lines(self, count: int, timeout: float = LIMIT) -> list[str]:
+        """The whole lines of the log, as soon as there are so many. Raises TimeoutError, and EOFError at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._output.count(b"\n") >= count or not self._has_more, timeout)
+            found, has_more = self._output.count(b"\n") >= count, self._has_more
+        if not found:
+            raise (TimeoutError if has_more else EOFError)(f"There are no {count} lines in the log:\n{self.log}")
+        return self.log.rpartition("\n")[0].split("\n")
 
     def wait(self, timeout: float = LIMIT) -> int:
         """Its exit code, minus the signal's number if one has ended it, once the log is whole.
@@ -108,11 +136,17 @@ class Runtime:
 
 
 class Runtimes:
-    """Starts runtimes, and ends at the end what still runs of them."""
+    """Starts runtimes, and ends at the end what still runs of them. `make`: as `Runtime`."""
 
-    def __init__(self, folder: Path, address: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        make: Callable[[Sequence[str], Path, dict[str, str], Sequence[int]], Runtime] = Runtime,
+    ) -> None:
         self._folder = folder
         self._address = address
+        self._make = make
         self._started: list[Runtime] = []
 
     def __call__(
@@ -137,7 +171,7 @@ class Runtimes:
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/shop",
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef",
         }
-        runtime = Runtime([sys.executable, "-m", client, *args], folder, variables | environ, pass_fds)
+        runtime = self._make([sys.executable, "-m", client, *args], folder, variables | environ, pass_fds)
         self._started.append(runtime)
         return runtime
 

@@ -41,7 +41,7 @@ def test_a_collector_that_the_application_has_turned_off_stays_off() -> None:
 
 def test_what_is_alive_then_is_looked_at_no_more() -> None:
     with few_collections():
-        kept = [object() for _ in range(1000)], {}
+        kept: list[list[object]] = [[] for _ in range(1000)]
     assert gc.get_freeze_count() >= len(kept)
     assert gc.get_count()[0] < INIT_THRESHOLD
 

@@ -33,11 +33,14 @@ raise SystemExit(3)
         client="app",
     )
     assert runtime.wait_for_log("two") == "two"
+    assert runtime.wait_for_lines(2) == ["one", "two"]
     assert runtime.wait() == 3
     assert runtime.log == "one\ntwo\nthe end"
     assert runtime.wait_for_log("the") == "the end"
     with pytest.raises(EOFError, match="'three' is not in the log:\none"):
         runtime.wait_for_log("three")
+    with pytest.raises(EOFError, match="There are no 3 lines in the log:\none"):
+        runtime.wait_for_lines(3)
     assert not runtime.is_running
 
 
@@ -46,6 +49,8 @@ def test_a_wait_that_fails_shows_the_log(start_runtime: Runtimes) -> None:
     runtime.wait_for_log("one")
     with pytest.raises(TimeoutError, match="'two' is not in the log:\none"):
         runtime.wait_for_log("two", timeout=0)
+    with pytest.raises(TimeoutError, match="There are no 2 lines in the log:\none"):
+        runtime.wait_for_lines(2, timeout=0)
     with pytest.raises(TimeoutError, match=r"It still runs after 0 s. Its log:\none"):
         runtime.wait(0)
     assert runtime.is_running

@@ -147,7 +147,11 @@ def test_the_sources_may_be_any_iterable() -> None:
             assert handler(load("rest_api"), CONTEXT)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("sources", [[], [object()], [ScheduledTask, "alb"], None, 5, alb, ScheduledTask], ids=["empty", "object", "text", "null", "5", "module", "class"])
+@pytest.mark.parametrize(
+    "sources",
+    [[], [object()], [ScheduledTask, "alb"], None, 5, alb, ScheduledTask],
+    ids=["empty", "object", "text", "null", "5", "module", "class"],
+)
 def test_what_is_no_source_is_an_error_at_construction(sources: Any) -> None:
     with pytest.raises(ConfigurationError):
         Bridge(Answer(), sources=sources, lifespan="off").close()

@@ -1,0 +1,453 @@
+"""What `module:attribute` names, what kind of handler that is, and what Lambda is told of one that is none."""
+
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+
+from bridge import Bridge, Proxy
+from bridge._types import Receive, Scope, Send
+from bridge.errors import HandlerNotLoaded
+from bridge.runtime import loading
+from bridge.runtime.loading import ASYNC, HANDLER, SYNC, classify, load, prepare_path
+from bridge.runtime.reports import error_document
+
+Write = Callable[..., str]
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Modules and paths are as they were, afterwards."""
+    modules = set(sys.modules)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a module that can be imported, under a name that no other test has; "x.py" is a file of a package."""
+    sys.path.insert(0, str(tmp_path))
+
+    def write(code: str, file: str = "") -> str:
+        name = f"function_{next(_numbers)}"
+        path = tmp_path / name / file if file else tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+        return name
+
+    return write
+
+
+def fault_of(name: str) -> HandlerNotLoaded:
+    """Without the frames of this test, which a runtime does not have."""
+    with pytest.raises(HandlerNotLoaded) as caught:
+        load(name)
+    return caught.value.with_traceback(None)
+
+
+# Names.
+
+
+def test_a_handler_is_named_in_either_form(write: Write) -> None:
+    name = write("app = [1]")
+    assert load(f"{name}:app") is load(f"{name}.app") is sys.modules[name].app
+
+
+def test_a_module_in_a_folder_is_named_with_dots_or_slashes(write: Write) -> None:
+    name = write("app = [1]", "web.py")
+    for handler in ("/web.app", ".web.app", "/web:app", ".web:app"):
+        assert load(name + handler) == [1]
+
+
+def test_a_name_that_is_no_identifier_will_do_for_a_file(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "my-function.py").write_text("app = [1]")
+    assert load("my-function.app") == [1]
+
+
+def test_behind_a_colon_attributes_may_be_nested(write: Write) -> None:
+    name = write("class site:\n    class shop:\n        app = [1]")
+    assert load(f"{name}:site.shop.app") == [1]
+
+
+def test_a_module_may_make_its_attributes_when_they_are_asked_for(write: Write) -> None:
+    assert load(write("def __getattr__(name): return [name]") + ".app") == ["app"]
+
+
+MALFORMED = ["", "app", ".", ":", ".app", ":app", "main.", "main:", "/main.app", "./main.app", "a//b.app", "a..b:app"]
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_name_without_a_module_or_an_attribute_is_malformed(name: str) -> None:
+    fault = fault_of(name)
+    assert fault.error_type == "Runtime.MalformedHandlerName"
+    assert str(fault) == (
+        f"Expected a handler such as 'main:app' or 'main.handler', but got {name!r}. Set the function's handler (the "
+        "image's command), or name it on the command line."
+    )
+
+
+@pytest.mark.parametrize("name", ["sys.handler", "time:handler", "builtins/x.handler"])
+def test_a_module_that_is_built_into_python_can_never_be_the_functions(name: str) -> None:
+    fault = fault_of(name)
+    assert fault.error_type == "Runtime.BuiltInModuleConflict"
+    assert "has the name of one that is built into Python: rename it." in str(fault)
+
+
+@pytest.mark.parametrize("attribute", ["other", "app.other", "app..x"])
+def test_a_missing_attribute_is_reported_with_the_file_that_does_not_have_it(
+    write: Write, tmp_path: Path, attribute: str
+) -> None:
+    name = write("app = [1]")
+    fault = fault_of(f"{name}:{attribute}")
+    assert fault.error_type == "Runtime.HandlerNotFound"
+    assert str(fault) == (
+        f"Expected {attribute!r} in the module {name!r} ({tmp_path / name}.py), but it has none. Is the handler "
+        f"'{name}:{attribute}' spelt right?"
+    )
+    assert error_document(fault)["stackTrace"] == []
+
+
+def test_a_module_of_the_standard_library_in_place_of_the_functions_own_shows_by_its_file() -> None:
+    assert f"'email' ({sys.modules['email'].__file__})" in str(fault_of("email.handler"))
+
+
+def test_an_attribute_whose_making_fails_shows_where(write: Write) -> None:
+    name = write("class Site:\n    @property\n    def app(self):\n        return None.wsgi\n\nsite = Site()")
+    fault = fault_of(f"{name}:site.app")
+    assert fault.error_type == "Runtime.HandlerNotFound"
+    trace = "".join(error_document(fault)["stackTrace"])
+    assert f'{name}.py", line 4, in app' in trace
+    assert "'NoneType' object has no attribute 'wsgi'" in trace
+
+
+def test_what_making_an_attribute_raises_is_raised(write: Write) -> None:
+    name = write("def __getattr__(name): raise LookupError(name)")
+    with pytest.raises(LookupError, match="app"):
+        load(f"{name}:app")
+
+
+# Imports.
+
+
+@pytest.mark.parametrize("name", ["no_such_module.app", "email.no_such_module.app", "email.charset.no_such_module.app"])
+def test_a_missing_module_is_reported_without_a_trace(name: str) -> None:
+    fault = fault_of(name)
+    module = name.removesuffix(".app")
+    assert fault.error_type == "Runtime.ImportModuleError"
+    assert str(fault).startswith(f"Unable to import module '{module}': No module named '{module}'")
+
+
+def test_a_missing_dependency_is_reported_with_the_line_that_wants_it(write: Write, tmp_path: Path) -> None:
+    dependency = write("x = 1\nimport no_such_package\n")
+    name = write(f"def connect():\n    import {dependency}\n\nconnect()")
+    fault = fault_of(f"{name}.app")
+    document = error_document(fault, error_type=fault.error_type)
+    assert document["errorType"] == "Runtime.ImportModuleError"
+    assert document["errorMessage"] == f"Unable to import module '{name}': No module named 'no_such_package'"
+    assert document["stackTrace"] == [
+        f'  File "{tmp_path / name}.py", line 4, in <module>\n    connect()\n',
+        f'  File "{tmp_path / name}.py", line 2, in connect\n    import {dependency}\n',
+        f'  File "{tmp_path / dependency}.py", line 2, in <module>\n    import no_such_package\n',
+        "ModuleNotFoundError: No module named 'no_such_package'\n",
+        "\nThe above exception was the direct cause of the following exception:\n\n",
+    ]
+
+
+@pytest.mark.parametrize("code", ["def f(:\n", "if True:\nx = 1\n"], ids=["syntax", "indentation"])
+def test_a_syntax_error_is_reported_with_its_place(write: Write, tmp_path: Path, code: str) -> None:
+    name = write(code)
+    fault = fault_of(f"{name}.app")
+    assert fault.error_type == "Runtime.UserCodeSyntaxError"
+    assert str(fault).startswith(f"Syntax error in module '{name}': ")
+    line = 1 if ":\n" in code[-3:] else 2
+    assert f'  File "{tmp_path / name}.py", line {line}\n' in "".join(error_document(fault)["stackTrace"])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["raise LookupError('no settings')", "raise SystemExit('no settings')", "raise KeyboardInterrupt('no settings')"],
+)
+def test_what_a_module_raises_is_raised(write: Write, code: str) -> None:
+    with pytest.raises((LookupError, SystemExit, KeyboardInterrupt), match="no settings"):
+        load(write(code) + ".app")
+
+
+# Where modules come from.
+
+
+def test_the_functions_folder_comes_first_then_its_layers_and_lambdas_python_at_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    folders = [
+        tmp_path / "task",
+        tmp_path / f"opt/lib/python{version}/site-packages",
+        tmp_path / "opt",
+        tmp_path / "var",
+    ]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    task, packages, layer, runtime = map(str, folders)
+    monkeypatch.setattr(loading, "LAYERS", layer)
+    # As `python -m` has it in the function's folder, with the wrapper's PYTHONPATH: some of them are there already.
+    sys.path[:] = ["/lib/before", task, layer, "/lib/python"]
+    prepare_path(task, runtime)
+    assert sys.path == [task, packages, layer, "/lib/before", "/lib/python", runtime]
+    prepare_path(task, runtime)
+    assert sys.path == [task, packages, layer, "/lib/before", "/lib/python", runtime]
+
+
+def test_folders_that_are_not_there_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(loading, "LAYERS", str(tmp_path / "opt"))
+    sys.path[:] = ["/lib/python"]
+    prepare_path("", "")
+    prepare_path(str(tmp_path / "task"), str(tmp_path / "var"))
+    assert sys.path == ["/lib/python"]
+
+
+def test_path_files_count_in_the_functions_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    task, lib, layer = tmp_path / "task", tmp_path / "task/lib", tmp_path / "opt"
+    lib.mkdir(parents=True)
+    layer.mkdir()
+    (task / "lib.pth").write_text("lib\n")
+    (layer / "up.pth").write_text(f"{tmp_path}\n")
+    monkeypatch.setattr(loading, "LAYERS", str(layer))
+    sys.path[:] = ["/lib/python"]
+    prepare_path(str(task), "")
+    assert sys.path == [str(task), str(layer), "/lib/python", str(lib), str(tmp_path)]
+
+
+# Kinds.
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers nothing."""
+
+
+async def with_option(scope: Scope, receive: Receive, send: Send, option: int = 0) -> None:
+    """Answers nothing."""
+
+
+async def with_defaults(scope: Scope, receive: Any = None, send: Any = None) -> None:
+    """Answers nothing."""
+
+
+async def with_rest(scope: Scope, *args: Any) -> None:
+    """Answers nothing."""
+
+
+class Application:
+    """An instance is an application; `__call__` awaits nothing by itself."""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        return application(scope, receive, send)
+
+    async def method(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers nothing."""
+
+
+class Endpoint:
+    """The class itself is an application, as an endpoint of Starlette is."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.arguments = scope, receive, send
+
+    def __await__(self) -> Iterator[None]:
+        yield from ()
+
+
+def passing_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that looks at nothing."""
+
+    @functools.wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return await function(*args, **kwargs)
+
+    return wrapper
+
+
+APPLICATIONS: dict[str, Any] = {
+    "function": application,
+    "function with an option": with_option,
+    "function with defaults": with_defaults,
+    "function with the rest": with_rest,
+    "decorated function": passing_on(application),
+    "partial": functools.partial(with_option, option=1),
+    "instance": Application(),
+    "bound method": Application().method,
+    "class": Endpoint,
+    "Starlette": Starlette(),
+    "middleware around it": GZipMiddleware(Starlette()),
+    "lambda": lambda scope, receive, send: application(scope, receive, send),
+}
+
+
+@pytest.mark.parametrize("found", APPLICATIONS.values(), ids=APPLICATIONS)
+def test_an_application_gets_a_bridge_around_it(found: Any) -> None:
+    kind, handler = classify(found, "main:app")
+    assert (kind, type(handler), handler.app) == (HANDLER, Bridge, found)
+    handler.close()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Bridge(application), lambda: Proxy(url="http://127.0.0.1:9")], ids=["Bridge", "Proxy"]
+)
+def test_a_handler_of_ours_stays_as_it_is(make: Callable[[], Any]) -> None:
+    handler = make()
+    assert classify(handler, "main:app") == (HANDLER, handler)
+    handler.close()
+
+
+def plain(event: Any, context: Any) -> None:
+    """No result."""
+
+
+async def asynchronous(event: Any, context: Any) -> None:
+    """No result."""
+
+
+async def with_options(event: Any, context: Any, retries: int = 3, *, debug: bool = False) -> None:
+    """No result."""
+
+
+def without_context(event: Any, context: Any = None) -> None:
+    """No result."""
+
+
+def with_anything(*args: Any, **kwargs: Any) -> None:
+    """No result."""
+
+
+async def asynchronous_with_anything(*args: Any) -> None:
+    """No result."""
+
+
+def running_by_itself(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that runs an async function to its end, as `asyncio.run` does."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function(*args).send(None)
+
+    return wrapper
+
+
+class Handlers:
+    """Methods, and instances that can be called."""
+
+    def plain(self, event: Any, context: Any) -> None:
+        """No result."""
+
+    async def asynchronous(self, event: Any, context: Any) -> None:
+        """No result."""
+
+    @staticmethod
+    def static(event: Any, context: Any) -> None:
+        """No result."""
+
+    __call__ = asynchronous
+
+
+class PlainHandler:
+    """An instance can be called."""
+
+    def __call__(self, event: Any, context: Any) -> None:
+        """No result."""
+
+
+FUNCTIONS: dict[str, tuple[str, Any]] = {
+    "plain": (SYNC, plain),
+    "async": (ASYNC, asynchronous),
+    "async with options": (ASYNC, with_options),
+    "without context": (SYNC, without_context),
+    "with anything": (SYNC, with_anything),
+    "async with anything": (ASYNC, asynchronous_with_anything),
+    "decorated": (ASYNC, passing_on(plain)),
+    "decorated, and run by the decorator": (SYNC, running_by_itself(asynchronous)),
+    "partial": (SYNC, functools.partial(lambda table, event, context: None, "table")),
+    "async partial": (ASYNC, functools.partial(with_options, debug=True)),
+    "method": (SYNC, Handlers().plain),
+    "async method": (ASYNC, Handlers().asynchronous),
+    "static method": (SYNC, Handlers.static),
+    "instance": (SYNC, PlainHandler()),
+    "async instance": (ASYNC, Handlers()),
+    "built-in without a signature": (SYNC, max),
+    "class": (SYNC, type("Result", (dict,), {"__init__": lambda self, event, context: None})),
+}
+
+
+@pytest.mark.parametrize(("kind", "function"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_function_of_event_and_context_is_plain_or_async(kind: str, function: Any) -> None:
+    assert classify(function, "main:handler") == (kind, function)
+
+
+NO_HANDLERS: dict[str, tuple[Any, str]] = {
+    "None": (None, "is NoneType, which is no callable"),
+    "module": (sys, "is module, which is no callable"),
+    "text": ("app", "is str, which is no callable"),
+    "factory": (lambda: application, "has the parameters ()"),
+    "one parameter": (lambda event: None, "has the parameters (event)"),
+    "four parameters": (lambda a, b, c, d: None, "has the parameters (a, b, c, d)"),
+    "keyword needed": (eval("lambda event, context, *, table: None"), "has the parameters (event, context, *, table)"),
+    "application that is called twice": (
+        type("App", (), {"__init__": eval("lambda self, scope: None")}),
+        "has the parameters (scope)",
+    ),
+    "Bridge that was not made": (Bridge, "has the parameters (app: "),
+}
+
+
+@pytest.mark.parametrize(("found", "what"), NO_HANDLERS.values(), ids=NO_HANDLERS)
+def test_what_is_no_handler_is_refused_with_what_it_is(found: Any, what: str) -> None:
+    with pytest.raises(HandlerNotLoaded) as caught:
+        classify(found, "main:app")
+    assert caught.value.error_type == "Runtime.HandlerNotFound"
+    assert str(caught.value).startswith(
+        "Expected 'main:app' to be an ASGI application, a Bridge, a Proxy, or a function of event and context, but it "
+        + what
+    )
+    assert len(str(caught.value)) < 400
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    return [b""]
+
+
+class Wsgi:
+    """As Flask and Django have it; some take more."""
+
+    def __call__(self, environ: Any, start_response: Any, exc_info: Any = None) -> list[bytes]:
+        return [b""]
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("main:app", "main:app"), ("shop/web.app", "shop.web:app"), ("a.b:c.d", "a.b:c.d")]
+)
+@pytest.mark.parametrize("found", [wsgi, Wsgi()], ids=["function", "instance"])
+def test_a_wsgi_application_is_refused_with_what_serves_it(found: Any, name: str, target: str) -> None:
+    with pytest.raises(HandlerNotLoaded) as caught:
+        classify(found, name)
+    assert caught.value.error_type == "Runtime.HandlerNotFound"
+    assert str(caught.value).endswith(
+        f", but it is a WSGI application. Serve that with 'python -m bridge.runtime --proxy -- gunicorn {target}'."
+    )
+
+
+def test_annotations_may_name_what_was_never_imported(write: Write) -> None:
+    code = "async def app(scope: Scope, receive: Receive, send: Send) -> None: ..."
+    if sys.version_info < (3, 14):  # where they are evaluated only when somebody asks
+        code = f"from __future__ import annotations\n{code}"
+    kind, handler = classify(load(write(code) + ":app"), "main:app")
+    assert kind == HANDLER
+    handler.close()

@@ -1,0 +1,136 @@
+"""The init phase of `python -m bridge.runtime`: what it serves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.origin.programs import free_port
+from tests.runtime.applications import APP
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.processes import Runtimes
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+
+def test_an_application_is_started_before_the_first_invocation_is_asked_for(
+    api: RuntimeDouble, start_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    runtime = start_runtime(APP, "app:app")
+    api.wait_for_polls(1)
+    assert runtime.wait_for_lines(1) == ["startup"]
+    assert api.invoke(make_event(path="/shop")).answer().json == {
+        "statusCode": 200,
+        "headers": {},
+        "cookies": [],
+        "body": "open/shop",
+        "isBase64Encoded": False,
+    }
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log == "startup\nshutdown\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "handler = app",
+        "from bridge import Bridge\nhandler = Bridge(app)",
+        "import asyncio, bridge\nasync def make(): return bridge.Bridge(app)\nhandler = asyncio.run(make())",
+    ],
+    ids=["application", "Bridge", "Bridge of an event loop that is over"],
+)
+def test_an_application_is_served_with_and_without_a_bridge_around_it(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, code: str
+) -> None:
+    runtime = fork_runtime(f"{APP}\n{code}", "app.handler")
+    api.wait_for_polls(1)
+    assert runtime.wait_for_lines(1) == ["startup"]
+    assert api.invoke(make_event()).answer().json["body"] == "open/"
+    assert runtime.log == "startup\n"
+
+
+def test_where_streams_are_asked_for_there_are_some_and_nothing_to_warn_of(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    runtime = fork_runtime(APP, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    answer = api.invoke(make_event()).answer()
+    assert (answer.is_streamed, answer.payload) == (True, b"open/")
+    assert runtime.log == "startup\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def handler(event, context): return [event, context.function_name]",
+        "async def handler(event, context): return [event, context.function_name]",
+        "async def work(event, context): return [event, context.function_name]\nhandler = lambda *args: work(*args)",
+    ],
+    ids=["plain", "async", "plain around async"],
+)
+def test_a_function_is_served(api: RuntimeDouble, fork_runtime: Runtimes, code: str) -> None:
+    fork_runtime(code, "app.handler")
+    assert api.invoke({"a": 1}).answer().json == [{"a": 1}, "shop"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "handler"),
+    [([], "web/app.handler"), (["web.app:handler"], "other.handler")],
+    ids=["variable", "line"],
+)
+def test_the_command_line_names_the_handler_or_else_lambdas_variable_does(
+    api: RuntimeDouble, fork_runtime: Runtimes, tmp_path: Path, arguments: list[str], handler: str
+) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/app.py").write_text("def handler(event, context): return event")
+    fork_runtime(tmp_path, *arguments, _HANDLER=handler)
+    assert api.invoke(1).answer().json == 1
+
+
+def test_modules_come_from_the_functions_folder_wherever_the_process_is_started(
+    api: RuntimeDouble, start_runtime: Runtimes, tmp_path: Path
+) -> None:
+    task, elsewhere = tmp_path / "task", tmp_path / "elsewhere"
+    for folder in (task, elsewhere):
+        folder.mkdir()
+        (folder / "app.py").write_text("def handler(event, context): return __file__")
+    start_runtime(elsewhere, "app.handler", LAMBDA_TASK_ROOT=str(task))
+    assert api.invoke(1).answer().json == str(task / "app.py")
+
+
+SERVER = """
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "4")
+        self.end_headers()
+        self.wfile.write(b"fine")
+
+    def log_message(self, *args):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_a_web_server_is_started_forwarded_to_and_ended(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    runtime = fork_runtime(SERVER, "--proxy", "--", "python3", "app.py", AWS_LWA_PORT=str(free_port()))
+    assert api.invoke(make_event()).answer().json["body"] == "fine"
+    runtime.terminate()
+    assert runtime.wait() == 0  # with nothing left that holds its output
+    assert runtime.log == ""
+
+
+def test_the_usage_is_shown_on_demand_and_where_there_is_no_lambda(start_runtime: Runtimes) -> None:
+    runtimes = [start_runtime("", argument, AWS_LAMBDA_RUNTIME_API="") for argument in ("--help", "app:app", "--what")]
+    assert [runtime.wait() for runtime in runtimes] == [0, 2, 2]
+    usage = runtimes[0].log
+    assert usage.startswith("usage: python -m bridge.runtime [module:attribute]\n")
+    for runtime in runtimes[1:]:
+        expected = f"AWS_LAMBDA_RUNTIME_API is not set: expected to be started by Lambda or an emulator.\n{usage}"
+        assert runtime.log == expected

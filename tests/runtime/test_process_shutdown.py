@@ -1,0 +1,316 @@
+"""SIGTERM at every moment: what is answered, what is cancelled, and that the application is shut down, with exit 0."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.applications import APP
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.processes import Runtime, Runtimes
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+# An application that holds requests up: until the test lets them go, or for ever.
+BUSY = """
+import asyncio, os
+
+import bridge.runtime.serving
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        print("shutdown", flush=True)
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    try:
+        if scope["path"] == "/stream":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        print("busy", flush=True)
+        if scope["path"] == "/fifo":
+            await asyncio.to_thread(lambda: open("fifo").read())
+        else:
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        print("cancelled", flush=True)
+        raise
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"last"})
+"""
+
+# For tests in which somebody else lets the application go on: how fast that is, is not what they are about.
+PATIENT = "bridge.runtime.serving.SHUTDOWN_GRACE = 10.0\n"
+
+FUNCTION = """
+import os
+
+import bridge.runtime.serving
+
+{async_}def handler(event, context):
+    print("busy", flush=True)
+    if event == "wait":
+        open("fifo").read()
+    return event
+"""
+
+IDLE = {
+    "application": APP.replace("app(", "handler("),
+    "async function": FUNCTION.format(async_="async "),
+    "plain function": FUNCTION.format(async_=""),
+}
+
+with_concurrency = pytest.mark.parametrize("concurrency", ["1", "3"])
+
+
+def let_go(runtime: Runtime) -> None:
+    (runtime.folder / "fifo").write_text("")
+
+
+def start(make: Runtimes, folder: Path, code: str, **environ: Any) -> Runtime:
+    """In a folder with a pipe that the code may read, which holds it up."""
+    task = folder / "task"
+    task.mkdir()
+    (task / "app.py").write_text(code)
+    os.mkfifo(task / "fifo")
+    return make(task, **({"_HANDLER": "app.handler"} | environ))
+
+
+# Between two invocations.
+
+
+@pytest.mark.parametrize("code", IDLE.values(), ids=IDLE)
+@with_concurrency
+def test_an_idle_process_ends_at_once(api: RuntimeDouble, fork_runtime: Runtimes, code: str, concurrency: str) -> None:
+    runtime = fork_runtime(code, "app.handler", AWS_LAMBDA_MAX_CONCURRENCY=concurrency)
+    api.wait_for_polls(int(concurrency))
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log == ("startup\nshutdown\n" if code is IDLE["application"] else "")
+    api.wait_until_left()
+
+
+def test_a_process_that_was_just_busy_ends_as_well(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    """A signal that comes just before the wait for the next invocation ends that wait, too."""
+    kinds = [(code, make_event() if code is IDLE["application"] else 1) for code in IDLE.values()]
+    for code, event in kinds * 5:
+        runtime = fork_runtime(code, "app.handler", BRIDGE_EXTENSION="off")
+        api.invoke(event).answer()
+        runtime.terminate()
+        assert runtime.wait() == 0
+        assert "Traceback" not in runtime.log
+
+
+# During an invocation.
+
+
+@with_concurrency
+def test_a_request_that_is_going_on_is_answered_then_the_application_is_shut_down(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path, concurrency: str
+) -> None:
+    runtime = start(fork_runtime, tmp_path, BUSY + PATIENT, _HANDLER="app.app", AWS_LAMBDA_MAX_CONCURRENCY=concurrency)
+    invocation = api.invoke(make_event(path="/fifo"))
+    runtime.wait_for_log("busy")
+    runtime.terminate()
+    let_go(runtime)
+    assert invocation.answer().json["body"] == "last"
+    assert runtime.wait() == 0
+    assert runtime.log == "busy\nshutdown\n"
+    api.wait_until_left()
+
+
+def test_nothing_new_is_asked_for_meanwhile(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path
+) -> None:
+    runtime = start(fork_runtime, tmp_path, BUSY + PATIENT, _HANDLER="app.app", AWS_LAMBDA_MAX_CONCURRENCY="2")
+    api.wait_for_polls(2)
+    invocation = api.invoke(make_event(path="/fifo"))
+    runtime.wait_for_log("busy")
+    polls = sum(request.path.endswith("/next") for request in api.requests)
+    runtime.terminate()
+    # The idle slot has left when its connection is closed: those of the busy one and of the extension are open.
+    api.wait_for_connections(2)
+    let_go(runtime)
+    invocation.answer()
+    assert runtime.wait() == 0
+    assert sum(request.path.endswith("/next") for request in api.requests) == polls
+
+
+@pytest.mark.parametrize("path", ["/", "/stream"])
+def test_a_request_that_goes_on_too_long_is_cancelled_then_the_application_is_shut_down(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, path: str
+) -> None:
+    runtime = fork_runtime(BUSY, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    invocation = api.invoke(make_event(path=path), may_stay_unanswered=True)
+    if path == "/stream":
+        invocation.wait_for(lambda body: body.endswith(b"first"))
+    runtime.wait_for_log("busy")
+    runtime.terminate()
+    assert runtime.wait() == 0
+    busy, *rest, shutdown = runtime.log.splitlines()
+    assert (busy, shutdown) == ("busy", "shutdown")
+    assert "cancelled" in rest
+    assert "1 invocations had no answer within 0.3 s" in runtime.log
+    if path == "/stream":
+        assert not invocation.answer().is_whole  # or its reader would take it for all there is
+    api.wait_until_left()
+
+
+@pytest.mark.parametrize("async_", ["", "async "], ids=["plain", "async"])
+@with_concurrency
+def test_a_function_that_is_going_on_is_answered(
+    api: RuntimeDouble, fork_runtime: Runtimes, tmp_path: Path, async_: str, concurrency: str
+) -> None:
+    """An async function that blocks, as this one does, holds up the event loop, and so the word of the signal."""
+    code = FUNCTION.format(async_=async_) + PATIENT
+    runtime = start(fork_runtime, tmp_path, code, AWS_LAMBDA_MAX_CONCURRENCY=concurrency)
+    invocation = api.invoke("wait")
+    runtime.wait_for_log("busy")
+    runtime.terminate()
+    let_go(runtime)
+    assert invocation.answer().json == "wait"
+    assert runtime.wait() == 0
+    assert runtime.log == "busy\n"
+
+
+# Twice.
+
+TWICE = """
+import asyncio, os, signal
+
+def again(where):
+    print(where, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        again("shutdown")
+        await asyncio.sleep(0)
+        again("shutdown goes on")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    try:
+        print("busy", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        again("cancelled")
+"""
+
+
+def test_further_signals_cut_nothing_short(api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent) -> None:
+    runtime = fork_runtime(TWICE, "app:app")
+    api.invoke(make_event(), may_stay_unanswered=True)
+    runtime.wait_for_log("busy")
+    runtime.terminate()
+    runtime.terminate()
+    assert runtime.wait() == 0
+    lines = [line for line in runtime.log.splitlines() if not line.startswith("[")]
+    assert lines == ["busy", "cancelled", "shutdown", "shutdown goes on"]
+
+
+@pytest.mark.parametrize("kind", IDLE)
+def test_a_hundred_signals_hang_nothing_and_fail_nothing(api: RuntimeDouble, fork_runtime: Runtimes, kind: str) -> None:
+    for _ in range(3):  # at different moments each
+        runtime = fork_runtime(IDLE[kind], "app.handler", BRIDGE_EXTENSION="off")
+        api.wait_for_polls(1)
+        for _ in range(100):
+            runtime.terminate()
+        assert runtime.wait() == 0, runtime.log
+
+
+# In the init phase.
+
+
+def test_a_startup_that_is_going_on_is_cancelled_and_is_no_error(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    code = """
+import asyncio
+
+async def app(scope, receive, send):
+    await receive()
+    try:
+        print("starting", flush=True)
+        await asyncio.Event().wait()
+    finally:
+        print("cancelled", flush=True)
+"""
+    runtime = fork_runtime(code, "app:app")
+    runtime.wait_for_log("starting")
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log == "starting\ncancelled\n"
+    assert [request.path for request in api.requests if "extension" not in request.path] == []
+
+
+def test_a_web_server_that_is_not_ready_yet_is_ended(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    code = "import signal\nprint('starting', flush=True)\nsignal.pause()"
+    runtime = fork_runtime(code, "--proxy", "--", "python3", "app.py")
+    runtime.wait_for_log("starting")
+    runtime.terminate()
+    assert runtime.wait() == 0  # with nothing left that holds its output
+    assert runtime.log == "starting\n"
+
+
+# What is the application's own.
+
+
+@pytest.mark.parametrize("kind", IDLE)
+@pytest.mark.parametrize(("end", "code"), [("os._exit(7)", 7), ("raise SystemExit(7)", 7)], ids=["at once", "in order"])
+def test_a_signal_handler_of_the_applications_own_stays(
+    api: RuntimeDouble, fork_runtime: Runtimes, kind: str, end: str, code: int
+) -> None:
+    own = f"\nimport os, signal\ndef own(*args):\n    print('own', flush=True)\n    {end}\nsignal.signal(15, own)"
+    runtime = fork_runtime(IDLE[kind] + own, "app.handler")
+    api.wait_for_polls(1)
+    runtime.terminate()
+    assert runtime.wait() == code
+    is_in_order, is_application = "SystemExit" in end, kind == "application"
+    log = [line for line in runtime.log.splitlines() if not line.startswith("[ERROR]")]
+    assert log == ["startup"] * is_application + ["own"] + ["shutdown"] * (is_application and is_in_order)
+    assert runtime.log.count("raised SystemExit(7): the process ends.") == is_in_order
+
+
+def test_a_shutdown_that_fails_is_logged(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    code = APP.replace('print("shutdown", flush=True)', "raise ConnectionError('no database')")
+    runtime = fork_runtime(code, "app:app")
+    api.wait_for_polls(1)
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert "The application's shutdown failed." in runtime.log
+    assert "ConnectionError: no database" in runtime.log
+
+
+def test_what_the_interpreter_does_at_its_end_is_done(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    code = """
+import atexit, sys
+from concurrent.futures import ThreadPoolExecutor
+
+atexit.register(print, "atexit")
+threads = ThreadPoolExecutor(1)
+threads.submit(int).result()
+
+def handler(event, context):
+    sys.stdout.write("half a line")
+"""
+    runtime = fork_runtime(code, "app.handler")
+    api.invoke(1).answer()
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log == "half a lineatexit\n"
+
+
+def test_a_process_that_is_killed_leaves_nothing(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    runtime = fork_runtime(APP, "app:app")
+    api.wait_for_polls(1)
+    runtime.kill()
+    assert runtime.wait() == -signal.SIGKILL
+    api.wait_until_left()

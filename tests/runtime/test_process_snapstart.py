@@ -1,0 +1,227 @@
+"""SnapStart: the life of an application around a snapshot, and what Lambda is told when a part of it fails."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.processes import Runtime, Runtimes
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+# Answers with the number of its startup, which is what its pool of connections stands for.
+APP = """
+import itertools
+
+import snapshot_restore_py
+from bridge import Bridge
+
+numbers = itertools.count(1)
+failing = ""
+
+def say(what):
+    print(what, flush=True)
+    if what == failing:
+        raise ConnectionError(f"{what} failed")
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        number = scope["state"]["pool"] = next(numbers)
+        say(f"startup {number}")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        say(f"shutdown {number}")
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"%d" % scope["state"]["pool"]})
+
+snapshot_restore_py.register_before_snapshot(say, "before, first registered")
+snapshot_restore_py.register_after_restore(say, "after, first registered")
+"""
+
+LAST = """
+snapshot_restore_py.register_before_snapshot(say, "before, last registered")
+snapshot_restore_py.register_after_restore(say, "after, last registered")
+"""
+
+BARE = "handler = app\n"
+KEPT = "handler = Bridge(app, snapshot='keep-lifespan')\n"
+RESTARTED = "handler = Bridge(app, snapshot='restart-lifespan')\n"
+
+ERROR_TYPE = "lambda-runtime-function-error-type"
+
+
+@pytest.fixture
+def api_options() -> dict[str, Any]:
+    return {"snapstart": True}
+
+
+def start(make: Runtimes, code: str, **environ: Any) -> Runtime:
+    return make(code, "app.handler", AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **environ)
+
+
+@pytest.mark.parametrize("handler", [BARE, KEPT], ids=["bare application", "Bridge"])
+def test_an_application_goes_on_over_the_snapshot(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, handler: str
+) -> None:
+    runtime = start(fork_runtime, APP + handler + LAST)
+    assert api.wait_for_snapshot() == 0
+    assert api.extensions == []
+    before = ["startup 1", "before, last registered", "before, first registered"]
+    assert runtime.wait_for_lines(len(before)) == before
+    api.restore()
+    assert api.invoke(make_event()).answer().json["body"] == "1"
+    after = ["after, first registered", "after, last registered"]
+    assert runtime.wait_for_lines(len(before + after)) == before + after
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log.splitlines() == [*before, *after, "shutdown 1"]
+
+
+def test_an_application_may_be_shut_down_before_and_started_after_with_a_state_of_its_own(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    runtime = start(fork_runtime, APP + RESTARTED + LAST)
+    assert api.wait_for_snapshot() == 0
+    before = ["startup 1", "before, last registered", "shutdown 1", "before, first registered"]
+    assert runtime.wait_for_lines(len(before)) == before
+    api.restore()
+    assert api.invoke(make_event()).answer().json["body"] == "2"
+    after = ["after, first registered", "startup 2", "after, last registered"]
+    assert runtime.wait_for_lines(len(before + after)) == before + after
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log.splitlines() == [*before, *after, "shutdown 2"]
+
+
+def test_several_slots_connect_after_the_restore(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    start(fork_runtime, APP + BARE, AWS_LAMBDA_MAX_CONCURRENCY="3")
+    assert api.wait_for_snapshot() == 0
+    api.restore()
+    api.wait_for_polls(3)
+    assert api.invoke(make_event()).answer().json["body"] == "1"
+
+
+def test_a_plain_function_has_hooks_too(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    runtime = start(fork_runtime, f"{APP}def handler(event, context): return event\n{LAST}")
+    api.restore()
+    assert api.invoke(5).answer().json == 5
+    assert runtime.wait_for_lines(4) == [
+        "before, last registered",
+        "before, first registered",
+        "after, first registered",
+        "after, last registered",
+    ]
+
+
+def test_an_extension_is_registered_if_that_is_set(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    start(fork_runtime, APP + BARE, BRIDGE_EXTENSION="on")
+    assert api.wait_for_snapshot() == 1
+    api.restore()
+    assert api.invoke(make_event()).answer().json["body"] == "1"
+    assert [extension.polled for extension in api.extensions] == [True]
+
+
+@pytest.mark.parametrize("mode", ["auto", "on", "off"])
+@pytest.mark.parametrize("api_options", [{}])
+def test_elsewhere_an_extension_is_registered_unless_it_is_set_off(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, mode: str
+) -> None:
+    fork_runtime(APP + BARE, "app.handler", BRIDGE_EXTENSION=mode)
+    assert api.invoke(make_event()).answer().json["body"] == "1"
+    assert [extension.polled for extension in api.extensions] == [True] * (mode != "off")
+
+
+@pytest.mark.parametrize("api_options", [{"refuse_extensions": True}])
+def test_an_extension_that_is_refused_costs_a_warning(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
+) -> None:
+    runtime = fork_runtime(APP + BARE, "app.handler")
+    assert api.invoke(make_event()).answer().json["body"] == "1"
+    startup, warning = runtime.wait_for_lines(2)
+    assert startup == "startup 1"
+    assert warning.startswith("[WARNING]\t")
+    assert "Without an extension Lambda ends this process with no time for a shutdown: " in warning
+
+
+BEFORE = ("Runtime.BeforeSnapshotError", 64)
+AFTER = ("Runtime.AfterRestoreError", 65)
+
+FAILURES: dict[str, tuple[str, str, tuple[str, int], list[str]]] = {
+    "a hook before": (
+        KEPT,
+        "before, first registered",
+        BEFORE,
+        ["startup 1", "before, last registered", "before, first registered", "shutdown 1"],
+    ),
+    "a hook after": (
+        KEPT,
+        "after, first registered",
+        AFTER,
+        [
+            *("startup 1", "before, last registered", "before, first registered", "after, first registered"),
+            "shutdown 1",
+        ],
+    ),
+    "the shutdown before": (
+        RESTARTED,
+        "shutdown 1",
+        BEFORE,
+        ["startup 1", "before, last registered", "shutdown 1"],
+    ),
+    "the startup after": (
+        RESTARTED,
+        "startup 2",
+        AFTER,
+        [
+            *("startup 1", "before, last registered", "shutdown 1", "before, first registered"),
+            *("after, first registered", "startup 2"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("handler", "failing", "expected", "said"), FAILURES.values(), ids=FAILURES)
+def test_what_fails_around_a_snapshot_ends_the_process_with_a_code_of_its_own(
+    api: RuntimeDouble, fork_runtime: Runtimes, handler: str, failing: str, expected: tuple[str, int], said: list[str]
+) -> None:
+    runtime = start(fork_runtime, APP.replace('failing = ""', f'failing = "{failing}"') + handler + LAST)
+    if expected == AFTER:
+        api.restore()
+    report = api.restore_error() if expected == AFTER else api.init_error()
+    assert (report.headers[ERROR_TYPE], runtime.wait()) == expected
+    assert f"{failing} failed" in report.document["errorMessage"]
+    trace = "".join(report.document["stackTrace"])
+    assert f'  File "{runtime.folder}/app.py", line 13, in say\n    raise ConnectionError' in trace
+    *lines, end = runtime.log.split("\n")
+    (error,) = [line for line in lines if line.startswith("[ERROR]")]
+    lines.remove(error)
+    assert (lines, end) == (said, "")
+    assert f"{failing} failed" in error
+
+
+@pytest.mark.parametrize("api_options", [{}])
+def test_an_api_without_snapshots_ends_the_process(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    runtime = start(fork_runtime, APP + BARE)
+    report = api.init_error()
+    assert (report.headers[ERROR_TYPE], runtime.wait()) == BEFORE
+    assert report.document["errorMessage"].startswith("Expected 200 for the snapshot, but got 404 ")
+    (violation,) = api.take_violations()
+    assert "restore/next: there is no such method and path" in violation
+
+
+def test_sigterm_while_the_snapshot_is_taken_ends_the_process_in_order(
+    api: RuntimeDouble, fork_runtime: Runtimes
+) -> None:
+    runtime = start(fork_runtime, APP + KEPT)
+    api.wait_for_snapshot()
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log.splitlines() == ["startup 1", "before, first registered", "shutdown 1"]

@@ -1,0 +1,123 @@
+"""What the runtime reads of its environment: the default, what is accepted, and an error that names the variable."""
+
+import os
+
+import pytest
+
+from bridge.errors import ConfigurationError
+from bridge.runtime.context import Function
+from bridge.runtime.settings import LogSettings, RuntimeSettings, function, log_settings, runtime_api
+
+ACCEPTED = [
+    ("_HANDLER", "main.app", "handler", "main.app"),
+    ("LAMBDA_TASK_ROOT", "/var/task", "task_root", "/var/task"),
+    ("LAMBDA_RUNTIME_DIR", "/var/runtime", "runtime_dir", "/var/runtime"),
+    ("AWS_LWA_INVOKE_MODE", "buffered", "invoke_mode", "buffered"),
+    ("AWS_LWA_INVOKE_MODE", " RESPONSE_STREAM ", "invoke_mode", "response_stream"),
+    ("AWS_LAMBDA_MAX_CONCURRENCY", "16", "max_concurrency", 16),
+    ("BRIDGE_WORKERS", " 4 ", "workers", 4),
+    ("BRIDGE_DEADLINE_MARGIN", "0", "deadline_margin", 0.0),
+    ("BRIDGE_DEADLINE_MARGIN", "1500.5", "deadline_margin", 1.5005),
+    ("BRIDGE_BACKGROUND_LIMIT", "0", "background_limit", 0.0),
+    ("BRIDGE_BACKGROUND_LIMIT", "2.5", "background_limit", 2.5),
+    ("BRIDGE_EXTENSION", "auto", "extension", "auto"),
+    ("BRIDGE_EXTENSION", "On", "extension", "on"),
+    ("BRIDGE_EXTENSION", "off", "extension", "off"),
+    ("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", "/run/log", "log_socket", "/run/log"),
+]
+
+MODES = "'buffered' or 'response_stream'"
+WHOLE = "a whole number, 1 or more"
+
+REFUSED = [
+    *(("invoke_mode (AWS_LWA_INVOKE_MODE)", value, MODES) for value in ("stream", "", "response-stream")),
+    *(
+        (name, value, WHOLE)
+        for name in ("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)", "workers (BRIDGE_WORKERS)")
+        for value in ("0", "-1", "", "1.5", "two", "1_0", "\u0661", "1e3", "9999999")
+    ),
+    *(
+        ("deadline_margin (BRIDGE_DEADLINE_MARGIN)", value, "a number of milliseconds, such as '250'")
+        for value in ("-1", "", "250ms", "nan", "inf", "1e3", ".5", "1234567890", "\u0662")
+    ),
+    *(
+        ("background_limit (BRIDGE_BACKGROUND_LIMIT)", value, "a number of seconds, such as '30'")
+        for value in ("-1", "", "30s", "inf")
+    ),
+    *(("extension (BRIDGE_EXTENSION)", value, "'auto', 'on' or 'off'") for value in ("yes", "", "1")),
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_any_variable_everything_has_its_default() -> None:
+    assert RuntimeSettings() == RuntimeSettings(
+        handler="",
+        task_root="",
+        runtime_dir="",
+        invoke_mode="buffered",
+        max_concurrency=1,
+        workers=1,
+        deadline_margin=0.25,
+        background_limit=None,
+        extension="auto",
+        log_socket="",
+    )
+
+
+@pytest.mark.parametrize(("variable", "value", "name", "expected"), ACCEPTED, ids=lambda part: repr(part)[:30])
+def test_a_variable_sets_its_field_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, name: str, expected: object
+) -> None:
+    default = RuntimeSettings()
+    monkeypatch.setenv(variable, value)
+    changed = vars(RuntimeSettings())
+    assert changed == vars(default) | {name: expected}
+    assert type(changed[name]) is type(expected)
+
+
+@pytest.mark.parametrize(("name", "value", "accepted"), REFUSED)
+def test_a_value_that_makes_no_sense_is_an_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, accepted: str
+) -> None:
+    monkeypatch.setenv(name.partition("(")[2].rstrip(")"), value)
+    with pytest.raises(ConfigurationError) as caught:
+        RuntimeSettings()
+    shown = value.strip().lower() if "mode" in name or "extension" in name else value
+    assert str(caught.value) == f"The setting {name} is {shown!r}; expected {accepted}."
+
+
+def test_the_function_is_what_lambda_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert function() == Function()
+    for name in ("FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE", "LOG_GROUP_NAME", "LOG_STREAM_NAME"):
+        monkeypatch.setenv(f"AWS_LAMBDA_{name}", f"its {name}")
+    assert function() == Function(
+        name="its FUNCTION_NAME",
+        version="its FUNCTION_VERSION",
+        memory_limit_in_mb="its FUNCTION_MEMORY_SIZE",
+        log_group_name="its LOG_GROUP_NAME",
+        log_stream_name="its LOG_STREAM_NAME",
+    )
+
+
+@pytest.mark.parametrize(("descriptor", "expected"), [(None, None), ("", None), ("x", None), ("-1", None), ("7", 7)])
+def test_the_log_is_set_up_as_lambda_says_and_children_get_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch, descriptor: str | None, expected: int | None
+) -> None:
+    assert log_settings() == LogSettings("", "", None)
+    monkeypatch.setenv("AWS_LAMBDA_LOG_FORMAT", "JSON")
+    monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
+    if descriptor is not None:
+        monkeypatch.setenv("_LAMBDA_TELEMETRY_LOG_FD", descriptor)
+    assert log_settings() == LogSettings("JSON", "DEBUG", expected)
+    assert "_LAMBDA_TELEMETRY_LOG_FD" not in os.environ
+
+
+def test_the_runtime_api_is_where_lambda_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runtime_api() == ""
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
+    assert runtime_api() == "127.0.0.1:9001"

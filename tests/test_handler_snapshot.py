@@ -1,0 +1,207 @@
+"""Around a snapshot: an application goes on, or is shut down and started again, as Lambda's runtime calls the hooks."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
+
+from bridge import Bridge
+from bridge._types import Receive, Scope, Send
+from bridge.environment import Environment
+from bridge.errors import ConfigurationError, ShutdownFailed, StartupFailed
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+MakeEvent = Callable[..., dict[str, Any]]
+Make = Callable[..., Bridge]
+
+
+class App:
+    """Writes down its life. `failing`: the step that raises. Answers with the number of its startup."""
+
+    def __init__(self, *, failing: str = "") -> None:
+        self.steps: list[str] = []
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+        self._failing = failing
+        self._startups = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.loops.add(asyncio.get_running_loop())
+        if scope["type"] == "lifespan":
+            self._startups += 1
+            await receive()
+            scope["state"]["number"] = number = self._startups
+            self.step(f"startup {number}")
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self.step(f"shutdown {number}")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"%d" % scope["state"]["number"]})
+
+    def step(self, what: str) -> None:
+        self.steps.append(what)
+        if what == self._failing:
+            raise ConnectionError("no database")
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Handlers made in Lambda, in an environment that a snapshot is taken of; closed afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
+    monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
+    monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
+    made: list[Bridge] = []
+
+    def make(app: Any, **options: Any) -> Bridge:
+        made.append(Bridge(app, **options))
+        return made[-1]
+
+    yield make
+    for handler in made:
+        handler.close()
+    signal.signal(signal.SIGTERM, before)
+
+
+def run_before_snapshot() -> None:
+    for function, args, kwargs in reversed(snapshot_restore_py.get_before_snapshot()):
+        function(*args, **kwargs)
+
+
+def run_after_restore() -> None:
+    for function, args, kwargs in snapshot_restore_py.get_after_restore():
+        function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("options", [{}, {"snapshot": "keep-lifespan"}], ids=["default", "keep-lifespan"])
+def test_an_application_goes_on_and_has_no_hooks(make: Make, make_event: MakeEvent, options: dict[str, Any]) -> None:
+    app = App()
+    handler = make(app, **options)
+    assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
+    assert handler(make_event(), None)["body"] == "1"
+    handler.close()
+    assert app.steps == ["startup 1", "shutdown 1"]
+
+
+def test_an_application_is_shut_down_before_and_started_after_on_the_same_event_loop(
+    make: Make, make_event: MakeEvent
+) -> None:
+    app = App()
+    handler = make(app, snapshot="restart-lifespan")
+    assert app.steps == ["startup 1"]
+    run_before_snapshot()
+    assert app.steps == ["startup 1", "shutdown 1"]
+    run_after_restore()
+    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+    assert [handler(make_event(), None)["body"] for _ in range(2)] == ["2", "2"]
+    handler.close()
+    assert app.steps == ["startup 1", "shutdown 1", "startup 2", "shutdown 2"]
+    assert len(app.loops) == 1
+
+
+def test_an_application_without_a_lifespan_has_nothing_to_restart(make: Make, make_event: MakeEvent) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    handler = make(app, snapshot="restart-lifespan")
+    run_before_snapshot()
+    run_after_restore()
+    assert handler(make_event(), None)["statusCode"] == 204
+
+
+def test_several_handlers_are_restarted_in_the_order_of_the_hooks(make: Make) -> None:
+    first, last = App(), App()
+    last.steps = first.steps
+    make(first, snapshot="restart-lifespan")
+    make(last, snapshot="restart-lifespan")
+    steps = first.steps
+    steps.clear()
+    last._startups = 10
+    run_before_snapshot()
+    run_after_restore()
+    assert steps == ["shutdown 1", "shutdown 1", "startup 2", "startup 11"]
+
+
+def test_a_shutdown_that_fails_fails_the_snapshot(make: Make) -> None:
+    app = App(failing="shutdown 1")
+    handler = make(app, snapshot="restart-lifespan")
+    with pytest.raises(ShutdownFailed, match="ConnectionError: no database"):
+        run_before_snapshot()
+    handler.close()
+    assert app.steps == ["startup 1", "shutdown 1"]
+
+
+def test_a_startup_that_fails_fails_the_restore(make: Make) -> None:
+    app = App(failing="startup 2")
+    handler = make(app, snapshot="restart-lifespan")
+    run_before_snapshot()
+    with pytest.raises(StartupFailed, match="ConnectionError: no database"):
+        run_after_restore()
+    handler.close()
+    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+
+
+def test_a_handler_that_was_closed_is_left_alone(make: Make) -> None:
+    app = App()
+    make(app, snapshot="restart-lifespan").close()
+    run_before_snapshot()
+    run_after_restore()
+    assert app.steps == ["startup 1", "shutdown 1"]
+
+
+def test_a_handler_made_inside_of_an_event_loop_is_started_for_the_snapshot_alone(
+    make: Make, make_event: MakeEvent
+) -> None:
+    async def make_handler() -> Bridge:
+        return make(app, snapshot="restart-lifespan")
+
+    app = App()
+    handler = asyncio.run(make_handler())
+    assert app.steps == []
+    run_before_snapshot()
+    run_after_restore()
+    assert handler(make_event(), None)["body"] == "2"
+    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+
+
+def test_a_handler_whose_startup_is_left_to_workers_is_not_started_for_a_snapshot(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Environment, "is_postponed", True)
+    app = App()
+    make(app, snapshot="restart-lifespan")
+    run_before_snapshot()
+    run_after_restore()
+    assert app.steps == []
+
+
+@pytest.mark.parametrize("snapshot", ["restart", "", None])
+def test_any_other_word_is_refused(snapshot: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Bridge(App(), snapshot=snapshot)
+    assert str(caught.value) == (
+        f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
+    )
+
+
+def test_elsewhere_nothing_is_registered(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
+    make(App(), snapshot="restart-lifespan")
+    assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
+
+
+def test_nothing_is_logged_on_the_way(make: Make, make_event: MakeEvent, caplog: pytest.LogCaptureFixture) -> None:
+    handler = make(App(), snapshot="restart-lifespan")
+    run_before_snapshot()
+    run_after_restore()
+    handler(make_event(), None)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
