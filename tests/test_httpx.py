@@ -72,7 +72,9 @@ def test_a_broken_installation_of_httpx2_is_not_passed_over_in_silence(run_pytho
 
 @needs_httpx
 def test_the_command_line_of_httpx_still_works_for_who_calls_it(run_python: Run) -> None:
-    done = run_python(without_httpx2() + "import bridge, httpx\nhttpx.main(['--help'])\n")
+    done = run_python(
+        without_httpx2() + "from bridge import InProcessTransport\nimport httpx\nhttpx.main(['--help'])\n"
+    )
     if find_spec("click") is None or find_spec("rich") is None:
         assert done.returncode == 1
         assert "httpx[cli]" in done.stdout + done.stderr
@@ -83,7 +85,10 @@ def test_the_command_line_of_httpx_still_works_for_who_calls_it(run_python: Run)
 
 @needs_httpx
 def test_the_module_of_the_command_line_can_still_be_imported(run_python: Run) -> None:
-    code = without_httpx2() + "import bridge, importlib\nimportlib.import_module('httpx._main')\nprint('imported')\n"
+    code = (
+        without_httpx2()
+        + "import importlib\nfrom bridge import InProcessTransport\nimportlib.import_module('httpx._main')\nprint('imported')\n"
+    )
     done = run_python(code)
     if find_spec("click") is None or find_spec("rich") is None:
         assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named")
@@ -93,7 +98,7 @@ def test_the_module_of_the_command_line_can_still_be_imported(run_python: Run) -
 
 @needs_httpx
 def test_an_httpx_that_was_imported_before_keeps_its_own_command_line(run_python: Run) -> None:
-    code = "import httpx\nmain = httpx.main\nimport bridge\nprint(httpx.main is main)\n"
+    code = "import httpx\nmain = httpx.main\nfrom bridge import InProcessTransport\nprint(httpx.main is main)\n"
     done = run_python(code)
     assert (done.stdout, done.stderr) == ("True\n", "")
 

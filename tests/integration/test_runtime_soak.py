@@ -1,14 +1,16 @@
 """20,000 invocations over 16 slots of one process: none is lost, none is answered twice, and memory stays flat."""
 
+import json
 import os
 import random
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.events import MISSING, load
+from tests.events import load
 from tests.runtime.double import Answer, Invocation, RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
 
@@ -22,21 +24,27 @@ INVOCATIONS = int(os.environ.get("SOAK_INVOCATIONS", "20000"))
 # keeps a small body of each by far more than this.
 MAX_GROWTH = 24 * 1024
 
-# Each request says what is to become of it. `work`: seconds until the answer; `after`: seconds of work behind it.
+# Each request says what is to become of it. `size`: of the response's body. `work`: seconds until the answer; `after`:
+# seconds of work behind it.
 APP = """
 import asyncio
+import zlib
 
 async def app(scope, receive, send):
     if scope["type"] != "http":
         raise ValueError("no lifespan")
     number, kind, size, work, after = scope["path"].strip("/").split("/")
+    seen = str(zlib.crc32(await read(receive))).encode()
     await asyncio.sleep(float(work))
     if kind == "raises":
         raise ValueError(number)
+    if kind == "cancels":
+        raise asyncio.CancelledError
     if kind == "late":
         await asyncio.sleep(3600)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    body = (number.encode() + b".") * int(size)
+    headers = [(b"content-type", b"text/plain"), (b"x-seen", seen)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    body = (number.encode() * (int(size) // len(number) + 1))[: int(size)]
     half = len(body) // 2
     await send({"type": "http.response.body", "body": body[:half], "more_body": True})
     while kind == "endless":
@@ -47,49 +55,90 @@ async def app(scope, receive, send):
     await asyncio.sleep(float(after))
     if kind == "fails after":
         raise ValueError(number)
+    if kind == "leaves":
+        asyncio.create_task(asyncio.sleep(float(after)))
+
+async def read(receive):
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message["body"]
+        if not message["more_body"]:
+            return body
 """
 
 # How often each kind of request comes, and through which service: a load balancer does not stream.
 KINDS = {
-    ("whole", "alb"): 500,
-    ("whole", "function_url"): 400,
+    ("whole", "alb"): 480,
+    ("whole", "function_url"): 380,
+    ("leaves", "alb"): 20,
+    ("leaves", "function_url"): 20,
     ("raises", "alb"): 20,
     ("raises", "function_url"): 20,
-    ("breaks", "alb"): 20,
-    ("breaks", "function_url"): 20,
-    ("fails after", "alb"): 10,
+    ("cancels", "alb"): 5,
+    ("cancels", "function_url"): 5,
+    ("breaks", "alb"): 15,
+    ("breaks", "function_url"): 15,
+    ("fails after", "alb"): 5,
+    ("fails after", "function_url"): 5,
     ("late", "alb"): 4,
     ("late", "function_url"): 3,
     ("endless", "function_url"): 3,
 }
 
+RAISED = "The application raised ValueError."
+AFTERWARDS = "The application failed after its response was complete."
+CANCELLED = "The ASGI application ended in a cancellation that nobody outside it asked for."
+LATE = "There is no result, and the deadline of the invocation is near. Where it stands:"
+
+# What the log has for each kind that goes wrong: the first line of a message, or the text of an error. Each time once.
+LOGGED = {
+    ("raises", "alb"): RAISED,
+    ("raises", "function_url"): RAISED,
+    ("cancels", "alb"): CANCELLED,
+    ("cancels", "function_url"): CANCELLED,
+    ("breaks", "alb"): RAISED,
+    ("breaks", "function_url"): "{number}",
+    ("fails after", "alb"): AFTERWARDS,
+    ("fails after", "function_url"): AFTERWARDS,
+    ("late", "alb"): LATE,
+    ("late", "function_url"): LATE,
+}
+
 
 class Planned(NamedTuple):
-    """One invocation, and what it was to become."""
+    """One invocation, and what it was to become. `seen`: the checksum of the body that the application has to get."""
 
     number: int
     kind: str
     source: str
     size: int
+    seen: int
     invocation: Invocation
 
     @property
     def body(self) -> bytes:
-        return b"%d." % self.number * self.size
+        digits = b"%d" % self.number
+        return (digits * (self.size // len(digits) + 1))[: self.size]
+
+    @property
+    def logged(self) -> tuple[str, str] | None:
+        said = LOGGED.get((self.kind, self.source))
+        return None if said is None else (self.invocation.request_id, said.format(number=self.number))
 
     def check(self, answer: Answer) -> None:
         assert (answer.kind, answer.is_streamed) == ("response", self.source == "function_url"), self
-        status = {"raises": 500, "late": 504, "breaks": 200 if answer.is_streamed else 500}.get(self.kind, 200)
-        if not answer.is_streamed:
-            assert answer.json["statusCode"] == status, self
-            assert status != 200 or answer.json["body"].encode() == self.body, self
-        elif self.kind == "endless":
+        failed = {"raises": 500, "cancels": 500, "late": 504, "breaks": 200 if answer.is_streamed else 500}
+        status = failed.get(self.kind, 200)
+        if self.kind == "endless":
             assert not answer.is_whole, self
-        else:
-            assert (answer.prelude["statusCode"], answer.is_whole) == (status, True), self
-            expected = self.body[: len(self.body) // 2] if self.kind == "breaks" else self.body
-            assert status != 200 or answer.payload == expected, self
-            assert (answer.error is not None) == (self.kind == "breaks"), self
+            return
+        head = answer.prelude if answer.is_streamed else answer.json
+        assert (head["statusCode"], answer.is_whole) == (status, True), self
+        assert (answer.error is not None) == (self.kind == "breaks" and answer.is_streamed), self
+        if status == 200:
+            assert head["headers"]["x-seen"] == str(self.seen), self
+            body = answer.payload if answer.is_streamed else head["body"].encode()
+            assert body == (self.body[: len(self.body) // 2] if self.kind == "breaks" else self.body), self
 
 
 @pytest.fixture
@@ -110,25 +159,31 @@ def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
     runtimes.end()
 
 
-def event(source: str, path: str) -> dict[str, Any]:
+def event(source: str, path: str, body: str) -> dict[str, Any]:
     if source == "alb":
-        return load("alb", path=path, httpMethod="GET", body="", queryStringParameters={})
-    changes = {"rawPath": path, "requestContext__http__method": "GET", "rawQueryString": "", "body": MISSING}
-    return load("function_url", **changes)
+        return load("alb", path=path, body=body, queryStringParameters={})
+    return load("function_url", rawPath=path.replace(" ", "%20"), rawQueryString="", body=body, isBase64Encoded=False)
+
+
+def draw_size(numbers: random.Random) -> int:
+    """In bytes: mostly small, now and then up to a megabyte."""
+    if numbers.random() < 0.005:
+        return numbers.randrange(1_000_000)
+    return numbers.choice([0, 1, 10, 100, 1_000, 10_000])
 
 
 def plan(api: RuntimeDouble, number: int, numbers: random.Random) -> Planned:
     ((kind, source),) = numbers.choices(list(KINDS), weights=list(KINDS.values()))
-    size = numbers.choice([0, 1, 1, 10, 10, 100, 1000]) if numbers.random() < 0.995 else 1_000_000 // (number + 10)
+    size, body = draw_size(numbers), "x" * draw_size(numbers)
     work = numbers.choice([0, 0, 0, 0.001, 0.01])
     after = numbers.choice([0, 0, 0, 0, 0.002])
-    path = f"/{number}/{kind.replace(' ', '%20')}/{size}/{work}/{after}"
     deadline = 0.5 if kind == "late" else 60.0
-    path = path if source == "function_url" else path.replace("%20", " ")
-    return Planned(number, kind, source, size, api.invoke(event(source, path), deadline=deadline))
+    made = event(source, f"/{number}/{kind}/{size}/{work}/{after}", body)
+    return Planned(number, kind, source, size, zlib.crc32(body.encode()), api.invoke(made, deadline=deadline))
 
 
-def run_batch(api: RuntimeDouble, first: int, count: int, numbers: random.Random) -> None:
+def run_batch(api: RuntimeDouble, first: int, count: int, numbers: random.Random) -> Iterator[tuple[str, str]]:
+    """What the log has to say of these."""
     planned = [plan(api, number, numbers) for number in range(first, first + count)]
     for each in planned:
         if each.kind == "endless":
@@ -136,6 +191,17 @@ def run_batch(api: RuntimeDouble, first: int, count: int, numbers: random.Random
             each.invocation.hang_up()
         each.check(each.invocation.answer(timeout=60))
         each.invocation.release()
+        if each.logged is not None:
+            yield each.logged
+
+
+def errors_in(log: str) -> Iterator[tuple[str, str]]:
+    """The request id and the first line of every entry of an error's level; a line that is no entry fails."""
+    for line in log.splitlines():
+        entry = json.loads(line)
+        if entry.get("level", "ERROR") in ("ERROR", "CRITICAL"):
+            said = entry["message"] if "message" in entry else entry["errorMessage"]
+            yield entry["requestId"], said.partition("\n")[0]
 
 
 def resident(runtime: Runtime) -> int:
@@ -149,14 +215,15 @@ def test_soak(api: RuntimeDouble, start_runtime: Runtimes, record_property: Call
     runtime = start_runtime(
         APP,
         "app:app",
-        AWS_LAMBDA_LOG_LEVEL="CRITICAL",
+        AWS_LAMBDA_LOG_FORMAT="JSON",
         AWS_LAMBDA_MAX_CONCURRENCY=str(SLOTS),
         AWS_LWA_INVOKE_MODE="response_stream",
     )
     numbers = random.Random(4)
-    memory = []
+    memory: list[int] = []
+    logged: list[tuple[str, str]] = []
     for first in range(0, INVOCATIONS, BATCH):
-        run_batch(api, first, min(BATCH, INVOCATIONS - first), numbers)
+        logged += run_batch(api, first, min(BATCH, INVOCATIONS - first), numbers)
         memory.append(resident(runtime))
     api.wait_for_polls(SLOTS)
     assert (api.open_polls, runtime.is_running) == (SLOTS, True)
@@ -165,3 +232,4 @@ def test_soak(api: RuntimeDouble, start_runtime: Runtimes, record_property: Call
     assert max(memory[len(memory) // 2 :]) - max(memory[: len(memory) // 2]) < MAX_GROWTH, shown
     runtime.terminate()
     assert runtime.wait() == 0
+    assert sorted(errors_in(runtime.log)) == sorted(logged)

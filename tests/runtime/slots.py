@@ -79,6 +79,7 @@ class Running:
         self.cancel: Callable[[], object] = lambda: None
         self.error: BaseException | None = None
         self.left: list[str] = []  # the names of tasks of ours that were there then
+        self.served = threading.Event()  # and nothing is closed yet
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(serve,), name="slots of the test")
         self._thread.start()
@@ -147,6 +148,7 @@ class Slots:
             finally:
                 others = asyncio.all_tasks() - {task}
                 running.left = sorted({each.get_name() for each in others if not each.done()} & OUR_TASKS)
+                running.served.set()
 
         def run_and_close(running: Running) -> None:
             try:

@@ -138,6 +138,7 @@ def test_an_application_that_does_not_end_holds_nothing_up(
     api.invoke({}, may_stay_unanswered=True)
     assert is_waiting.wait(10)
     running.cancel()
+    assert running.served.wait(10)
     api.wait_until_left()
     gate.open()
     assert isinstance(running.join(), asyncio.CancelledError)

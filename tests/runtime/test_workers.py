@@ -1,5 +1,6 @@
 """BRIDGE_WORKERS: who starts the application, who answers, and how many processes end together."""
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ MakeEvent = Callable[..., dict[str, Any]]
 
 # Answers with the process that answers; says which process does what.
 APP = """
-import asyncio, gc, os, sys, time
+import asyncio, gc, json, os
 import bridge.runtime.workers
 
 def say(what):
@@ -39,7 +40,7 @@ async def app(scope, receive, send):
     if scope["path"] == "/exit":
         os._exit(int(scope["query_string"]))
     assert scope["state"]["pid"] == os.getpid()
-    body = str([os.getpid(), os.getppid(), gc.get_freeze_count() > 1000]).encode()
+    body = json.dumps([os.getpid(), os.getppid(), gc.get_freeze_count() > 1000]).encode()
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body", "body": body})
 
@@ -87,8 +88,8 @@ def test_each_worker_starts_the_application_and_answers_in_its_slots(
     assert runtime.pid not in workers
     # The oldest poll gets the next event, and each answers before it polls again: so each slot is asked once.
     answers = [api.invoke(make_event()) for _ in range(4)]
-    bodies = sorted(invocation.answer().json["body"] for invocation in answers)
-    assert bodies == sorted(str([pid, runtime.pid, True]) for pid in workers * 2)
+    bodies = sorted(json.loads(invocation.answer().json["body"]) for invocation in answers)
+    assert bodies == sorted([pid, runtime.pid, True] for pid in workers * 2)
     runtime.terminate()
     assert runtime.wait() == 0
     assert sorted(said(runtime, "shutdown")) == sorted(workers)
@@ -306,7 +307,7 @@ def test_a_handler_that_was_called_by_the_import_is_started_again_in_each_worker
     assert said(runtime, "warm", lines=5) == [runtime.pid]
     parent, *workers = said(runtime, "startup")
     assert (parent, len(set(workers))) == (runtime.pid, 2)
-    pids = {eval(api.invoke(make_event()).answer().json["body"])[0] for _ in range(2)}
+    pids = {json.loads(api.invoke(make_event()).answer().json["body"])[0] for _ in range(2)}
     assert pids == set(workers)
     runtime.terminate()
     assert runtime.wait() == 0
@@ -348,7 +349,9 @@ print("import", flush=True)
         listener.settimeout(LIMIT)
         runtime = start(fork_runtime, code, slots=2, _LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET=str(tmp_path / "log"))
         streams = [listener.accept()[0] for _ in range(4)]
+        api.wait_for_polls(2)
         pids = {api.invoke(1).answer().json for _ in range(2)}
+        assert len(pids) == 2
         runtime.terminate()
         assert runtime.wait() == 0
     assert runtime.log == "import\n"
