@@ -39,11 +39,10 @@ def start(api: RuntimeDouble) -> Iterator[Start]:
 
         def start(app: str, **environ: str) -> Runtime:
             template = (SAMPLE_APPS / app / "template.yaml").read_text()
-            variables = dict(re.findall(r"^ {10}([A-Z_]+): (\S+)$", template, re.MULTILINE))
+            variables = dict(re.findall(r"^ {10}([A-Z_]+): (\S+)", template, re.MULTILINE))
             handler = re.search(r"^ {6}Handler: (\S+)", template, re.MULTILINE)
             assert handler is not None
-            # What lies beside the application there is in the folder of the project here.
-            wrapper = str(ROOT) + variables.pop("AWS_LAMBDA_EXEC_WRAPPER").removeprefix("/var/task")
+            wrapper = str(SAMPLE_APPS / app) + variables.pop("AWS_LAMBDA_EXEC_WRAPPER").removeprefix("/var/task")
             variables |= {
                 "AWS_LAMBDA_FUNCTION_NAME": app,
                 "AWS_LAMBDA_RUNTIME_API": api.address,
