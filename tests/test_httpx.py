@@ -85,11 +85,8 @@ def test_the_command_line_of_httpx_still_works_for_who_calls_it(run_python: Run)
 
 @needs_httpx
 def test_the_module_of_the_command_line_can_still_be_imported(run_python: Run) -> None:
-    code = (
-        without_httpx2()
-        + "import importlib\nfrom bridge import InProcessTransport\nimportlib.import_module('httpx._main')\nprint('imported')\n"
-    )
-    done = run_python(code)
+    code = "import importlib\nfrom bridge import InProcessTransport\nimportlib.import_module('httpx._main')\n"
+    done = run_python(without_httpx2() + code + "print('imported')\n")
     if find_spec("click") is None or find_spec("rich") is None:
         assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named")
     else:

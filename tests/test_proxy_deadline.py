@@ -40,7 +40,7 @@ class Context:
 
 @pytest.fixture
 def time_limit() -> int:
-    return 20
+    return 60
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ RESTORED = (logging.WARNING, TOLD)
 
 @pytest.fixture
 def time_limit() -> int:
-    return 20
+    return 60
 
 
 @pytest.fixture
