@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import functools
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -238,15 +239,21 @@ async def test_a_partial_in_a_pool_that_carries_no_context_is_no_obstacle() -> N
             assert is_told_of()
 
 
+def wait_until_described(count: int) -> None:
+    """A thread that has just told its result is on its way back: nothing tells when it waits again."""
+    end = time.monotonic() + 10
+    while describe_threads().count("Thread ") != count:
+        assert time.monotonic() < end, describe_threads()
+        time.sleep(0.001)
+
+
 async def test_threads_that_wait_for_work_are_left_out_and_so_is_the_caller() -> None:
     before = describe_threads().count("Thread ")
     await anyio.to_thread.run_sync(int)
     await asyncio.to_thread(int)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
-        with anyio.fail_after(5):
-            while describe_threads().count("Thread ") != before:  # until each is back from telling its result
-                await anyio.sleep(0.001)
+        wait_until_described(before)
         assert "describe_threads" not in describe_threads()
 
 
