@@ -17,7 +17,7 @@ from bridge.runtime.payload import encode_result
 from bridge.runtime.watchdog import time_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from bridge.runtime.api import Invocation
     from bridge.runtime.connection import Connection, Rest
@@ -153,7 +153,7 @@ class Answering:
                 self._timer.cancel()
             if self.result.done() and not self.result.cancelled():
                 self.result.exception()  # retrieved, whoever was cancelled before
-            if self.streamed is not None and not self.streamed.is_over:
+            if self.streamed is not None:
                 self.streamed.close()
 
     # The result.
@@ -174,6 +174,10 @@ class Answering:
     def streamed_whole(self, reply: Reply) -> None:
         """The stream came to its clean end."""
         check_answer(reply)
+        self.stream_lost()
+
+    def stream_lost(self) -> None:
+        """There is nothing left to answer: nobody reads the stream any more."""
         if not self.result.done():
             self.result.set_result(_STREAMED)
 
@@ -197,7 +201,7 @@ class Answering:
         elif result is not _STREAMED:
             await self._post(result)
         elif self.streamed is not None and self.streamed.is_gone:
-            await self._note_gone(self.streamed)
+            self._note_gone(self.streamed)
 
     async def _post(self, result: object) -> None:
         try:
@@ -245,18 +249,26 @@ class Answering:
         headers, body = error_answer(self.invocation, exc, document)
         check_answer(await self.connection.request(b"POST", self.invocation.error_path, headers, body))
 
-    async def _end_stream(self, end: Any) -> None:
+    async def _end_stream(self, end: Awaitable[Reply]) -> None:
+        """Wait for the end of the stream, which waits for whoever reads it: up to the deadline itself."""
+        left = None if self._deadline is None else max(0.0, self._deadline + self._margin - self._loop.time())
         try:
-            check_answer(await end)
+            async with asyncio.timeout(left):
+                check_answer(await end)
+        except TimeoutError:
+            assert self.streamed is not None
+            self.streamed.close()
+            logger.error("The rest of the stream was not read before the deadline: broken off.")
         except ClientDisconnected:
-            logger.info("The caller went away before the end of the stream.")
+            assert self.streamed is not None
+            self._note_gone(self.streamed)
 
-    async def _note_gone(self, streamed: StreamedAnswer) -> None:
-        reply = await streamed.early_reply()
-        if reply is None:
+    def _note_gone(self, streamed: StreamedAnswer) -> None:
+        streamed.close()
+        if streamed.reply is None:
             logger.info("The caller went away before the end of the stream.")
         else:
-            check_answer(reply)
+            check_answer(streamed.reply)
 
     # The deadline.
 
@@ -267,15 +279,15 @@ class Answering:
         self._cancel()
         if self.streamed is None or not self.streamed.is_started:
             await self._stand_in(exc, 504, "")
-        elif not self.streamed.is_gone:
+        elif self.streamed.is_over:  # whole; only who reads it is not at its end
+            await self._end_stream(self.streamed.replied())
+        else:
             await self.fail(exc)
 
     async def _stream_whole(self, prelude: dict[str, Any], body: bytes) -> Reply:
-        if self.streamed is not None:
-            self.streamed.is_over = True
         from bridge.runtime.streaming import StreamedAnswer
 
-        streamed = StreamedAnswer(self.connection, self.invocation)
+        self.streamed = streamed = StreamedAnswer(self.connection, self.invocation)
         await streamed.start(prelude)
         await streamed.send(body)
         return await streamed.finish()

@@ -20,8 +20,6 @@ from bridge.runtime.wire import BrokenReply, Reply, read_reply, request_head
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    import h11
-
     from bridge.runtime.wire import Pairs
 
     Block = Callable[[socket.socket, int], None]
@@ -55,7 +53,6 @@ class Connection:
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._always: Pairs = [(b"host", authority.encode("ascii")), (b"user-agent", user_agent.encode("ascii"))]
         self._socket: socket.socket | None = None
-        self._http: h11.Connection
         self._has_begun = False  # the reply to the current request
 
     async def request(
@@ -197,17 +194,9 @@ class Connection:
                 return reply
 
     def head(self, method: bytes, target: bytes, headers: Pairs) -> bytes:
-        """The head of a request whose body is to follow in parts, framed by `open()`. Raises OSError."""
-        import h11  # only streams need it
-
+        """The head of a request that is sent, and whose reply is read, by the caller. Connects; raises OSError."""
         self._connect()
-        self._http = h11.Connection(h11.CLIENT)
-        request = h11.Request(method=method, target=target, headers=[*self._always, *headers])
-        return self._http.send(request) or b""
-
-    def open(self) -> h11.Connection:
-        """What frames the parts of a request that `head` has begun."""
-        return self._http
+        return request_head(method, target, [*self._always, *headers])
 
     @property
     def sock(self) -> socket.socket:

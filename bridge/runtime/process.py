@@ -119,6 +119,10 @@ class _Process:
             name = parsed.handler or settings.handler
             self._kind, self._target = classify(load(name), name)
         if self._kind == HANDLER:
+            if settings.invoke_mode == "response_stream":
+                from bridge.runtime.targets import import_streams
+
+                import_streams(self._target)
             self._start(self._target)
         if self._extension is not None:
             self._extension.complete()

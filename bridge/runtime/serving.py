@@ -37,6 +37,7 @@ async def serve(slots: Sequence[Slot]) -> None:
     """Run slots on this event loop until SIGTERM. Raises what ends a slot: RuntimeApiGone, RuntimeApiRefused."""
     loop = asyncio.get_running_loop()
     collect_tasks(loop)
+    _keep_threads()
     stopping = asyncio.Event()
     with _sigterm_on(loop, stopping):
         tasks = [loop.create_task(slot.run(), name="bridge slot") for slot in slots]
@@ -54,6 +55,25 @@ async def serve(slots: Sequence[Slot]) -> None:
         for failure in failures:
             if failure is not None:
                 raise failure
+
+
+def _keep_threads() -> None:
+    """Have anyio's worker threads outlast the invocation that was the first to need them.
+
+    They end with the task that anyio takes for the event loop's main one, and else with any: a new thread for every
+    call of a sync endpoint takes longer than all the rest of a small invocation. It looks for a callback of
+    `run_until_complete` or of uvloop's, and that does not run here.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(_is_main)
+
+
+def _is_main(task: asyncio.Task[object]) -> None:
+    """Does nothing: it is there to be seen."""
+
+
+_is_main.__module__ = "uvloop.loop"
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:

@@ -16,10 +16,9 @@ import socket
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-import h11
-
-from bridge.errors import ClientDisconnected, RuntimeApiGone
+from bridge.errors import ClientDisconnected, ResultTooLarge
 from bridge.runtime.connection import gone
+from bridge.runtime.wire import BrokenReply, chunk, last_chunk, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.runtime.connection import Connection
     from bridge.runtime.wire import Pairs, Reply
 
-__all__ = ["MAX_TRAILER", "StreamedAnswer"]
+__all__ = ["MAX_PRELUDE", "MAX_TRAILER", "StreamedAnswer"]
 
 _ERROR_TYPE = b"Lambda-Runtime-Function-Error-Type"
 _ERROR_BODY = b"Lambda-Runtime-Function-Error-Body"
@@ -44,47 +43,68 @@ _HEADERS: Pairs = [
 
 _DELIMITER = bytes(8)
 
+# In bytes, delimiter and all: API Gateway looks no further for the end of it.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+MAX_PRELUDE = 16 * 1024
+
 # How long the document of an error may be, in bytes. In base64 it has to fit into a trailer, and the API's HTTP library
 # takes no more than 4 KiB of trailers together ("suspiciously long trailer after chunked body", Go's net/http).
 MAX_TRAILER = 2800
 
-# Of a message that is too long for that, in characters: each can be six bytes of JSON.
+# Of a message and of a type that are too long for that, in characters: each can be six bytes of JSON.
 MAX_MESSAGE = 300
+MAX_TYPE = 60
+
+_CHUNK = 65536
 
 
 class StreamedAnswer:
-    """The stream of one invocation. Its parts go out whole, whoever is cancelled in the middle of one."""
+    """The stream of one invocation, from its head to the API's reply.
+
+    Callbacks of the event loop write and read it. So a part that was begun goes out whole, and an end that was begun
+    is the end, whoever is cancelled meanwhile.
+    """
 
     def __init__(self, connection: Connection, invocation: Invocation) -> None:
         self._connection = connection
         self._invocation = invocation
         self._loop = asyncio.get_running_loop()
-        self._http: h11.Connection
-        # What the socket has not taken yet. The loop's callbacks write it, whatever becomes of the tasks that wait.
-        self._pending = bytearray()
+        self._socket: socket.socket | None = None  # while the connection is this stream's
+        self._pending: list[bytes | memoryview] = []  # what the socket has not taken yet; nothing in it is empty
         self._is_writing = False
+        self._reader = read_reply()
         self._waiter: asyncio.Future[None] | None = None
         self._when_gone: Callable[[], object] = _nothing
         self.is_started = False
-        self.is_over = False  # nothing may be sent any more
+        self.is_over = False  # its end is on the way, or it was broken off: nothing more may be sent
         self.is_gone = False  # nobody reads any more
+        self._is_broken_off = False  # before its end
+        self.reply: Reply | None = None  # of the API; if nobody reads any more, it says why
 
     def when_gone(self, callback: Callable[[], object]) -> None:
         """Have `callback` called once nobody reads any more."""
         self._when_gone = callback
 
     async def start(self, prelude: Mapping[str, Any]) -> None:
-        """Send the head and the prelude. Raises RuntimeApiGone."""
+        """Send the head and the prelude.
+
+        Raises ResultTooLarge before anything was sent, RuntimeApiGone, and ClientDisconnected as `send`.
+        """
         self._check_open()
-        self.is_started = True
-        head: Pairs = [*_HEADERS, *self._invocation.echo]
+        first = _encode_prelude(prelude)
         try:
-            self._pending += self._connection.head(b"POST", self._invocation.response_path, head)
+            if self._connection.is_open and _has_ended(self._connection.sock):
+                self._connection.close()  # while the application took its time
+            headers = [*_HEADERS, *self._invocation.echo]
+            head = self._connection.head(b"POST", self._invocation.response_path, headers)
         except OSError as exc:
             raise gone(exc) from exc
-        self._http = self._connection.open()
-        self._loop.add_reader(self._connection.sock.fileno(), self._answered_early)
-        await self.send(json.dumps(prelude).encode("ascii") + _DELIMITER)
+        self.is_started = True
+        self._socket = self._connection.sock
+        next(self._reader)
+        self._loop.add_reader(self._socket.fileno(), self._hear)
+        self._put(head, *chunk(first))
+        await self._drained()
 
     async def send(self, part: bytes) -> None:
         """Send a part of the body, as one chunk; returns when the socket has taken it.
@@ -92,117 +112,188 @@ class StreamedAnswer:
         Raises ClientDisconnected if nobody reads any more.
         """
         self._check_open()
-        self._put(h11.Data(data=part))
-        await self._drained()
-
-    def _check_open(self) -> None:
-        if self.is_over or self.is_gone:
-            raise ClientDisconnected("The stream of this invocation is over.")
+        if part:  # an empty chunk would be the end
+            self._put(*chunk(part))
+            await self._drained()
 
     async def finish(self) -> Reply:
-        """The clean end. Raises RuntimeApiGone, and ClientDisconnected if nobody reads any more."""
+        """The clean end. Raises ClientDisconnected if nobody reads any more."""
         self._check_open()
-        self.is_over = True
-        return await self._end(h11.EndOfMessage())
+        self._end([])
+        return await self.replied()
 
     async def fail(self, document: dict[str, Any]) -> Reply:
-        """The end that says that this was not all. `document`: that of the error. Raises as `finish`."""
-        from bridge.runtime import reports
+        """The end that says that this was not all, unless there was one. `document`: that of the error.
 
-        self.is_over = True
-        error_type = reports.error_type_header(document["errorType"]).encode("ascii")
-        body = reports.encode_document(_shortened(document, reports.encode_document))
-        trailers = [(_ERROR_TYPE, error_type), (_ERROR_BODY, b64encode(body))]
-        return await self._end(h11.EndOfMessage(headers=trailers))
+        Raises ClientDisconnected if nobody reads any more.
+        """
+        if not self.is_over:
+            self._end(_trailers(document))
+        return await self.replied()
 
-    async def _end(self, event: h11.EndOfMessage) -> Reply:
-        try:
-            self._put(event)
-            await self._drained()
-            self._stop_listening()
-            return await self._connection.reply()
-        finally:
-            self.close()
-
-    async def early_reply(self) -> Reply | None:
-        """What the API said instead of reading on; None if it said nothing."""
-        try:
-            return await self._connection.reply()
-        except RuntimeApiGone:
-            return None
-        finally:
-            self.close()
+    async def replied(self) -> Reply:
+        """Wait for the reply to the end. Raises ClientDisconnected if there is none."""
+        while self.reply is None and self._socket is not None and not self.is_gone:
+            await self._changed()
+        self.close()  # as AWS wants it behind a stream
+        self._check_whole()
+        assert self.reply is not None
+        return self.reply
 
     def close(self) -> None:
-        """Break off, if it is not at its end. AWS wants the connection closed after a stream in any case."""
+        """Break off, if it is not at its end. Idempotent."""
         self.is_over = True
-        if self._connection.is_open:
-            self._stop_listening()
-            self._stop_writing()
+        if self._socket is not None:
+            self._is_broken_off = self.reply is None
+            self._stop()
+            self._socket = None
             self._connection.close()
+            self._wake()
 
-    def _put(self, event: h11.Data | h11.EndOfMessage) -> None:
-        if not self.is_gone:
-            self._pending += self._http.send(event) or b""
+    def _check_open(self) -> None:
+        self._check_whole()
+        if self.is_over:
+            raise ClientDisconnected("The stream of this invocation is over.")
+
+    def _check_whole(self) -> None:
+        if self.is_gone:
+            raise ClientDisconnected("The caller of this invocation has gone.")
+        if self._is_broken_off:
+            raise ClientDisconnected("The stream of this invocation was broken off.")
+
+    # Out.
+
+    def _end(self, trailers: Pairs) -> None:
+        self.is_over = True
+        self._put(last_chunk(trailers))
+
+    def _put(self, *pieces: bytes) -> None:
+        if self._socket is not None and not self.is_gone:
+            self._pending += pieces
             self._write()
 
     def _write(self) -> None:
         """Give the socket what it takes; the loop calls again when it takes more."""
+        assert self._socket is not None
         try:
             while self._pending:
-                del self._pending[: self._connection.sock.send(self._pending)]
+                self._drop(self._socket.sendmsg(self._pending))
         except BlockingIOError:
             if not self._is_writing:
                 self._is_writing = True
-                self._loop.add_writer(self._connection.sock.fileno(), self._write)
+                self._loop.add_writer(self._socket.fileno(), self._write)
         except OSError:
+            self._hear()  # why, if the API has said so
             self._lose()
         else:
             self._stop_writing()
+            self._wake()
+
+    def _drop(self, sent: int) -> None:
+        while sent and sent >= len(self._pending[0]):
+            sent -= len(self._pending.pop(0))
+        if sent:
+            self._pending[0] = memoryview(self._pending[0])[sent:]
 
     def _stop_writing(self) -> None:
-        if self._is_writing:
+        if self._is_writing and self._socket is not None:
             self._is_writing = False
-            self._loop.remove_writer(self._connection.sock.fileno())
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._loop.remove_writer(self._socket.fileno())
 
-    async def _drained(self) -> None:
-        while self._pending and not self.is_gone:
-            if self._waiter is None or self._waiter.done():
-                self._waiter = self._loop.create_future()
-            await asyncio.wait([self._waiter])  # cancelling one of two that wait is not to cancel what both wait for
-        if self.is_gone:
-            raise ClientDisconnected("The caller of this invocation has gone.")
+    # In.
 
-    def _answered_early(self) -> None:
-        """The socket can be read although the request is not at its end: a reply, or the end of the connection."""
+    def _hear(self) -> None:
+        """The socket can be read: there is a part of the reply, or the end of the connection."""
+        if self._socket is None or self.is_gone or self.reply is not None:
+            return
         try:
-            self._connection.sock.recv(1, socket.MSG_PEEK)
+            data = self._socket.recv(_CHUNK)
         except BlockingIOError:
             return
         except OSError:
+            data = b""
+        try:
+            self._reader.send(data)
+        except StopIteration as done:
+            self.reply = done.value
+        except BrokenReply:
             pass
-        self._lose()
+        else:
+            return  # the rest is to come
+        if self.reply is None or self._pending or not self.is_over:
+            self._lose()
+        else:  # it is the one to the end
+            self._loop.remove_reader(self._socket.fileno())
+            self._wake()
 
     def _lose(self) -> None:
-        if self.is_gone:
-            return
-        self.is_gone = True
-        self._pending.clear()
-        self._stop_listening()
-        self._stop_writing()
-        self._when_gone()
+        if not self.is_gone:
+            self.is_gone = True
+            self._stop()
+            self._wake()
+            self._when_gone()
 
-    def _stop_listening(self) -> None:
-        self._loop.remove_reader(self._connection.sock.fileno())
+    # Either.
+
+    def _stop(self) -> None:
+        assert self._socket is not None
+        self._pending.clear()
+        self._stop_writing()
+        self._loop.remove_reader(self._socket.fileno())
+
+    async def _drained(self) -> None:
+        while self._pending:
+            await self._changed()
+        self._check_whole()
+
+    async def _changed(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            self._waiter = self._loop.create_future()
+        await asyncio.wait([self._waiter])  # cancelling one of two that wait is not to cancel what both wait for
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _encode_prelude(prelude: Mapping[str, Any]) -> bytes:
+    encoded = json.dumps(prelude).encode("ascii") + _DELIMITER
+    if len(encoded) > MAX_PRELUDE:
+        raise ResultTooLarge(
+            f"The status and the headers of a streamed response have {len(encoded)} bytes as JSON, and AWS takes "
+            f"{MAX_PRELUDE} at most."
+        )
+    return encoded
+
+
+def _has_ended(sock: socket.socket) -> bool:
+    """Whether a connection between two requests can take no other: the API has closed it, or says what nobody asked."""
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _trailers(document: dict[str, Any]) -> Pairs:
+    from bridge.runtime import reports
+
+    error_type = reports.error_type_header(document["errorType"]).encode("ascii")
+    body = reports.encode_document(_shortened(document, reports.encode_document))
+    return [(_ERROR_TYPE, error_type), (_ERROR_BODY, b64encode(body))]
 
 
 def _shortened(document: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
     """As much of an error's document as a trailer takes: of a long one the innermost calls, which come last."""
     if len(encode(document)) <= MAX_TRAILER:
         return document
-    short = document | {"errorMessage": document["errorMessage"][:MAX_MESSAGE], "stackTrace": []}
+    short = document | {
+        "errorMessage": document["errorMessage"][:MAX_MESSAGE],
+        "errorType": document["errorType"][:MAX_TYPE],
+        "stackTrace": [],
+    }
     for line in reversed(document["stackTrace"]):
         longer = short | {"stackTrace": [line, *short["stackTrace"]]}
         if len(encode(longer)) > MAX_TRAILER:

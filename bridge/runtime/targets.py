@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from bridge.errors import ClientDisconnected
+from bridge.errors import ClientDisconnected, ResultTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bridge import Handler
     from bridge.runtime.answering import Answering
+    from bridge.runtime.streaming import StreamedAnswer
+    from bridge.streamed import StreamedResponse
 
-__all__ = ["FunctionTarget", "HandlerTarget", "Target"]
+__all__ = ["FunctionTarget", "HandlerTarget", "Target", "import_streams"]
+
+logger = logging.getLogger("bridge")
 
 
 class Target(Protocol):
@@ -44,7 +49,7 @@ class HandlerTarget:
             await self._handler.answer(answering.event, answering.context, answering.result)
 
     async def _stream(self, answering: Answering) -> None:
-        from bridge.runtime.streaming import StreamedAnswer  # not for a function that never streams
+        from bridge.runtime.streaming import StreamedAnswer
 
         async with self._handler.stream(answering.event, answering.context) as response:
             if answering.result.done():  # given up meanwhile: the connection is the next invocation's
@@ -53,13 +58,26 @@ class HandlerTarget:
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:
-                    await streamed.start(response.prelude)
-                    async for part in response.body:
-                        await streamed.send(part)
+                    await self._send(streamed, response)
                     answering.streamed_whole(await streamed.finish())
                 except ClientDisconnected:
-                    reading.cancel()
+                    if not streamed.is_over and not streamed.is_gone:
+                        raise  # the application's own
+            if streamed.is_gone:
+                answering.stream_lost()
             # Leaving the block waits for the application: it works on after its response, or hears that nobody reads.
+
+    async def _send(self, streamed: StreamedAnswer, response: StreamedResponse) -> None:
+        try:
+            await streamed.start(response.prelude)
+        except ResultTooLarge as exc:
+            logger.error("%s The caller gets an error instead.", exc)
+            prelude, body = self._handler.substitute_stream(500, str(exc))
+            await streamed.start(prelude)
+            await streamed.send(body)
+        else:
+            async for part in response.body:
+                await streamed.send(part)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return self._handler.substitute(event, status_code, text)
@@ -68,6 +86,17 @@ class HandlerTarget:
         if self._streams and self._handler.can_stream(event):
             return self._handler.substitute_stream(status_code, text)
         return None
+
+
+def import_streams(handler: Handler) -> None:
+    """Import what only streams need: in the init phase, where it costs the least, and before workers are forked."""
+    from importlib import import_module
+
+    names = ["bridge.runtime.streaming"]
+    if handler.runs_in_process:
+        names += ["anyio._backends._asyncio", "bridge.transports._streaming", "bridge.transports.in_process"]
+    for name in names:
+        import_module(name)
 
 
 class FunctionTarget:

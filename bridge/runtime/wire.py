@@ -1,7 +1,7 @@
 """HTTP/1.1 as the Runtime API speaks it: requests to bytes, bytes to replies. No I/O.
 
 RFC 9112. An invocation takes two exchanges, whose parsing alone would take as long as all of the rest if it were done
-by a general parser; tests hold this one against h11, which frames what goes out as a stream.
+by a general parser; tests hold this one against h11.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["MAX_HEAD", "BrokenReply", "Pairs", "Reply", "read_reply", "request_head"]
+__all__ = ["MAX_HEAD", "BrokenReply", "Pairs", "Reply", "chunk", "last_chunk", "read_reply", "request_head"]
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -44,6 +44,19 @@ def request_head(method: bytes, target: bytes, headers: Pairs) -> bytes:
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or target.count(b" "):
         raise ValueError(f"A request to the Runtime API has a line break or a blank in it: {head!r:.200}")
     return head + b"\r\n\r\n"
+
+
+def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """A chunk of a body that goes out in parts, without a copy of `data`, which must not be empty."""
+    return b"%x\r\n" % len(data), data, b"\r\n"
+
+
+def last_chunk(trailers: Pairs) -> bytes:
+    """The end of a body in chunks. Raises ValueError for a trailer that would not stay inside its line."""
+    lines = b"".join([b"%s: %s\r\n" % pair for pair in trailers])
+    if lines.count(b"\n") != len(trailers) or lines.count(b"\r") != len(trailers):
+        raise ValueError(f"A trailer has a line break in it: {lines!r:.200}")
+    return b"0\r\n%s\r\n" % lines
 
 
 def read_reply() -> Generator[None, bytes, Reply]:

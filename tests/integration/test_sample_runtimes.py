@@ -14,7 +14,7 @@ from tests.integration.chat_answers import DONE, EVENT_STREAM, WORDS, chat_strea
 from tests.integration.gates import Gates
 from tests.integration.sample_apps import SAMPLE_APPS, read_event
 from tests.runtime.double import Invocation, RuntimeDouble
-from tests.runtime.processes import ROOT, Runtime, Runtimes
+from tests.runtime.processes import Runtime, Runtimes
 
 Start = Callable[..., Runtime]
 

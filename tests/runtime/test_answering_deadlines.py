@@ -17,8 +17,12 @@ import pytest
 
 from bridge import Bridge, Settings
 from bridge._types import ASGIApp, Receive, Scope, Send
-from bridge.runtime.api import MAX_RESULT
+from bridge.runtime.answering import BLOCKED_AFTER, Answering, Limits
+from bridge.runtime.api import MAX_RESULT, Invocation
+from bridge.runtime.connection import Connection
+from bridge.runtime.targets import HandlerTarget
 from bridge.runtime.watchdog import Watchdog
+from bridge.runtime.wire import Reply
 from bridge.sources import make_request
 from tests.events import BASES, load
 from tests.runtime.double import RuntimeDouble
@@ -29,6 +33,9 @@ MakeEvent = Callable[..., Event]
 
 # In seconds: the application is cancelled after half of it, because the margin is longer.
 SOON = 0.1
+
+# The same, where it must have come to a certain place before that, on whatever machine.
+SOON_ENOUGH = 0.6
 
 NEAR = "There is no result, and the deadline of the invocation is near. Where it stands:\n"
 
@@ -93,7 +100,7 @@ def test_an_async_function_fails(api: RuntimeDouble, slots: Slots, logged: Logge
         return event
 
     slots.of_function(function)
-    invocation = api.invoke("wait", deadline=SOON)
+    invocation = api.invoke("wait", deadline=SOON_ENOUGH)
     answer = invocation.answer()
     assert (answer.kind, answer.status) == ("error", 202)
     assert answer.json == {
@@ -158,7 +165,7 @@ def test_the_log_has_the_innermost_call_of_nested_ones(
             pass
 
     slots.on_loop(waiting(wait=load_orders))
-    api.invoke(make_event(path="/wait"), deadline=SOON).answer()
+    api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH).answer()
     ((level, line),) = logged()
     assert level == logging.ERROR
     assert line.startswith(f"{NEAR}Task bridge invocation:\n")
@@ -177,7 +184,7 @@ def test_the_log_has_the_tasks_that_the_application_has_started(
             group.create_task(fetch_prices(), name="more prices")
 
     slots.on_loop(waiting(wait=fetch_all))
-    api.invoke(make_event(path="/wait"), deadline=SOON).answer()
+    api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH).answer()
     api.wait_for_polls(1)
     ((_, line),) = logged()
     titles = [each for each in line.splitlines() if each.startswith("Task ")]
@@ -209,9 +216,8 @@ def test_the_log_has_the_thread_of_a_sync_endpoint_and_of_no_other_invocation(
         gate, is_working = Gate(), threading.Event()
         other = api.invoke(make_event(path="/", rawQueryString=query))
         assert is_working.wait(10)
-        assert (
-            api.invoke(make_event(path="/mine", rawQueryString=query), deadline=SOON).answer().json["statusCode"] == 504
-        )
+        mine = api.invoke(make_event(path="/mine", rawQueryString=query), deadline=SOON_ENOUGH)
+        assert mine.answer().json["statusCode"] == 504
         gate.open()
         assert other.answer().json["body"] == "done"
     api.wait_for_polls(2)
@@ -239,7 +245,7 @@ def test_the_application_is_cancelled_once_and_may_clean_up(
             cleaned_up.append(True)
 
     slots.on_loop(waiting(wait=work), margin=10)
-    assert api.invoke(make_event(path="/wait"), deadline=SOON).answer().json["statusCode"] == 504
+    assert api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH).answer().json["statusCode"] == 504
     assert api.invoke(make_event()).answer().json["body"] == "done"
     assert cleaned_up == [True]
     assert len(logged()) == 1
@@ -253,7 +259,7 @@ def test_an_application_that_answers_when_it_is_cancelled_is_too_late(
             await for_ever()
 
     slots.on_loop(waiting(wait=shrug))
-    assert api.invoke(make_event(path="/wait"), deadline=SOON).answer().json["statusCode"] == 504
+    assert api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH).answer().json["statusCode"] == 504
     assert api.invoke(make_event()).answer().json["body"] == "done"
     assert len(logged()) == 1
 
@@ -278,7 +284,7 @@ def test_an_application_that_does_not_end_goes_on_and_its_answer_goes_nowhere(
                 answered.set()
 
     slots.on_loop(app, streams=streams)
-    late = api.invoke(make_event(path="/wait"), deadline=SOON).answer()
+    late = api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH).answer()
     assert (late.prelude if streams else late.json)["statusCode"] == 504
     api.wait_for_polls(1)  # which an answer to nobody would break into
     gate.open()
@@ -286,6 +292,27 @@ def test_an_application_that_does_not_end_goes_on_and_its_answer_goes_nowhere(
     answer = api.invoke(make_event()).answer()
     assert (answer.payload.decode() if streams else answer.json["body"]) == "done"
     assert [line.startswith(NEAR) or line for _, line in logged()] == [True, NO_END]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_stream_that_starts_when_its_invocation_was_given_up_is_left_at_once(make_event: MakeEvent) -> None:
+    messages: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        messages.append(await receive())
+        messages.append(await receive())
+
+    connection = Connection(("127.0.0.1", 9), user_agent="test")
+    target = HandlerTarget(Bridge(app, lifespan="off"), streams=True)
+    invocation = Invocation(Reply(200, {b"lambda-runtime-aws-request-id": b"r-1"}, b""))
+    limits = Limits(0.25, None, lambda document: None, lambda: None)
+    answering = Answering(invocation, make_event(), None, connection=connection, target=target, limits=limits)
+    answering.result.set_result(None)
+    await target.work(answering)
+    assert messages[-1] == {"type": "http.disconnect"}
+    assert not connection.is_open
 
 
 def test_what_a_function_raises_when_it_is_cancelled_is_logged(
@@ -298,7 +325,7 @@ def test_what_a_function_raises_when_it_is_cancelled_is_logged(
             raise LookupError("no connection to give back")
 
     slots.of_function(function)
-    assert api.invoke("wait", deadline=SOON).answer().json["errorType"] == "Function.DeadlineExceeded"
+    assert api.invoke("wait", deadline=SOON_ENOUGH).answer().json["errorType"] == "Function.DeadlineExceeded"
     api.wait_for_polls(1)
     first, second = logged()
     assert first[1].startswith(NEAR)
@@ -318,7 +345,7 @@ def test_the_log_tells_where_the_event_loop_is_blocked_while_it_is(
         gate.wait()
 
     slots.on_loop(waiting(wait=block), watchdog=Watchdog())
-    invocation = api.invoke(make_event(path="/wait"), deadline=SOON)
+    invocation = api.invoke(make_event(path="/wait"), deadline=SOON_ENOUGH)
     wait_until(lambda: bool(logged()))
     gate.open()
     answer = invocation.answer()
@@ -370,6 +397,21 @@ def test_work_after_the_response_that_blocks_the_event_loop_is_told_too(
     gate.open()
     api.wait_for_polls(1)
     assert logged()[0][1].startswith(BLOCKED)
+
+
+def test_an_event_loop_that_only_waits_is_no_blocked_one(api: RuntimeDouble, slots: Slots, logged: Logged) -> None:
+    async def function(event: Any, context: Any) -> object:
+        return "x" * 5_000_000
+
+    watchdog, is_told = Watchdog(), threading.Event()
+    slots.of_function(function, watchdog=watchdog)
+    invocation = api.invoke({}, deadline=SOON_ENOUGH, stop_reading_after=100)
+    invocation.wait_for(100)
+    watchdog.watch(invocation.deadline + BLOCKED_AFTER, is_told.set)
+    assert is_told.wait(10)
+    assert logged() == []
+    invocation.go_on()
+    assert invocation.answer().status == 202
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

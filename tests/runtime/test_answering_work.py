@@ -12,6 +12,7 @@ import pytest
 
 from bridge._types import ASGIApp, Receive, Scope, Send
 from tests.runtime.double import RuntimeDouble
+from tests.runtime.double_client import NEXT
 from tests.runtime.slots import NO_DEADLINE, START, Gate, Logged, Slots, part
 
 Event = dict[str, Any]
@@ -37,23 +38,23 @@ def answering(then: Callable[[], Any]) -> ASGIApp:
     return app
 
 
-@pytest.fixture
-def polls(api: RuntimeDouble) -> Callable[[], int]:
-    """How often the next event was asked for."""
-    return lambda: sum(request.path.endswith("/next") for request in api.requests)
+def assert_no_poll(api: RuntimeDouble) -> None:
+    """The next event was not asked for, and is not being asked for now."""
+    with pytest.raises(TimeoutError):
+        api.wait_for_request(NEXT, count=2, timeout=0.05)
 
 
 # In the application's own call.
 
 
 def test_the_answer_is_there_while_the_application_works_on_and_the_next_event_waits(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, polls: Callable[[], int], logged: Logged
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
 ) -> None:
     gate = Gate()
     slots.on_loop(answering(gate.passed))
     first, second = api.invoke(make_event()), api.invoke(make_event())
     assert first.answer().json["body"] == "0"
-    assert polls() == 1
+    assert_no_poll(api)
     assert not second.handed_out_at
     gate.open()
     assert second.answer().json["body"] == "1"
@@ -80,14 +81,12 @@ def test_work_may_wait_for_the_disconnect_that_the_end_of_the_response_is(
     assert messages == [request, {"type": "http.disconnect"}]
 
 
-def test_work_in_a_thread_holds_the_next_event_up_too(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, polls: Callable[[], int]
-) -> None:
+def test_work_in_a_thread_holds_the_next_event_up_too(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     gate = Gate()
     slots.on_loop(answering(lambda: anyio.to_thread.run_sync(gate.wait)))
     first, second = api.invoke(make_event()), api.invoke(make_event())
     assert first.answer().json["body"] == "0"
-    assert polls() == 1
+    assert_no_poll(api)
     gate.open()
     assert second.answer().json["body"] == "1"
 
@@ -234,7 +233,7 @@ def test_work_that_does_not_end_when_it_is_cancelled_goes_on_beside_the_next_eve
 
 
 def test_tasks_that_are_left_behind_hold_the_next_event_up_and_so_do_those_that_they_start(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, polls: Callable[[], int], logged: Logged
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
 ) -> None:
     gates = [Gate(), Gate(), Gate()]
     reached = [threading.Event(), threading.Event(), threading.Event()]
@@ -254,7 +253,7 @@ def test_tasks_that_are_left_behind_hold_the_next_event_up_and_so_do_those_that_
     assert first.answer().json["body"] == "0"
     for gate, event in zip(gates, reached, strict=True):
         assert event.wait(10)
-        assert polls() == 1
+        assert_no_poll(api)
         gate.open()
     assert second.answer().json["body"] == "1"
     assert logged() == []
@@ -338,7 +337,7 @@ def test_tasks_of_the_lifespan_are_not_waited_for(
 
 
 def test_tasks_of_one_invocation_do_not_hold_up_the_others(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, polls: Callable[[], int]
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
 ) -> None:
     gate = Gate()
     slots.on_loop(answering(gate.passed), count=2)
@@ -350,9 +349,7 @@ def test_tasks_of_one_invocation_do_not_hold_up_the_others(
     api.wait_for_polls(2)
 
 
-def test_an_async_functions_tasks_are_waited_for_too(
-    api: RuntimeDouble, slots: Slots, polls: Callable[[], int]
-) -> None:
+def test_an_async_functions_tasks_are_waited_for_too(api: RuntimeDouble, slots: Slots) -> None:
     gate = Gate()
     tasks: list[asyncio.Task[None]] = []
 
@@ -364,7 +361,7 @@ def test_an_async_functions_tasks_are_waited_for_too(
     slots.of_function(function)
     first, second = api.invoke(0), api.invoke(1)
     assert first.answer().json == 0
-    assert polls() == 1
+    assert_no_poll(api)
     gate.open()
     assert second.answer().json == 1
 

@@ -223,7 +223,7 @@ def test_the_log_tells_where_a_function_stands_near_its_deadline_and_its_answer_
         return event
 
     slots.in_threads(function, count=2, watchdog=Watchdog())
-    invocations = {name: api.invoke(name, deadline=0.1) for name in gates}
+    invocations = {name: api.invoke(name, deadline=0.6) for name in gates}
     wait_until(lambda: len(logged()) == 2)
     for name, gate in gates.items():
         gate.open()

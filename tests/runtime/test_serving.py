@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anyio
 import pytest
 
 from bridge._loop import OwnLoop
@@ -204,6 +205,25 @@ def test_cancelling_cancels_all_slots() -> None:
 
     asyncio.run(main())
     assert [slot.ends for slot in slots] == [["cancelled"]] * 2
+
+
+def test_a_worker_thread_of_anyios_outlasts_the_task_that_needed_it_and_ends_with_the_slots() -> None:
+    threads: list[threading.Thread] = []
+
+    async def call_in_thread() -> None:
+        threads.append(await anyio.to_thread.run_sync(threading.current_thread))
+
+    async def work(slot: Slot) -> None:
+        for _ in range(3):
+            await asyncio.create_task(call_in_thread())
+        assert threads[2].is_alive()
+        raise RuntimeApiGone("at last")
+
+    with pytest.raises(RuntimeApiGone):
+        run(Slot(work))
+    assert threads == threads[:1] * 3
+    threads[0].join(10)
+    assert not threads[0].is_alive()
 
 
 # What wakes a thread that waits.

@@ -2,48 +2,20 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bridge import Bridge, Proxy, Settings
-from bridge._types import ASGIApp, Message, Receive, Scope, Send
-from bridge.errors import IncompleteResponse
+from bridge._types import Receive, Scope, Send
 from tests.events import load
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.slots import Gate, Logged, Slots, part
+from tests.runtime.slots import Gate, Slots, part
+from tests.runtime.streamed_apps import HEAD, TEXT, ends_with, has_prelude, sending
 from tests.transports.origins import Origin, Peer
 
 MakeEvent = Callable[..., dict[str, Any]]
-
-TEXT: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-HEAD = {"statusCode": 200, "headers": {"content-type": "text/plain"}, "cookies": []}
-
-
-def sending(*messages: Message, then: BaseException | None = None) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            for message in messages:
-                await send(message)
-            if then is not None:
-                raise then
-
-    return app
-
-
-async def read_whole(receive: Receive) -> None:
-    while (await receive())["more_body"]:
-        pass
-
-
-def ends_with(end: bytes) -> Callable[[bytes], bool]:
-    return lambda body: body.endswith(end)
-
-
-def has_prelude(body: bytes) -> bool:
-    return b"\0" * 8 in body
 
 
 def test_each_part_arrives_before_the_application_sends_the_next(
@@ -140,146 +112,6 @@ async def app(scope, receive, send):
     assert grown < 20 * 1024  # KiB on Linux: nothing of 50 MB
 
 
-def test_an_application_that_fails_before_its_response_is_a_500(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(sending(then=ValueError("oops")), streams=True)
-    answer = api.invoke(make_event()).answer()
-    assert (answer.is_whole, answer.trailers, answer.prelude["statusCode"]) == (True, {}, 500)
-    assert answer.payload == b"Internal Server Error"
-
-
-FAILURES = {
-    "it raises": (sending(TEXT, part(b"half", more=True), then=ValueError("oops")), "Function.ValueError", "oops"),
-    "it returns too early": (
-        sending(TEXT, part(b"half", more=True)),
-        "Function.IncompleteResponse",
-        str(IncompleteResponse()),
-    ),
-    "it sends what is no message": (
-        sending(TEXT, part(b"half", more=True), {"type": "http.response.start", "status": 200}),
-        "Function.UnexpectedMessage",
-        "Expected the ASGI application to send 'http.response.body', but got 'http.response.start'.",
-    ),
-    "it sends what is no body": (
-        sending(TEXT, part(b"half", more=True), {"type": "http.response.body", "body": "text"}),
-        "Function.InvalidMessage",
-        "Expected 'body' to be bytes, but got str.",
-    ),
-}
-
-
-@pytest.mark.parametrize(("app", "error_type", "message"), FAILURES.values(), ids=FAILURES)
-def test_an_application_that_fails_in_the_middle_breaks_the_stream_off_with_its_error_in_the_trailers(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, app: ASGIApp, error_type: str, message: str
-) -> None:
-    slots.on_loop(app, streams=True)
-    invocation = api.invoke(make_event())
-    answer = invocation.answer()
-    assert (answer.prelude, answer.payload) == (HEAD, b"half")  # and no word of the error
-    assert answer.trailers["lambda-runtime-function-error-type"] == error_type
-    assert (answer.error["errorType"], answer.error["errorMessage"]) == (error_type.partition(".")[2], message)
-    assert answer.error["requestId"] == invocation.request_id
-    assert [document["errorMessage"] for document in slots.reports] == [message]
-    api.wait_for_polls(1)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["x" * 100_000, "\U0001f4a5" * 3000, "\0\r\n\x7f" * 2000, "\ud800" * 500],
-    ids=["long", "wide", "odd", "half"],
-)
-def test_the_error_of_a_stream_is_as_long_as_trailers_may_be_whatever_it_says(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, text: str
-) -> None:
-    def fail(depth: int) -> None:
-        if depth:
-            fail(depth - 1)
-        raise ValueError(text)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        fail(60)
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event()).answer()
-    assert answer.error["errorType"] == "ValueError"
-    assert text.encode("utf-8", "replace")[:20] or answer.error["errorMessage"]
-    # Go's net/http refuses trailers of more than 4 KiB, names and all.
-    assert sum(len(name) + len(value) + 4 for name, value in answer.trailers.items()) < 4000
-    assert any("in fail" in line for line in answer.error["stackTrace"])
-
-
-def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
-) -> None:
-    seen: list[object] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await read_whole(receive)
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        seen.append(await receive())
-        try:
-            await send(part(b"more", more=True))
-        except OSError as exc:
-            seen.append(type(exc).__name__)
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(lambda body: body.endswith(b"half"))
-    invocation.hang_up()
-    api.wait_for_polls(1)
-    assert seen == [{"type": "http.disconnect"}, "ClientDisconnected"]
-    assert (logging.INFO, "The caller went away before the end of the stream.") in logged()
-
-
-def test_a_caller_that_has_gone_is_told_to_an_application_that_sends(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    errors: list[BaseException] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        try:
-            while True:
-                await send(part(bytes(65536), more=True))
-        except OSError as exc:
-            errors.append(exc)
-            raise
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(1 << 20)
-    invocation.hang_up()
-    api.wait_for_polls(1)
-    assert [type(error).__name__ for error in errors] == ["ClientDisconnected"]
-    assert slots.reports == []
-
-
-@pytest.mark.parametrize("status", [410, 413])
-def test_an_early_answer_of_the_api_ends_the_stream(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged, status: int
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await read_whole(receive)
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        await receive()
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(lambda body: body.endswith(b"half"))
-    invocation.answer_early(status)
-    api.wait_for_polls(1)
-    said = {
-        410: "The answer came too late: the invocation is over (410 ",
-        413: "The Runtime API did not take the answer: 413 ",
-    }
-    assert [message.startswith(said[status]) for _, message in logged()] == [True]
-
-
 @pytest.mark.parametrize("source", ["alb", "http_api_v2", "http_api_v1", "vpc_lattice_v2", "lambda_edge"])
 def test_a_service_that_cannot_stream_gets_one_result(api: RuntimeDouble, slots: Slots, source: str) -> None:
     slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=True)
@@ -329,43 +161,6 @@ def test_work_after_a_stream_holds_the_slot_and_not_the_stream(
     assert steps == ["worked"]
 
 
-def test_an_application_that_is_late_before_its_response_is_a_504(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await Gate().passed()
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event(), deadline=0.6).answer()
-    assert (answer.is_streamed, answer.is_whole, answer.trailers) == (True, True, {})
-    assert (answer.prelude["statusCode"], answer.payload) == (504, b"Gateway Timeout")
-    api.wait_for_polls(1)
-    assert any("in passed" in message for _, message in logged())
-
-
-@pytest.mark.parametrize("is_stubborn", [False, True], ids=["one that ends", "a stubborn one"])
-def test_an_application_that_is_late_in_the_middle_breaks_the_stream_off(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, is_stubborn: bool
-) -> None:
-    gate = Gate()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        try:
-            await Gate().passed()
-        finally:
-            if is_stubborn:
-                await gate.passed()
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event(), deadline=0.6).answer()
-    assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
-    assert answer.trailers["lambda-runtime-function-error-type"] == "Function.DeadlineExceeded"
-    gate.open()
-    api.wait_for_polls(1)
-
-
 def test_the_invocation_id_comes_back_with_a_stream(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     slots.on_loop(sending(TEXT, part(b"x")), streams=True)
     answer = api.invoke(make_event(), invocation_id="one/2").answer()
@@ -398,27 +193,6 @@ def test_ten_thousand_small_parts_arrive_in_their_order(
     slots.on_loop(sending(TEXT, *messages, part(b"")), streams=True)
     answer = api.invoke(make_event()).answer(timeout=60)
     assert answer.payload == b"".join(b"%d," % number for number in range(10_000))
-
-
-def test_a_slot_that_is_cancelled_in_the_middle_of_a_stream_leaves_no_clean_end(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    ended: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        try:
-            await Gate().passed()
-        finally:
-            ended.append("application")
-
-    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(lambda body: body.endswith(b"half"))
-    running.end()
-    assert not invocation.answer().is_whole
-    assert ended == ["application"]
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"

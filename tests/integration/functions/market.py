@@ -1,0 +1,159 @@
+"""A Starlette application as any web server runs it: nothing here makes a Lambda function of it.
+
+It notes in a file when it starts and ends and what becomes of its slow answers, which wait for a line in that file.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+logger = logging.getLogger("market")
+journal = Path(os.environ["JOURNAL"])
+
+
+def note(line: str) -> None:
+    with journal.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    note("startup")
+    yield
+    note("shutdown")
+
+
+async def look(request: Request) -> Response:
+    """Who answers whom."""
+    context = request.scope["aws.context"]
+    logger.warning("looking for %s", request.query_params.get("name"))
+    return JSONResponse(
+        {
+            "name": request.query_params.get("name"),
+            "process": os.getpid(),
+            "id": context.aws_request_id,
+            "custom": context.client_context and context.client_context.custom,
+            "trace": os.environ.get("_X_AMZN_TRACE_ID"),
+            "tenant": context.tenant_id,
+        }
+    )
+
+
+@cache
+def barrier(parties: int) -> asyncio.Barrier:
+    return asyncio.Barrier(parties)
+
+
+async def meet(request: Request) -> Response:
+    """Nobody gets an answer before so many wait for one."""
+    await barrier(int(request.query_params["parties"])).wait()
+    return await look(request)
+
+
+def wait_for_line(line: str) -> None:
+    """A file tells nobody that it has grown."""
+    while line not in journal.read_text(encoding="utf-8").splitlines():
+        time.sleep(0.005)
+
+
+async def wait(line: str) -> None:
+    """For a line in the journal; for "never" there is none."""
+    logger.warning("waiting for %s", line)
+    try:
+        await (asyncio.Event().wait() if line == "never" else asyncio.to_thread(wait_for_line, line))
+    except asyncio.CancelledError:
+        note(f"cancelled: {line}")
+        raise
+    note(f"waited for {line}")
+
+
+async def answer_late(request: Request) -> Response:
+    await wait(request.query_params["line"])
+    return await look(request)
+
+
+async def answer_first(request: Request) -> Response:
+    return PlainTextResponse("soon", background=BackgroundTask(wait, request.query_params["line"]))
+
+
+async def fill(request: Request) -> Response:
+    return PlainTextResponse("x" * int(request.query_params["size"]))
+
+
+async def nothing(request: Request) -> Response:
+    return Response(status_code=204, headers={"x-shelf": "empty"})
+
+
+async def fail() -> None:
+    raise ValueError("the shelf is empty")
+
+
+async def fail_with_much_to_say() -> None:
+    raise ValueError("the shelf is " + "very " * 10_000 + "empty")
+
+
+async def wait_for_ever() -> None:
+    await wait("never")
+
+
+async def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+# What comes after two parts of a stream.
+ENDS: dict[str, Callable[[], Awaitable[object]]] = {
+    "whole": lambda: asyncio.sleep(0),
+    "fails": fail,
+    "fails at length": fail_with_much_to_say,
+    "hangs": wait_for_ever,
+    "dies": die,
+}
+
+
+async def stream(request: Request) -> Response:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one "
+        yield b"and \0 two"
+        await ENDS[request.query_params["end"]]()
+
+    response = StreamingResponse(parts(), status_code=202, media_type="text/plain")
+    response.set_cookie("basket", "1")
+    return response
+
+
+async def broken(request: Request) -> Response:
+    await fail()
+    return Response()
+
+
+async def leave(request: Request) -> Response:
+    await die()
+    return Response()
+
+
+app = Starlette(
+    lifespan=lifespan,
+    routes=[
+        Route("/look", look),
+        Route("/meet", meet),
+        Route("/late", answer_late),
+        Route("/first", answer_first),
+        Route("/fill", fill),
+        Route("/nothing", nothing),
+        Route("/stream", stream),
+        Route("/broken", broken),
+        Route("/leave", leave),
+    ],
+)

@@ -1,0 +1,184 @@
+"""Streams of applications that fail: before their response, in the middle of it, and behind it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridge import Bridge, Settings
+from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
+from tests.events import load
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.slots import Logged, Slots, part
+from tests.runtime.streamed_apps import HEAD, TEXT, sending
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+
+def test_an_application_that_fails_before_its_response_is_a_500(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(then=ValueError("oops")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.is_whole, answer.trailers, answer.prelude["statusCode"]) == (True, {}, 500)
+    assert answer.payload == b"Internal Server Error"
+
+
+FAILURES = {
+    "it raises": (sending(TEXT, part(b"half", more=True), then=ValueError("oops")), "Function.ValueError", "oops"),
+    "it returns too early": (
+        sending(TEXT, part(b"half", more=True)),
+        "Function.IncompleteResponse",
+        str(IncompleteResponse()),
+    ),
+    "it sends what is no message": (
+        sending(TEXT, part(b"half", more=True), {"type": "http.response.start", "status": 200}),
+        "Function.UnexpectedMessage",
+        "Expected the ASGI application to send 'http.response.body', but got 'http.response.start'.",
+    ),
+    "it raises several": (
+        sending(TEXT, part(b"half", more=True), then=ExceptionGroup("all", [ValueError("oops"), KeyError("a")])),
+        "Function.ExceptionGroup",
+        "all (2 sub-exceptions)",
+    ),
+    "something in it is cancelled": (
+        sending(TEXT, part(b"half", more=True), then=asyncio.CancelledError("not by us")),
+        "Function.ApplicationCancelled",
+        str(ApplicationCancelled()),
+    ),
+    "it sends what is no body": (
+        sending(TEXT, part(b"half", more=True), {"type": "http.response.body", "body": "text"}),
+        "Function.InvalidMessage",
+        "Expected 'body' to be bytes, but got str.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("app", "error_type", "message"), FAILURES.values(), ids=FAILURES)
+def test_an_application_that_fails_in_the_middle_breaks_the_stream_off_with_its_error_in_the_trailers(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, app: ASGIApp, error_type: str, message: str
+) -> None:
+    slots.on_loop(app, streams=True)
+    invocation = api.invoke(make_event())
+    answer = invocation.answer()
+    assert (answer.prelude, answer.payload) == (HEAD, b"half")  # and no word of the error
+    assert answer.trailers["lambda-runtime-function-error-type"] == error_type
+    assert (answer.error["errorType"], answer.error["errorMessage"]) == (error_type.partition(".")[2], message)
+    assert answer.error["requestId"] == invocation.request_id
+    assert [document["errorMessage"] for document in slots.reports] == [message]
+    api.wait_for_polls(1)
+
+
+# What an error says, and what of that its trailer says.
+TEXTS = {
+    "long": ("x" * 100_000, "x" * 300),
+    "wide": ("\U0001f4a5" * 3000, "\U0001f4a5" * 300),
+    "odd": ("\0\r\n\x7f" * 2000, "\0\r\n\x7f" * 75),
+    "half": ("\ud800" * 500, "\\ud800" * 50),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), TEXTS.values(), ids=TEXTS)
+def test_the_error_of_a_stream_is_as_long_as_trailers_may_be_whatever_it_says(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, text: str, said: str
+) -> None:
+    def fail(depth: int) -> None:
+        if depth:
+            fail(depth - 1)
+        raise ValueError(text)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        fail(60)
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.error["errorType"], answer.error["errorMessage"]) == ("ValueError", said)
+    # Go's net/http refuses trailers of more than 4 KiB, names and all.
+    assert sum(len(name) + len(value) + 4 for name, value in answer.trailers.items()) < 4000
+    assert any("in fail" in line for line in answer.error["stackTrace"])
+
+
+def test_a_stream_that_fails_brings_the_invocation_id_back(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"half", more=True)), streams=True)
+    answer = api.invoke(make_event(), invocation_id="one/2").answer()
+    assert (answer.headers["lambda-runtime-invocation-id"], answer.error["errorType"]) == (
+        "one/2",
+        "IncompleteResponse",
+    )
+
+
+def test_an_application_that_fails_behind_its_response_has_sent_a_whole_one(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"all"), then=ValueError("oops")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.payload, answer.is_whole, answer.trailers) == (b"all", True, {})
+    api.wait_for_polls(1)
+    assert logged() == [(logging.ERROR, "The application failed after its response was complete.")]
+    assert slots.reports == []
+
+
+def test_an_exit_in_the_middle_ends_the_slots_and_leaves_no_clean_end(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    running = slots.on_loop(sending(TEXT, part(b"half", more=True), then=SystemExit(3)), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.payload, answer.is_whole) == (b"half", False)
+    assert isinstance(running.join(), SystemExit)
+
+
+LONG_HEAD: Message = {"type": "http.response.start", "status": 200, "headers": [(b"x-long", b"x" * 20_000)]}
+
+
+def test_a_head_that_is_longer_than_aws_reads_is_a_500(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    errors: list[OSError] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(LONG_HEAD)
+        try:
+            await send(part(b"never read"))
+        except OSError as exc:
+            errors.append(exc)
+            raise
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.prelude["statusCode"], answer.is_whole, answer.trailers) == (500, True, {})
+    said = "The status and the headers of a streamed response have 20069 bytes as JSON, and AWS takes 16384 at most."
+    assert answer.payload.decode() == said
+    api.wait_for_polls(1)
+    assert logged() == [(logging.ERROR, f"{said} The caller gets an error instead.")]
+    assert [type(error) for error in errors] == [ClientDisconnected]
+
+
+def test_a_head_that_is_too_long_fails_the_invocation_where_a_500_does(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    handler = Bridge(sending(LONG_HEAD, part(b"x")), settings=Settings(error_status_codes=frozenset({500})))
+    slots.on_loop(handler, streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.kind, answer.error["errorType"]) == ("error", "ErrorStatus")
+
+
+def test_a_request_that_cannot_be_decoded_is_a_400_in_a_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
+    answer = api.invoke(make_event() | {"body": "!", "isBase64Encoded": True}).answer()
+    assert (answer.is_whole, answer.prelude["statusCode"], answer.payload) == (True, 400, b"Bad Request")
+
+
+@pytest.mark.parametrize("source", ["alb", "http_api_v2"])
+def test_a_failure_is_a_result_where_the_service_cannot_stream(api: RuntimeDouble, slots: Slots, source: str) -> None:
+    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ValueError("oops")), streams=True)
+    answer = api.invoke(load(source)).answer()
+    assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 500, "Internal Server Error")

@@ -1,0 +1,206 @@
+"""Streams that nobody reads any more, and the applications behind them."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridge import Bridge
+from bridge._types import Receive, Scope, Send
+from bridge.errors import ClientDisconnected
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.slots import Gate, Logged, Slots, part
+from tests.runtime.streamed_apps import TEXT, ends_with, read_whole, sending
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+
+def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This one is no such application that would be cancelled now by what it listens with.
+    monkeypatch.setattr("bridge.transports._streaming.LISTENER_GRACE", 0.01)
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        seen.append(await receive())
+        try:
+            await send(part(b"more", more=True))
+        except OSError as exc:
+            seen.append(type(exc).__name__)
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert seen == [{"type": "http.disconnect"}, "ClientDisconnected"]
+    assert (logging.INFO, "The caller went away before the end of the stream.") in logged()
+
+
+def test_a_caller_that_has_gone_is_told_to_an_application_that_sends(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    errors: list[BaseException] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        try:
+            while True:
+                await send(part(bytes(65536), more=True))
+        except OSError as exc:
+            errors.append(exc)
+            raise
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(1 << 20)
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert [type(error).__name__ for error in errors] == ["ClientDisconnected"]
+    assert slots.reports == []
+
+
+@pytest.mark.parametrize("status", [410, 413])
+def test_an_early_answer_of_the_api_ends_the_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged, status: int
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        await receive()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    invocation.answer_early(status)
+    api.wait_for_polls(1)
+    said = {
+        410: "The answer came too late: the invocation is over (410 ",
+        413: "The Runtime API did not take the answer: 413 ",
+    }
+    assert [message.startswith(said[status]) for _, message in logged()] == [True]
+
+
+def test_a_slot_that_is_cancelled_in_the_middle_of_a_stream_leaves_no_clean_end(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        try:
+            await Gate().passed()
+        finally:
+            ended.append("application")
+
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(lambda body: body.endswith(b"half"))
+    running.end()
+    assert not invocation.answer().is_whole
+    assert ended == ["application"]
+
+
+def test_the_next_invocation_is_answered_after_one_whose_caller_has_gone(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(scope["raw_path"], more=True))
+        if scope["path"] == "/gone":
+            await Gate().passed()
+        await send(part(b"!"))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True, background=0.0)
+    for _ in range(3):
+        invocation = api.invoke(make_event(path="/gone"))
+        invocation.wait_for(ends_with(b"/gone"))
+        invocation.hang_up()
+        answer = api.invoke(make_event(path="/next")).answer()
+        assert (answer.payload, answer.is_whole) == (b"/next!", True)
+
+
+def test_an_application_that_does_not_hear_is_cancelled_as_work_behind_an_answer_is(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    ended: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        try:
+            await Gate().passed()
+        finally:
+            ended.append("application")
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True, background=0.05)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(ends_with(b"half"))
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert ended == ["application"]
+    assert [(level, message.splitlines()[0]) for level, message in logged()] == [
+        (logging.INFO, "The caller went away before the end of the stream."),
+        (logging.ERROR, "The application works on after its answer, and its time is over. Where it stands:"),
+    ]
+
+
+def test_a_caller_that_has_gone_disturbs_no_other(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    gates = {name: Gate() for name in ("a", "b", "c")}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path"].strip("/")
+        await send(TEXT)
+        await send(part(name.encode(), more=True))
+        await gates[name].passed()
+        await send(part(b" ends"))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True, count=3)
+    api.wait_for_polls(3)
+    invocations = {name: api.invoke(make_event(path=f"/{name}")) for name in gates}
+    for name, invocation in invocations.items():
+        invocation.wait_for(ends_with(name.encode()))
+    invocations["b"].hang_up()
+    gates["b"].open()
+    api.wait_for_polls(1)
+    for name in ("c", "a"):
+        gates[name].open()
+        answer = invocations[name].answer()
+        assert (answer.payload, answer.is_whole) == (b"%s ends" % name.encode(), True)
+
+
+def test_a_connection_that_was_closed_while_the_application_thought_loses_no_answer(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gate = Gate()
+    began = Gate()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        began.open()
+        await gate.passed()
+        await send(TEXT)
+        await send(part(b"all"))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    began.wait()
+    assert api.drop_connections() == 1
+    gate.open()
+    answer = invocation.answer()
+    assert (answer.payload, answer.is_whole) == (b"all", True)
+
+
+def test_an_error_that_only_looks_like_the_callers_end_breaks_the_stream_off(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ClientDisconnected("of another stream")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.payload, answer.error["errorType"]) == (b"half", "ClientDisconnected")
+    assert answer.error["errorMessage"] == "of another stream"
