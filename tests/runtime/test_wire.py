@@ -6,7 +6,16 @@ from collections.abc import Iterator
 import h11
 import pytest
 
-from bridge.runtime.wire import MAX_CHUNK_LINE, MAX_HEAD, BrokenReply, Reply, read_reply, request_head
+from bridge.runtime.wire import (
+    MAX_CHUNK_LINE,
+    MAX_HEAD,
+    BrokenReply,
+    Reply,
+    chunk,
+    last_chunk,
+    read_reply,
+    request_head,
+)
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\n"
 
@@ -165,3 +174,35 @@ def test_a_line_break_in_a_request_is_refused(bad: bytes) -> None:
 def test_a_blank_in_a_target_is_refused() -> None:
     with pytest.raises(ValueError, match="a line break or a blank"):
         request_head(b"GET", b"/a b", [])
+
+
+def read_request_with_h11(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, list[tuple[bytes, bytes]]]:
+    """Headers, body and trailers, as a server reads them."""
+    http = h11.Connection(h11.SERVER)
+    http.receive_data(data)
+    request = http.next_event()
+    assert isinstance(request, h11.Request)
+    body = b""
+    while not isinstance(event := http.next_event(), h11.EndOfMessage):
+        assert isinstance(event, h11.Data)
+        body += event.data
+    return list(request.headers), body, list(event.headers)
+
+
+def test_a_stream_is_read_by_h11_as_it_was_meant() -> None:
+    numbers = random.Random(2)
+    parts = [numbers.randbytes(size) for size in (1, 9, 10, 15, 16, 255, 256, 70_000)]
+    head = request_head(b"POST", b"/x", [(b"host", b"api"), (b"transfer-encoding", b"chunked")])
+    trailers = [(b"error-type", b"Function.ValueError"), (b"error-body", b"e30=")]
+    body = b"".join(piece for part in parts for piece in chunk(part))
+    for end in ([], trailers):
+        assert read_request_with_h11(head + body + last_chunk(end)) == (
+            [(b"host", b"api"), (b"transfer-encoding", b"chunked")],
+            b"".join(parts),
+            end,
+        )
+
+
+def test_a_line_break_in_a_trailer_is_refused() -> None:
+    with pytest.raises(ValueError, match="line break"):
+        last_chunk([(b"error-type", b"x\r\nx: y")])
