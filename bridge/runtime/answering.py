@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded, ResultTooLarge
 from bridge.runtime.answers import check_answer, document_of, error_answer, exit_in
 from bridge.runtime.api import MAX_RESULT, result_headers
-from bridge.runtime.leftovers import names, started_tasks
+from bridge.runtime.leftovers import is_left, names, started_tasks
 from bridge.runtime.payload import encode_result
 from bridge.runtime.watchdog import time_left
 
@@ -329,7 +329,7 @@ class Answering:
         if not self._is_cancelled and not await self._settle([self._work], since, at_least=RETURN_TIME):
             self._log_stacks("The application works on after its answer, and its time is over.")
         await self._cancel_work(self._margin * GRACE_SHARE)
-        while left := {task for task in self._started if _is_left(task)}:  # which may start others
+        while left := {task for task in self._started if is_left(task)}:  # which may start others
             if not await self._settle(left, since):
                 _warn_of(left)
                 return
@@ -372,11 +372,6 @@ class Answering:
 
 # Tasks that nobody can wait for any longer. The event loop alone would not keep them.
 _abandoned: set[asyncio.Task[None]] = set()
-
-
-def _is_left(task: asyncio.Task[Any]) -> bool:
-    # One with that name is ours, and the work waits for it.
-    return not task.done() and task.get_name() != "bridge application"
 
 
 def _warn_of(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -175,7 +175,10 @@ class StreamingExchange(ResponseState):
         if not self.task.done.is_set():
             logger.warning("The application went on for %g s after its reader had gone: cancelled.", DISCONNECT_GRACE)
             await self.task.cancel_and_wait()
-        return self.failure()
+        try:
+            return self.failure()
+        finally:
+            self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
 
     def failure(self) -> BaseException | None:
         """What the application raised, if it has ended, and nobody outside asked for that."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.leftovers import collect_tasks, names, started_tasks
+from bridge.runtime.leftovers import collect_tasks, is_left, names, started_tasks
 
 Tasks = set[asyncio.Task[Any]]
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -149,5 +149,38 @@ def test_names_say_what_runs(run: Run) -> None:
         tasks = [asyncio.create_task(Job().run(), name="b"), asyncio.create_task(wait(), name="a")]
         assert names(tasks) == "a (wait), b (test_names_say_what_runs.<locals>.Job.run)"
         await end(*tasks)
+
+    run(main())
+
+
+# How a library's endless task looks: of a module and a function with these names.
+LIBRARY = """
+import asyncio
+
+class AsyncPeriodicExecutor:
+    async def _run(self):
+        await asyncio.Event().wait()
+
+async def _shutdown_watcher():
+    await asyncio.Event().wait()
+"""
+
+
+def test_what_a_library_keeps_running_is_no_work_left_behind(run: Run) -> None:
+    async def main() -> None:
+        mongo: dict[str, Any] = {"__name__": "pymongo.periodic_executor"}
+        starlette: dict[str, Any] = {"__name__": "sse_starlette.sse"}
+        exec(LIBRARY, mongo)
+        exec(LIBRARY, starlette)
+        endless = [
+            asyncio.create_task(mongo["AsyncPeriodicExecutor"]()._run()),
+            asyncio.create_task(starlette["_shutdown_watcher"]()),
+        ]
+        work = [asyncio.create_task(mongo["_shutdown_watcher"]()), asyncio.create_task(wait())]
+        assert [is_left(task) for task in endless + work] == [False, False, True, True]
+        await asyncio.sleep(0)
+        assert [is_left(task) for task in endless + work] == [False, False, True, True]
+        await end(*endless, *work)
+        assert [is_left(task) for task in endless + work] == [False, False, False, False]
 
     run(main())

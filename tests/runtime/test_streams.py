@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from bridge import Bridge, Proxy, Settings
+from bridge import Bridge, Settings
 from bridge._types import Receive, Scope, Send
 from tests.events import load
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Slots, part
 from tests.runtime.streamed_apps import HEAD, TEXT, ends_with, has_prelude, sending
-from tests.transports.origins import Origin, Peer
 
 MakeEvent = Callable[..., dict[str, Any]]
 
@@ -195,33 +194,23 @@ def test_ten_thousand_small_parts_arrive_in_their_order(
     assert answer.payload == b"".join(b"%d," % number for number in range(10_000))
 
 
-CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
-
-
-@pytest.mark.parametrize("breaks_off", [False, True], ids=["to its end", "broken off"])
-def test_a_web_servers_response_streams_too(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, breaks_off: bool
+def test_nothing_is_imported_any_more_when_the_first_response_streams(
+    api: RuntimeDouble, start_runtime: Any, make_event: MakeEvent
 ) -> None:
-    gate = Gate()
+    # What is imported in the init phase costs the client nothing; `bridge.runtime.targets.import_streams`.
+    code = """
+import sys
 
-    def script(peer: Peer) -> None:
-        while peer.read_request().line.startswith(b"GET /ready"):
-            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        peer.send(CHUNKED)
-        gate.wait()
-        if not breaks_off:
-            peer.send(b"4\r\nmore\r\n0\r\n\r\n")
-        peer.close()
-
-    with Origin(script) as origin:
-        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}", readiness_path="/ready"), streams=True)
-        invocation = api.invoke(make_event())
-        invocation.wait_for(ends_with(b"half"))
-        gate.open()
-        answer = invocation.answer()
-        assert answer.prelude == HEAD
-        if breaks_off:
-            assert (answer.payload, answer.error["errorType"]) == (b"half", "OriginBroken")
-        else:
-            assert (answer.payload, answer.is_whole, answer.trailers) == (b"halfmore", True, {})
-        running.end()
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    names = list(sys.modules)  # in the order of their import
+    late = names[names.index("bridge.runtime.slot") :]
+    await send({"type": "http.response.body", "body": " ".join(late).encode()})
+"""
+    start_runtime(code, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    late = api.invoke(make_event()).answer().payload.removeprefix(b"half").decode().split()
+    assert "bridge.runtime.slot" in late  # which is imported when the init phase is over
+    assert "bridge.runtime.streaming" not in late
+    assert [name for name in late if not name.startswith("bridge.")] == []

@@ -1,7 +1,9 @@
 """Streams that nobody reads any more, and the applications behind them."""
 
+import asyncio
+import gc
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -204,3 +206,33 @@ def test_an_error_that_only_looks_like_the_callers_end_breaks_the_stream_off(
     answer = api.invoke(make_event()).answer()
     assert (answer.payload, answer.error["errorType"]) == (b"half", "ClientDisconnected")
     assert answer.error["errorMessage"] == "of another stream"
+
+
+def test_a_generator_that_its_application_has_left_is_closed_before_the_next_invocation(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    closed: list[str] = []
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"more"
+        finally:
+            await asyncio.sleep(0)
+            closed.append("generator")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        async for each in parts():  # as Starlette does: nobody closes it but Python, when nothing refers to it
+            await send(part(each, more=True))
+
+    gc.disable()  # whose next run might be many invocations away
+    try:
+        slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+        invocation = api.invoke(make_event())
+        invocation.wait_for(ends_with(b"more"))
+        invocation.hang_up()
+        api.wait_for_polls(1)
+        assert closed == ["generator"]
+    finally:
+        gc.enable()

@@ -1,0 +1,122 @@
+"""Streams of a web server behind Proxy: early, broken off, too late, and read by nobody."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bridge import Proxy
+from tests.runtime.double import LIMIT, RuntimeDouble
+from tests.runtime.slots import Gate, Slots
+from tests.runtime.streamed_apps import HEAD, ends_with
+from tests.transports.origins import Origin, Peer
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+
+
+@contextmanager
+def server(slots: Slots, respond: Callable[[Peer], None]) -> Iterator[None]:
+    """Slots with a web server that answers each request by `respond`."""
+
+    def script(peer: Peer) -> None:
+        while peer.read_request().line.startswith(b"GET /ready"):
+            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        respond(peer)
+
+    with Origin(script) as origin:
+        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}", readiness_path="/ready"), streams=True)
+        yield
+        running.end()
+
+
+@pytest.mark.parametrize("breaks_off", [False, True], ids=["to its end", "broken off"])
+def test_a_web_servers_response_streams_too(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, breaks_off: bool
+) -> None:
+    gate = Gate()
+
+    def respond(peer: Peer) -> None:
+        peer.send(CHUNKED)
+        gate.wait()
+        if not breaks_off:
+            peer.send(b"4\r\nmore\r\n0\r\n\r\n")
+        peer.close()
+
+    with server(slots, respond):
+        invocation = api.invoke(make_event())
+        invocation.wait_for(ends_with(b"half"))
+        gate.open()
+        answer = invocation.answer()
+        assert answer.prelude == HEAD
+        if breaks_off:
+            assert (answer.payload, answer.error["errorType"]) == (b"half", "OriginBroken")
+        else:
+            assert (answer.payload, answer.is_whole, answer.trailers) == (b"halfmore", True, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", b"204 No Content"), ("GET", b"304 Not Modified"), ("HEAD", b"200 OK")]
+)
+def test_a_web_servers_response_without_a_body_is_a_whole_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, method: str, status: bytes
+) -> None:
+    with server(slots, lambda peer: peer.send(b"HTTP/1.1 %s\r\netag: x\r\n\r\n" % status)):
+        answer = api.invoke(make_event(method)).answer()
+        assert (answer.payload, answer.is_whole, answer.trailers) == (b"", True, {})
+        assert answer.prelude == {"statusCode": int(status[:3]), "headers": {"etag": "x"}, "cookies": []}
+
+
+def test_a_web_server_hears_that_the_caller_has_gone(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    has_heard = threading.Event()
+
+    def respond(peer: Peer) -> None:
+        peer.send(CHUNKED)
+        try:
+            peer.wait_until_gone()
+        finally:
+            has_heard.set()
+
+    with server(slots, respond):
+        invocation = api.invoke(make_event())
+        invocation.wait_for(ends_with(b"half"))
+        invocation.hang_up()
+        assert has_heard.wait(LIMIT)
+        api.wait_for_polls(1)
+
+
+def test_a_web_server_that_stalls_to_the_deadline_breaks_the_stream_off(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    def respond(peer: Peer) -> None:
+        peer.send(CHUNKED)
+        peer.wait_until_gone()
+
+    with server(slots, respond):
+        answer = api.invoke(make_event(), deadline=0.6).answer()
+        assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
+        api.wait_for_polls(1)
+
+
+def test_a_slow_reader_holds_the_web_server(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    size, parts = 1 << 20, 50
+    sent = 0
+
+    def respond(peer: Peer) -> None:
+        nonlocal sent
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (size * parts))
+        for _ in range(parts):
+            peer.send(bytes(size))
+            sent += 1
+
+    with server(slots, respond):
+        invocation = api.invoke(make_event(), stop_reading_after=2 * size)
+        invocation.wait_for(2 * size)
+        # What the kernel takes of two connections on both sides, and what is under way between them.
+        assert sent < parts // 2
+        invocation.go_on()
+        answer = invocation.answer()
+        assert (answer.is_whole, len(answer.payload), sent) == (True, parts * size, parts)
