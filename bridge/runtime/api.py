@@ -119,4 +119,4 @@ def check_reply(reply: Reply, expected: int, what: str) -> None:
 
 def shown(reply: Reply) -> str:
     """A reply for the log."""
-    return f"{reply.status} {reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace')}"
+    return f"{reply.status} {reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace').rstrip()}"

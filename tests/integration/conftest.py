@@ -7,6 +7,8 @@ import pytest
 from tests.integration.managed import ManagedEmulator, missing_platform_for_managed_instances
 from tests.integration.pypi import cache_folder
 from tests.integration.rie import Emulator, fetch_emulator, missing_platform
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.processes import Runtimes
 
 StartEmulator = Callable[..., Emulator]
 StartManaged = Callable[..., ManagedEmulator]
@@ -68,6 +70,21 @@ def shop(emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """An execution environment for the tests that leave it as they found it."""
     with Emulator(emulator_binary, "shop.handler", tmp_path_factory.mktemp("shop") / "journal") as emulator:
         yield emulator
+
+
+@pytest.fixture
+def api() -> Iterator[RuntimeDouble]:
+    """A double of the Runtime API."""
+    with RuntimeDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
+    """Starts `python -m bridge.runtime` and others against `api`; they end before it does."""
+    runtimes = Runtimes(tmp_path, api.address)
+    yield runtimes
+    runtimes.end()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

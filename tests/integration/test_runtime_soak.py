@@ -146,19 +146,6 @@ def time_limit() -> int:
     return 600
 
 
-@pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
-    with RuntimeDouble() as double:
-        yield double
-
-
-@pytest.fixture
-def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    runtimes = Runtimes(tmp_path, api.address)
-    yield runtimes
-    runtimes.end()
-
-
 def event(source: str, path: str, body: str) -> dict[str, Any]:
     if source == "alb":
         return load("alb", path=path, body=body, queryStringParameters={})

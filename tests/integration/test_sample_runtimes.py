@@ -20,19 +20,6 @@ Start = Callable[..., Runtime]
 
 
 @pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
-    with RuntimeDouble() as double:
-        yield double
-
-
-@pytest.fixture
-def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    runtimes = Runtimes(tmp_path, api.address)
-    yield runtimes
-    runtimes.end()
-
-
-@pytest.fixture
 def start(api: RuntimeDouble) -> Iterator[Start]:
     """`start("chat_stream", CHAT_PAUSE="0")`: the function as its template has Lambda start it."""
     with ExitStack() as running:
