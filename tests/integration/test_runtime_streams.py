@@ -238,10 +238,11 @@ def test_a_sync_iterator_of_djangos_arrives_whole(api: RuntimeDouble, start_runt
 
 
 # Django leaves it to the garbage collector, if it hears of it in certain moments.
-@pytest.mark.parametrize("app", [app for app in APPS.values() if app is not DJANGO])
+@pytest.mark.parametrize("name", [name for name in APPS if name != "Django"])
 def test_a_caller_that_goes_closes_the_generator_before_the_next_invocation(
-    api: RuntimeDouble, start_runtime: Runtimes, tmp_path: Path, app: str
+    api: RuntimeDouble, start_runtime: Runtimes, tmp_path: Path, name: str
 ) -> None:
+    app = APPS[name]
     skip_without_generators(app)
     runtime = start_runtime(GATES + app, "app:app", AWS_LWA_INVOKE_MODE="response_stream", GATES=str(tmp_path))
     invocation = api.invoke(get("/endless"))
