@@ -256,8 +256,6 @@ class Answering:
             async with asyncio.timeout(left):
                 check_answer(await end)
         except TimeoutError:
-            assert self.streamed is not None
-            self.streamed.close()
             logger.error("The rest of the stream was not read before the deadline: broken off.")
         except ClientDisconnected:
             assert self.streamed is not None

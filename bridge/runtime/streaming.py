@@ -204,8 +204,7 @@ class StreamedAnswer:
 
     def _hear(self) -> None:
         """The socket can be read: there is a part of the reply, or the end of the connection."""
-        if self._socket is None or self.is_gone or self.reply is not None:
-            return
+        assert self._socket is not None
         try:
             data = self._socket.recv(_CHUNK)
         except BlockingIOError:
@@ -220,10 +219,10 @@ class StreamedAnswer:
             pass
         else:
             return  # the rest is to come
-        if self.reply is None or self._pending or not self.is_over:
+        if self.reply is None or not self.is_over:
             self._lose()
         else:  # it is the one to the end
-            self._loop.remove_reader(self._socket.fileno())
+            self._stop()
             self._wake()
 
     def _lose(self) -> None:

@@ -100,7 +100,11 @@ class EmulatorProcess:
 
     def exchange(self, event: object, **about: Any) -> Response:
         """Invoke the function: the emulator's answer as it is. `about`: see `Invoker.invoke`."""
-        return self._invoker.invoke(event, **about)
+        try:
+            return self._invoker.invoke(event, **about)
+        except Exception as exc:
+            exc.add_note(f"The log of the emulator up to now:\n{self.log()}")
+            raise
 
     def journal(self) -> list[str]:
         """The lines that the function has written so far."""

@@ -160,7 +160,7 @@ def test_runtime_that_is_killed_leaves_the_next_environment_a_web_server_of_its_
 def test_request_that_hangs_is_a_504_before_the_deadline_and_the_next_one_is_answered(
     start_function: StartEmulator,
 ) -> None:
-    emulator = start_function(AWS_LAMBDA_FUNCTION_TIMEOUT="2")
+    emulator = start_function(AWS_LAMBDA_FUNCTION_TIMEOUT="6")  # the first invocation starts everything
     _, first = page(emulator)
 
     answer = emulator.invoke(request("GET", "/hang"))

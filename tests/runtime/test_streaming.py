@@ -246,6 +246,30 @@ async def test_closing_lets_go_of_all_that_wait(stream: Callable[..., Any]) -> N
     assert not (await whole(queued)).is_whole
 
 
+async def test_whoever_waits_is_not_disturbed_by_another_one_that_is_cancelled(stream: Callable[..., Any]) -> None:
+    queued, streamed = await stream(stop_reading_after=1000)
+    await streamed.start(PRELUDE)
+    sender = asyncio.create_task(streamed.send(LARGE))
+    await asyncio.sleep(0)
+    await cut_off(streamed.finish())
+    queued.go_on()
+    await sender
+    assert (await streamed.replied()).status == 202
+    assert (await whole(queued)).payload == LARGE
+
+
+async def test_nothing_wants_to_write_when_all_is_written(connection: Connection, stream: Callable[..., Any]) -> None:
+    queued, streamed = await stream(stop_reading_after=1000)
+    await streamed.start(PRELUDE)
+    sender = asyncio.create_task(streamed.send(LARGE))
+    await asyncio.sleep(0)
+    queued.go_on()
+    await sender
+    assert not asyncio.get_running_loop().remove_writer(connection.sock.fileno())
+    await streamed.finish()
+    assert (await whole(queued)).is_whole
+
+
 @pytest.mark.parametrize("end", ["finish", "close", "hang up"])
 async def test_nothing_stays_registered_behind_a_stream(
     connection: Connection, stream: Callable[..., Any], end: str
@@ -314,6 +338,7 @@ async def test_a_prelude_that_aws_would_not_read_to_its_end_is_refused_before_an
 NAMES = {
     "long": "E" * 5000,
     "odd": "\0\r\n" * 1000,
+    "control": "\0" * 5000,
     "wide": "\U0001f4a5" * 256,
     "half": "\\ud800" * 256,
     "lambda's own": "Function." + "E" * 247,
@@ -326,7 +351,7 @@ async def test_trailers_are_no_larger_than_they_may_be_whatever_the_error_is_cal
 ) -> None:
     queued, streamed = await stream()
     await streamed.start(PRELUDE)
-    error = {"errorType": name[:256], "errorMessage": name * 10, "requestId": "x" * 36, "stackTrace": [name] * 9}
+    error = {"errorType": name[:256], "errorMessage": name * 10, "requestId": "x" * 36, "stackTrace": ["x"] * 5000}
     await streamed.fail(error)
     trailers = (await whole(queued)).trailers
     # Go's net/http looks for the end of trailers in 4,096 bytes: names, line ends and all.

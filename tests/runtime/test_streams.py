@@ -125,6 +125,14 @@ def test_a_service_that_can_stream_gets_a_stream(api: RuntimeDouble, slots: Slot
     assert (answer.is_streamed, answer.payload) == (True, b"ab")
 
 
+def test_nothing_streams_unless_the_invoke_mode_says_so(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=False)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.is_streamed, answer.json["body"]) == (False, "ab")
+
+
 def test_an_event_that_is_no_http_request_is_an_error_without_a_prelude(api: RuntimeDouble, slots: Slots) -> None:
     slots.on_loop(sending(TEXT, part(b"x")), streams=True)
     answer = api.invoke({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}).answer()

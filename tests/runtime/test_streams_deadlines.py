@@ -10,6 +10,7 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
+from tests.events import load
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Logged, Slots, part
 from tests.runtime.streamed_apps import TEXT, ends_with, sending
@@ -155,3 +156,27 @@ def test_a_stubborn_application_cannot_disturb_the_next_invocation(
     next_one.open()
     answer = invocation.answer()
     assert (answer.payload, answer.is_whole) == (b"next one", True)
+
+
+def test_a_late_answer_of_ours_holds_the_slot_to_the_deadline_and_no_longer(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Gate().passed()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(), deadline=0.6, stop_reading_after=1)
+    api.wait_for_polls(1)
+    assert logged()[-1] == (logging.ERROR, "The rest of the stream was not read before the deadline: broken off.")
+    invocation.go_on()
+    assert invocation.answer().prelude["statusCode"] == 504  # all of it was on its way
+
+
+def test_a_service_that_cannot_stream_gets_its_504_as_a_result(api: RuntimeDouble, slots: Slots) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await Gate().passed()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(load("alb"), deadline=0.6).answer()
+    assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 504, "Gateway Timeout")

@@ -222,8 +222,9 @@ def test_a_generator_that_its_application_has_left_is_closed_before_the_next_inv
             closed.append("generator")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body = parts()
         await send(TEXT)
-        async for each in parts():  # as Starlette does: nobody closes it but Python, when nothing refers to it
+        async for each in body:  # as Starlette does: nobody closes it but Python, when nothing refers to it any more
             await send(part(each, more=True))
 
     gc.disable()  # whose next run might be many invocations away
@@ -236,3 +237,24 @@ def test_a_generator_that_its_application_has_left_is_closed_before_the_next_inv
         assert closed == ["generator"]
     finally:
         gc.enable()
+
+
+def test_a_connection_that_nobody_reads_is_closed_though_the_application_works_on(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.transports._streaming.DISCONNECT_GRACE", 60.0)
+    gate = Gate()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        await gate.passed()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(ends_with(b"half"))
+    invocation.answer_early(410)
+    api.wait_for_connections(0)
+    assert api.open_polls == 0
+    gate.open()
+    api.wait_for_polls(1)
