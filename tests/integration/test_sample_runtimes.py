@@ -140,6 +140,7 @@ def test_the_model_stops_when_its_reader_has_gone(api: RuntimeDouble, gate: Gate
     chat = api.invoke(read_event("chat_stream", "chat"))
     wait_for_words(chat, 1)
     chat.hang_up()
+    assert not chat.answer().is_whole  # the connection is gone by now
     gate.let_pass(len(WORDS))
     assert re.search(r"\b[1-9] of 50 words were written\.$", gate.runtime.wait_for_log("words were written"))
     health = api.invoke(read_event("chat_stream", "health")).answer()
