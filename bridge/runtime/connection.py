@@ -75,22 +75,6 @@ class Connection:
             self.close()  # cancelled in the middle of it, or broken
             raise
 
-    async def reply(self) -> Reply:
-        """The reply to a request that went out in parts. Raises RuntimeApiGone."""
-        steps = self._read_reply()
-        try:
-            while True:
-                await self._ready(next(steps))
-        except StopIteration as done:
-            reply: Reply = done.value
-            return reply
-        except (OSError, BrokenReply) as exc:
-            self.close()
-            raise gone(exc) from exc
-        except BaseException:
-            self.close()
-            raise
-
     def request_blocking(
         self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, block: Block | None = None
     ) -> Reply:
