@@ -43,11 +43,7 @@ def install(session: nox.Session, group: str, *more: str) -> None:
 
 # The tests of Proxy and of the runtime wait for sockets and processes longer than all others together. With every set
 # of dependencies they run on the oldest Python, on the others with the newest httpx2 alone.
-OF_PROCESSES = [
-    "tests/origin",
-    *("tests/transports/test_socket*.py", "tests/transports/test_network*.py", "tests/transports/test_stale*.py"),
-    *("tests/test_proxy*.py", "tests/test_forwarding.py", "tests/runtime"),
-]
+OF_PROCESSES = ["tests/proxy", "tests/runtime"]
 
 
 def run_tests(session: nox.Session, *arguments: str, per_cpu: int = 2, env: dict[str, str] | None = None) -> None:

@@ -10,13 +10,13 @@ handler = Bridge(app)
 from typing import TYPE_CHECKING
 
 from bridge.handler import Bridge, Handler
+from bridge.responses import StreamedResponse
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
-from bridge.streamed import StreamedResponse
 
 if TYPE_CHECKING:
+    from bridge.asgi.transport import InProcessTransport
     from bridge.proxy import Proxy
-    from bridge.transports.in_process import InProcessTransport
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ if not TYPE_CHECKING:  # to a type checker it would be any name at all
 
             return Proxy
         if name == "InProcessTransport":
-            from bridge.transports.in_process import InProcessTransport
+            from bridge.asgi.transport import InProcessTransport
 
             return InProcessTransport
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from bridge._tasks import in_async_code
+from bridge.asgi.tasks import in_async_code
 from bridge.errors import LoopClosedError, RunningLoopError
 
 __all__ = ["OwnLoop", "rest"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from bridge._loop import OwnLoop
-from bridge._tasks import in_async_code
+from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, Terminated
 from bridge.settings import asks_for_streams
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest, header_pairs, replace_headers
+from bridge.asgi import DirectTransport
+from bridge.asgi.lifespan import make_lifespan
 from bridge.environment import Environment
 from bridge.errors import (
     ApplicationCancelled,
@@ -20,17 +22,23 @@ from bridge.errors import (
     MalformedEvent,
     UnsupportedEvent,
 )
-from bridge.failures import completed, error_status, failed_response, plain
-from bridge.lifespan import make_lifespan
+from bridge.responses import (
+    BodyParts,
+    StreamedResponse,
+    cancel_response,
+    close_response,
+    completed,
+    error_status,
+    failed_response,
+    plain,
+)
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._prelude import encode_prelude
-from bridge.streamed import BodyParts, StreamedResponse, cancel_response, close_response
-from bridge.transports import DirectTransport
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode, Transport
-    from bridge.forwarding import Forwarder
+    from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge", "Handler"]
 
@@ -329,7 +337,7 @@ class Bridge(Handler):
 
 def _forwarder(app: ASGIApp, lifespan: LifespanMode) -> Forwarder | None:
     """What forwards to a child process that serves `app`; None in that child itself."""
-    from bridge import remote  # and all that a socket needs, only in this mode
+    from bridge.proxy import remote  # and all that a socket needs, only in this mode
 
     place = remote.place_of(sys._getframe())
     return None if remote.offer(place, app) else remote.forwarder_to_child(place, lifespan)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge import Settings
-from bridge.origin import OriginSettings
+from bridge.proxy.server import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
     page = (ROOT / "docs" / "proxy.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
     rows = {name: re.findall(r"`([A-Z_]+)`", variables) for name, variables in cells}
-    source = (ROOT / "bridge" / "origin" / "settings.py").read_text(encoding="utf-8")
+    source = (ROOT / "bridge" / "proxy" / "settings.py").read_text(encoding="utf-8")
     assert list(rows) == [field.name for field in dataclasses.fields(OriginSettings)]
     variables = [variable for row in rows.values() for variable in row]
     assert [variable for variable in variables if f'"{variable}"' not in source] == []

@@ -59,9 +59,9 @@ def test_the_package_exports_the_names_that_the_documentation_has() -> None:
 def test_what_needs_httpx_or_a_socket_is_imported_when_it_is_asked_for() -> None:
     assert imported_for_types(source_of(bridge)) == {"InProcessTransport", "Proxy"}
     assert bridge.Proxy is importlib.import_module("bridge.proxy").Proxy
-    module = importlib.import_module("bridge.transports.in_process")
+    module = importlib.import_module("bridge.asgi.transport")
     assert bridge.InProcessTransport is module.InProcessTransport
-    assert importlib.import_module("bridge.transports").InProcessTransport is module.InProcessTransport
+    assert importlib.import_module("bridge.asgi").InProcessTransport is module.InProcessTransport
 
 
 def test_what_the_package_does_not_have_is_no_attribute_of_it() -> None:

@@ -20,12 +20,11 @@ PACKAGE = Path(bridge.__file__).parent
 LAYERS = [
     ("errors", "_types"),
     ("settings", "_httpx", "invocation"),
-    ("_messages", "_tasks"),
+    ("_messages",),
+    ("sources", "asgi", "snapstart"),
     ("_loop",),
-    ("sources", "transports", "lifespan", "snapstart", "origin", "context_headers", "failures"),
-    ("environment", "streamed", "forwarding"),
-    ("remote",),
-    ("handler", "application_server"),
+    ("environment", "responses"),
+    ("handler",),
     ("proxy",),
     ("__init__",),
     ("runtime", "local"),
@@ -41,7 +40,7 @@ THIRD_PARTY = {
     "httpx": {"_httpx"},
     "httpx2": {"_httpx"},
     "snapshot_restore_py": {"snapstart"},  # a part of Lambda's Python runtime
-    "uvicorn": {"application_server"},  # which runs in a process of its own
+    "uvicorn": {"proxy"},  # which runs in a process of its own
 }
 
 # What only one mode needs may import more: it is no part of `import bridge`.
@@ -86,13 +85,13 @@ def test_a_module_imports_only_what_stands_above_it(file: Path) -> None:
     # What the package itself exports comes through bridge/__init__.py.
     imported = {name if name in LEVELS else "__init__" for name in imported}
     # Types may speak of the messages, because nothing is imported from them at run time: see the next test.
-    allowed = {"_httpx", "_messages"} if part == "_types" else set()
+    allowed = {"_types": {"_httpx", "_messages"}, "handler": {"proxy"}}.get(part, set())
     wrong = {name for name in imported - {part} - allowed if LEVELS[name] >= LEVELS[part]}
     assert wrong == set()
 
 
 def test_types_are_imported_for_type_checking_alone(run_python: Run) -> None:
-    done = run_python("import sys, bridge, bridge.transports._streaming\nprint('bridge._types' in sys.modules)\n")
+    done = run_python("import sys, bridge, bridge.asgi.streaming\nprint('bridge._types' in sys.modules)\n")
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 
@@ -197,7 +196,13 @@ def test_importing_the_package_imports_no_framework_no_server_and_no_command_lin
 
 
 # What only a socket needs: the packages that speak HTTP over one, and TLS.
-OF_A_SOCKET = {"bridge.proxy", "bridge.forwarding", "bridge.origin", "bridge.snapstart", "bridge.transports.socket"}
+OF_A_SOCKET = {"bridge.proxy", "bridge.snapstart"}
+    "bridge.proxy",
+    "bridge.proxy.forwarder",
+    "bridge.proxy.server",
+    "bridge.snapstart",
+    "bridge.proxy.transport",
+}
 OF_A_SOCKET |= {"httpcore", "httpcore2", "h11", "ssl", "subprocess"}
 
 # Older releases of httpx import some of them by themselves.
@@ -227,4 +232,4 @@ def test_a_handler_of_an_application_needs_nothing_that_a_socket_needs(run_pytho
 
 def test_asking_for_the_proxy_imports_what_a_socket_needs(run_python: Run) -> None:
     modules = newly_imported(run_python, "from bridge import Proxy")
-    assert {"bridge.proxy", "bridge.forwarding", "bridge.origin", "bridge.transports.socket"} <= modules
+    assert {"bridge.proxy", "bridge.proxy.forwarder", "bridge.proxy.server", "bridge.proxy.transport"} <= modules

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bridge import Handler
+    from bridge.responses import StreamedResponse
     from bridge.runtime.answering import Answering
     from bridge.runtime.streaming import StreamedAnswer
-    from bridge.streamed import StreamedResponse
 
 __all__ = ["FunctionTarget", "HandlerTarget", "Target", "import_streams"]
 
@@ -94,7 +94,7 @@ def import_streams(handler: Handler) -> None:
 
     names = ["bridge.runtime.streaming"]
     if handler.runs_in_process:
-        names += ["anyio._backends._asyncio", "bridge.transports._streaming", "bridge.transports.in_process"]
+        names += ["anyio._backends._asyncio", "bridge.asgi.streaming", "bridge.asgi.transport"]
     for name in names:
         import_module(name)
 

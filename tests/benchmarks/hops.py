@@ -16,7 +16,7 @@ from bridge import DEFAULT_SOURCES, Proxy, Settings
 from bridge._httpx import httpx
 from bridge._messages import header_pairs
 from bridge._types import HeaderPairs
-from bridge.context_headers import context_headers
+from bridge.proxy.context_headers import context_headers
 from bridge.sources import select_source
 
 from .browser import MEGABYTES, PAGE, QUERY, BrowserRequest

@@ -13,9 +13,9 @@ from bridge import Bridge, Proxy, Settings
 from bridge._types import Receive, Scope, Send
 from bridge.runtime.api import MAX_RESULT
 from bridge.sources import make_request
+from tests.proxy.origins import Origin, answering, response
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Logged, Slots, part
-from tests.transports.origins import Origin, answering, response
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]

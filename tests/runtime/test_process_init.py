@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.origin.programs import free_port
+from tests.proxy.programs import free_port
 from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtimes

@@ -12,10 +12,10 @@ import anyio
 from bridge import Proxy
 from bridge._types import Receive, Scope, Send
 from bridge.invocation import request_id, tenant_id, trace_id
+from tests.proxy.origins import Origin, Peer, response
 from tests.runtime.double import Invocation, RuntimeDouble
 from tests.runtime.processes import Runtimes
 from tests.runtime.slots import START, Slots, part
-from tests.transports.origins import Origin, Peer, response
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]

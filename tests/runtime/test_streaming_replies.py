@@ -13,7 +13,7 @@ from bridge.runtime.api import Invocation
 from bridge.runtime.connection import Connection, parse_address
 from bridge.runtime.streaming import StreamedAnswer
 from bridge.runtime.wire import Reply
-from tests.transports.origins import Origin, Peer
+from tests.proxy.origins import Origin, Peer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
 

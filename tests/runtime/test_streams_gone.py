@@ -22,7 +22,7 @@ def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # This one is no such application that would be cancelled now by what it listens with.
-    monkeypatch.setattr("bridge.transports._streaming.LISTENER_GRACE", 0.01)
+    monkeypatch.setattr("bridge.asgi.streaming.LISTENER_GRACE", 0.01)
     seen: list[object] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -242,7 +242,7 @@ def test_a_generator_that_its_application_has_left_is_closed_before_the_next_inv
 def test_a_connection_that_nobody_reads_is_closed_though_the_application_works_on(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.transports._streaming.DISCONNECT_GRACE", 60.0)
+    monkeypatch.setattr("bridge.asgi.streaming.DISCONNECT_GRACE", 60.0)
     gate = Gate()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bridge import Proxy
+from tests.proxy.origins import Origin, Peer
 from tests.runtime.double import LIMIT, RuntimeDouble
 from tests.runtime.slots import Gate, Slots
 from tests.runtime.streamed_apps import HEAD, ends_with
-from tests.transports.origins import Origin, Peer
 
 MakeEvent = Callable[..., dict[str, Any]]
 

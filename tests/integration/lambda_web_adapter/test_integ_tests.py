@@ -21,7 +21,7 @@ import pytest
 
 from bridge import Proxy, Settings
 from bridge.errors import ErrorStatus
-from bridge.origin import Address, OriginSettings
+from bridge.proxy.server import Address, OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 from tests.integration.exchange import ClientResponse
 from tests.integration.lambda_web_adapter.conftest import MakeProxy

@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 
 from bridge import Proxy
-from bridge.context_headers import context_headers
 from bridge.errors import ConfigurationError, OriginNotStarted
-from bridge.origin import OriginSettings
+from bridge.proxy.context_headers import context_headers
+from bridge.proxy.server import OriginSettings
 from bridge.settings import status_codes
 from tests.events import load
 from tests.integration.lambda_web_adapter.conftest import MakeProxy

@@ -1,0 +1,251 @@
+"""One exchange whose response is read while the application still runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+from bridge._httpx import httpx
+from bridge.asgi.protocol import COMPLETE, ResponseState
+from bridge.asgi.tasks import ApplicationTask
+from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
+
+if TYPE_CHECKING:
+    from bridge._types import ASGIApp, Message, Scope
+
+__all__ = ["ResponseStream", "StreamingExchange"]
+
+logger = logging.getLogger("bridge")
+
+# What Starlette, Django and Litestar raise when they learn that nobody reads.
+_WORDS_FOR_IT = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
+
+# How long an application may clean up once its reader has gone, in seconds, before it is cancelled. uvicorn never
+# cancels and would wait for ever; a Lambda environment that waits is paid for.
+DISCONNECT_GRACE = 5.0
+
+# How long send() waits, in seconds, for an application to cancel itself that was listening for the disconnect. Django
+# and Litestar do, and clean up then what they leave open when send() raises in the middle of their work.
+LISTENER_GRACE = 1.0
+
+
+class StreamingExchange(ResponseState):
+    """The `receive` and `send` of one request, and the task that runs the application.
+
+    The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
+    """
+
+    def __init__(self, app: ASGIApp, scope: Scope, stream: httpx.AsyncByteStream) -> None:
+        super().__init__()
+        self._app, self._scope = app, scope
+        # Request.
+        self._parts: AsyncIterator[bytes] | None = aiter(stream)
+        # Response.
+        self._started = anyio.Event()
+        self._over = anyio.Event()  # complete, or nobody reads any more
+        self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
+        self._is_head = scope["method"] == "HEAD"
+        self._gone = False
+        self._offered = self.taken = 0  # parts of the body: sent by the application, received by the reader
+        self._lost = False  # a part that was offered, but whose send() was cancelled
+        self._request_broken = False
+        self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
+        self.task: ApplicationTask
+
+    async def start(self) -> None:
+        """Run the application until its response has started, or until it has ended without one."""
+        self.task = ApplicationTask(self._run, name="bridge application", ended=self._ended)
+        try:
+            await self._started.wait()
+        except BaseException:
+            self.leave()
+            await self.task.cancel_and_wait()
+            raise
+
+    async def _run(self) -> None:
+        try:
+            await self._app(self._scope, self.receive, self.send)
+        except Exception:
+            if self.violation is None:  # which a task group may have wrapped, or an error handler replaced
+                raise
+        finally:
+            await self._close_request()
+        if self.violation is not None or not self._gone:
+            self.check_finished()
+        if self._lost and not self._gone:
+            raise IncompleteResponse()
+
+    async def _close_request(self) -> None:
+        close = getattr(self._parts, "aclose", None)
+        if close is not None:
+            # A receive() that the application cancelled may still be on its way out of it.
+            with anyio.CancelScope(shield=True), suppress(RuntimeError):
+                await close()
+
+    def _ended(self) -> None:
+        self._over.set()
+        self._started.set()
+        self._writer.close()
+
+    async def receive(self) -> Message:
+        if self._parts is not None and not self._gone:
+            return await self._receive_part(self._parts)
+        if self._request_broken:
+            return {"type": "http.disconnect"}
+        self._listeners += 1
+        try:
+            await self._over.wait()
+        finally:
+            if not self._gone:
+                self._listeners -= 1
+        return {"type": "http.disconnect"}
+
+    async def _receive_part(self, parts: AsyncIterator[bytes]) -> Message:
+        try:
+            async for part in parts:
+                return {"type": "http.request", "body": part, "more_body": True}
+        except BaseException:  # a cancellation of this receive() too: it ends a generator for good
+            self._request_broken, self._parts = True, None  # never a clean end to a body that broke off
+            raise
+        self._parts = None
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _refuse(self) -> None:
+        if self._listeners:
+            with anyio.move_on_after(LISTENER_GRACE):
+                await self.task.done.wait()
+        raise ClientDisconnected("The reader of the response has gone.") from None
+
+    async def send(self, message: Message) -> None:
+        if self._gone:
+            await self._refuse()
+        part = self.accept(message)
+        self._started.set()
+        if part and not self._is_head:
+            await self._offer(part)
+        else:
+            await anyio.lowlevel.checkpoint()
+        if self.state is COMPLETE:
+            self._over.set()
+            self._writer.close()
+
+    async def _offer(self, part: bytes) -> None:
+        self._offered += 1
+        try:
+            await self._writer.send(part)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._refuse()
+        except BaseException:
+            self._lost = True
+            raise
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the reader has taken all of a complete response."""
+        return self.state is COMPLETE and self.taken == self._offered and not self._lost
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the reader went away before that."""
+        return self._gone
+
+    def leave(self) -> None:
+        """Nobody reads any more: `receive` gives http.disconnect and `send` raises from now on."""
+        self._gone = self._gone or not self.is_delivered
+        self._over.set()
+        self.reader.close()
+
+    async def finish(self) -> BaseException | None:
+        """Wait for the application to end; what it raised, unless that only says that the reader has gone.
+
+        Without a time limit if its response is complete: then it does background work. Else it is cancelled after
+        DISCONNECT_GRACE seconds.
+        """
+        try:
+            with anyio.move_on_after(DISCONNECT_GRACE if self._gone else None):
+                await self.task.done.wait()
+        except BaseException:
+            await self.task.cancel_and_wait()
+            raise
+        if not self.task.done.is_set():
+            logger.warning("The application went on for %g s after its reader had gone: cancelled.", DISCONNECT_GRACE)
+            await self.task.cancel_and_wait()
+        try:
+            return self.failure()
+        finally:
+            self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
+
+    def failure(self) -> BaseException | None:
+        """What the application raised, if it has ended, and nobody outside asked for that."""
+        error = self.task.error
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            return None if self.task.cancelled else ApplicationCancelled()
+        return None if self._gone and _is_disconnect(error) else error
+
+
+def _is_disconnect(error: BaseException | None) -> bool:
+    """Whether an error is ours, or the framework's own word for it, such as Starlette's ClientDisconnect."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_disconnect, error.exceptions))
+    if isinstance(error, ClientDisconnected):
+        return True
+    caused = isinstance(error, Exception) and isinstance(error.__cause__ or error.__context__, ClientDisconnected)
+    return caused and type(error).__name__ in _WORDS_FOR_IT
+
+
+class ResponseStream(httpx.AsyncByteStream):
+    """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
+
+    def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
+        self._exchange = exchange
+        self._raise = raise_app_exceptions
+        self._closed = False
+
+    # Not a generator: nobody closes one that its reader left early.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            part = await self._exchange.reader.receive()
+            self._exchange.taken += 1
+            return part
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            if not self._exchange.is_delivered and not self._closed:
+                await self._exchange.task.done.wait()
+                self._fail_mid_body()
+            raise StopAsyncIteration from None
+
+    def _fail_mid_body(self) -> None:
+        error = self._exchange.failure()
+        if error is None:
+            return
+        self._closed = True
+        self._exchange.leave()
+        if self._raise or not isinstance(error, Exception):
+            raise error
+        logger.error("The application failed in the middle of its response.", exc_info=error)
+        raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
+
+    def cancel(self) -> None:
+        """Cancel the application. `aclose` waits for its end."""
+        self._exchange.leave()
+        self._exchange.task.cancel()
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._exchange.leave()
+        error = await self._exchange.finish()
+        if error is None:
+            return
+        if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
+            raise error
+        what = "after its reader had gone" if self._exchange.is_left else "after its response was complete"
+        logger.error("The application failed %s.", what, exc_info=error)

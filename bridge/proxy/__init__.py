@@ -1,0 +1,5 @@
+"""The fallback: a handler that forwards events over a socket to a web server beside it."""
+
+from bridge.proxy.handler import Proxy
+
+__all__ = ["Proxy"]

@@ -1,0 +1,115 @@
+"""The fallback: a handler in front of a web server that runs beside it, for what cannot run in process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.errors import ConfigurationError
+from bridge.handler import Handler
+from bridge.proxy.forwarder import Forwarder, for_web_server
+from bridge.proxy.server import OriginProcess, OriginSettings, parse_url
+from bridge.settings import Settings, child_environment, refusal, unknown_variables
+from bridge.sources import DEFAULT_SOURCES, Source
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["Proxy"]
+
+logger = logging.getLogger("bridge")
+
+
+class Proxy(Handler):
+    """Any web server as a Lambda handler: each event goes to it over a connection on this machine.
+
+    ```python
+    handler = Proxy(["gunicorn", "shop.wsgi"], port=8080)  # started, waited for, watched, stopped
+    handler = Proxy(url="http://127.0.0.1:8080")  # one that something else has started
+    ```
+
+    `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
+    "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
+    arguments are those of `OriginSettings`, and `settings` and `sources` those of `Bridge`. What is not given comes
+    from the environment, under Lambda Web Adapter's names, and has its defaults.
+
+    In Lambda the server is started here, in the init phase, and the import goes on once it is ready; elsewhere before
+    the first request. Raises ConfigurationError, and in Lambda OriginNotStarted.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | PathLike[str]] | None = None,
+        *,
+        url: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        uds: str | None = None,
+        readiness_protocol: Literal["http", "tcp"] | None = None,
+        readiness_port: int | None = None,
+        readiness_path: str | None = None,
+        healthy_status: str | Iterable[int] | None = None,
+        readiness_timeout: float | None = None,
+        async_init: bool | None = None,
+        pool_idle_timeout: float | None = None,
+        before_checkpoint_path: str | None = None,
+        after_restore_path: str | None = None,
+        sources: Iterable[Source] = DEFAULT_SOURCES,
+        settings: Settings | None = None,
+    ) -> None:
+        origin = OriginSettings(
+            **_address(url, host, port, uds),
+            **_given(
+                readiness_protocol=readiness_protocol,
+                readiness_port=readiness_port,
+                readiness_path=readiness_path,
+                healthy_status=healthy_status,
+                readiness_timeout=readiness_timeout,
+                async_init=async_init,
+                pool_idle_timeout=pool_idle_timeout,
+                before_checkpoint_path=before_checkpoint_path,
+                after_restore_path=after_restore_path,
+            ),
+        )
+        for name in unknown_variables():
+            logger.warning("%s is set, but means nothing here: is it spelt right?", name)
+        self._forwarder = Forwarder(origin, _process(command, origin), prepare=for_web_server)
+        super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that were given; the others leave it to the environment."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _address(url: str | None, host: str | None, port: int | None, uds: str | None) -> dict[str, Any]:
+    """One address out of three ways to say it."""
+    given = {"url": url, "host and port": port if host is None else host, "uds": uds}
+    ways = [way for way, value in given.items() if value is not None]
+    if len(ways) > 1:
+        raise ConfigurationError(f"Expected one address for the web server, but got {' as well as '.join(ways)}.")
+    if url is not None:
+        address = parse_url(url)
+        return {"host": address.host, "port": address.port or 80, "uds": address.uds or ""}
+    if uds is not None:
+        if not uds:
+            raise refusal("uds", uds, "the absolute path of a socket")
+        return {"host": "localhost", "port": 80, "uds": uds}
+    if host is not None or port is not None:
+        return _given(host=host, port=port, uds="")
+    return {}
+
+
+def _process(command: object, origin: OriginSettings) -> OriginProcess | None:
+    if command is None:
+        return None
+    if isinstance(command, str | bytes) or not isinstance(command, Sequence) or not command:
+        raise ConfigurationError(
+            f"Expected the command as a list, such as ['gunicorn', 'shop.wsgi'], but got {command!r:.200}. "
+            "No shell takes it apart."
+        )
+    environment = child_environment()
+    if not origin.uds:
+        environment["PORT"] = str(origin.port)  # what gunicorn and many frameworks look at
+    return OriginProcess([str(part) for part in command], env=environment)

@@ -1,0 +1,127 @@
+"""Is the web server ready? Asked again and again until it is."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from bridge._httpx import httpx
+from bridge._messages import EventRequest
+from bridge.errors import OriginNotStarted
+
+if TYPE_CHECKING:
+    from bridge._messages import CompleteResponse
+    from bridge.proxy.settings import OriginSettings
+
+__all__ = ["Probe", "Readiness"]
+
+logger = logging.getLogger("bridge")
+
+# The pause between two looks, in seconds: a quick server is met at once, and a slow one needs the CPU itself.
+FIRST_PAUSE = 0.01
+LONGEST_PAUSE = 0.1
+PAUSE_FACTOR = 1.5
+
+# A line in the log for every so many seconds of waiting: Lambda Web Adapter's interval.
+PROGRESS_INTERVAL = 2.0
+
+# How long one look may take, in seconds. A request that hangs must not keep the wait from its end.
+ATTEMPT_TIMEOUT = 5.0
+
+
+class Probe(Protocol):
+    """What reaches the server: a transport with a connection for each request."""
+
+    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
+        """The whole response."""
+
+    async def check_connection(self) -> None:
+        """Connect and leave. Raises httpx.ConnectError."""
+
+
+class Readiness:
+    """Waits for one web server. `check_alive` raises once there is no point in waiting."""
+
+    def __init__(self, probe: Probe, settings: OriginSettings, *, check_alive: Callable[[], None]) -> None:
+        self._probe = probe
+        self._settings = settings
+        self._check_alive = check_alive
+        self._last = "not asked yet"
+
+    async def wait(self, limit: float) -> None:
+        """Until the server is ready. Raises OriginNotStarted after `limit` seconds, and what `check_alive` raises."""
+        failure: BaseException | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._report)
+            try:
+                with anyio.fail_after(None if math.isinf(limit) else limit):
+                    await self._ready()
+            except TimeoutError:
+                failure = OriginNotStarted(self._diagnosis(limit))
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as exc:  # raised behind the task group, which would wrap it
+                failure = exc
+            group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure from failure.__cause__
+
+    async def is_anybody_there(self) -> bool:
+        """Whether there is a connection at all."""
+        try:
+            await self._probe.check_connection()
+        except httpx.HTTPError:
+            return False
+        return True
+
+    async def _ready(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            self._check_alive()
+            with anyio.move_on_after(ATTEMPT_TIMEOUT) as scope:
+                self._last = await self._look()
+                if not self._last:
+                    return
+            if scope.cancelled_caught:
+                self._last = f"no answer within {ATTEMPT_TIMEOUT:g} s"
+            await anyio.sleep(pause)
+            pause = min(pause * PAUSE_FACTOR, LONGEST_PAUSE)
+
+    async def _look(self) -> str:
+        """Why the server is not ready; "" if it is."""
+        try:
+            if self._settings.readiness_protocol == "tcp":
+                await self._probe.check_connection()
+                return ""
+            target = self._settings.readiness_path.encode("ascii")
+            host = self._settings.readiness_address.authority.encode("ascii", "replace")
+            response = await self._probe.handle_buffered_request(
+                EventRequest("GET", target, [(b"host", host), (b"user-agent", b"bridge-readiness")], b"", {})
+            )
+        except httpx.HTTPError as exc:
+            return str(exc) or type(exc).__name__
+        if response.status_code in self._settings.healthy_status:
+            return ""
+        return f"GET {self._settings.readiness_path} was answered with status {response.status_code}"
+
+    async def _report(self) -> None:
+        waited = 0.0
+        while True:
+            await anyio.sleep(PROGRESS_INTERVAL)
+            waited += PROGRESS_INTERVAL
+            logger.warning("%s is not ready after %.0f s: %s.", self._where, waited, self._last)
+
+    @property
+    def _where(self) -> str:
+        return f"The web server at {self._settings.readiness_address}"
+
+    def _diagnosis(self, limit: float) -> str:
+        return (
+            f"{self._where} was not ready within {limit:g} s: {self._last}. Does it listen there? Its port is "
+            "AWS_LWA_PORT, the path of the check AWS_LWA_READINESS_CHECK_PATH; a server that needs longer needs "
+            "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS or AWS_LWA_ASYNC_INIT=true."
+        )

@@ -1,0 +1,225 @@
+"""How to reach the web server behind Proxy, and when it counts as ready: Lambda Web Adapter's names and meanings.
+
+https://github.com/aws/aws-lambda-web-adapter
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import socket
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bridge.proxy.address import Address
+from bridge.proxy.guard import canonical_path
+from bridge.settings import from_environment, initialization_type, refusal, status_codes
+
+__all__ = ["OriginSettings"]
+
+# How long an idle connection is kept, in seconds: less than the 5 s after which Node, uvicorn and others close theirs.
+POOL_IDLE_TIMEOUT = 4.0
+
+# What the init phase leaves, in seconds: Lambda ends it after 10 s. A function with provisioned concurrency, SnapStart
+# or managed instances has 130 s at least. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+INIT_LIMIT = 9.8
+LONG_INIT_LIMIT = 130.0
+
+# Labels with dots between them: a name, or an IPv4 address.
+_HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
+
+_LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginSettings:
+    """Where the web server listens and when it counts as ready. An argument beats the environment.
+
+    `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): where it listens; or `uds` (BRIDGE_UDS): the path of its UNIX
+    socket, instead of both.
+
+    `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): "http", a GET that is answered with one of
+    `healthy_status` (AWS_LWA_READINESS_CHECK_HEALTHY_STATUS), or "tcp", a connection. `readiness_port`
+    (AWS_LWA_READINESS_CHECK_PORT): `port` by default. `readiness_path` (AWS_LWA_READINESS_CHECK_PATH).
+    `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default what the init phase allows;
+    0 or less is no limit.
+
+    `async_init` (AWS_LWA_ASYNC_INIT): a server that is not ready when the init phase ends is waited for in the first
+    request. Ignored under SnapStart and provisioned concurrency, where no request waits yet.
+
+    `pool_idle_timeout` (AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS), in seconds: how long an idle connection may be used again;
+    0 is a connection for each request.
+
+    `before_checkpoint_path` (AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH) and `after_restore_path`
+    (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
+    reaches them.
+
+    Raises ConfigurationError, which names the setting, its value and what is accepted.
+    """
+
+    host: str = from_environment("AWS_LWA_HOST", deprecated=("HOST",), default="127.0.0.1")
+    port: int = from_environment("AWS_LWA_PORT", "PORT", default=8080)
+    uds: str = from_environment("BRIDGE_UDS", default="")
+    readiness_protocol: Literal["http", "tcp"] = from_environment(
+        "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), default="http"
+    )
+    readiness_port: int | None = from_environment(
+        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), default=None
+    )
+    readiness_path: str = from_environment(
+        "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), default="/"
+    )
+    healthy_status: frozenset[int] = from_environment("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", default="100-499")
+    readiness_timeout: float | None = from_environment("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", default=None)
+    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), default=False)
+    pool_idle_timeout: float = from_environment("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", default=POOL_IDLE_TIMEOUT)
+    before_checkpoint_path: str = from_environment("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", default="")
+    after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
+
+    def __post_init__(self) -> None:
+        for name, (variable, check) in _CHECKS.items():
+            object.__setattr__(self, name, check(f"{name} ({variable})", getattr(self, name)))
+
+    @property
+    def address(self) -> Address:
+        return Address("localhost", 0, self.uds) if self.uds else Address(self.host, self.port)
+
+    @property
+    def readiness_address(self) -> Address:
+        """Where readiness is asked for: the server itself, if it has no port of its own for that."""
+        return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
+
+    @property
+    def init_limit(self) -> float:
+        """How long startup may wait, in seconds."""
+        if self.readiness_timeout is not None:
+            return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
+        return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
+
+    @property
+    def startup_limit(self) -> float:
+        """The same, but for async init, which ends with the init phase at the latest."""
+        return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
+
+    @property
+    def waits_in_first_request(self) -> bool:
+        return self.async_init and not _has_long_init()
+
+
+def _has_long_init() -> bool:
+    return initialization_type() in _LONG_INITS
+
+
+def _host(name: str, value: object) -> str:
+    if isinstance(value, str) and (re.fullmatch(_HOST, value, re.ASCII) or _is_ipv6(value)):
+        return value
+    raise refusal(name, value, "a host name or an IP address, without brackets and port")
+
+
+def _is_ipv6(value: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6, value)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _port(name: str, value: object) -> int:
+    number: Any = value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:
+        number = int(value)
+    if type(number) is not int or not 0 < number < 65536:
+        raise refusal(name, value, "a port from 1 to 65535")
+    return int(number)
+
+
+def _port_or_none(name: str, value: object) -> int | None:
+    return None if value is None else _port(name, value)
+
+
+def _path(name: str, value: object) -> str:
+    """A request-target in origin form (RFC 9112, 3.2.1)."""
+    if isinstance(value, str) and value.startswith("/") and all("!" <= char <= "~" and char != "#" for char in value):
+        return value
+    raise refusal(name, value, "a path that starts with a slash, percent-encoded")
+
+
+def _hook_path(name: str, value: object) -> str:
+    if value in ("", None):
+        return ""
+    path = _path(name, value)
+    if "?" in path or canonical_path(path) in ("/", "/%"):
+        raise refusal(name, value, "a path of its own, without a query, such as '/hooks/restored'")
+    return path
+
+
+def _protocol(name: str, value: object) -> str:
+    if isinstance(value, str) and value.lower() in ("http", "tcp"):
+        return value.lower()
+    raise refusal(name, value, "'http' or 'tcp'")
+
+
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise refusal(name, value, "'true' or 'false'")
+
+
+def _seconds(name: str, value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (OverflowError, ValueError):
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise refusal(name, value, "a number of seconds")
+    return seconds
+
+
+def _seconds_or_none(name: str, value: object) -> float | None:
+    return None if value is None else _seconds(name, value)
+
+
+def _idle_seconds(name: str, value: object) -> float:
+    seconds = _seconds(name, value)
+    if seconds < 0:
+        raise refusal(name, value, "a number of seconds, or 0 for a connection for each request")
+    return seconds
+
+
+def _healthy(name: str, value: object) -> frozenset[int]:
+    codes = status_codes(name, value)
+    if not codes:
+        raise refusal(name, value, "at least one status code: without any the server would never be ready")
+    return codes
+
+
+def _uds(name: str, value: object) -> str:
+    if value in ("", None):
+        return ""
+    # The kernel's sockaddr_un has room for 107 bytes on Linux, 103 on macOS.
+    if (
+        isinstance(value, str)
+        and value.startswith("/")
+        and len(value.encode("utf-8", "surrogatepass")) <= 103
+        and value.isprintable()
+    ):
+        return value
+    raise refusal(name, value, "the absolute path of a socket, of 103 bytes at most")
+
+
+_CHECKS: dict[str, tuple[str, Any]] = {
+    "host": ("AWS_LWA_HOST", _host),
+    "port": ("AWS_LWA_PORT or PORT", _port),
+    "uds": ("BRIDGE_UDS", _uds),
+    "readiness_protocol": ("AWS_LWA_READINESS_CHECK_PROTOCOL", _protocol),
+    "readiness_port": ("AWS_LWA_READINESS_CHECK_PORT", _port_or_none),
+    "readiness_path": ("AWS_LWA_READINESS_CHECK_PATH", _path),
+    "healthy_status": ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", _healthy),
+    "readiness_timeout": ("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", _seconds_or_none),
+    "async_init": ("AWS_LWA_ASYNC_INIT", _flag),
+    "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", _idle_seconds),
+    "before_checkpoint_path": ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", _hook_path),
+    "after_restore_path": ("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", _hook_path),
+}

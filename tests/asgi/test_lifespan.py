@@ -1,0 +1,381 @@
+"""One run of an application's lifespan, without a handler around it."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import pytest
+
+from bridge._types import ASGIApp, LifespanMode, Message, Receive, Scope, Send
+from bridge.asgi import lifespan as lifespan_module
+from bridge.asgi.lifespan import LifespanOff, LifespanOn, make_lifespan
+from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+MODES: list[LifespanMode] = ["auto", "on"]
+
+
+class Journal(list[object]):
+    """A whole application whose lifespan writes down what happens to it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.append(dict(scope))
+        scope["state"]["made by"] = "startup"
+        self.append(await receive())
+        await send({"type": "lifespan.startup.complete"})
+        self.append(await receive())
+        await send({"type": "lifespan.shutdown.complete"})
+        self.append("end")
+
+
+def answering(*answers: str, message: str | None = None, then: BaseException | None = None) -> ASGIApp:
+    """An application that answers each event it receives in turn, and then returns or raises."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for answer in answers:
+            await receive()
+            await send({"type": f"lifespan.{answer}"} | ({} if message is None else {"message": message}))
+        if then is not None:
+            raise then
+
+    return app
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_application_sees_startup_and_shutdown_in_one_call(mode: LifespanMode) -> None:
+    app = Journal()
+    lifespan = make_lifespan(app, mode)
+    scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        assert app == [scope | {"state": {"made by": "startup"}}, {"type": "lifespan.startup"}]
+        assert lifespan.state == {"made by": "startup"}
+        await lifespan.shutdown()
+    assert app[2:] == [{"type": "lifespan.shutdown"}, "end"]
+
+
+async def test_shutdown_runs_once() -> None:
+    app = Journal()
+    lifespan = make_lifespan(app, "on")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await lifespan.shutdown()
+        await lifespan.shutdown()
+    assert app.count({"type": "lifespan.shutdown"}) == 1
+
+
+async def test_shutdown_without_startup_does_nothing() -> None:
+    app = Journal()
+    await make_lifespan(app, "on").shutdown()
+    assert app == []
+
+
+async def test_off_does_not_call_the_application() -> None:
+    app = Journal()
+    lifespan = make_lifespan(app, "off")
+    assert isinstance(lifespan, LifespanOff)
+    await lifespan.startup()
+    await lifespan.shutdown()
+    assert (app, lifespan.state, lifespan.is_lost) == ([], None, False)
+
+
+async def raises_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("only http")
+
+
+async def returns_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    return None
+
+
+@pytest.mark.parametrize("app", [raises_at_once, returns_at_once])
+async def test_auto_goes_on_without_an_application_that_does_not_know_lifespan(
+    app: ASGIApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lifespan = make_lifespan(app, "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await lifespan.shutdown()
+    assert (lifespan.state, lifespan.is_lost, caplog.records) == (None, False, [])
+
+
+@pytest.mark.parametrize(
+    ("app", "did"),
+    [(raises_at_once, "raised AssertionError: only http"), (returns_at_once, "returned")],
+)
+async def test_on_insists_on_an_application_that_knows_lifespan(app: ASGIApp, did: str) -> None:
+    with anyio.fail_after(5), pytest.raises(StartupFailed) as caught:
+        await make_lifespan(app, "on").startup()
+    assert str(caught.value) == (
+        f"lifespan='on', but the application does not support lifespan: it {did} before it called receive()."
+    )
+    assert type(caught.value.__cause__) is (AssertionError if app is raises_at_once else type(None))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("then", [None, ValueError("no database")])
+async def test_an_application_that_ends_after_receive_has_failed_to_start(
+    mode: LifespanMode, then: BaseException | None
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if then is not None:
+            raise then
+
+    with anyio.fail_after(5), pytest.raises(StartupFailed) as caught:
+        await make_lifespan(app, mode).startup()
+    did = "returned" if then is None else "raised ValueError: no database"
+    assert str(caught.value) == f"Expected the application to answer 'lifespan.startup', but it {did}."
+    assert caught.value.__cause__ is then
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("message", "said"), [("no database", "no database"), ("", "it gave no message."), (None, "it gave no message.")]
+)
+@pytest.mark.parametrize("then", [None, ValueError("oops")])
+async def test_startup_failed_fails_the_startup_with_the_applications_words(
+    mode: LifespanMode, message: str | None, said: str, then: BaseException | None
+) -> None:
+    lifespan = make_lifespan(answering("startup.failed", message=message, then=then), mode)
+    with anyio.fail_after(5):
+        with pytest.raises(StartupFailed) as caught:
+            await lifespan.startup()
+        await lifespan.shutdown()
+    assert str(caught.value) == f"The application's startup failed: {said}"
+    assert caught.value.__cause__ is then
+    assert lifespan.state is None
+
+
+async def test_an_application_that_waits_on_after_startup_failed_is_told_to_shut_down() -> None:
+    received: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+        received.append(await receive())
+
+    with anyio.fail_after(5), pytest.raises(StartupFailed, match="no database"):
+        await make_lifespan(app, "on").startup()
+    assert received == [{"type": "lifespan.shutdown"}]
+
+
+async def test_shutdown_failed_fails_the_shutdown_with_the_applications_words() -> None:
+    app = answering("startup.complete", "shutdown.failed", message="still open", then=ValueError("oops"))
+    lifespan = make_lifespan(app, "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        with pytest.raises(ShutdownFailed) as caught:
+            await lifespan.shutdown()
+    assert str(caught.value) == "The application's shutdown failed: still open"
+    assert repr(caught.value.__cause__) == "ValueError('oops')"
+
+
+@pytest.mark.parametrize("answers", [["startup.complete"], ["startup.complete", "shutdown.complete"]])
+async def test_a_shutdown_that_raises_fails(answers: list[str]) -> None:
+    error = ValueError("oops")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering(*answers)(scope, receive, send)
+        await receive()
+        raise error
+
+    lifespan = make_lifespan(app, "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        with pytest.raises(ShutdownFailed) as caught:
+            await lifespan.shutdown()
+    assert str(caught.value) == "The application's shutdown raised ValueError: oops"
+    assert caught.value.__cause__ is error
+
+
+async def test_an_application_may_end_its_lifespan_without_an_answer_to_shutdown() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering("startup.complete")(scope, receive, send)
+        await receive()
+
+    lifespan = make_lifespan(app, "on")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await lifespan.shutdown()
+
+
+async def test_an_application_may_end_its_lifespan_right_after_startup() -> None:
+    lifespan = make_lifespan(answering("startup.complete"), "on")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await anyio.wait_all_tasks_blocked()
+        assert not lifespan.is_lost
+        await lifespan.shutdown()
+
+
+async def test_a_failure_between_startup_and_shutdown_is_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    error = ValueError("background work")
+    lifespan = make_lifespan(answering("startup.complete", then=error), "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await anyio.wait_all_tasks_blocked()
+        assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+            (logging.ERROR, "The application's lifespan failed between startup and shutdown.")
+        ]
+        with pytest.raises(ShutdownFailed) as caught:
+            await lifespan.shutdown()
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        (
+            ["shutdown.complete"],
+            "Expected 'lifespan.startup.complete' or '.failed', but got 'lifespan.shutdown.complete'.",
+        ),
+        (["nonsense"], "Expected 'lifespan.startup.complete' or '.failed', but got 'lifespan.nonsense'."),
+    ],
+)
+async def test_a_wrong_answer_to_startup_fails_the_startup(answers: list[str], text: str) -> None:
+    with anyio.fail_after(5), pytest.raises(StartupFailed) as caught:
+        await make_lifespan(answering(*answers), "auto").startup()
+    assert type(caught.value.__cause__) is LifespanError
+    assert str(caught.value.__cause__) == text
+
+
+async def test_a_second_answer_is_an_error_in_the_application(caplog: pytest.LogCaptureFixture) -> None:
+    raised: list[BaseException] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        try:
+            await send({"type": "lifespan.startup.complete"})
+        except LifespanError as exc:
+            raised.append(exc)
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    lifespan = make_lifespan(app, "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await lifespan.shutdown()
+    assert len(raised) == 1
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("received", [True, False])
+async def test_what_is_no_exception_comes_out_of_startup(error: type[BaseException], received: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if received:
+            await receive()
+        raise error
+
+    with anyio.fail_after(5), pytest.raises(error):
+        await make_lifespan(app, "auto").startup()
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+async def test_what_is_no_exception_comes_out_of_shutdown(error: type[BaseException]) -> None:
+    lifespan = make_lifespan(answering("startup.complete", "shutdown.complete", then=error()), "auto")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        with pytest.raises(error):
+            await lifespan.shutdown()
+
+
+async def test_a_cancelled_startup_takes_the_application_along() -> None:
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    lifespan = make_lifespan(app, "auto")
+    with anyio.move_on_after(0.01) as scope:
+        await lifespan.startup()
+    assert scope.cancelled_caught
+    assert ended == [True]
+
+
+async def test_a_cancelled_shutdown_takes_the_application_along() -> None:
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering("startup.complete", "shutdown.complete")(scope, receive, send)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    lifespan = make_lifespan(app, "auto")
+    await lifespan.startup()
+    with anyio.move_on_after(0.01) as scope:
+        await lifespan.shutdown()
+    assert scope.cancelled_caught
+    assert ended == [True]
+
+
+async def test_startup_and_shutdown_are_in_one_task_so_that_a_task_group_can_span_them() -> None:
+    steps: list[str] = []
+
+    async def worker() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            steps.append("worker ended")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(worker)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            tasks.cancel_scope.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+        steps.append("shut down")
+
+    lifespan = make_lifespan(app, "on")
+    with anyio.fail_after(5):
+        await lifespan.startup()
+        await anyio.wait_all_tasks_blocked()
+        await lifespan.shutdown()
+    assert steps == ["worker ended", "shut down"]
+
+
+async def test_a_lifespan_is_lost_once_its_event_loop_has_ended(anyio_backend: str) -> None:
+    lifespan = LifespanOn(Journal(), required=True)
+    with ThreadPoolExecutor() as threads:  # In a thread, because here a loop is running.
+        threads.submit(lambda: anyio.run(lifespan.startup, backend=anyio_backend)).result(timeout=5)
+    assert lifespan.is_lost
+
+
+async def test_a_lifespan_is_not_lost_before_startup_nor_after_shutdown() -> None:
+    lifespan = LifespanOn(Journal(), required=True)
+    seen = [lifespan.is_lost]
+    await lifespan.startup()
+    seen.append(lifespan.is_lost)
+    await lifespan.shutdown()
+    seen.append(lifespan.is_lost)
+    assert seen == [False, False, False]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_application_that_idles_after_startup_failed_is_cancelled_after_the_grace_period(
+    mode: LifespanMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifespan_module, "FAILED_GRACE", 0.01)
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering("startup.failed", message="no database")(scope, receive, send)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    with anyio.fail_after(5), pytest.raises(StartupFailed) as caught:
+        await make_lifespan(app, mode).startup()
+    assert str(caught.value) == "The application's startup failed: no database"
+    assert ended == [True]

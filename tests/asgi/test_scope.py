@@ -1,0 +1,150 @@
+"""The connection scope that the transport makes of an httpx request."""
+
+from typing import Any
+
+import pytest
+
+from bridge._httpx import httpx
+from bridge.asgi.scope import build_scope
+from bridge.sources import EventRequest, make_request
+
+
+def scope_of(url: str, *, method: str = "GET", headers: Any = None, extensions: Any = None) -> dict[str, Any]:
+    request = httpx.Request(method, url, headers=headers, extensions=extensions)
+    return build_scope(request, root_path="", client=("127.0.0.1", 123))
+
+
+def test_a_request_becomes_a_whole_scope() -> None:
+    request = httpx.Request(
+        "POST",
+        "https://example.org:8443/caf%C3%A9/a%2Fb?x=1&y=%20&z",
+        headers=[("X-Twice", "1"), ("X-Twice", "2"), ("Content-Type", "text/plain")],
+        content=b"body",
+    )
+    assert build_scope(request, root_path="/mounted", client=("192.0.2.7", 4711)) == {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/caf\u00e9/a/b",
+        "raw_path": b"/caf%C3%A9/a%2Fb",
+        "query_string": b"x=1&y=%20&z",
+        "root_path": "/mounted",
+        "headers": [
+            (b"host", b"example.org:8443"),
+            (b"x-twice", b"1"),
+            (b"x-twice", b"2"),
+            (b"content-type", b"text/plain"),
+            (b"content-length", b"4"),
+        ],
+        "client": ("192.0.2.7", 4711),
+        "server": ("example.org", 8443),
+    }
+
+
+def test_a_client_that_nobody_knows_is_none() -> None:
+    assert build_scope(httpx.Request("GET", "http://app.test/"), root_path="", client=None)["client"] is None
+
+
+def test_a_url_without_a_path_is_the_root() -> None:
+    scope = scope_of("http://app.test")
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/", b"/", b"")
+
+
+def test_a_url_without_a_port_has_none_in_server() -> None:
+    assert scope_of("https://app.test/")["server"] == ("app.test", None)
+
+
+def test_the_target_extension_is_the_request_target_byte_for_byte() -> None:
+    scope = scope_of("http://app.test/other", extensions={"target": b"/a%2fb/%7e//../c?q=%2f?&r"})
+    assert scope["raw_path"] == b"/a%2fb/%7e//../c"
+    assert scope["path"] == "/a/b/~//../c"
+    assert scope["query_string"] == b"q=%2f?&r"
+
+
+def test_a_target_that_is_not_utf8_once_decoded_still_makes_a_path() -> None:
+    scope = scope_of("http://app.test/", extensions={"target": b"/%ff\xff?\xff"})
+    assert scope["raw_path"] == b"/%ff\xff"
+    assert scope["path"] == "/\ufffd\ufffd"
+    assert scope["query_string"] == b"\xff"
+
+
+def test_the_asgi_extension_goes_over_every_entry_made_from_the_request() -> None:
+    context = object()
+    entries = {
+        "http_version": "2",
+        "client": ("203.0.113.9", 0),
+        "server": ("front.example", 443),
+        "scheme": "https",
+        "root_path": "/v1",
+        "state": {"db": 1},
+        "aws.context": context,
+    }
+    scope = scope_of("http://app.test/v1/x", extensions={"asgi": entries})
+    assert scope == scope_of("http://app.test/v1/x") | entries
+    assert scope["aws.context"] is context
+
+
+def test_the_asgi_extension_may_bring_one_half_of_the_address() -> None:
+    scope = scope_of("http://app.test:81/", extensions={"asgi": {"scheme": "https"}})
+    assert (scope["scheme"], scope["server"]) == ("https", ("app.test", 81))
+
+
+@pytest.mark.parametrize("extensions", [None, {}, {"asgi": {}}, {"asgi": None}, {"target": b""}])
+def test_empty_extensions_change_nothing(extensions: Any) -> None:
+    assert scope_of("http://app.test/x?y", extensions=extensions) == scope_of("http://app.test/x?y")
+
+
+def test_the_asgi_extension_itself_stays_as_it_was() -> None:
+    entries: dict[str, Any] = {"state": {}}
+    scope = scope_of("http://app.test/", extensions={"asgi": entries})
+    scope["added.by.the.application"] = True
+    assert entries == {"state": {}}
+
+
+def test_timeouts_and_other_extensions_of_httpx_stay_out_of_the_scope() -> None:
+    scope = scope_of("http://app.test/", extensions={"timeout": {"read": 5.0}, "trace": None})
+    assert scope == scope_of("http://app.test/")
+
+
+def decoded() -> EventRequest:
+    headers = [(b"host", b"example.org"), (b"x-twice", b"1"), (b"x-twice", b"2")]
+    return make_request(method="POST", path="/a/b", query_string="x=1", headers=headers, body=b"body")
+
+
+def scope_of_decoded(request: httpx.Request) -> dict[str, Any]:
+    return build_scope(request, root_path="/ignored", client=("127.0.0.1", 123))
+
+
+def test_a_decoded_request_that_nobody_changed_brings_its_scope_as_it_is() -> None:
+    request = decoded()
+    _ = request.url, request.stream, request.content
+    assert scope_of_decoded(request) is request.extensions["asgi"]
+
+
+def test_a_changed_method_of_a_decoded_request_reaches_the_scope() -> None:
+    request = decoded()
+    request.method = "PUT"
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"method": "PUT"}
+
+
+def test_a_changed_header_of_a_decoded_request_reaches_the_scope() -> None:
+    request = decoded()
+    request.headers["X-User"] = "ada"
+    del request.headers["x-twice"]
+    headers = [(b"host", b"example.org"), (b"content-length", b"4"), (b"x-user", b"ada")]
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"headers": headers}
+
+
+def test_httpxs_own_auth_reaches_the_scope_of_a_decoded_request() -> None:
+    request = next(httpx.BasicAuth("ada", "pw").auth_flow(decoded()))
+    headers = [*decoded().raw_headers, (b"authorization", b"Basic YWRhOnB3")]
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"headers": headers}
+
+
+def test_a_request_that_borrows_a_whole_scope_has_its_own_method_and_headers_in_it() -> None:
+    extensions = decoded().extensions
+    request = httpx.Request("DELETE", "https://other.example/", headers={"X-A": "1"}, extensions=extensions)
+    headers = [(b"host", b"other.example"), (b"x-a", b"1")]
+    assert scope_of_decoded(request) == extensions["asgi"] | {"method": "DELETE", "headers": headers}

@@ -1,0 +1,452 @@
+"""A reader that leaves, or is cancelled: the application hears of it, and is gone before the reader goes on."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+
+import anyio
+import pytest
+
+from bridge._httpx import httpx
+from bridge._types import Message, Receive, Scope, Send
+from bridge.asgi import InProcessTransport, _streaming
+from bridge.errors import ApplicationCancelled, ClientDisconnected
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+ClientOf = Callable[..., httpx.AsyncClient]
+
+START = {"type": "http.response.start", "status": 200}
+
+
+def part(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def request_body(receive: Receive) -> None:
+    while (await receive())["more_body"]:
+        pass
+
+
+async def test_receive_says_disconnect_once_the_reader_has_gone(client_of: ClientOf) -> None:
+    received: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await request_body(receive)
+        await send(START)
+        received.append(await receive())
+        received.append(await receive())
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            pass
+    assert received == [{"type": "http.disconnect"}, {"type": "http.disconnect"}]
+
+
+async def test_receive_says_disconnect_also_if_the_request_was_not_read(client_of: ClientOf) -> None:
+    received: list[Message] = []
+    left = anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await left.wait()
+        received.append(await receive())
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("POST", "/", content=b"unread"):
+            left.set()
+    assert received == [{"type": "http.disconnect"}]
+
+
+async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raised: list[BaseException] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            while True:
+                await send(part(b"part"))
+        except OSError as exc:
+            raised.append(exc)
+            raise
+
+    with anyio.fail_after(5):
+        # Not through a client: httpx's own generators, left halfway, are closed whenever they are garbage collected.
+        response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
+        async with aclosing(aiter(response.stream)) as parts:  # type: ignore[arg-type, type-var]
+            assert await anext(parts) == b"part"
+            await anyio.wait_all_tasks_blocked()
+        await response.aclose()
+    (error,) = raised
+    assert type(error) is ClientDisconnected
+    assert str(error) == "The reader of the response has gone."
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("raise_app_exceptions", [True, False])
+async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
+) -> None:
+    raised: list[type[BaseException]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"all", more=False))
+        except OSError as exc:
+            raised.append(type(exc))
+            raise
+
+    with anyio.fail_after(5):
+        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+        async with client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert raised == [ClientDisconnected]
+    assert caplog.records == []
+
+
+async def test_the_grace_period_holds_for_an_application_whose_last_part_was_not_read(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"all", more=False))
+        except OSError:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append(True)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert ended == [True]
+
+
+async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
+    raised: list[type[BaseException]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await request_body(receive)
+        await send(START)
+        await receive()
+        for more in (True, False, True):
+            try:
+                await send(part(b"part", more=more))
+            except OSError as exc:
+                raised.append(type(exc))
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            pass
+    assert raised == [ClientDisconnected] * 3
+
+
+async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    class ClientDisconnect(Exception):
+        """Starlette's name for it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"part"))
+        except OSError:
+            raise ClientDisconnect from None
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert caplog.records == []
+
+
+async def test_a_disconnect_that_comes_out_of_a_task_group_is_no_failure(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+
+        async def answer() -> None:
+            await send(part(b"part"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("raise_app_exceptions", [True, False])
+async def test_a_failure_after_the_reader_has_gone_is_logged(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await request_body(receive)
+        await send(START)
+        await receive()
+        raise ValueError("cleaning up failed")
+
+    with anyio.fail_after(5):
+        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+        async with client, client.stream("GET", "/"):
+            pass
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (
+        logging.ERROR,
+        "The application failed after its reader had gone.",
+    )
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ValueError)
+
+
+async def test_the_reader_waits_while_the_application_cleans_up(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await request_body(receive)
+        await send(START)
+        await receive()
+        await anyio.wait_all_tasks_blocked()
+        steps.append("cleaned up")
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            async with client.stream("GET", "/"):
+                pass
+            steps.append("reader goes on")
+    assert steps == ["cleaned up", "reader goes on"]
+    assert caplog.records == []
+
+
+async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_period(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
+    steps: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await anyio.sleep_forever()
+        except anyio.get_cancelled_exc_class():
+            steps.append("cancelled")
+            raise
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            async with client.stream("GET", "/"):
+                pass
+            steps.append("reader goes on")
+    assert steps == ["cancelled", "reader goes on"]
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "The application went on for 0.01 s after its reader had gone: cancelled.")
+    ]
+
+
+async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0)
+    done: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"all", more=False))
+        await anyio.wait_all_tasks_blocked()
+        await anyio.sleep(0.01)
+        done.append(True)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            assert (await client.get("/")).content == b"all"
+    assert done == [True]
+    assert caplog.records == []
+
+
+async def test_a_reader_that_is_cancelled_before_the_response_takes_the_application_along() -> None:
+    steps: list[str] = []
+    running = anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        running.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
+            steps.append("application ended")
+
+    async def read(cancelled: anyio.CancelScope) -> None:
+        with cancelled:
+            await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
+        steps.append("reader ended")
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            scope = anyio.CancelScope()
+            tasks.start_soon(read, scope)
+            await running.wait()
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert steps == ["application ended", "reader ended"]
+
+
+@pytest.mark.parametrize("messages", [[START], [START, part(b"one")], [START, part(b"one"), part(b"two", more=False)]])
+async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_along(
+    client_of: ClientOf, messages: list[Message]
+) -> None:
+    steps: list[str] = []
+    waiting = anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+        waiting.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            steps.append("application ended")
+
+    async def read(cancelled: anyio.CancelScope) -> None:
+        with cancelled:
+            async with client_of(app) as client:
+                await client.get("/")
+        steps.append("reader ended")
+
+    with anyio.fail_after(4):
+        async with anyio.create_task_group() as tasks:
+            scope = anyio.CancelScope()
+            tasks.start_soon(read, scope)
+            await waiting.wait()
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+    assert scope.cancelled_caught
+    assert steps == ["application ended", "reader ended"]
+
+
+async def test_a_timeout_of_the_application_is_its_own(client_of: ClientOf) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with anyio.move_on_after(0):
+            await anyio.sleep_forever()
+        await send(START)
+        await send(part(b"in time", more=False))
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            assert (await client.get("/")).content == b"in time"
+
+
+async def test_a_timeout_of_the_reader_is_the_readers_alone(client_of: ClientOf) -> None:
+    seen: list[float] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(anyio.current_effective_deadline())
+        await send(START)
+        await send(part(b"", more=False))
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            await client.get("/")
+    assert seen == [float("inf")]
+
+
+async def test_closing_a_response_twice_is_closing_it_once(client_of: ClientOf) -> None:
+    ended: list[bool] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await request_body(receive)
+        await send(START)
+        await receive()
+        ended.append(True)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/") as response:
+            await response.aclose()
+            await response.stream.aclose()  # type: ignore[union-attr]
+            assert ended == [True]
+    assert ended == [True]
+
+
+async def test_a_failed_response_can_still_be_closed(client_of: ClientOf) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        raise ValueError
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/") as response:
+            with pytest.raises(ValueError, match=r"^$"):
+                await response.aread()
+            await response.aclose()
+
+
+class TestOnAsyncio:
+    """Cancellation at the level of asyncio's own tasks, which knows nothing of scopes."""
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    @pytest.mark.parametrize("messages", [[], [START], [START, part(b"one")]])
+    async def test_an_application_that_cancels_itself_does_not_cancel_its_reader(
+        self, client_of: ClientOf, messages: list[Message]
+    ) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            for message in messages:
+                await send(message)
+            raise asyncio.CancelledError
+
+        with anyio.fail_after(5):
+            async with client_of(app) as client:
+                with pytest.raises(ApplicationCancelled) as caught:
+                    await client.get("/")
+        assert str(caught.value) == ("The ASGI application ended in a cancellation that nobody outside it asked for.")
+
+    async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
+        ended: list[bool] = []
+        running = anyio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            running.set()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.append(True)
+
+        with anyio.fail_after(5):
+            async with client_of(app) as client:
+                reader = asyncio.create_task(client.get("/"))
+                await running.wait()
+                reader.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await reader
+        assert ended == [True]
+
+    async def test_tasks_that_are_all_cancelled_before_their_first_step_end(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            raise AssertionError("It must not run.")
+
+        transport = InProcessTransport(app)
+        before = asyncio.all_tasks()
+        reader = asyncio.create_task(transport.handle_async_request(httpx.Request("GET", "http://app.test/")))
+        await asyncio.sleep(0)  # The reader runs up to where it has made the application's task.
+        started = asyncio.all_tasks() - before
+        assert len(started) == 2
+        for task in started:  # As asyncio.run does at the end of its main function.
+            task.cancel()
+        _, pending = await asyncio.wait(started, timeout=5)
+        for task in pending:
+            task.cancel()
+        assert pending == set()
+        assert reader.cancelled()

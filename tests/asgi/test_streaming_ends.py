@@ -1,0 +1,278 @@
+"""How a streamed exchange may end: a reader never mistakes a part for the whole, and no fault is lost."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+import pytest
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from bridge._httpx import httpx
+from bridge._types import Message, Receive, Scope, Send
+from bridge.asgi import InProcessTransport, _streaming
+from bridge.errors import IncompleteResponse
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+ClientOf = Callable[..., httpx.AsyncClient]
+
+START = {"type": "http.response.start", "status": 200}
+
+
+def part(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.parametrize("waits", [0, 0.01])
+async def test_a_response_with_a_cancelled_send_never_ends_as_a_whole_one(
+    client_of: ClientOf, lost: int, waits: float
+) -> None:
+    may_read = anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        for number in range(3):
+            with anyio.move_on_after(waits if number == lost else None):
+                if number > lost:
+                    may_read.set()
+                await send(part(b"%d" % number, more=number < 2))
+        may_read.set()
+
+    async def read() -> None:
+        async with client_of(app) as client, client.stream("GET", "/") as response:
+            if lost == 0:
+                await may_read.wait()
+            async for item in response.aiter_raw():
+                if item == b"%d" % (lost - 1):
+                    await may_read.wait()
+
+    with anyio.fail_after(5), pytest.raises(IncompleteResponse):
+        await read()
+
+
+@pytest.mark.parametrize("raise_app_exceptions", [True, False])
+async def test_an_exit_after_the_reader_has_gone_comes_out(client_of: ClientOf, raise_app_exceptions: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"part"))
+        except OSError:
+            raise SystemExit(3) from None
+
+    async def leave() -> None:
+        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+        async with client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+
+    with anyio.fail_after(5), pytest.raises(SystemExit) as caught:
+        await leave()
+    assert caught.value.code == 3
+
+
+async def test_an_exit_when_the_grace_period_is_over_comes_out(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise SystemExit(4)
+
+    async def leave() -> None:
+        async with client_of(app) as client, client.stream("GET", "/"):
+            pass
+
+    with anyio.fail_after(5), pytest.raises(SystemExit) as caught:
+        await leave()
+    assert caught.value.code == 4
+
+
+async def test_a_bug_that_the_disconnect_brings_to_light_is_logged_with_its_traceback(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"part"))
+        finally:
+            raise KeyError("a bug in the cleanup")
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.ERROR, "The application failed after its reader had gone.")
+    assert record.exc_info is not None
+    assert repr(record.exc_info[1]) == "KeyError('a bug in the cleanup')"
+
+
+async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        raised = anyio.Event()
+
+        async def answer() -> None:
+            try:
+                await send(part(b"part"))
+            finally:
+                raised.set()
+
+        async def fail() -> None:
+            await raised.wait()
+            raise KeyError("a bug")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer)
+            tasks.start_soon(fail)
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    (record,) = caplog.records
+    assert record.getMessage() == "The application failed after its reader had gone."
+
+
+async def test_starlettes_own_word_for_the_disconnect_is_quiet(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Parts:  # Not a generator, which Starlette would leave to the garbage collector.
+        made = 0
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            self.made += 1
+            return b"part"
+
+    parts = Parts()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(parts)(scope, receive, send)
+
+    async def reads_the_request(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        try:
+            await send(part(b"part"))
+        except OSError:
+            await Request(scope, receive).body()
+
+    with anyio.fail_after(5):
+        for each in (app, reads_the_request):
+            async with client_of(each) as client, client.stream("GET", "/"):
+                await anyio.wait_all_tasks_blocked()
+    assert parts.made == 1
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == []
+
+
+async def test_taking_the_last_part_and_leaving_at_once_is_no_disconnect(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0)
+    done: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(part(b"whole", more=False))
+        await anyio.sleep(0.01)
+        done.append("background work")
+
+    with anyio.fail_after(5):
+        response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        await anyio.wait_all_tasks_blocked()
+        assert await anext(aiter(response.stream)) == b"whole"
+        await response.aclose()
+    assert done == ["background work"]
+    assert caplog.records == []
+
+
+async def test_a_request_body_that_breaks_off_is_never_followed_by_a_clean_end(client_of: ClientOf) -> None:
+    received: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(4):
+            try:
+                received.append(await receive())
+            except ValueError as exc:
+                received.append(repr(exc))
+        await send(START)
+        await send(part(b"", more=False))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise ValueError("broke off")
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            await client.post("/", content=body())
+    assert received == [
+        {"type": "http.request", "body": b"half", "more_body": True},
+        "ValueError('broke off')",
+        {"type": "http.disconnect"},
+        {"type": "http.disconnect"},
+    ]
+
+
+async def test_a_request_body_whose_read_was_cancelled_is_never_followed_by_a_clean_end(client_of: ClientOf) -> None:
+    received: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        received.append(await receive())
+        with anyio.move_on_after(0.01):
+            await receive()
+        received.append(await receive())
+        await send(START)
+        await send(part(b"", more=False))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            await client.post("/", content=body())
+    assert received == [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+
+
+async def test_a_head_response_has_no_body_also_if_a_middleware_changes_the_method(client_of: ClientOf) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["method"] = "GET"
+        await send(START)
+        await send(part(b"body", more=False))
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            assert (await client.head("/")).content == b""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where a task can be left to itself
+@pytest.mark.parametrize("request_is_read", [True, False])
+async def test_an_application_that_cancels_its_own_receive_keeps_its_response(
+    client_of: ClientOf, request_is_read: bool
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if request_is_read:
+            assert (await receive())["body"] == b"first"
+        listening = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await send(START)
+        await send(part(b"answer", more=False))
+        listening.cancel()
+
+    async def body() -> AsyncIterator[bytes]:
+        if request_is_read:
+            yield b"first"
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(5):
+        async with client_of(app) as client:
+            assert (await client.post("/", content=body())).content == b"answer"

@@ -1,0 +1,329 @@
+"""A small web server to put behind a handler: this very file, run as a program that is told what to do.
+
+Sockets and threads alone, because every import would make every test slower. What happens is written to a file, one
+JSON object a line, which outlives the process. As a module it is the tests' side: `Programs` makes commands, and ends
+what they left.
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge import Proxy
+    from bridge.proxy.server import OriginProcess
+
+Record = dict[str, Any]
+
+# A program that a failed test leaves behind ends by itself, in seconds.
+LIFE = 120
+
+# How long the tests wait for what must happen, in seconds.
+PATIENCE = 15
+
+
+class Program:
+    """The command for one server, and what it has written down.
+
+    `options`: `says` (lines for stderr), `noise` (how many lines of
+    1,000 bytes more), `exit` (a status to exit with at once), `listen_when` and `exit_when` (paths
+    whose appearance it waits for), `unhealthy` and `hang_first` (how many of the first requests for /health are
+    answered with 500, and how many requests are never answered), `answers` (statuses by path), `ignore_sigterm`,
+    `child` ("idle", "noisy": writes to stderr without a pause, or "listening": shares the socket), `uds`; and `again`:
+    options for all starts but the first.
+    """
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / f"{self.port}.jsonl"
+        task = {"port": self.port, "log": str(self._log)} | options
+        self.command = [sys.executable, "-S", "-E", __file__, json.dumps(task, default=str)]
+
+    def records(self, event: str) -> list[Record]:
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [record for line in lines if (record := json.loads(line))["event"] == event]
+
+    def wait_for(self, event: str, count: int = 1) -> Record:
+        """The `count`th of such records, as soon as it is there."""
+        wait_until(lambda: len(self.records(event)) >= count)
+        return self.records(event)[count - 1]
+
+    @property
+    def targets(self) -> list[str]:
+        """What was asked for: method and request-target."""
+        return [f"{record['method']} {record['target']}" for record in self.records("request")]
+
+    @property
+    def pids(self) -> list[int]:
+        return [record["pid"] for record in self.records("start") + self.records("child")]
+
+
+class Programs:
+    """Makes programs in one folder, and kills at the end what still runs of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: list[Program] = []
+
+    def __call__(self, **options: Any) -> Program:
+        self._made.append(Program(self._folder, **options))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for program in self._made:
+            for pid in program.pids:
+                if is_running(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+
+# What a process of `Processes` finds in its environment. Python sets the second one itself where it is not set.
+ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
+
+
+class Processes:
+    """Makes web servers of programs, without a handler, and ends them at the end."""
+
+    def __init__(self) -> None:
+        self._made: list[OriginProcess] = []
+
+    def __call__(self, program: Program) -> "OriginProcess":
+        from bridge.proxy.server import OriginProcess
+
+        self._made.append(OriginProcess(program.command, env=ENVIRON))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for process in self._made:
+            process.terminate()
+            process.kill()
+        join_threads()
+
+
+class Proxies:
+    """Makes handlers in front of programs, and ends at the end whatever a failed test has left of them."""
+
+    def __init__(self) -> None:
+        self._made: list[Proxy] = []
+
+    def __call__(self, program: Program, **arguments: Any) -> "Proxy":
+        from bridge import Proxy  # not for the program itself, which starts without it in half the time
+
+        given: dict[str, Any] = {"port": program.port, "readiness_path": "/health"} | arguments
+        self._made.append(Proxy(program.command, **given))
+        return self._made[-1]
+
+    def end(self) -> None:
+        for handler in self._made:
+            handler.close()
+            process = handler._forwarder.origin._process
+            if process is not None and process.terminate():
+                process.kill()
+        join_threads()
+
+
+def free_port() -> int:
+    """Not from the range that the kernel takes ports for clients from: one of those could be gone a moment later."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 32000)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def is_running(pid: int) -> bool:
+    """Whether such a program runs, and is no zombie that waits for init."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    if not Path("/proc/self").exists():
+        return True
+    try:
+        is_ours = os.fsencode(__file__) in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return is_ours and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    """For what another process or thread does, which nothing announces."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"It did not happen within {PATIENCE} s.")
+        time.sleep(0.005)
+
+
+def wait_until_ended(*pids: int) -> None:
+    wait_until(lambda: not any(map(is_running, pids)))
+
+
+def join_threads() -> None:
+    """Wait for the threads that watch a server: they end when it has ended, but a moment later."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("bridge origin"):
+            thread.join(PATIENCE)
+            if thread.is_alive():
+                raise TimeoutError(f"The thread {thread.name} is left.")
+
+
+class Server:
+    """The program's side."""
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._log = os.open(task["log"], os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        starts = os.pread(self._log, 1 << 20, 0).count(b'"event": "start"')
+        self._task = task | task.get("again", {}) if starts else task
+        self._requests = 0
+        self._opened = threading.Event()
+
+    def note(self, event: str, **values: Any) -> None:
+        os.write(self._log, (json.dumps({"event": event} | values) + "\n").encode())
+
+    def run(self) -> None:
+        task = self._task
+        if task.get("ignore_sigterm"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.alarm(LIFE)
+        stdin = os.read(0, 10).decode()
+        self.note("start", pid=os.getpid(), sid=os.getsid(0), ppid=os.getppid(), stdin=stdin, environ=dict(os.environ))
+        for line in task.get("says", []):
+            os.write(2, line.encode("utf-8", "surrogateescape") + b"\n")
+        for _ in range(task.get("noise", 0)):
+            os.write(2, b"noise" * 200 + b"\n")
+        if task.get("child") in ("idle", "noisy"):
+            self._fork(task["child"])
+        if "exit" in task:
+            os._exit(task["exit"])
+        if "exit_when" in task:
+            threading.Thread(target=self._exit_when, args=(task["exit_when"],), daemon=True).start()
+        _wait_for_file(task.get("listen_when"))
+        listener = self._listen()
+        if task.get("child") == "listening":
+            self._fork("listening")
+        self.note("listening")
+        for number in range(1 << 30):
+            connection, _ = listener.accept()
+            self.note("connected")
+            threading.Thread(target=self._serve, args=(connection, number), daemon=True).start()
+
+    def _listen(self) -> socket.socket:
+        uds = self._task.get("uds")
+        if uds is None:
+            return socket.create_server(("127.0.0.1", self._task["port"]), backlog=200)
+        if os.path.exists(uds):
+            os.unlink(uds)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(uds)
+        listener.listen(200)
+        return listener
+
+    def _exit_when(self, path: str) -> None:
+        _wait_for_file(path)
+        os._exit(0)
+
+    def _fork(self, kind: str) -> None:
+        if os.fork():
+            return
+        signal.alarm(LIFE)
+        self.note("child", pid=os.getpid())
+        while kind == "noisy":
+            os.write(2, b"noise\n")
+        signal.pause()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with connection, connection.makefile("rb") as stream:
+            try:
+                while (request := _read_request(stream)) is not None:
+                    self.note("request", connection=number, **request)
+                    if not self._answer(connection, request, number):
+                        return
+            except OSError:
+                self.note("gone")
+
+    def _answer(self, connection: socket.socket, request: dict[str, Any], number: int) -> bool:
+        """Whether the connection stays open."""
+        self._requests += 1
+        task, (_, what, *more) = self._task, request["target"].partition("?")[0].split("/")
+        if self._requests <= task.get("hang_first", 0) or what == "hang":
+            _hang()
+        if what == "exit":
+            os.write(2, b"asked to exit\n")
+            os._exit(int(more[0]))
+        if what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "drop":
+            return False
+        if what in RAW:
+            connection.sendall(RAW[what])
+            return False
+        if what in ("gated", "endless", "stuck"):
+            self._stream(connection, what)
+            return False
+        if what == "open":
+            self._opened.set()
+        status = task.get("answers", {}).get(request["target"], 200)
+        if what == "health" and self._requests <= task.get("unhealthy", 0):
+            status = 500
+        text = os.environ.get(more[0], "-") if what == "env" else json.dumps(request | {"connection": number})
+        connection.sendall(_response(int(more[0]) if what == "status" else status, text.encode()))
+        return True
+
+    def _stream(self, connection: socket.socket, what: str) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
+        if what == "stuck":
+            connection.recv(1)  # returns once the client has gone
+            raise ConnectionError
+        while what == "endless":
+            connection.sendall(b"4\r\nmore\r\n")
+        self._opened.wait()
+        connection.sendall(b"3\r\ntwo\r\n0\r\n\r\n")
+
+
+RAW = {
+    "garbage": b"This is no HTTP.\r\n\r\n",
+    "short": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour",
+    "broken": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n",
+}
+
+
+def _read_request(stream: Any) -> dict[str, Any] | None:
+    line = stream.readline()
+    if not line:
+        return None
+    method, target, _ = line.decode("latin-1").split(" ")
+    headers = []
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        name, _, value = line.decode("latin-1").partition(":")
+        headers.append([name.lower(), value.strip()])
+    body = stream.read(int(dict(headers).get("content-length", 0))).decode("latin-1")
+    return {"method": method, "target": target, "headers": headers, "body": body}
+
+
+def _response(status: int, text: bytes) -> bytes:
+    return b"HTTP/1.1 %d Said\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s" % (status, len(text), text)
+
+
+def _hang() -> None:
+    threading.Event().wait()
+
+
+def _wait_for_file(path: str | None) -> None:
+    while path is not None and not os.path.exists(path):
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    Server(json.loads(sys.argv[1])).run()

@@ -1,0 +1,398 @@
+"""What a web server is told of the invocation: whole values, nothing of the client's, nothing that breaks a header."""
+
+import json
+import math
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock, Mock
+
+import pytest
+
+import bridge.proxy.context_headers
+from bridge._httpx import httpx
+from bridge._messages import EventRequest, header_pairs
+from bridge.proxy.context_headers import (
+    CONTEXT_HEADERS,
+    MAX_VALUE,
+    context_headers,
+    header_json,
+    without_context_headers,
+)
+from bridge.proxy.forwarder import for_web_server
+
+NOW = 1_750_000_000.25
+REQUEST_CONTEXT = {"accountId": "123456789012", "http": {"method": "GET", "path": "/caf\u00e9"}, "authorizer": None}
+
+NOTHING_KNOWN = {
+    "request_id": None,
+    "deadline": None,
+    "invoked_function_arn": None,
+    "xray_trace_id": None,
+    "client_context": None,
+    "identity": None,
+    "tenant_id": None,
+    "env_config": {"function_name": None, "memory": None, "version": None, "log_stream": None, "log_group": None},
+}
+
+
+class CognitoIdentity:
+    """Lambda's runtime makes these without a __dict__."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+
+class Client:
+    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+
+
+class ClientContext:
+    __slots__ = ("client", "custom", "env")
+
+
+def filled(class_: type, **attributes: Any) -> Any:
+    """As the runtime fills them: None for what was not sent."""
+    made = class_()
+    for name in class_.__slots__:  # type: ignore[attr-defined]
+        setattr(made, name, attributes.get(name))
+    return made
+
+
+class LambdaContext:
+    """The attributes that Lambda's runtime for Python gives its context."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self.aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+        self.log_group_name = "/aws/lambda/shop"
+        self.log_stream_name = "2025/06/15/[$LATEST]5f3"
+        self.function_name = "shop"
+        self.memory_limit_in_mb = "128"
+        self.function_version = "$LATEST"
+        self.invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+        self.tenant_id = None
+        self.client_context = None
+        self.identity = filled(CognitoIdentity)
+        vars(self).update(attributes)
+
+    def get_remaining_time_in_millis(self) -> float:
+        return 3000
+
+
+KNOWN = {
+    "request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+    "deadline": 1_750_000_003_250,
+    "invoked_function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:shop",
+    "xray_trace_id": None,
+    "client_context": None,
+    "identity": None,
+    "tenant_id": None,
+    "env_config": {
+        "function_name": "shop",
+        "memory": 128,
+        "version": "$LATEST",
+        "log_stream": "2025/06/15/[$LATEST]5f3",
+        "log_group": "/aws/lambda/shop",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge.proxy.context_headers, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+
+
+def lambda_context(context: Any) -> Any:
+    """The value of x-amzn-lambda-context."""
+    return json.loads(dict(context_headers({}, context))[b"x-amzn-lambda-context"])
+
+
+def leaves(value: Any) -> list[Any]:
+    return [leaf for item in value.values() for leaf in leaves(item)] if isinstance(value, dict) else [value]
+
+
+def test_an_invocation_has_its_headers_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Sampled=1")
+    headers = context_headers({"requestContext": REQUEST_CONTEXT}, LambdaContext(tenant_id="blue"))
+    assert [name for name, _ in headers] == [
+        b"x-amzn-request-context",
+        b"x-amzn-lambda-context",
+        b"x-amzn-trace-id",
+        b"x-amz-tenant-id",
+    ]
+    values = dict(headers)
+    assert values[b"x-amzn-request-context"] == (
+        b'{"accountId":"123456789012","http":{"method":"GET","path":"/caf\\u00e9"},"authorizer":null}'
+    )
+    assert json.loads(values[b"x-amzn-lambda-context"]) == KNOWN | {
+        "xray_trace_id": "Root=1-67891233-abcdef012345678912345678;Sampled=1",
+        "tenant_id": "blue",
+    }
+    assert values[b"x-amzn-trace-id"] == b"Root=1-67891233-abcdef012345678912345678;Sampled=1"
+    assert values[b"x-amz-tenant-id"] == b"blue"
+
+
+def test_where_there_is_nothing_to_tell_there_is_no_header() -> None:
+    assert context_headers({}, None) == []
+    assert context_headers({"requestContext": None}, None) == []
+
+
+def test_an_event_without_a_request_context_has_no_header_for_it() -> None:
+    assert [name for name, _ in context_headers({"Records": []}, LambdaContext())] == [b"x-amzn-lambda-context"]
+
+
+def test_an_empty_request_context_is_one_all_the_same() -> None:
+    assert context_headers({"requestContext": {}}, None) == [(b"x-amzn-request-context", b"{}")]
+
+
+def test_the_trace_is_that_of_the_invocation_and_needs_no_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
+    assert context_headers({}, None) == [(b"x-amzn-trace-id", b"Root=1-a")]
+
+
+def test_a_context_as_lambdas_runtime_makes_it_is_told_whole() -> None:
+    assert lambda_context(LambdaContext()) == KNOWN
+
+
+def test_what_a_mobile_client_sent_is_told_whole() -> None:
+    client = filled(
+        Client,
+        installation_id="i-1",
+        app_title="Shop",
+        app_version_name="1.0",
+        app_version_code="7",
+        app_package_name="com.example.shop",
+    )
+    sent = filled(ClientContext, client=client, custom={"theme": "dark", "deep": {"n": 1}}, env={"locale": "en-GB"})
+    identity = filled(CognitoIdentity, cognito_identity_id="eu-west-1:id", cognito_identity_pool_id="eu-west-1:pool")
+    assert lambda_context(LambdaContext(client_context=sent, identity=identity)) == KNOWN | {
+        "client_context": {
+            "client": {
+                "installation_id": "i-1",
+                "app_title": "Shop",
+                "app_version_name": "1.0",
+                "app_version_code": "7",
+                "app_package_name": "com.example.shop",
+            },
+            "custom": {"theme": "dark", "deep": {"n": 1}},
+            "env": {"locale": "en-GB"},
+        },
+        "identity": {"identity_id": "eu-west-1:id", "identity_pool_id": "eu-west-1:pool"},
+    }
+
+
+def test_what_a_mobile_client_did_not_send_is_null() -> None:
+    sent = filled(ClientContext, client=None, custom={"theme": "dark"}, env=None)
+    identity = filled(CognitoIdentity, cognito_identity_id="eu-west-1:id")
+    assert lambda_context(LambdaContext(client_context=sent, identity=identity)) == KNOWN | {
+        "client_context": {"client": None, "custom": {"theme": "dark"}, "env": None},
+        "identity": {"identity_id": "eu-west-1:id", "identity_pool_id": None},
+    }
+
+
+@pytest.mark.parametrize(
+    "context", [object(), SimpleNamespace(), 5, "context", {"aws_request_id": "in a dict"}, [], type]
+)
+def test_a_context_that_has_nothing_of_one_is_told_as_nulls(context: Any) -> None:
+    assert lambda_context(context) == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize("kind", [Mock, MagicMock])
+def test_nothing_of_a_mock_gets_into_a_header(kind: type[Mock]) -> None:
+    """Tests of applications pass mocks for the context: each of their attributes is another mock."""
+    context = kind()
+    context.aws_request_id = "request-1"
+    headers = context_headers({}, context)
+    assert [name for name, _ in headers] == [b"x-amzn-lambda-context"]
+    told = json.loads(headers[0][1])
+    assert told.keys() == NOTHING_KNOWN.keys()
+    assert told.pop("request_id") == "request-1"
+    assert set(leaves(told)) == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("aws_request_id", 5, {"request_id": None}),
+        ("aws_request_id", b"bytes", {"request_id": None}),
+        ("invoked_function_arn", ["arn"], {"invoked_function_arn": None}),
+        ("tenant_id", 5, {"tenant_id": None}),
+        ("identity", None, {"identity": None}),
+        ("identity", {"cognito_identity_id": "in a dict"}, {"identity": None}),
+        ("get_remaining_time_in_millis", None, {"deadline": None}),
+        ("get_remaining_time_in_millis", 3000, {"deadline": None}),
+        ("get_remaining_time_in_millis", lambda: None, {"deadline": None}),
+        ("get_remaining_time_in_millis", lambda: "3000", {"deadline": None}),
+        ("get_remaining_time_in_millis", lambda: 0, {"deadline": 1_750_000_000_250}),
+        ("get_remaining_time_in_millis", lambda: 1500.75, {"deadline": 1_750_000_001_750}),
+        ("get_remaining_time_in_millis", lambda: math.inf, {"deadline": None}),
+        ("get_remaining_time_in_millis", lambda: math.nan, {"deadline": None}),
+    ],
+)
+def test_what_a_context_has_with_another_type_is_null(name: str, value: Any, told: dict[str, Any]) -> None:
+    assert lambda_context(LambdaContext(**{name: value})) == KNOWN | told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("512", 512), (512, 512), ("", None), ("many", None), ("-1", None), ("1.5", None), (None, None)]
+)
+def test_the_memory_is_a_number(value: Any, told: int | None) -> None:
+    assert lambda_context(LambdaContext(memory_limit_in_mb=value))["env_config"]["memory"] == told
+
+
+# Every character that a header could not carry, and some that it could.
+AWKWARD = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA1))]
+AWKWARD += ["\u2028", "\ufeff", "\U0001f600", "\ud800", "\udcff", '"', "\\", "\u00e9"]
+
+
+@pytest.mark.parametrize("char", AWKWARD, ids=ascii)
+def test_json_for_a_header_is_printable_ascii_and_reads_the_same(char: str) -> None:
+    value = {f"name {char}": [f"{char}value{char}", {char: char * 3}]}
+    text = header_json(value)
+    assert [byte for byte in text if not 0x20 <= byte < 0x7F] == []
+    assert json.loads(text) == value
+
+
+def test_a_delete_in_what_the_client_sent_reaches_no_socket() -> None:
+    """JSON lets it pass, and a header must not have it: HTTP clients refuse the whole request."""
+    event = {"requestContext": {"http": {"path": "/%04\x7f\x04"}}}
+    assert context_headers(event, None) == [
+        (b"x-amzn-request-context", b'{"http":{"path":"/%04\\u007f\\u0004"}}'),
+    ]
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j], ids=lambda value: type(value).__name__)
+def test_what_json_cannot_say_is_null(value: Any) -> None:
+    assert header_json({"a": [value], "b": 1}) == b'{"a":[null],"b":1}'
+
+
+@pytest.mark.parametrize(
+    ("tenant", "value"),
+    [
+        ("blue", b"blue"),
+        (" blue ", b"blue"),
+        ("a\r\nx-admin: yes", b"ax-admin: yes"),
+        ("a\0b\tc\x7fd\x1be", b"abcde"),
+        ("caf\u00e9", b"caf\xc3\xa9"),
+        ("lone \udcff", b"lone ?"),
+    ],
+)
+def test_a_tenant_has_no_control_bytes(tenant: str, value: bytes) -> None:
+    assert dict(context_headers({}, SimpleNamespace(tenant_id=tenant)))[b"x-amz-tenant-id"] == value
+
+
+@pytest.mark.parametrize("tenant", [None, "", " ", "\r\n", "\x7f", 5, b"blue", ["blue"], Mock()])
+def test_a_tenant_that_is_none_has_no_header(tenant: Any) -> None:
+    assert b"x-amz-tenant-id" not in dict(context_headers({}, SimpleNamespace(tenant_id=tenant)))
+
+
+def test_a_trace_has_no_control_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", " Root=1-a\r\nx-admin: yes\x7f ")
+    assert context_headers({}, None) == [(b"x-amzn-trace-id", b"Root=1-ax-admin: yes")]
+
+
+def test_a_value_of_the_greatest_length_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    text = "x" * (MAX_VALUE - len('{"path":""}'))
+    (header,) = context_headers({"requestContext": {"path": text}}, None)
+    assert (header[0], len(header[1]), caplog.messages) == (b"x-amzn-request-context", MAX_VALUE, [])
+
+
+def test_a_longer_value_is_left_out_alone_and_the_log_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
+    text = "x" * (MAX_VALUE - len('{"path":""}') + 1)
+    context = SimpleNamespace(tenant_id="b" * (MAX_VALUE + 1))
+    # The tenant is in the Lambda context too.
+    lengths = [
+        8001,
+        len(header_json(NOTHING_KNOWN | {"xray_trace_id": "Root=1-a", "tenant_id": context.tenant_id})),
+        8001,
+    ]
+    names = ["x-amzn-request-context", "x-amzn-lambda-context", "x-amz-tenant-id"]
+    assert context_headers({"requestContext": {"path": text}}, context) == [(b"x-amzn-trace-id", b"Root=1-a")]
+    left_out = "The header {} was left out: its value has {} bytes, and servers refuse more than about 8000."
+    assert caplog.messages == [left_out.format(*pair) for pair in zip(names, lengths, strict=True)]
+
+
+def test_the_length_is_counted_in_bytes_as_they_are_sent() -> None:
+    """A character outside ASCII takes six of them."""
+    fits = "\u00e9" * ((MAX_VALUE - len('{"a":""}')) // 6)
+    assert len(context_headers({"requestContext": {"a": fits}}, None)) == 1
+    assert context_headers({"requestContext": {"a": fits + "\u00e9"}}, None) == []
+
+
+def spellings(name: bytes) -> list[bytes]:
+    hyphens = [index for index, byte in enumerate(name) if byte == ord("-")]
+    one_each = [name[:index] + b"_" + name[index + 1 :] for index in hyphens]
+    return [
+        name,
+        name.upper(),
+        name.title(),
+        name.swapcase(),
+        name.replace(b"-", b"_"),
+        name.upper().replace(b"-", b"_"),
+        *one_each,
+        # PHP makes underscores of dots too, for the names of variables.
+        name.replace(b"-", b"."),
+        name.replace(b"-", b".", 1),
+        name.replace(b"-", b"_", 1).replace(b"-", b"."),
+    ]
+
+
+@pytest.mark.parametrize("spelling", [spelling for name in sorted(CONTEXT_HEADERS) for spelling in spellings(name)])
+def test_a_clients_copy_is_dropped_in_any_spelling(spelling: bytes) -> None:
+    pairs = [(b"accept", b"*/*"), (spelling, b"spoofed"), (b"host", b"a"), (spelling, b"again")]
+    assert without_context_headers(pairs) == [(b"accept", b"*/*"), (b"host", b"a")]
+
+
+def test_what_only_looks_alike_is_kept_with_repeats_and_order() -> None:
+    pairs = [
+        (b"x-amzn-requestid", b"1"),
+        (b"x-amzn-trace-id2", b"2"),
+        (b"xx-amzn-trace-id", b"3"),
+        (b"x-amzn--trace-id", b"4"),
+        (b"x-amzn-oidc-data", b"5"),
+        (b"x-amz-tenant", b"6"),
+        (b"X-Amz-Date", b"7"),
+        (b"x-forwarded-for", b"8"),
+        (b"x-amzn-requestid", b"9"),
+    ]
+    assert without_context_headers(pairs) == pairs
+
+
+SPOOFED = [
+    (b"x-amzn-request-context", b"{}"),
+    (b"X_Amzn_Request_Context", b"{}"),
+    (b"x-amzn-lambda-context", b"{}"),
+    (b"x-amzn-lambda-context", b'{"tenant_id":"red"}'),
+    (b"x-amzn-trace-id", b"Root=1-spoofed"),
+    (b"x-amz-tenant-id", b"red"),
+    (b"x-forwarded-prefix", b"/spoofed"),
+]
+
+
+@pytest.mark.anyio
+async def test_the_web_server_gets_one_of_each_and_none_of_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
+    context = LambdaContext(tenant_id="blue")
+    event = {"requestContext": REQUEST_CONTEXT}
+    scope = {"headers": [], "root_path": "", "aws.event": event, "aws.context": context}
+    request = await for_web_server(EventRequest("GET", b"/", [(b"host", b"a"), *SPOOFED], b"", scope))
+    assert header_pairs(request) == [(b"host", b"a"), *context_headers(event, context)]
+    assert len(header_pairs(request)) == 5
+    assert request.headers.get_list("x-amz-tenant-id") == ["blue"]
+
+
+@pytest.mark.anyio
+async def test_the_clients_copies_are_dropped_where_there_are_none_of_ours() -> None:
+    scope: dict[str, Any] = {"headers": [], "aws.event": {"Records": []}, "aws.context": None}
+    request = await for_web_server(EventRequest("GET", b"/", [(b"host", b"a"), *SPOOFED], b"", scope))
+    assert header_pairs(request) == [(b"host", b"a")]
+
+
+@pytest.mark.anyio
+async def test_a_request_of_a_custom_source_is_treated_alike() -> None:
+    """It is httpx's own, and may carry no scope at all."""
+    headers = [("host", "a"), ("X-Amz-Tenant-Id", "red"), ("x_amz_tenant_id", "red"), ("accept", "*/*")]
+    request = await for_web_server(httpx.Request("GET", "http://a/", headers=headers))
+    assert header_pairs(request) == [(b"host", b"a"), (b"accept", b"*/*")]

@@ -1,0 +1,285 @@
+"""Whose fault a failure is, what the client is answered, and how the log says it; whole answers and streamed ones."""
+
+import errno
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import pytest
+
+from bridge import Proxy
+from bridge.errors import OriginBroken, OriginLost, OriginNotStarted
+from tests.proxy.programs import Programs, Proxies, join_threads, wait_until
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+Logged = Callable[[], list[tuple[int, str]]]
+
+BAD_GATEWAY = {
+    "statusCode": 502,
+    "headers": {"content-type": "text/plain; charset=utf-8", "content-length": "11"},
+    "cookies": [],
+    "body": "Bad Gateway",
+    "isBase64Encoded": False,
+}
+
+AGAIN = "The web server ended, and is started again, this once:"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    made = Programs(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 2.0)  # on a busy machine too an end is noticed in time
+    made = Proxies()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    return lambda: [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "bridge"]
+
+
+def answered(result: Event) -> Any:
+    """What the program says about the request that it got."""
+    assert result["statusCode"] == 200, result
+    return json.loads(result["body"])
+
+
+def test_a_program_that_does_not_exist_fails_every_call(make_event: MakeEvent) -> None:
+    handler = Proxy(["no-such-server"])
+    for _ in range(2):
+        with pytest.raises(OriginNotStarted, match=r"could not be started: .* Its command: "):
+            handler(make_event(), None)
+    handler.close()
+
+
+def test_one_that_exits_at_once_fails_the_call_with_its_last_words(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    program = programs(says=["no module shop"], exit=3)
+    with pytest.raises(OriginNotStarted, match=r"exited with status 3\. Its last lines on stderr:\n    no module"):
+        make(program)(make_event(), None)
+    join_threads()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/drop", "Server disconnected without sending a response."),
+        ("/garbage", "illegal status line: bytearray(b'This is no HTTP.')"),
+        ("/short", "peer closed connection without sending complete message body (received 4 bytes, expected 10)"),
+        ("/broken", "peer closed connection without sending complete message body (incomplete chunked read)"),
+    ],
+)
+def test_a_broken_answer_is_a_502_and_the_log_says_whose_and_why(
+    make: Proxies,
+    programs: Programs,
+    make_event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Logged,
+    path: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
+    program = programs()
+    handler = make(program)
+    assert handler(make_event("POST", path), None) == BAD_GATEWAY
+    assert logged() == [(logging.ERROR, f"POST {path}: {program.url} broke off: {reason}")]
+    assert handler(make_event(), None)["statusCode"] == 200
+
+
+def test_a_refused_connection_is_a_502(
+    programs: Programs, make_event: MakeEvent, make: Proxies, logged: Logged
+) -> None:
+    program = programs()
+    its_owner, handler = make(program), Proxy(url=program.url)
+    its_owner(make_event(), None)
+    assert handler(make_event(), None)["statusCode"] == 200
+    its_owner.close()
+    assert handler(make_event("POST", "/late", rawQueryString="secret=1"), None) == BAD_GATEWAY
+    assert logged() == [
+        (logging.ERROR, f"POST /late: no connection to {program.url}: [Errno {errno.ECONNREFUSED}] Connection refused")
+    ]
+    handler.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "a", "x-a": "b\r\nx-injected: c"},
+        {"host": "a", "x-a": "b\x00"},
+        {"host": "a", "x a": "b"},
+        {"host": "a", "Host": "b"},
+    ],
+)
+def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
+    make: Proxies, programs: Programs, make_event: MakeEvent, logged: Logged, headers: dict[str, str]
+) -> None:
+    program = programs()
+    assert make(program)(make_event(headers=headers), None)["statusCode"] == 400
+    assert program.targets == ["GET /health"]
+    assert [level for level, _ in logged()] == [logging.ERROR]
+
+
+def test_a_request_that_may_not_be_sent_waits_for_no_end_of_the_server(
+    make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = make(programs())
+    handler(make_event(), None)
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 3600)
+    assert handler(make_event(headers={"host": "a", "x-a": "b\x00"}), None)["statusCode"] == 400
+
+
+def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_next_server(
+    make: Proxies, programs: Programs, make_event: MakeEvent, logged: Logged, tmp_path: Path
+) -> None:
+    program = programs(again={"unhealthy": 3})
+    handler = make(program)
+    assert handler(make_event("POST", "/exit/7"), None) == BAD_GATEWAY
+    assert answered(handler(make_event(path="/next"), None))["target"] == "/next"
+    assert program.targets == ["GET /health", "POST /exit/7", *["GET /health"] * 4, "GET /next"]
+    assert sorted(logged()) == [
+        (logging.ERROR, f"POST /exit/7: {program.url} broke off: Server disconnected without sending a response."),
+        (logging.ERROR, f"{AGAIN} python exited with status 7. Its last lines on stderr:\n    asked to exit"),
+    ]
+
+
+def test_an_end_between_two_requests_is_noticed_by_itself(
+    make: Proxies, programs: Programs, make_event: MakeEvent, logged: Logged
+) -> None:
+    program = programs(says=["hello"])
+    handler = make(program)
+    handler(make_event(), None)
+    os.kill(program.pids[0], signal.SIGKILL)
+    program.wait_for("listening", 2)
+    assert logged() == [(logging.ERROR, f"{AGAIN} python was ended by SIGKILL. Its last lines on stderr:\n    hello")]
+    assert answered(handler(make_event(path="/next"), None))["target"] == "/next"
+    assert len(logged()) == 1
+
+
+def test_a_second_end_in_a_request_ends_the_environment(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    program = programs()
+    handler = make(program)
+    assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
+    with pytest.raises(OriginLost) as caught:
+        handler(make_event(path="/exit/2"), None)
+    assert str(caught.value.code) == (
+        "The web server ended once more, so this environment ends too: python exited with status 2. "
+        "Its last lines on stderr:\n    asked to exit"
+    )
+
+
+def test_a_second_end_between_two_requests_ends_the_environment_with_the_next_one(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    program = programs()
+    handler = make(program)
+    handler(make_event(), None)
+    for number in (1, 2):
+        program.wait_for("listening", number)
+        os.kill(program.pids[number - 1], signal.SIGKILL)
+    process = handler._forwarder.origin._process
+    wait_until(lambda: process is not None and process.is_lost)
+    for _ in range(2):
+        with pytest.raises(OriginLost):
+            handler(make_event(), None)
+    handler.close()
+
+
+@pytest.mark.anyio
+class TestStream:
+    async def test_parts_arrive_while_the_server_still_sends(
+        self, make: Proxies, programs: Programs, make_event: MakeEvent
+    ) -> None:
+        handler = make(programs())
+        with anyio.fail_after(20):
+            async with handler, handler.stream(make_event(path="/gated"), None) as response:
+                assert response.prelude == {"statusCode": 200, "headers": {}, "cookies": []}
+                assert await anext(response.body) == b"one"
+                assert (await handler.handle(make_event(path="/open"), None))["statusCode"] == 200
+                assert [part async for part in response.body] == [b"two"]
+
+    async def test_a_body_that_breaks_off_is_reported_as_broken(
+        self, make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
+        program = programs()
+        handler = make(program)
+        async with handler, handler.stream(make_event(path="/broken"), None) as response:
+            assert await anext(response.body) == b"one"
+            with pytest.raises(OriginBroken) as caught:
+                await anext(response.body)
+        assert str(caught.value) == (
+            f"GET /broken: {program.url} broke off: "
+            "peer closed connection without sending complete message body (incomplete chunked read)"
+        )
+
+    async def test_a_server_that_ends_in_the_middle_breaks_the_body(
+        self, make: Proxies, programs: Programs, make_event: MakeEvent
+    ) -> None:
+        program = programs()
+        handler = make(program)
+        async with handler:
+            async with handler.stream(make_event(path="/gated"), None) as response:
+                assert await anext(response.body) == b"one"
+                os.kill(program.pids[0], signal.SIGKILL)
+                with pytest.raises(OriginBroken):
+                    await anext(response.body)
+            async with handler.stream(make_event(path="/gated"), None) as response:
+                assert await anext(response.body) == b"one"
+                os.kill(program.pids[1], signal.SIGKILL)
+                with pytest.raises(OriginLost):
+                    await anext(response.body)
+
+    async def test_a_reader_that_leaves_early_is_gone_for_the_server_too(
+        self, make: Proxies, programs: Programs, make_event: MakeEvent
+    ) -> None:
+        program = programs()
+        handler = make(program)
+        async with handler:
+            for number, path in enumerate(["/stuck", "/endless"], start=1):
+                async with handler.stream(make_event(path=path), None) as response:
+                    assert await anext(response.body) == b"one"
+                program.wait_for("gone", number)
+            assert (await handler.handle(make_event(), None))["statusCode"] == 200
+
+    async def test_no_answer_is_a_502(
+        self, make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
+        handler = make(programs())
+        async with handler, handler.stream(make_event("POST", "/drop"), None) as response:
+            assert response.prelude["statusCode"] == 502
+            assert [part async for part in response.body] == [b"Bad Gateway"]
+
+
+def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    named = "x-amzn-request-context, X-Amz-Tenant-Id, x-amzn-lambda-context, x-own, host, content-length"
+    event = make_event("POST", headers={"host": "app.test", "connection": named, "x-own": "1"}, body="abc")
+    found = dict(answered(make(programs())(event, SimpleNamespace(tenant_id="blue")))["headers"])
+    assert sorted(found) == [
+        "content-length",
+        "host",
+        "x-amz-tenant-id",
+        "x-amzn-lambda-context",
+        "x-amzn-request-context",
+    ]

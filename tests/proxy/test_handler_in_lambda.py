@@ -1,0 +1,201 @@
+"""What Lambda does to a process with a Proxy in it: import, SIGTERM, fork. Each in a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.programs import Program, Programs, is_running, wait_until_ended
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+# Whether a process is in Lambda is told by this variable; nothing connects to what it names.
+LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
+
+# awslambdaric waits for its next event in a thread or with the GIL released; an idle runtime only sleeps here.
+PRELUDE = """
+import json, os, sys, time
+from bridge import Proxy
+
+def say(*words):
+    print(*words, flush=True)
+
+def event(path="/"):
+    http = {"method": "GET", "path": path}
+    context = {"domainName": "a.lambda-url.eu-west-1.on.aws", "http": http}
+    return {"version": "2.0", "rawPath": path, "requestContext": context}
+
+def make(**arguments):
+    task = json.loads(os.environ["PROGRAM"])
+    return Proxy(task["command"], port=task["port"], readiness_path="/health", **arguments)
+"""
+
+IDLE = "\nhandler = make()\nsay('ready')\nwhile True: time.sleep(0.01)\n"
+BUSY = "\nhandler = make()\nsay('ready')\nhandler(event('/hang'), None)\nsay('never')\n"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    made = Programs(tmp_path)
+    yield made
+    made.end()
+
+
+def environ(program: Program) -> dict[str, str]:
+    return {"PROGRAM": json.dumps({"command": program.command, "port": program.port})}
+
+
+def until(process: "subprocess.Popen[str]", line: str) -> None:
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    assert said == line + "\n", (said, process.communicate())
+
+
+def test_the_server_is_ready_when_the_import_is_over_and_ends_with_the_process(
+    run_python: Run, programs: Programs
+) -> None:
+    program = programs(unhealthy=2, child="idle")
+    code = PRELUDE + "\nhandler = make()\nsay('imported')\n"
+    done = run_python(code, "-Xdev", "-Werror", **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+    assert program.targets == ["GET /health"] * 3
+    wait_until_ended(*program.pids)
+
+
+def test_a_server_that_cannot_start_fails_the_import_with_its_last_words(run_python: Run, programs: Programs) -> None:
+    program = programs(says=["ModuleNotFoundError: shop"], exit=3)
+    done = run_python(PRELUDE + "\nmake()\nsay('imported')\n", "-Xdev", "-Wdefault", **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == [
+        (
+            "bridge.errors.OriginNotStarted: The web server ended before it was ready: python exited with status 3. "
+            "Its last lines on stderr:"
+        ),
+        "    ModuleNotFoundError: shop",
+    ]
+    assert "Warning" not in done.stderr
+
+
+def test_a_server_that_is_not_ready_in_time_fails_the_import_and_is_ended(
+    run_python: Run, programs: Programs, tmp_path: Path
+) -> None:
+    program = programs(listen_when=tmp_path / "never")
+    done = run_python(PRELUDE + "\nmake(readiness_timeout=0.3)\n", **environ(program), **LAMBDA)
+    assert done.returncode == 1
+    assert "OriginNotStarted: The web server at" in done.stderr
+    wait_until_ended(*program.pids)
+
+
+@pytest.mark.parametrize("code", [IDLE, BUSY], ids=["between-requests", "in-a-request"])
+def test_sigterm_ends_the_server_and_exits_with_success(start_python: Start, programs: Programs, code: str) -> None:
+    program = programs(child="idle")
+    process = start_python(PRELUDE + code, **environ(program), **LAMBDA)
+    until(process, "ready")
+    if code is BUSY:
+        program.wait_for("request", 2)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stdout, stderr) == (0, "", "")
+    wait_until_ended(*program.pids)
+    assert len(program.records("start")) == 1
+
+
+def test_sigterm_to_the_whole_environment_starts_nothing_again(start_python: Start, programs: Programs) -> None:
+    for _ in range(5):
+        program = programs()
+        process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
+        until(process, "ready")
+        process.send_signal(signal.SIGTERM)
+        for pid in filter(is_running, program.pids):
+            subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
+        assert process.wait(20) == 0
+        wait_until_ended(*program.pids)
+
+
+def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "never")
+    process = start_python(PRELUDE + "\nmake(readiness_timeout=0)\n", **environ(program), **LAMBDA)
+    program.wait_for("start")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in stderr.splitlines()
+    assert process.returncode == -signal.SIGINT
+    wait_until_ended(*program.pids)
+
+
+def test_ctrl_c_in_a_request_ends_the_server_with_the_process(start_python: Start, programs: Programs) -> None:
+    program = programs()
+    process = start_python(PRELUDE + BUSY, **environ(program))
+    until(process, "ready")
+    program.wait_for("request", 2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert "KeyboardInterrupt" in stderr.splitlines()
+    wait_until_ended(*program.pids)
+
+
+def test_a_second_end_of_the_server_ends_the_runtime_with_its_last_words(run_python: Run, programs: Programs) -> None:
+    program = programs()
+    calls = "\nhandler = make()\nfor path in '/exit/1', '/', '/exit/2': say(handler(event(path), None)['statusCode'])\n"
+    done = run_python(PRELUDE + calls, **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout) == (1, "502\n200\n")
+    assert done.stderr.endswith(
+        "The web server ended once more, so this environment ends too: python exited with status 2. "
+        "Its last lines on stderr:\n    asked to exit\n"
+    )
+
+
+def test_without_close_outside_lambda_the_server_ends_with_the_process(run_python: Run, programs: Programs) -> None:
+    program = programs(child="idle")
+    code = PRELUDE + "\nhandler = make()\nsay(handler(event(), None)['statusCode'])\n"
+    done = run_python(code, **environ(program))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "200\n", "")
+    wait_until_ended(*program.pids)
+
+
+FORKED = """
+handler = make()
+child = os.fork()
+if not child:
+    sys.exit(5)
+say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+say(handler(event(), None)["statusCode"])
+"""
+
+
+def test_a_forked_child_that_exits_leaves_the_server_to_its_parent(run_python: Run, programs: Programs) -> None:
+    program = programs()
+    # From Python 3.12 on, fork() warns of threads.
+    done = run_python(PRELUDE + FORKED, "-W", "ignore::DeprecationWarning", **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "5\n200\n", "")
+    assert program.targets == ["GET /health", "GET /"]
+
+
+# The server imports the module that the runtime has imported, as gunicorn does with "shop:app", before it serves.
+SAME_MODULE = """
+say("imported")
+handler = make()
+if "AWS_LAMBDA_RUNTIME_API" not in os.environ:
+    command = json.loads(os.environ["PROGRAM"])["command_of_the_server"]
+    os.execv(command[0], command)
+"""
+
+
+def test_a_module_that_the_server_imports_too_starts_one_server(
+    run_python: Run, programs: Programs, tmp_path: Path
+) -> None:
+    program = programs()
+    task = {
+        "command": [sys.executable, str(tmp_path / "main_0.py")],
+        "command_of_the_server": program.command,
+        "port": program.port,
+    }
+    done = run_python(PRELUDE + SAME_MODULE, PROGRAM=json.dumps(task), **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n" * 2, "")
+    assert len(program.records("start")) == 1
+    wait_until_ended(*program.pids)

@@ -1,0 +1,305 @@
+"""Around a snapshot: what the web server is told, in which order, and connections that do not outlive it.
+
+The hooks run as Lambda's runtime runs them: before a snapshot in reverse order, after a restore in order.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
+
+from bridge import Proxy, Settings
+from bridge.errors import OriginLost, OriginNotStarted, SnapshotHookFailed
+from tests.proxy.programs import Programs, Proxies, wait_until
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+Logged = Callable[[], list[tuple[int, str]]]
+
+HOOKS = {"before_checkpoint_path": "/hooks/before", "after_restore_path": "/hooks/after"}
+
+TOLD = (
+    "This process was restored from a snapshot or thawed (the runtime said so): from now on every request to the web "
+    "server gets a connection of its own."
+)
+RESTORED = (logging.WARNING, TOLD)
+
+
+@pytest.fixture
+def time_limit() -> int:
+    return 60
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    made = Programs(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+    """Handlers made in Lambda, under SnapStart if a test does not say otherwise; they start their servers at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
+    monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
+    monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
+    made = Proxies()
+    yield made
+    made.end()
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    return lambda: [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "bridge"]
+
+
+def run_before_snapshot() -> None:
+    registered: list[Any] = snapshot_restore_py.get_before_snapshot()
+    while registered:
+        function, args, kwargs = registered.pop()
+        function(*args, **kwargs)
+
+
+def run_after_restore() -> None:
+    for function, args, kwargs in snapshot_restore_py.get_after_restore():
+        function(*args, **kwargs)
+
+
+def connection(handler: Proxy, event: Event) -> int:
+    """Which of its connections the server got the request on."""
+    result = handler(event, None)
+    assert result["statusCode"] == 200, result
+    number: int = json.loads(result["body"])["connection"]
+    return number
+
+
+def test_the_server_is_told_before_the_snapshot_and_after_the_restore(
+    make: Proxies, programs: Programs, make_event: MakeEvent, logged: Logged
+) -> None:
+    program = programs()
+    handler = make(program, **HOOKS)
+    assert program.targets == ["GET /health"]
+    run_before_snapshot()
+    assert program.targets == ["GET /health", "POST /hooks/before"]
+    run_after_restore()
+    handler(make_event(), None)
+    assert program.targets == ["GET /health", "POST /hooks/before", "POST /hooks/after", "GET /health", "GET /"]
+    hook = program.records("request")[1]
+    assert (hook["headers"], hook["body"]) == (
+        [["host", f"127.0.0.1:{program.port}"], ["content-length", "0"]],
+        "",
+    )
+    assert logged() == [RESTORED]
+
+
+def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(make: Proxies, programs: Programs) -> None:
+    program = programs()
+    make(program)
+    run_before_snapshot()
+    run_after_restore()
+    assert program.targets == ["GET /health"] * 2
+
+
+def test_only_one_of_the_hooks_may_be_there(make: Proxies, programs: Programs) -> None:
+    program = programs()
+    make(program, after_restore_path="/hooks/after")
+    run_before_snapshot()
+    run_after_restore()
+    assert program.targets == ["GET /health", "POST /hooks/after", "GET /health"]
+
+
+@pytest.mark.parametrize("status", [301, 404, 500])
+@pytest.mark.parametrize("path", ["/hooks/before", "/hooks/after"])
+def test_a_hook_that_is_not_answered_with_2xx_fails_the_phase(
+    make: Proxies, programs: Programs, path: str, status: int
+) -> None:
+    program = programs(answers={path: status})
+    make(program, **HOOKS)
+    run = run_before_snapshot if path == "/hooks/before" else run_after_restore
+    with pytest.raises(SnapshotHookFailed) as caught:
+        run()
+    assert str(caught.value) == f"POST {path}: expected a 2xx answer, but got {status}."
+    assert program.targets == ["GET /health", f"POST {path}"]
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_a_hook_may_be_answered_with_any_2xx(make: Proxies, programs: Programs, status: int) -> None:
+    program = programs(answers={"/hooks/before": status})
+    make(program, **HOOKS)
+    run_before_snapshot()
+
+
+def test_a_hook_without_an_answer_fails_the_phase(
+    make: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.proxy.forwarder.HOOK_LIMIT", 0.2)
+    make(programs(), before_checkpoint_path="/hang", after_restore_path="/drop")
+    with pytest.raises(SnapshotHookFailed) as caught:
+        run_before_snapshot()
+    assert str(caught.value) == "POST /hang: the web server gave no answer in 0.2 s."
+    with pytest.raises(SnapshotHookFailed) as caught:
+        run_after_restore()
+    assert str(caught.value) == "POST /drop: Server disconnected without sending a response."
+
+
+def test_a_server_that_is_not_ready_after_the_restore_fails_it(make: Proxies, programs: Programs) -> None:
+    program = programs()
+    make(program, readiness_timeout=0.3)
+    os.kill(program.pids[0], signal.SIGSTOP)
+    try:
+        with pytest.raises(OriginNotStarted, match=r"was not ready within 0\.3 s"):
+            run_after_restore()
+    finally:
+        os.kill(program.pids[0], signal.SIGCONT)
+
+
+def test_a_server_that_is_lost_fails_the_restore(make: Proxies, programs: Programs) -> None:
+    program = programs(again={"exit": 1})
+    process = make(program)._forwarder.origin._process
+    os.kill(program.pids[0], signal.SIGKILL)
+    wait_until(lambda: process is not None and process.is_lost)
+    with pytest.raises(OriginLost):
+        run_after_restore()
+
+
+def test_two_handlers_are_told_in_the_runtimes_order(make: Proxies, programs: Programs, tmp_path: Path) -> None:
+    first, second = programs(), programs()
+    make(first, **HOOKS)
+    make(second, before_checkpoint_path="/drop")
+    with pytest.raises(SnapshotHookFailed):
+        run_before_snapshot()
+    assert first.targets == ["GET /health"]
+
+
+def test_under_snapstart_every_request_has_a_connection_of_its_own_from_the_first_one_on(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    program = programs()
+    handler = make(program)
+    assert [connection(handler, make_event()) for _ in range(3)] == [1, 2, 3]
+    run_before_snapshot()
+    run_after_restore()
+    assert [connection(handler, make_event()) for _ in range(3)] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("how", ["on-demand", "provisioned-concurrency", ""])
+def test_elsewhere_a_connection_is_used_again_until_a_restore(
+    make: Proxies,
+    programs: Programs,
+    make_event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Logged,
+    how: str,
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", how)
+    handler = make(programs(), pool_idle_timeout=60)
+    assert [connection(handler, make_event()) for _ in range(3)] == [1, 1, 1]
+    run_after_restore()
+    assert [connection(handler, make_event()) for _ in range(3)] == [3, 4, 5]
+    run_after_restore()
+    assert logged() == [RESTORED]
+
+
+def test_outside_lambda_nothing_is_registered(
+    make: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
+    make(programs(), **HOOKS)
+    assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
+
+
+def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(make: Proxies, programs: Programs) -> None:
+    program = programs()
+    make(program, **HOOKS).close()
+    run_before_snapshot()
+    run_after_restore()
+    assert program.targets == ["GET /health"]
+
+
+def test_a_handler_made_inside_a_running_loop_has_its_server_before_the_snapshot(
+    make: Proxies, programs: Programs
+) -> None:
+    program = programs()
+
+    async def main() -> None:
+        make(program, **HOOKS)
+
+    asyncio.run(main())
+    run_before_snapshot()
+    assert program.targets == ["GET /health", "POST /hooks/before"]
+
+
+# No client may call the hooks.
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/hooks/after", "/hooks/before", "/hooks/after/", "/Hooks//After", "/hooks/%61fter", "/x/../hooks/after;v=1"],
+)
+def test_a_client_that_asks_for_a_hook_is_refused(
+    make: Proxies, programs: Programs, make_event: MakeEvent, logged: Logged, path: str
+) -> None:
+    program = programs()
+    handler = make(program, **HOOKS)
+    assert handler(make_event("POST", path, rawQueryString="a=b"), None) == {
+        "statusCode": 403,
+        "headers": {"content-type": "text/plain; charset=utf-8", "content-length": "9"},
+        "cookies": [],
+        "body": "Forbidden",
+        "isBase64Encoded": False,
+    }
+    assert program.targets == ["GET /health"]
+    (record,) = logged()
+    assert record[0] == logging.WARNING
+    assert record[1].startswith("A client asked for a hook path: b'/")
+    assert record[1].endswith("was answered with 403.")
+
+
+def test_a_client_that_asks_for_a_hook_is_refused_when_it_streams(
+    make: Proxies, programs: Programs, make_event: MakeEvent
+) -> None:
+    program = programs()
+    handler = make(program, **HOOKS)
+
+    async def main() -> None:
+        async with handler.stream(make_event("POST", "/hooks/after"), None) as response:
+            assert response.prelude["statusCode"] == 403
+            assert [part async for part in response.body] == [b"Forbidden"]
+
+    asyncio.run(main())
+    assert program.targets == ["GET /health"]
+
+
+@pytest.mark.parametrize("path", ["/api/hooks/after", "/api//hooks/after", "/hooks/after"])
+def test_a_base_path_is_no_way_around(make: Proxies, programs: Programs, make_event: MakeEvent, path: str) -> None:
+    program = programs()
+    handler = make(program, **HOOKS, settings=Settings(base_path="/api"))
+    assert handler(make_event("POST", path), None)["statusCode"] == 403
+    assert program.targets == ["GET /health"]
+
+
+@pytest.mark.parametrize("root_path", ["/hooks", "/prefix"])
+def test_a_root_path_is_no_way_around(make: Proxies, programs: Programs, make_event: MakeEvent, root_path: str) -> None:
+    program = programs()
+    handler = make(program, **HOOKS, settings=Settings(root_path=root_path))
+    for path in ("/hooks/after", f"{root_path}/hooks/after", f"{root_path}{root_path}/hooks/after"):
+        handler(make_event("POST", path), None)
+    assert not [target for target in program.targets if target.endswith(" /hooks/after")]
+
+
+def test_a_path_that_only_begins_like_a_hook_is_none(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
+    handler = make(programs(), **HOOKS)
+    for path in ("/hooks", "/hooks/afterwards", "/hooks/after/more", "/"):
+        assert handler(make_event("POST", path), None)["statusCode"] == 200

@@ -1,0 +1,323 @@
+"""The web server as a child process: what happens when it ends, whoever ends it."""
+
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import OriginLost, OriginNotStarted
+from bridge.proxy.process import LAST_LINES, MAX_LINE
+from bridge.proxy.server import OriginProcess
+from tests.proxy.programs import ENVIRON, Processes, Programs, join_threads, wait_until, wait_until_ended
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+Logged = Callable[[], list[tuple[int, str]]]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    made = Programs(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def make() -> Iterator[Processes]:
+    made = Processes()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    return lambda: [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "bridge"]
+
+
+def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
+    wait_until(lambda: process.exits >= number)
+
+
+def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
+    make: Processes, programs: Programs
+) -> None:
+    program = programs()
+    process = make(program)
+    assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
+    process.start()
+    assert program.wait_for("start") == {
+        "event": "start",
+        "pid": process.pid,
+        "sid": process.pid,
+        "ppid": os.getpid(),
+        "stdin": "",
+        "environ": ENVIRON,
+    }
+
+
+def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
+    process = OriginProcess(["no-such-server", "--port", "1"], env={})
+    with pytest.raises(OriginNotStarted) as caught:
+        process.start()
+    assert str(caught.value) == (
+        "The web server could not be started: [Errno 2] No such file or directory: 'no-such-server'. "
+        "Its command: ['no-such-server', '--port', '1']"
+    )
+    assert process.terminate() is False
+    process.kill()
+    join_threads()
+
+
+def test_stderr_is_passed_on_as_it_is(make: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
+    process = make(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
+    process.start()
+    wait_for_exit(process)
+    assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
+
+
+def test_an_exit_before_it_was_ready_is_final(make: Processes, programs: Programs, logged: Logged) -> None:
+    program = programs(says=["no such module: shop"], exit=3)
+    process = make(program)
+    process.start()
+    wait_for_exit(process)
+    report = f"{process.name} exited with status 3. Its last lines on stderr:\n    no such module: shop"
+    assert (process.exits, process.is_lost, process.report) == (1, True, report)
+    assert logged() == [(logging.ERROR, f"The web server ended: {report}")]
+    assert len(program.records("start")) == 1
+    with pytest.raises(OriginLost):
+        process.check()
+
+
+def test_an_exit_without_a_word_says_so(make: Processes, programs: Programs) -> None:
+    process = make(programs(exit=0))
+    process.start()
+    wait_for_exit(process)
+    assert process.report == f"{process.name} exited with status 0. It said nothing on stderr."
+
+
+def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs) -> None:
+    lines = [f"line {number}" for number in range(LAST_LINES + 5)]
+    process = make(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
+    process.start()
+    wait_for_exit(process)
+    assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGTERM, "SIGTERM"), (signal.SIGSEGV, "SIGSEGV")]
+)
+def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, number: int, words: str) -> None:
+    program = programs()
+    process = make(program)
+    process.start()
+    program.wait_for("listening")
+    os.kill(program.pids[0], number)
+    wait_for_exit(process)
+    assert process.report == f"{process.name} was ended by {words}. It said nothing on stderr."
+
+
+def test_a_signal_without_a_name_is_told_by_its_number(make: Processes, programs: Programs) -> None:
+    number = signal.SIGRTMIN + 1
+    program = programs()
+    process = make(program)
+    process.start()
+    program.wait_for("listening")
+    os.kill(program.pids[0], number)
+    wait_for_exit(process)
+    assert process.report == f"{process.name} was ended by signal {int(number)}. It said nothing on stderr."
+
+
+def test_once_it_was_ready_it_is_started_again_once(make: Processes, programs: Programs, logged: Logged) -> None:
+    program = programs(says=["hello"])
+    process = make(program)
+    process.start()
+    process.was_ready()
+    pids = []
+    for number in (1, 2):
+        program.wait_for("listening", number)
+        process.check()
+        assert process.pid is not None
+        pids.append(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for_exit(process, number)
+    assert program.pids == pids
+    said = f"{process.name} was ended by SIGKILL. Its last lines on stderr:\n    hello"
+    assert logged() == [
+        (logging.ERROR, f"The web server ended, and is started again, this once: {said}"),
+        (logging.ERROR, f"The web server ended: {said}"),
+    ]
+    with pytest.raises(OriginLost) as caught:
+        process.check()
+    assert str(caught.value) == f"The web server ended once more, so this environment ends too: {said}"
+
+
+def test_to_be_ready_again_gives_no_further_start(make: Processes, programs: Programs) -> None:
+    program = programs()
+    process = make(program)
+    process.start()
+    for number in (1, 2):
+        process.was_ready()
+        program.wait_for("listening", number)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for_exit(process, number)
+    assert process.is_lost
+
+
+def test_a_program_that_has_gone_meanwhile_is_lost(
+    make: Processes, programs: Programs, tmp_path: Path, logged: Logged
+) -> None:
+    program = programs(exit_when=tmp_path / "exit")
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    program.command[0] = str(link)
+    process = make(program)
+    process.start()
+    process.was_ready()
+    program.wait_for("listening")
+    link.unlink()
+    (tmp_path / "exit").touch()
+    wait_until(lambda: process.is_lost)
+    join_threads()
+    said = "python exited with status 0. It said nothing on stderr."
+    missing = "[Errno 2] No such file or directory"
+    assert logged() == [
+        (logging.ERROR, f"The web server ended, and is started again, this once: {said}"),
+        (
+            logging.ERROR,
+            f"The web server could not be started: {missing}: {str(link)!r}. Its command: {program.command}",
+        ),
+    ]
+
+
+def test_to_stop_it_is_no_exit(make: Processes, programs: Programs, logged: Logged) -> None:
+    program = programs(child="idle")
+    process = make(program)
+    process.start()
+    process.was_ready()
+    program.wait_for("listening")
+    pid = process.pid
+    assert process.terminate() is True
+    wait_until(lambda: process.has_ended)
+    process.kill()
+    process.kill()
+    join_threads()
+    wait_until_ended(*program.pids)
+    assert pid is not None
+    with pytest.raises(ChildProcessError):  # no zombie is left to wait for
+        os.waitpid(pid, os.WNOHANG)
+    assert (process.exits, process.is_lost, process.pid, process.terminate(), logged()) == (0, False, None, False, [])
+    assert len(program.records("start")) == 1
+
+
+def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
+    make: Processes, programs: Programs, logged: Logged
+) -> None:
+    program = programs(ignore_sigterm=True, child="noisy")
+    process = make(program)
+    process.start()
+    program.wait_for("child")
+    program.wait_for("listening")
+    process.terminate()
+    process.kill()
+    wait_until_ended(*program.pids)
+    join_threads()
+    assert logged() == [(logging.WARNING, "The web server did not stop when it was told to: it is killed.")]
+
+
+def test_it_can_be_started_anew_after_its_end(make: Processes, programs: Programs) -> None:
+    program = programs()
+    process = make(program)
+    for number in (1, 2, 3):
+        process.start()
+        process.was_ready()
+        program.wait_for("listening", number)
+        process.terminate()
+        process.kill()
+        assert (process.exits, process.is_lost) == (0, False)
+    assert len(program.records("start")) == 3
+
+
+def test_one_that_was_lost_can_be_started_anew(make: Processes, programs: Programs) -> None:
+    program = programs(exit=1, again={"exit": 2})
+    process = make(program)
+    for status in (1, 2):
+        process.start()
+        wait_for_exit(process)
+        assert (process.is_lost, f"status {status}." in process.report) == (True, True)
+        process.terminate()
+        process.kill()
+    assert len(program.records("start")) == 2
+
+
+def test_its_end_is_noticed_although_its_children_hold_stderr_open(
+    make: Processes, programs: Programs, tmp_path: Path
+) -> None:
+    program = programs(child="idle", exit_when=tmp_path / "exit")
+    process = make(program)
+    process.start()
+    program.wait_for("listening")
+    program.wait_for("child")
+    (tmp_path / "exit").touch()
+    wait_for_exit(process)
+    assert process.report == f"{process.name} exited with status 0. It said nothing on stderr."
+
+
+def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make: Processes, programs: Programs) -> None:
+    program = programs(child="listening", again={"child": None})
+    process = make(program)
+    process.start()
+    process.was_ready()
+    program.wait_for("child")
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    wait_for_exit(process)
+    wait_until_ended(*program.pids[:1], program.records("child")[0]["pid"])
+    program.wait_for("listening", 2)
+    assert not process.is_lost
+
+
+def test_its_end_is_noticed_while_its_children_write_to_stderr(
+    make: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.proxy.process._STDERR_GRACE", 0.05)
+    monkeypatch.setattr("bridge.proxy.process.LAST_LINES", 20000)  # so that it takes a while to tell them
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(5):
+            program = programs(child="noisy", exit_when=tmp_path / f"exit-{number}")
+            process = make(program)
+            process.start()
+            program.wait_for("listening")
+            program.wait_for("child")
+            (tmp_path / f"exit-{number}").touch()
+            wait_for_exit(process)
+            process.terminate()
+            process.kill()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+class BrokenStream:
+    """A stderr that someone has put in place of Python's own."""
+
+    def write(self, text: str) -> None:
+        raise RuntimeError("no place to write to")
+
+
+@pytest.mark.parametrize("stderr", [None, BrokenStream()], ids=["none", "broken"])
+def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_is(
+    make: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
+) -> None:
+    program = programs(noise=300)  # more than a pipe holds
+    monkeypatch.setattr(sys, "stderr", stderr)
+    process = make(program)
+    process.start()
+    program.wait_for("listening")

@@ -1,0 +1,398 @@
+"""The web server's whole life: started, ready, ended by itself, stopped; on asyncio and on trio."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from bridge.errors import OriginLost, OriginNotStarted
+from bridge.proxy.server import Origin, OriginProcess, OriginSettings
+from bridge.proxy.transport import ConnectionPolicy, SocketTransport
+from tests.proxy.programs import Program, Programs, is_running, join_threads, wait_until_ended
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+Make = Callable[..., Origin]
+Logged = Callable[[], list[tuple[int, str]]]
+
+GRACE = 0.3
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    made = Programs(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Origins that are shut down with the test."""
+    made: list[Origin] = []
+
+    def origin(program: Program, *, started: bool = True, **settings: Any) -> Origin:
+        given: dict[str, Any] = {"host": "127.0.0.1", "port": program.port, "readiness_path": "/health"} | settings
+        own = OriginSettings(**given)
+        address = own.readiness_address
+        policy = ConnectionPolicy(idle_timeout=0)
+        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds, policy=policy)
+        process = OriginProcess(program.command, env=dict(os.environ)) if started else None
+        made.append(Origin(own, process, probe))
+        return made[-1]
+
+    yield origin
+    for one in made:
+        await one.shutdown()
+    join_threads()
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Logged:
+    return lambda: [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "bridge"]
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    with anyio.fail_after(15):
+        while not is_so():  # noqa: ASYNC110  # what another process does
+            await anyio.sleep(0.005)
+
+
+async def end(origin: Origin, program: Program, number: int = 1) -> None:
+    """End the `number`th server from outside, and wait until that was noticed."""
+    assert origin._process is not None
+    exits = origin._process.exits
+    os.kill(program.wait_for("start", number)["pid"], signal.SIGKILL)
+    await until(lambda: origin._process is not None and origin._process.exits == exits + 1)
+
+
+async def test_startup_waits_until_the_server_answers(make: Make, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "listen", unhealthy=2)
+    origin = make(program)
+    async with anyio.create_task_group() as group:
+        group.start_soon(origin.startup)
+        await until(lambda: program.records("start"))
+        assert program.records("connected") == []
+        (tmp_path / "listen").touch()
+    assert program.targets == ["GET /health"] * 3
+    await origin.ready()
+    assert program.targets == ["GET /health"] * 3
+
+
+async def test_over_tcp_no_request_reaches_the_server(make: Make, programs: Programs) -> None:
+    program = programs()
+    await make(program, readiness_protocol="tcp").startup()
+    program.wait_for("connected")
+    assert program.targets == []
+
+
+async def test_readiness_may_have_a_port_of_its_own(make: Make, programs: Programs) -> None:
+    main, health = programs(), programs()
+    await make(health, port=main.port, readiness_port=health.port).startup()
+    assert health.targets == ["GET /health"]
+    assert main.records("start") == []
+
+
+async def test_a_server_on_a_unix_socket_is_asked_there(make: Make, programs: Programs, tmp_path: Path) -> None:
+    uds = str(tmp_path / "s")
+    program = programs(uds=uds)
+    await make(program, uds=uds).startup()
+    assert program.records("request")[0]["headers"][0] == ["host", "localhost"]
+
+
+async def test_one_that_something_else_has_started_is_only_waited_for(make: Make, programs: Programs) -> None:
+    program = programs()
+    process = OriginProcess(program.command, env={})
+    process.start()
+    origin = make(program, started=False)
+    try:
+        await origin.startup()
+        await origin.shutdown()
+        await origin.check_after_failure()
+        origin.check()
+        assert not process.has_ended
+    finally:
+        process.terminate()
+        process.kill()
+
+
+async def test_a_server_that_exits_at_once_ends_the_wait_with_its_last_words(make: Make, programs: Programs) -> None:
+    program = programs(says=["Traceback:", "ModuleNotFoundError: shop"], exit=3)
+    with pytest.raises(OriginNotStarted) as caught:
+        await make(program, readiness_timeout=0).startup()
+    assert str(caught.value) == (
+        "The web server ended before it was ready: python exited with status 3. Its last lines on stderr:\n"
+        "    Traceback:\n    ModuleNotFoundError: shop"
+    )
+    assert len(program.records("start")) == 1
+    join_threads()
+
+
+async def test_one_that_is_not_ready_in_time_is_ended(make: Make, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "never", child="idle")
+    with pytest.raises(OriginNotStarted, match=r"^The web server at .* was not ready within 0\.3 s: "):
+        await make(program, readiness_timeout=GRACE).startup()
+    wait_until_ended(*program.pids)
+    join_threads()
+
+
+@pytest.mark.parametrize("readiness_timeout", [0, -1])
+async def test_no_timeout_is_no_limit(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, readiness_timeout: float
+) -> None:
+    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", 0.01)
+    program = programs(unhealthy=5)
+    await make(program, readiness_timeout=readiness_timeout).startup()
+    assert program.targets == ["GET /health"] * 6
+
+
+async def test_a_first_request_that_hangs_does_not_keep_the_server_from_being_ready(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.proxy.readiness.ATTEMPT_TIMEOUT", 0.2)
+    program = programs(hang_first=1)
+    await make(program).startup()
+    assert program.targets == ["GET /health"] * 2
+
+
+async def test_a_cancelled_startup_leaves_nothing_running(make: Make, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "never")
+    async with anyio.create_task_group() as group:
+        group.start_soon(make(program).startup)
+        await until(lambda: program.records("start"))
+        group.cancel_scope.cancel()
+    wait_until_ended(*program.pids)
+    join_threads()
+
+
+async def test_with_async_init_a_slow_server_is_waited_for_by_the_first_request(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, logged: Logged
+) -> None:
+    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
+    program = programs(listen_when=tmp_path / "listen")
+    origin = make(program, async_init=True)
+    await origin.startup()
+    assert logged() == [(logging.WARNING, "The web server is not ready yet: the first request will wait for it.")]
+    async with anyio.create_task_group() as group:
+        group.start_soon(origin.ready)
+        await until(lambda: program.records("start"))
+        (tmp_path / "listen").touch()
+    assert program.targets == ["GET /health"]
+    # From now on an exit is one of a server that was ready: it is started again.
+    await end(origin, program)
+    await until(lambda: len(program.records("start")) == 2)
+    await origin.ready()
+
+
+@pytest.mark.parametrize("readiness_timeout", [0, 60])
+async def test_async_init_keeps_to_the_init_phase_whatever_the_timeout(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, readiness_timeout: float
+) -> None:
+    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
+    origin = make(programs(listen_when=tmp_path / "never"), async_init=True, readiness_timeout=readiness_timeout)
+    with anyio.fail_after(10):
+        await origin.startup()
+
+
+@pytest.mark.parametrize("how", ["snap-start", "provisioned-concurrency", "lambda-managed-instances"])
+async def test_async_init_is_ignored_where_no_request_waits(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", how)
+    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", 0.01)
+    monkeypatch.setattr("bridge.proxy.settings.LONG_INIT_LIMIT", GRACE)
+    program = programs(listen_when=tmp_path / "never")
+    with pytest.raises(OriginNotStarted, match=r"was not ready within 0\.3 s"):
+        await make(program, async_init=True).startup()
+
+
+async def test_with_async_init_a_server_that_exits_still_fails_the_startup(make: Make, programs: Programs) -> None:
+    with pytest.raises(OriginNotStarted, match="exited with status 1"):
+        await make(programs(exit=1), async_init=True).startup()
+
+
+async def test_a_server_that_ends_after_an_unfinished_startup_ends_the_environment(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
+    program = programs(says=["no disk"], listen_when=tmp_path / "never")
+    origin = make(program, async_init=True)
+    await origin.startup()
+    await end(origin, program)
+    with anyio.fail_after(10), pytest.raises(OriginLost) as caught:
+        await origin.ready()
+    # It was never ready, so this is its first end, and not one more.
+    assert str(caught.value) == (
+        "The web server ended before it was ready, so this environment ends too: python was ended by SIGKILL. "
+        "Its last lines on stderr:\n    no disk"
+    )
+
+
+async def test_after_its_end_requests_wait_until_the_next_one_is_ready(
+    make: Make, programs: Programs, tmp_path: Path
+) -> None:
+    program = programs(again={"listen_when": tmp_path / "listen"})
+    origin = make(program)
+    await origin.startup()
+    await end(origin, program)
+    await until(lambda: len(program.records("start")) == 2)
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(origin.ready)
+        await anyio.wait_all_tasks_blocked()
+        (tmp_path / "listen").touch()
+    health = len(program.targets)
+    await origin.ready()
+    assert len(program.targets) == health
+
+
+async def test_after_its_second_end_nobody_waits_any_more(make: Make, programs: Programs) -> None:
+    program = programs(says=["hello"], again={"exit": 7, "says": ["no port"]})
+    origin = make(program)
+    await origin.startup()
+    await end(origin, program)
+    for _ in range(2):
+        with anyio.fail_after(10), pytest.raises(OriginLost) as caught:
+            await origin.ready()
+        assert str(caught.value) == (
+            "The web server ended once more, so this environment ends too: python exited with status 7. "
+            "Its last lines on stderr:\n    no port"
+        )
+
+
+async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, programs: Programs) -> None:
+    program = programs(again={"unhealthy": 0})
+    origin = make(program)
+    await origin.startup()
+    await end(origin, program)
+    await origin.check_after_failure()  # started again: no more than a broken request
+    await until(lambda: len(program.records("listening")) == 2)
+    await origin.ready()
+    # A connection breaks a moment before its server's end is known.
+    os.kill(program.pids[1], signal.SIGKILL)
+    with pytest.raises(OriginLost):
+        await origin.check_after_failure()
+
+
+async def test_a_failed_request_to_a_server_that_runs_is_no_more_than_that(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.05)
+    origin = make(programs())
+    await origin.startup()
+    await origin.check_after_failure()
+    origin.check()
+
+
+async def test_after_a_restore_readiness_is_asked_for_again(make: Make, programs: Programs) -> None:
+    program = programs()
+    origin = make(program)
+    await origin.startup()
+    await origin.wait_again()
+    assert program.targets == ["GET /health"] * 2
+
+
+async def test_after_a_restore_the_wait_has_its_limit(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = programs()
+    origin = make(program, readiness_timeout=GRACE, healthy_status="200")
+    await origin.startup()
+    os.kill(program.pids[0], signal.SIGSTOP)
+    try:
+        with pytest.raises(OriginNotStarted):
+            await origin.wait_again()
+    finally:
+        os.kill(program.pids[0], signal.SIGCONT)
+
+
+async def test_shutdown_tells_the_server_to_stop_and_ends_what_it_has_started(
+    make: Make, programs: Programs, logged: Logged
+) -> None:
+    program = programs(child="idle")
+    origin = make(program)
+    await origin.startup()
+    await origin.shutdown()
+    await origin.shutdown()
+    wait_until_ended(*program.pids)
+    join_threads()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(program.pids[0], os.WNOHANG)  # noqa: ASYNC222  # does not wait
+    assert (len(program.records("start")), logged()) == (1, [])
+
+
+async def test_a_server_that_does_not_stop_is_killed_after_a_grace(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, logged: Logged
+) -> None:
+    monkeypatch.setattr("bridge.proxy.server.STOP_GRACE", GRACE)
+    program = programs(ignore_sigterm=True)
+    origin = make(program)
+    await origin.startup()
+    await origin.shutdown()
+    wait_until_ended(*program.pids)
+    assert logged() == [(logging.WARNING, "The web server did not stop when it was told to: it is killed.")]
+
+
+async def test_a_shutdown_inside_a_cancelled_scope_is_still_whole(make: Make, programs: Programs) -> None:
+    program = programs()
+    origin = make(program)
+    await origin.startup()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await origin.shutdown()
+    wait_until_ended(*program.pids)
+
+
+async def test_an_origin_that_was_shut_down_can_be_started_again(make: Make, programs: Programs) -> None:
+    program = programs()
+    origin = make(program)
+    await origin.startup()
+    await end(origin, program)  # its one restart, which the next start has again
+    await until(lambda: len(program.records("listening")) == 2)
+    await origin.ready()
+    await origin.shutdown()
+    await origin.startup()
+    await end(origin, program, 3)
+    await until(lambda: len(program.records("listening")) == 4)
+    await origin.ready()
+    assert [is_running(pid) for pid in program.pids] == [False, False, False, True]
+
+
+class TestOnAsyncio:
+    """What only asyncio has: a task that is cancelled itself, which no anyio scope shields from."""
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    async def test_a_shutdown_that_is_cancelled_itself_kills_the_server(self, make: Make, programs: Programs) -> None:
+        program = programs(ignore_sigterm=True)
+        origin = make(program)
+        await origin.startup()
+        stopping = asyncio.create_task(origin.shutdown())
+        await anyio.wait_all_tasks_blocked()
+        await asyncio.sleep(0.05)
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        wait_until_ended(*program.pids)
+        join_threads()
+
+    async def test_a_startup_whose_cleaning_up_is_cancelled_once_more_leaves_nothing_running(
+        self, make: Make, programs: Programs, tmp_path: Path
+    ) -> None:
+        program = programs(ignore_sigterm=True, listen_when=tmp_path / "never")
+        starting = asyncio.create_task(make(program).startup())
+        await until(lambda: program.records("start"))
+        for _ in range(2):
+            starting.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        wait_until_ended(*program.pids)
+        join_threads()

@@ -1,0 +1,389 @@
+"""Which failed requests are sent once more: counted where they arrive."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import anyio
+import pytest
+
+from bridge._httpx import httpx
+from tests.proxy.origins import (
+    LIMIT,
+    OK,
+    OK_ANSWER,
+    Ask,
+    Gone,
+    Origin,
+    Peer,
+    WireRequest,
+    answering,
+    both_networks,
+    make_request,
+    response,
+    seen,
+    send,
+    stream,
+)
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+both_ways = pytest.mark.parametrize("ask", [send, stream])
+
+BODY = bytes(6 << 20)
+
+IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+OTHERS = ["POST", "PATCH", "QUERY", "get", "CUSTOM"]
+
+
+def failing(fail: Callable[[Peer], None], *, used: bool) -> Callable[[Peer], None]:
+    """Behaves well, but for the first connection, whose first request fails, or its second one if it is `used`."""
+
+    def script(peer: Peer) -> None:
+        for number in range(100):
+            if peer.number == 1 and number == used:
+                fail(peer)
+                return
+            request = peer.read_request()
+            peer.send(OK[:-2] if request.line.startswith(b"HEAD") else OK)
+
+    return script
+
+
+def leave(peer: Peer) -> None:
+    peer.read_request()
+    peer.close()
+
+
+def reset(peer: Peer) -> None:
+    peer.read_request()
+    peer.reset()
+
+
+def say_a_byte(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"H")
+    peer.wait_until_read()
+    peer.close()
+
+
+def say_informational(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    peer.wait_until_read()
+    peer.close()
+
+
+def say_garbage(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(b"garbage\r\n\r\n")
+    peer.wait_until_gone()
+
+
+def say_half(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(response(b"half", length=8))
+    peer.wait_until_read()
+    peer.close()
+
+
+def read_head_and_leave(peer: Peer) -> None:
+    """If the rest of the request has come, unread, the client gets a reset."""
+    peer.read_head()
+    peer.close()
+
+
+def read_part_and_leave(peer: Peer) -> None:
+    peer.read_head()
+    peer.read_exactly(10)
+    peer.close()
+
+
+NOTHING_CAME = {"end": leave, "reset": reset}
+SOMETHING_CAME = {
+    "a byte": say_a_byte,
+    "an informational response": say_informational,
+    "garbage": say_garbage,
+    "half a response": say_half,
+}
+
+FAILURES = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+
+
+async def tries(
+    ask: Ask,
+    request: httpx.Request,
+    fail: Callable[[Peer], None],
+    *,
+    network: str = "tcp",
+    used: bool = True,
+    idle_timeout: float = 4,
+) -> tuple[int, bool]:
+    """How many connections were needed for `request`, one of which fails, and whether it was answered."""
+    with Origin(failing(fail, used=used), network) as origin, anyio.fail_after(LIMIT):
+        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
+            if used:
+                assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+            try:
+                answer = await ask(transport, request)
+            except FAILURES:
+                return origin.connections, False
+            assert answer.status_code == 200
+            return origin.connections, True
+
+
+@pytest.mark.parametrize("method", IDEMPOTENT)
+@pytest.mark.parametrize("body", [b"", b"small", BODY], ids=["none", "small", "6 MB"])
+@pytest.mark.parametrize("fail", [leave, reset, read_head_and_leave])
+@both_networks
+async def test_an_idempotent_request_on_a_used_connection_is_repeated(
+    network: str, fail: Callable[[Peer], None], body: bytes, method: str
+) -> None:
+    assert await tries(send, make_request(method, body=body), fail, network=network) == (2, True)
+
+
+@pytest.mark.parametrize("fail", NOTHING_CAME.values(), ids=NOTHING_CAME)
+@pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("body", [b"", b"small", BODY], ids=["none", "small", "6 MB"])
+@both_ways
+async def test_any_other_request_that_was_sent_whole_is_not_repeated(
+    ask: Ask, body: bytes, method: str, fail: Callable[[Peer], None]
+) -> None:
+    assert await tries(ask, make_request(method, body=body), fail) == (1, False)
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@both_networks
+async def test_any_other_request_that_was_sent_in_part_is_not_repeated(network: str, method: str) -> None:
+    assert await tries(send, make_request(method, body=BODY), read_part_and_leave, network=network) == (1, False)
+
+
+@pytest.mark.parametrize("fail", NOTHING_CAME.values(), ids=NOTHING_CAME)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize("idle_timeout", [0, 4])
+@both_ways
+async def test_nothing_is_repeated_that_failed_on_a_new_connection(
+    ask: Ask, idle_timeout: float, method: str, fail: Callable[[Peer], None]
+) -> None:
+    request = make_request(method, body=b"body")
+    assert await tries(ask, request, fail, used=False, idle_timeout=idle_timeout) == (1, False)
+
+
+@pytest.mark.parametrize("fail", SOMETHING_CAME.values(), ids=SOMETHING_CAME)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@both_ways
+async def test_nothing_is_repeated_once_a_byte_of_the_response_came(
+    ask: Ask, method: str, fail: Callable[[Peer], None]
+) -> None:
+    assert await tries(ask, make_request(method, body=b"body"), fail) == (1, False)
+
+
+async def test_a_timeout_is_not_repeated() -> None:
+    def silent(peer: Peer) -> None:
+        peer.read_request()
+        if peer.number == 1 and len(peer.requests) == 2:
+            peer.wait_until_gone()
+        peer.send(OK)
+
+    def script(peer: Peer) -> None:
+        while True:
+            silent(peer)
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport) == OK_ANSWER
+            with pytest.raises(httpx.ReadTimeout):
+                await send(transport, timeout=0.05)
+    assert (origin.connections, len(origin.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@both_ways
+async def test_a_request_is_repeated_once_and_then_raises_what_happened(ask: Ask, method: str) -> None:
+    counted: list[WireRequest] = []
+
+    def script(peer: Peer) -> None:
+        counted.append(peer.read_request())
+        if len(counted) == 1:
+            peer.send(OK)
+            counted.append(peer.read_request())
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+            with pytest.raises(httpx.RemoteProtocolError):
+                await ask(transport, make_request(method, body=b"body"))
+    assert [request.line.split()[1] for request in counted] == [b"/warm", b"/", b"/"]
+    assert origin.connections == 2
+
+
+async def test_what_is_repeated_is_the_same_request() -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        if peer.number == 1:
+            peer.send(OK)
+            peer.read_request()
+        else:
+            peer.send(OK)
+
+    headers = [(b"host", b"app.test"), (b"x", b"1"), (b"x", b"2")]
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport) == OK_ANSWER
+            assert await send(transport, make_request("PUT", b"/a%2Fb?c", headers, BODY)) == OK_ANSWER
+    _, first, second = origin.requests
+    assert (
+        first
+        == second
+        == WireRequest(b"PUT /a%2Fb?c HTTP/1.1", [*headers, (b"content-length", b"%d" % len(BODY))], BODY)
+    )
+
+
+async def test_a_repetition_does_not_take_another_used_connection() -> None:
+    """Every idle connection may be as dead as the one that failed."""
+    both_here = threading.Barrier(2)
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        if peer.number < 3:
+            both_here.wait(LIMIT)
+            peer.send(OK)
+            peer.read_request()  # and leave
+        else:
+            peer.send(OK)
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            async with anyio.create_task_group() as group:
+                group.start_soon(send, transport)
+                group.start_soon(send, transport)
+            assert await send(transport) == OK_ANSWER
+            assert origin.connections == 3
+            assert sorted(len(peer.requests) for peer in origin.peers) == [1, 1, 2]
+
+
+async def test_a_streamed_body_is_never_repeated() -> None:
+    """Its beginning is gone."""
+
+    async def body() -> AsyncIterator[bytes]:
+        begun.append(1)
+        yield b"body"
+
+    begun: list[int] = []
+    for method in ("PUT", "GET"):
+        request = httpx.Request(method, "http://app.test/", headers={"content-length": "4"}, content=body())
+        assert await tries(send, request, leave) == (1, False)
+    assert begun == [1, 1]
+
+
+async def test_a_dead_connection_is_replaced_before_a_body_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection looks alive until the head is written: then even a POST is safe to repeat."""
+    from bridge.proxy.network import SocketStream
+
+    monkeypatch.setattr(SocketStream, "_is_readable", lambda self: False)
+    closed = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        if peer.number == 1:
+            peer.wait_until_read()
+            peer.reset()
+            closed.set()
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport) == OK_ANSWER
+            await seen(closed)
+            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+    assert [(request.line, request.body) for request in origin.requests] == [
+        (b"GET / HTTP/1.1", b""),
+        (b"POST / HTTP/1.1", b"once"),
+    ]
+
+
+async def test_a_post_without_body_is_replaced_if_nothing_of_it_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bridge.proxy.network import SocketStream
+
+    monkeypatch.setattr(SocketStream, "_is_readable", lambda self: False)
+    closed = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        if peer.number == 1:
+            peer.wait_until_read()
+            peer.reset()
+            closed.set()
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport) == OK_ANSWER
+            await seen(closed)
+            assert await send(transport, make_request("POST")) == OK_ANSWER
+    assert [request.line for request in origin.requests] == [b"GET / HTTP/1.1", b"POST / HTTP/1.1"]
+
+
+async def test_a_repetition_whose_connection_is_refused_raises_that() -> None:
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        peer.read_request()
+        origin.refuse()
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            assert await send(transport) == OK_ANSWER
+            with pytest.raises(httpx.ConnectError):
+                await send(transport)
+
+
+async def test_a_repetition_is_told_to_those_who_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "bridge")
+    assert await tries(send, make_request(), leave) == (2, True)
+    [record] = caplog.records
+    assert record.levelname == "DEBUG"
+    assert record.getMessage() == (
+        "Repeating GET on a new connection: the used one failed: "
+        "RemoteProtocolError('Server disconnected without sending a response.')"
+    )
+
+
+async def test_200_used_connections_that_fail_together_repeat_their_own_requests() -> None:
+    all_here = threading.Barrier(50)
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        if peer.number <= 50:
+            all_here.wait(LIMIT)
+            peer.send(OK)
+            peer.read_request()
+            raise Gone
+        request = peer.requests[-1]
+        peer.send(response(request.line + request.body))
+
+    found: dict[int, bytes] = {}
+
+    async def ask(number: int) -> None:
+        request = make_request("PUT", b"/%d" % number, body=b"%d" % number)
+        found[number] = (await send(transport, request)).body
+
+    with Origin(script) as origin:
+        async with aclosing(origin.transport()) as transport:
+            async with anyio.create_task_group() as group:
+                for _ in range(50):
+                    group.start_soon(send, transport)
+            async with anyio.create_task_group() as group:
+                for number in range(50):
+                    group.start_soon(ask, number)
+    assert found == {number: b"PUT /%d HTTP/1.1%d" % (number, number) for number in range(50)}
+    assert (origin.connections, len(origin.requests)) == (100, 150)
+
+
+async def test_a_well_behaved_origin_is_asked_once() -> None:
+    with Origin(answering(OK)) as origin:
+        async with aclosing(origin.transport()) as transport:
+            for method in [*IDEMPOTENT[2:], *OTHERS]:
+                assert await send(transport, make_request(method, body=b"body")) == OK_ANSWER
+    assert len(origin.requests) == len(IDEMPOTENT[2:] + OTHERS)
