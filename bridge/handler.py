@@ -115,7 +115,7 @@ class Handler:
             response = await self._respond(response)
         return self._encode(source, response, event)
 
-    async def answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
+    async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
 
         `result` gets what `handle` returns, or raises once it encodes that, as soon as the application has sent its
@@ -137,14 +137,14 @@ class Handler:
             response = await self._respond(response, finish)
         finish(response)
 
-    def can_stream(self, event: Event) -> bool:
+    def _can_stream(self, event: Event) -> bool:
         """Whether the service that sent `event` takes a stream; others want one result, whatever the mode is."""
         try:
             return bool(getattr(select_source(event, self._sources), "streams", False))
         except UnsupportedEvent:
             return False
 
-    def substitute(self, event: Event, status_code: int, text: str = "") -> Result:
+    def _substitute(self, event: Event, status_code: int, text: str = "") -> Result:
         """The result that stands for the application's own: 504 when time is over, 500 if that is too large.
 
         Raises UnsupportedEvent, ErrorStatus if that status is set to fail the invocation, and what a source of your
@@ -152,7 +152,7 @@ class Handler:
         """
         return self._encode(select_source(event, self._sources), plain(status_code, text), event)
 
-    def substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
+    def _substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
         """The same as the prelude and the body of a stream. Raises ErrorStatus."""
         response = plain(status_code, text)
         self._check_status(response)
@@ -267,16 +267,16 @@ class Handler:
         if environment.lifespan is None or environment.lifespan.is_lost:
             await environment.start()
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end on the handler's own event loop: for a runtime that answers many events there."""
         return self._environment.loop.run(coroutine)
 
     @property
-    def runs_in_process(self) -> bool:
+    def _runs_in_process(self) -> bool:
         """Whether the application is called in this process, or reached over a socket."""
         return isinstance(self._transport, DirectTransport)
 
-    def start_in_worker(self) -> None:
+    def _start_in_worker(self) -> None:
         """In a process that was forked since the handler was made, and that serves from now on: its startup.
 
         Raises StartupFailed.

@@ -235,7 +235,7 @@ def test_a_startup_that_is_postponed_is_run_where_it_is_asked_for(make_event: Ma
     app = App()
     handler = Bridge(app)
     assert (app.steps, signal.getsignal(signal.SIGTERM)) == ([], signal.SIG_DFL)
-    handler.start_in_worker()
+    handler._start_in_worker()
     assert app.steps == ["startup"]
     assert getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is handler._environment
     assert handler(make_event(), None)["body"] == "fine"
@@ -249,7 +249,7 @@ def test_what_was_started_before_is_neither_used_nor_ended(make_event: MakeEvent
     handler = Bridge(app)
     handler(make_event(), None)
     loop = handler._environment.loop
-    handler.start_in_worker()
+    handler._start_in_worker()
     assert handler._environment.loop is not loop
     handler(make_event(), None)
     handler.close()
@@ -264,6 +264,6 @@ def test_a_postponed_startup_that_fails_leaves_the_signal_as_it_was() -> None:
 
     handler = Bridge(App(startup=fail))
     with pytest.raises(StartupFailed, match="no database"):
-        handler.start_in_worker()
+        handler._start_in_worker()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     handler.close()

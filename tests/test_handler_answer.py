@@ -1,4 +1,4 @@
-"""Handler.answer(): the result before the application's end. And what stands in for one that is late or too large."""
+"""Handler._answer(): the result before the application's end. And what stands in for one that is late or too large."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def handler_of(*messages: Message, then: Callable[[], Any] | None = None, **opti
 
 async def test_the_result_is_what_handle_returns(make_event: MakeEvent, result: Result) -> None:
     handler = handler_of(START, part(b"one ", more=True), part(b"two"))
-    await handler.answer(make_event(), None, result)
+    await handler._answer(make_event(), None, result)
     assert result.result() == await handler.handle(make_event(), None)
     assert result.result()["body"] == "one two"
 
@@ -72,7 +72,7 @@ async def test_it_is_there_with_the_last_message_and_the_call_returns_with_the_a
 ) -> None:
     gate = asyncio.Event()
     handler = handler_of(START, part(b"one "), then=gate.wait)
-    task = asyncio.create_task(handler.answer(make_event(), None, result))
+    task = asyncio.create_task(handler._answer(make_event(), None, result))
     assert (await result)["body"] == "one "
     assert not task.done()
     gate.set()
@@ -89,7 +89,7 @@ async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEven
         await gate.wait()
         await send(part(b"two"))
 
-    task = asyncio.create_task(Bridge(app, lifespan="off").answer(make_event(), None, result))
+    task = asyncio.create_task(Bridge(app, lifespan="off")._answer(make_event(), None, result))
     await sent.wait()
     assert not result.done()
     gate.set()
@@ -111,7 +111,7 @@ async def test_whoever_waits_for_it_has_a_turn_before_the_application_goes_on(
 
     waiting = asyncio.create_task(wait())
     await asyncio.sleep(0)
-    await handler_of(START, part(b""), then=go_on).answer(make_event(), None, result)
+    await handler_of(START, part(b""), then=go_on)._answer(make_event(), None, result)
     await waiting
     assert steps == ["answered", "goes on"]
 
@@ -122,7 +122,7 @@ async def test_what_fails_after_it_is_logged_and_the_result_stands(
     async def fail() -> None:
         raise LookupError("no mail server")
 
-    await handler_of(START, part(b"done"), then=fail).answer(make_event(), None, result)
+    await handler_of(START, part(b"done"), then=fail)._answer(make_event(), None, result)
     assert result.result()["body"] == "done"
     assert [record.getMessage() for record in caplog.records] == [
         "The application failed after its response was complete."
@@ -132,7 +132,7 @@ async def test_what_fails_after_it_is_logged_and_the_result_stands(
 async def test_a_message_after_the_last_one_is_logged_once_and_the_result_stands(
     make_event: MakeEvent, result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await handler_of(START, part(b"one"), part(b"two")).answer(make_event(), None, result)
+    await handler_of(START, part(b"one"), part(b"two"))._answer(make_event(), None, result)
     assert result.result()["body"] == "one"
     (record,) = caplog.records
     said = "Expected the ASGI application to send nothing more, because its response is complete, but got "
@@ -145,18 +145,18 @@ async def test_an_application_that_fails_before_is_a_500(make_event: MakeEvent, 
 
     for handler in (handler_of(), handler_of(START), handler_of(START, then=fail), handler_of(part(b""))):
         future: Result = asyncio.get_running_loop().create_future()
-        await handler.answer(make_event(), None, future)
+        await handler._answer(make_event(), None, future)
         assert future.result()["statusCode"] == 500
 
 
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:
-    await handler_of(START, part(b"")).answer(make_event(body="%", isBase64Encoded=True), None, result)
+    await handler_of(START, part(b""))._answer(make_event(body="%", isBase64Encoded=True), None, result)
     assert result.result()["statusCode"] == 400
 
 
 async def test_an_event_that_is_no_request_raises(result: Result) -> None:
     with pytest.raises(UnsupportedEvent):
-        await handler_of(START, part(b"")).answer({"Records": []}, None, result)
+        await handler_of(START, part(b""))._answer({"Records": []}, None, result)
     assert not result.done()
 
 
@@ -166,7 +166,7 @@ async def test_a_startup_that_fails_raises(make_event: MakeEvent, result: Result
         raise LookupError("no database")
 
     with pytest.raises(StartupFailed):
-        await Bridge(app).answer(make_event(), None, result)
+        await Bridge(app)._answer(make_event(), None, result)
     assert not result.done()
 
 
@@ -191,7 +191,7 @@ async def test_what_encoding_raises_is_the_results_and_not_the_applications(resu
     async def go_on() -> None:
         ends.append("the end")
 
-    await handler_of(START, part(b""), then=go_on, sources=[Source()]).answer({}, None, result)
+    await handler_of(START, part(b""), then=go_on, sources=[Source()])._answer({}, None, result)
     assert ends == ["the end"]
     with pytest.raises(KeyError):
         result.result()
@@ -201,7 +201,7 @@ async def test_a_status_that_fails_the_invocation_is_raised_by_the_result(
     make_event: MakeEvent, result: Result
 ) -> None:
     settings = Settings(error_status_codes=frozenset({200}))
-    await handler_of(START, part(b"body"), settings=settings).answer(make_event(), None, result)
+    await handler_of(START, part(b"body"), settings=settings)._answer(make_event(), None, result)
     with pytest.raises(ErrorStatus) as caught:
         result.result()
     assert json.loads(str(caught.value)) == {"statusCode": 200, "body": "body"}
@@ -215,13 +215,13 @@ async def test_a_result_that_somebody_else_has_settled_stays_as_it_is(
         result.cancel()
     else:
         result.set_result({"statusCode": 504})
-    await handler_of(START, part(b"late")).answer(make_event(), None, result)
+    await handler_of(START, part(b"late"))._answer(make_event(), None, result)
     assert result.cancelled() if is_cancelled else result.result() == {"statusCode": 504}
 
 
 async def test_a_cancellation_from_outside_passes_through(make_event: MakeEvent, result: Result) -> None:
     handler = handler_of(START, then=asyncio.Event().wait)
-    task = asyncio.create_task(handler.answer(make_event(), None, result))
+    task = asyncio.create_task(handler._answer(make_event(), None, result))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -233,7 +233,7 @@ async def test_a_cancellation_of_the_applications_own_is_a_500(make_event: MakeE
     async def cancel() -> None:
         raise asyncio.CancelledError
 
-    await handler_of(START, then=cancel).answer(make_event(), None, result)
+    await handler_of(START, then=cancel)._answer(make_event(), None, result)
     assert result.result()["statusCode"] == 500
 
 
@@ -242,12 +242,12 @@ async def test_a_cancellation_of_the_applications_own_is_a_500(make_event: MakeE
 
 @pytest.mark.parametrize("name", BASES)
 async def test_two_services_take_a_stream(name: str) -> None:
-    assert handler_of().can_stream(load(name)) is (name in ("function_url", "rest_api"))
+    assert handler_of()._can_stream(load(name)) is (name in ("function_url", "rest_api"))
 
 
 async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_stream() -> None:
-    assert handler_of().can_stream({"Records": []}) is False
-    assert handler_of(sources=[Source()]).can_stream({}) is False
+    assert handler_of()._can_stream({"Records": []}) is False
+    assert handler_of(sources=[Source()])._can_stream({}) is False
 
 
 # What stands in for a result.
@@ -263,12 +263,12 @@ async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:
 async def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> None:
     event = load(name)
     expected = await Bridge(gateway_timeout, lifespan="off").handle(event, None)
-    assert handler_of().substitute(event, 504) == expected
+    assert handler_of()._substitute(event, 504) == expected
 
 
 async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
-    assert handler_of().substitute(make_event(), 500, "too large")["body"] == "too large"
-    prelude, body = handler_of().substitute_stream(504)
+    assert handler_of()._substitute(make_event(), 500, "too large")["body"] == "too large"
+    prelude, body = handler_of()._substitute_stream(504)
     assert prelude == {
         "statusCode": 504,
         "headers": {"content-type": "text/plain; charset=utf-8"},
@@ -280,12 +280,12 @@ async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
 async def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -> None:
     handler = handler_of(settings=Settings(error_status_codes=frozenset({504})))
     with pytest.raises(ErrorStatus):
-        handler.substitute(make_event(), 504)
+        handler._substitute(make_event(), 504)
     with pytest.raises(ErrorStatus):
-        handler.substitute_stream(504)
-    assert handler.substitute(make_event(), 500)["statusCode"] == 500
+        handler._substitute_stream(504)
+    assert handler._substitute(make_event(), 500)["statusCode"] == 500
 
 
 async def test_there_is_no_substitute_for_what_is_no_request() -> None:
     with pytest.raises(UnsupportedEvent):
-        handler_of().substitute({"Records": []}, 504)
+        handler_of()._substitute({"Records": []}, 504)

@@ -197,12 +197,6 @@ def test_importing_the_package_imports_no_framework_no_server_and_no_command_lin
 
 # What only a socket needs: the packages that speak HTTP over one, and TLS.
 OF_A_SOCKET = {"bridge.proxy", "bridge.snapstart"}
-    "bridge.proxy",
-    "bridge.proxy.forwarder",
-    "bridge.proxy.server",
-    "bridge.snapstart",
-    "bridge.proxy.transport",
-}
 OF_A_SOCKET |= {"httpcore", "httpcore2", "h11", "ssl", "subprocess"}
 
 # Older releases of httpx import some of them by themselves.

@@ -73,7 +73,7 @@ _made: Counter[str] = Counter()
 
 def place_of(frame: FrameType | None) -> Place:
     """The place in `frame`, or in the first of its callers that is no part of this package."""
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "bridge":
         frame = frame.f_back
     if frame is None:
         raise ConfigurationError("BRIDGE_MODE=proxy: expected a module that makes this Bridge, but there is none.")

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from bridge import __version__
 from bridge.environment import Environment, is_sigterm_free
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
-from bridge.runtime.answers import document_of
-from bridge.runtime.api import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
+from bridge.runtime.api.connection import Connection, parse_address
+from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
-from bridge.runtime.connection import Connection, parse_address
-from bridge.runtime.garbage import few_collections
+from bridge.runtime.init_garbage import few_collections
+from bridge.runtime.invocations.posting import document_of
 from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
-from bridge.runtime.logs import set_up_logging
+from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
 from bridge.settings import initialization_type
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge import Handler
-    from bridge.runtime.extension import Extension
-    from bridge.runtime.logs import LogOutput
+    from bridge.runtime.api.extension import Extension
+    from bridge.runtime.log.handler import LogOutput
 
 __all__ = ["main"]
 
@@ -86,7 +86,7 @@ class _Process:
                 return exit_code
         if self._workers == 1:
             return self._serve(self._settings.max_concurrency)
-        from bridge.runtime.workers import run_workers, shares
+        from bridge.runtime.invocations.workers import run_workers, shares
 
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
@@ -106,7 +106,7 @@ class _Process:
         parsed = parse(arguments)
         Environment.prepare(postpones_startup=self._workers > 1)
         if self._wants_extension:
-            from bridge.runtime.extension import Extension
+            from bridge.runtime.api.extension import Extension
 
             self._extension = Extension(self._connect())
             self._extension.announce()
@@ -120,7 +120,7 @@ class _Process:
             self._kind, self._target = classify(load(name), name)
         if self._kind == HANDLER:
             if settings.invoke_mode == "response_stream":
-                from bridge.runtime.targets import import_streams
+                from bridge.runtime.invocations.targets import import_streams
 
                 import_streams(self._target)
             self._start(self._target)
@@ -130,8 +130,8 @@ class _Process:
     def _start(self, handler: Handler) -> None:
         """Startup belongs to the init phase: also that of a handler that was made inside an event loop."""
         if self._workers == 1:
-            handler.run(handler.__aenter__())
-        elif not handler.runs_in_process:
+            handler._run(handler.__aenter__())
+        elif not handler._runs_in_process:
             raise ConfigurationError(
                 f"BRIDGE_WORKERS is {self._settings.workers}, but a web server has processes of its own: expected 1 "
                 "with Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
@@ -151,7 +151,7 @@ class _Process:
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
         """Log an error of the init phase, and post it; what cannot be posted is logged all the same."""
-        from bridge.runtime.reports import encode_document, error_type_header
+        from bridge.runtime.api.errors import encode_document, error_type_header
 
         document = document_of(exc)
         self._output.report(document)
@@ -173,12 +173,12 @@ class _Process:
         self._is_worker = True
         if self._settings.log_socket:
             self._redirect_output(self._settings.log_socket)
-        if self._kind == HANDLER and not self._runs(self._target.start_in_worker):
+        if self._kind == HANDLER and not self._runs(self._target._start_in_worker):
             return INIT_FAILED
         return self._serve(slots)
 
     def _redirect_output(self, log_socket: str) -> None:
-        from bridge.runtime.logs import redirect_output
+        from bridge.runtime.log.handler import redirect_output
 
         try:
             redirect_output(log_socket)
@@ -217,14 +217,14 @@ class _Process:
             self._extension.close()
 
     def _serve_handler(self, handler: Handler, slots: int) -> None:
-        from bridge.runtime.targets import HandlerTarget
+        from bridge.runtime.invocations.targets import HandlerTarget
 
         streams = self._settings.invoke_mode == "response_stream"
-        self._run_slots(handler.run, HandlerTarget(handler, streams=streams), slots)
+        self._run_slots(handler._run, HandlerTarget(handler, streams=streams), slots)
 
     def _serve_async(self, slots: int) -> None:
         from bridge._loop import OwnLoop
-        from bridge.runtime.targets import FunctionTarget
+        from bridge.runtime.invocations.targets import FunctionTarget
 
         loop = OwnLoop()
         try:
@@ -233,24 +233,24 @@ class _Process:
             loop.close()
 
     def _run_slots(self, run: Any, target: Any, count: int) -> None:
-        from bridge.runtime.serving import serve
-        from bridge.runtime.slot import Slot
+        from bridge.runtime.invocations.serving import serve
+        from bridge.runtime.invocations.slots import Slot
 
         facts = self._slot_facts
         run(serve([Slot(self._connect(), target, **facts) for _ in range(count)]))
 
     @property
     def _slot_facts(self) -> dict[str, Any]:
-        from bridge.runtime.answering import Limits
-        from bridge.runtime.watchdog import Watchdog
+        from bridge.runtime.invocations.answer import Limits
+        from bridge.runtime.invocations.watchdog import Watchdog
 
         settings, output = self._settings, self._output
         limits = Limits(settings.deadline_margin, settings.background_limit, output.report, output.flush, Watchdog())
         return {"limits": limits, "function": function(), "is_alone": settings.max_concurrency == 1}
 
     def _serve_blocking(self, count: int) -> None:
-        from bridge.runtime.blocking import BlockingSlot
-        from bridge.runtime.serving import Waker, serve_alone, serve_in_threads
+        from bridge.runtime.invocations.blocking import BlockingSlot
+        from bridge.runtime.invocations.serving import Waker, serve_alone, serve_in_threads
 
         waker = Waker()
         facts = {**self._slot_facts, "block": waker.block if count == 1 else None}

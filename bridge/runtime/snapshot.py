@@ -14,13 +14,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from bridge.errors import Terminated
-from bridge.runtime.api import INIT_ERROR, OK, RESTORE_ERROR, RESTORE_NEXT, check_reply
+from bridge.runtime.api.vocabulary import INIT_ERROR, OK, RESTORE_ERROR, RESTORE_NEXT, check_reply
 from bridge.snapstart import hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.runtime.connection import Connection
+    from bridge.runtime.api.connection import Connection
 
 __all__ = ["AFTER_RESTORE_FAILED", "BEFORE_SNAPSHOT_FAILED", "snapshot"]
 

@@ -11,7 +11,8 @@ from starlette.responses import StreamingResponse
 
 from bridge._httpx import httpx
 from bridge._types import Message, Receive, Scope, Send
-from bridge.asgi import InProcessTransport, _streaming
+from bridge.asgi import InProcessTransport
+from bridge.asgi import streaming as _streaming
 from bridge.errors import IncompleteResponse
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]

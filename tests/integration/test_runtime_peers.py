@@ -11,8 +11,8 @@ import pytest
 
 from bridge.errors import ContextNotDecoded
 from bridge.invocation import request_id, tenant_id
+from bridge.runtime.api.errors import error_document, xray_cause
 from bridge.runtime.context import Function, LambdaContext, parse_client_context, parse_identity
-from bridge.runtime.reports import error_document, xray_cause
 from tests.integration.awslambdaric_peer import failure_of, log_of, make_context, report_error
 from tests.runtime.frames import Frame, Pipe, parse_frames
 from tests.runtime.log_setups import LogSetUps, handle

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from bridge import Bridge, Settings, remote
+from bridge import Bridge, Settings
 from bridge._messages import header_pairs
 from bridge.asgi import build_scope
 from bridge.errors import ConfigurationError
+from bridge.proxy import remote
 from bridge.proxy.remote import SCOPE_HEADER, Place, Wanted, offer, place_of, with_scope
 from bridge.sources import select_source
 from tests.events import BASES, load

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from bridge.runtime.logs import LogOutput, set_up_logging
+from bridge.runtime.log.handler import LogOutput, set_up_logging
 from tests.runtime.frames import Frame, Pipe, parse_frames
 
 __all__ = ["NEW_YEAR", "FramedLog", "LogSetUps", "handle", "handler"]

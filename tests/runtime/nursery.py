@@ -25,8 +25,9 @@ ROOT = Path(__file__).parents[2]
 # What a runtime imports before it imports the function, and what it imports later.
 PRELOADED = """
     anyio._backends._asyncio h11 snapshot_restore_py
-    bridge.runtime.blocking bridge.runtime.extension bridge.runtime.process bridge.runtime.reports
-    bridge.runtime.serving bridge.runtime.slot bridge.runtime.snapshot bridge.runtime.targets bridge.runtime.workers
+    bridge.runtime.invocations.blocking bridge.runtime.api.extension bridge.runtime.process bridge.runtime.api.errors
+    bridge.runtime.invocations.serving bridge.runtime.invocations.slots bridge.runtime.snapshot
+    bridge.runtime.invocations.targets bridge.runtime.invocations.workers
 """
 
 # In bytes: an exit code, and a process id.

@@ -9,13 +9,13 @@ from typing import Any
 from bridge import Bridge, Handler
 from bridge._loop import OwnLoop
 from bridge._types import ASGIApp, Message
-from bridge.runtime.answering import Limits
-from bridge.runtime.blocking import BlockingSlot
-from bridge.runtime.connection import Connection, parse_address
+from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
-from bridge.runtime.serving import Waker, serve, serve_in_threads
-from bridge.runtime.slot import Slot
-from bridge.runtime.targets import FunctionTarget, HandlerTarget, Target
+from bridge.runtime.invocations.answer import Limits
+from bridge.runtime.invocations.blocking import BlockingSlot
+from bridge.runtime.invocations.serving import Waker, serve, serve_in_threads
+from bridge.runtime.invocations.slots import Slot
+from bridge.runtime.invocations.targets import FunctionTarget, HandlerTarget, Target
 from bridge.settings import set_trace_id
 from tests.runtime.double import LIMIT, RuntimeDouble
 
@@ -128,7 +128,7 @@ class Slots:
     def on_loop(self, app: ASGIApp | Handler, *, count: int = 1, streams: bool = False, **limits: Any) -> Running:
         """An ASGI application, or a handler of ours, on an event loop."""
         handler = app if isinstance(app, Handler) else Bridge(app)
-        handler.run(handler.__aenter__())  # as in the init phase
+        handler._run(handler.__aenter__())  # as in the init phase
         return self._serve(HandlerTarget(handler, streams=streams), handler.run, handler.close, count, limits)
 
     def _serve(

@@ -15,7 +15,7 @@ from bridge.runtime.context import (
     parse_client_context,
     parse_identity,
 )
-from bridge.runtime.logs import set_up_logging
+from bridge.runtime.log.handler import set_up_logging
 
 FUNCTION = Function(
     name="shop", version="7", memory_limit_in_mb="128", log_group_name="/aws/lambda/shop", log_stream_name="2026/[7]1"

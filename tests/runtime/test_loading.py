@@ -15,8 +15,8 @@ from bridge import Bridge, Proxy
 from bridge._types import Receive, Scope, Send
 from bridge.errors import HandlerNotLoaded
 from bridge.runtime import loading
+from bridge.runtime.api.errors import error_document
 from bridge.runtime.loading import ASYNC, HANDLER, SYNC, classify, load, prepare_path
-from bridge.runtime.reports import error_document
 
 Write = Callable[..., str]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime._log_formats import error_lines
 from bridge.runtime.arguments import USAGE
+from bridge.runtime.log.formats import error_lines
 from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes

@@ -18,7 +18,7 @@ MakeEvent = Callable[..., dict[str, Any]]
 BUSY = """
 import asyncio, os
 
-import bridge.runtime.serving
+import bridge.runtime.invocations.serving
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -45,12 +45,12 @@ async def app(scope, receive, send):
 """
 
 # For tests in which somebody else lets the application go on: how fast that is, is not what they are about.
-PATIENT = "bridge.runtime.serving.SHUTDOWN_GRACE = 10.0\n"
+PATIENT = "bridge.runtime.invocations.serving.SHUTDOWN_GRACE = 10.0\n"
 
 FUNCTION = """
 import os
 
-import bridge.runtime.serving
+import bridge.runtime.invocations.serving
 
 {async_}def handler(event, context):
     print("busy", flush=True)

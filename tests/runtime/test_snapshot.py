@@ -10,8 +10,8 @@ import pytest
 import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge.errors import RuntimeApiRefused, Terminated
-from bridge.runtime.api import INIT_ERROR, RESTORE_ERROR
-from bridge.runtime.connection import Connection, parse_address
+from bridge.runtime.api.connection import Connection, parse_address
+from bridge.runtime.api.vocabulary import INIT_ERROR, RESTORE_ERROR
 from bridge.runtime.snapshot import AFTER_RESTORE_FAILED, BEFORE_SNAPSHOT_FAILED, snapshot
 from tests.runtime.double import RuntimeDouble
 

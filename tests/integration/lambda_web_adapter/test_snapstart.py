@@ -17,8 +17,9 @@ from awslambdaric.lambda_runtime_hooks_runner import (  # type: ignore[import-un
     run_before_snapshot,
 )
 
-from bridge import Proxy, forwarding
+from bridge import Proxy
 from bridge.errors import OriginNotStarted, SnapshotHookFailed
+from bridge.proxy import forwarder as forwarding
 from tests.integration.lambda_web_adapter.conftest import MakeProxy
 from tests.integration.lambda_web_adapter.recorder import Recorder
 from tests.integration.servers import ask

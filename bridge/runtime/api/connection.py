@@ -1,0 +1,242 @@
+"""One keep-alive connection to the Runtime API, over a plain socket.
+
+Each exchange is one generator that yields what it waits for. Whoever runs it waits as it likes: on the event loop,
+or by blocking, where nothing else is to be done.
+
+No time limit: the environment may be frozen for hours while a request for the next invocation is open. And no proxy,
+whatever the environment says: the API is on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import RuntimeApiGone
+from bridge.runtime.api.http import BrokenReply, Reply, read_reply, request_head
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from bridge.runtime.api.http import Pairs
+
+    Block = Callable[[socket.socket, int], None]
+    Rest = Callable[[socket.socket, int], bool]
+
+__all__ = ["READ", "WRITE", "Connection", "gone", "parse_address"]
+
+READ, WRITE = select.POLLIN, select.POLLOUT
+
+# In seconds, as AWS's own clients have it: the API listens on this machine before this process starts.
+CONNECT_TIMEOUT = 1.0
+
+_CHUNK = 65536
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """ "127.0.0.1:9001" taken apart. Raises RuntimeApiGone."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise RuntimeApiGone(f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r:.100}.")
+    return host.strip("[]"), int(port)
+
+
+class Connection:
+    """Connects when it is used, and again when the API has closed it meanwhile. One exchange at a time."""
+
+    def __init__(self, address: tuple[str, int], *, user_agent: str) -> None:
+        self._address = address
+        host, port = address
+        # RFC 9112, 3.2: what a numeric IPv6 address needs brackets for.
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._always: Pairs = [(b"host", authority.encode("ascii")), (b"user-agent", user_agent.encode("ascii"))]
+        self._socket: socket.socket | None = None
+        self._has_begun = False  # the reply to the current request
+
+    async def request(
+        self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, rest: Rest | None = None
+    ) -> Reply:
+        """One exchange, on the event loop. Raises RuntimeApiGone.
+
+        `rest(socket, want)` may wait in the loop's place, as long as that has nothing to do, and says whether it has.
+        """
+        steps = self._exchange(method, target, headers, body)
+        try:
+            while True:
+                want = next(steps)
+                if rest is None or not (rest(self.sock, want) or await _turn() or rest(self.sock, want)):
+                    await self._ready(want)
+        except StopIteration as done:
+            reply: Reply = done.value
+            return reply
+        except BaseException:
+            self.close()  # cancelled in the middle of it, or broken
+            raise
+
+    def request_blocking(
+        self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, block: Block | None = None
+    ) -> Reply:
+        """One exchange, without an event loop. `block(socket, want)` waits in its own way. Raises RuntimeApiGone."""
+        steps = self._exchange(method, target, headers, body)
+        try:
+            while True:
+                want = next(steps)
+                (block or _block)(self.sock, want)
+        except StopIteration as done:
+            reply: Reply = done.value
+            return reply
+        except BaseException:
+            self.close()
+            raise
+
+    def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
+        """Send a request whose reply is read later, or never. Raises RuntimeApiGone."""
+        try:
+            self._connect()
+            for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
+                _block(self.sock, want)
+        except OSError as exc:
+            self.close()
+            raise gone(exc) from exc
+
+    def reply_blocking(self) -> Reply:
+        """The reply to what `send_blocking` has sent. Raises RuntimeApiGone."""
+        steps = self._read_reply()
+        try:
+            while True:
+                want = next(steps)
+                _block(self.sock, want)
+        except StopIteration as done:
+            reply: Reply = done.value
+            return reply
+        except (OSError, BrokenReply) as exc:
+            self.close()
+            raise gone(exc) from exc
+
+    def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
+        """Send a request and read its reply; once more on a new connection, if a used one turns out to be dead."""
+        data = request_head(method, target, [*self._always, *headers]) + body
+        is_used = self._socket is not None
+        try:
+            return (yield from self._once(data))
+        except (OSError, BrokenReply) as exc:
+            self.close()
+            if not is_used or self._has_begun:
+                raise gone(exc) from exc
+        try:
+            return (yield from self._once(data))
+        except (OSError, BrokenReply) as exc:
+            raise gone(exc) from exc
+
+    def _once(self, data: bytes) -> Generator[int, None, Reply]:
+        self._connect()
+        yield from self._send(data)
+        return (yield from self._read_reply())
+
+    def _connect(self) -> None:
+        self._has_begun = False
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, CONNECT_TIMEOUT)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setblocking(False)
+
+    def _send(self, data: bytes) -> Generator[int, None, None]:
+        """Raises OSError."""
+        sent = self._try_to_send(data)
+        if sent == len(data):
+            return
+        view = memoryview(data)[sent:]
+        while view:
+            yield WRITE
+            view = view[self._try_to_send(view) :]
+
+    def _try_to_send(self, data: bytes | memoryview) -> int:
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+    def _read_reply(self) -> Generator[int, None, Reply]:
+        """Raises OSError and BrokenReply."""
+        reader = read_reply()
+        next(reader)
+        while True:
+            try:
+                data = self.sock.recv(_CHUNK)
+            except BlockingIOError:
+                yield READ
+                continue
+            self._has_begun = self._has_begun or bool(data)
+            try:
+                reader.send(data)
+            except StopIteration as done:
+                reply: Reply = done.value
+                if not reply.keeps_alive:
+                    self.close()
+                return reply
+
+    def head(self, method: bytes, target: bytes, headers: Pairs) -> bytes:
+        """The head of a request that is sent, and whose reply is read, by the caller. Connects; raises OSError."""
+        self._connect()
+        return request_head(method, target, [*self._always, *headers])
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket of an open connection. Raises ConnectionResetError for one that is closed."""
+        if self._socket is None:
+            raise ConnectionResetError("the connection is closed")
+        return self._socket
+
+    @property
+    def has_data(self) -> bool:
+        """Whether a part of the reply has arrived, read or not."""
+        try:
+            return self._has_begun or self.sock.recv(1, socket.MSG_PEEK) != b""
+        except OSError:  # nothing yet, or never
+            return False
+
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
+
+    async def _ready(self, want: int) -> None:
+        """Wait on the event loop until the socket can be read or written."""
+        loop = asyncio.get_running_loop()
+        fd = self.sock.fileno()
+        waiter: asyncio.Future[None] = loop.create_future()
+        add, remove = (loop.add_reader, loop.remove_reader) if want == READ else (loop.add_writer, loop.remove_writer)
+        add(fd, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            remove(fd)
+
+    def close(self) -> None:
+        """Idempotent; the next request connects again."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+
+
+def _block(sock: socket.socket, want: int) -> None:
+    poll = select.poll()
+    poll.register(sock, want)
+    poll.poll()
+
+
+async def _turn() -> bool:
+    """One turn of the loop, which may leave it with nothing to do; False."""
+    await asyncio.sleep(0)
+    return False
+
+
+def _wake(waiter: asyncio.Future[Any]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def gone(exc: Exception) -> RuntimeApiGone:
+    """The error for a connection that failed."""
+    return RuntimeApiGone(f"The Runtime API is gone: {str(exc) or type(exc).__name__}.")

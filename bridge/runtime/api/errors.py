@@ -1,0 +1,120 @@
+"""Errors as Lambda wants them reported: the JSON document, the type in a header, the cause for X-Ray.
+
+Pure functions. None of them raises, whatever the exception is like.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from typing import Any
+
+from bridge.runtime.api.tracebacks import own_frames, stack_trace
+from bridge.runtime.log.text import json_text, printable, safe_text
+
+__all__ = ["encode_document", "error_document", "error_type_header", "xray_cause"]
+
+# In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it no JSON any more.
+MAX_DOCUMENT = 240 * 1024
+
+# In bytes, encoded. The message comes before the stack, which must have some room too: it can be the text of a whole
+# response (`bridge.errors.ErrorStatus`), which is of use only in one piece.
+MAX_MESSAGE = 160 * 1024
+
+# In bytes, encoded: of one line of the stack, which may be the message of a cause. And of a type.
+MAX_LINE = 8 * 1024
+MAX_TYPE = 256
+
+# In bytes. The cause is a header, and servers take headers of 1 MiB together.
+MAX_CAUSE = 1024 * 1024
+
+# What Lambda takes for the type of an error; everything else would be Runtime.Unknown, as if we were at fault.
+_TYPE = r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+"
+_CLASS = r"[A-Z][a-zA-Z]+"
+
+
+def error_document(exc: BaseException, *, request_id: str = "", error_type: str | None = None) -> dict[str, Any]:
+    """`errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; within 256 KiB as JSON.
+
+    `error_type`: in place of the name of the exception's class.
+    """
+    document: dict[str, Any] = {
+        "errorMessage": _cut(printable(safe_text(exc)), MAX_MESSAGE),
+        "errorType": _cut(printable(safe_text(error_type or _type_name(exc))), MAX_TYPE),
+        "requestId": request_id,
+        "stackTrace": [],
+    }
+    lines = [_cut(printable(line), MAX_LINE) for line in _stack_trace(exc)]
+    document["stackTrace"] = _without_middle(lines, MAX_DOCUMENT - _size(document))
+    return document
+
+
+def encode_document(document: dict[str, Any]) -> bytes:
+    """A document as JSON in UTF-8."""
+    return json_text(document).encode("utf-8")
+
+
+def error_type_header(error: BaseException | str) -> str:
+    """What goes into `Lambda-Runtime-Function-Error-Type` for an exception, or for the name of its type."""
+    name = error if isinstance(error, str) else _type_name(error)
+    if re.fullmatch(_TYPE, name):
+        return name
+    return f"Function.{name}" if re.fullmatch(_CLASS, name) else "Function.Unknown"
+
+
+def xray_cause(exc: BaseException, working_directory: str) -> bytes:
+    """`Lambda-Runtime-Function-XRay-Error-Cause`: JSON in ASCII for X-Ray; b"" if it is too long for a header."""
+    try:
+        frames = own_frames(exc)
+    except Exception:
+        frames = []
+    stack = [{"label": printable(name), "path": printable(path), "line": line} for path, line, name, _ in frames]
+    error = {"message": _cut(printable(safe_text(exc)), MAX_MESSAGE), "type": printable(_type_name(exc))}
+    cause = {
+        "working_directory": printable(working_directory),
+        "exceptions": [error | {"stack": stack}],
+        "paths": list(dict.fromkeys(frame["path"] for frame in stack)),
+    }
+    encoded = json.dumps(cause).encode("ascii")
+    return encoded if len(encoded) < MAX_CAUSE else b""
+
+
+def _type_name(exc: BaseException) -> str:
+    return safe_text(type(exc).__name__)
+
+
+def _stack_trace(exc: BaseException) -> list[str]:
+    try:
+        return stack_trace(exc)
+    except Exception as failure:
+        return [f"  [The stack trace could not be made: {type(failure).__name__}: {safe_text(failure)}]\n"]
+
+
+def _size(value: object) -> int:
+    return len(json_text(value).encode("utf-8"))
+
+
+def _cut(text: str, limit: int) -> str:
+    """As much of `text` as takes `limit` bytes of JSON, and what is missing."""
+    if len(text) <= limit and _size(text) <= limit:
+        return text
+    end = f" [... {len(text)} characters in all]" + ("\n" if text.endswith("\n") else "")
+    lengths = range(1, min(len(text), limit))
+    return text[: bisect_right(lengths, limit, key=lambda length: _size(text[:length] + end))] + end
+
+
+def _without_middle(lines: list[str], limit: int) -> list[str]:
+    """As many lines as take `limit` bytes of JSON, from both ends: where it began, and where it went wrong."""
+    sizes = [_size(line) + len(", ") for line in lines]
+    if sum(sizes) <= limit:
+        return lines
+    note = "  [{} of {} lines are left out here: Lambda takes reports of up to 256 KiB]\n"
+    left = limit - _size(note.format(len(lines), len(lines))) - len(", ")
+    first = last = 0
+    while (size := sizes[-1 - last] if last <= first else sizes[first]) <= left:
+        left -= size
+        first, last = (first, last + 1) if last <= first else (first + 1, last)
+    missing = len(lines) - first - last
+    return [*lines[:first], note.format(missing, len(lines)), *lines[len(lines) - last :]]

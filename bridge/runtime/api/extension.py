@@ -1,0 +1,67 @@
+"""An internal extension that does nothing: Lambda sends SIGTERM only to a function that has one.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from bridge.errors import RuntimeApiError
+from bridge.runtime.api.vocabulary import OK, check_reply
+
+if TYPE_CHECKING:
+    from bridge.runtime.api.connection import Connection
+
+__all__ = ["NAME", "Extension"]
+
+logger = logging.getLogger("bridge")
+
+NAME = b"bridge-graceful-shutdown"
+
+_REGISTER = b"/2020-01-01/extension/register"
+_NEXT = b"/2020-01-01/extension/event/next"
+
+
+class Extension:
+    """One that is registered while the function's module is imported: Lambda's answer need not be waited for.
+
+    An extension without events never gets one, so nobody reads the reply to its request for the first: that connection
+    is all there is of it. One that cannot be registered costs the shutdown, not the function.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def announce(self) -> None:
+        """Begin, before the import."""
+        body = json.dumps({"events": []}).encode("ascii")
+        headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
+        try:
+            self._connection.send_blocking(b"POST", _REGISTER, headers, body)
+        except RuntimeApiError as exc:
+            self._give_up(exc)
+
+    def complete(self) -> bool:
+        """Ask for the first event, before the first invocation is asked for. Whether it is registered."""
+        if not self._connection.is_open:
+            return False
+        try:
+            reply = self._connection.reply_blocking()
+            check_reply(reply, OK, "the extension that makes Lambda send SIGTERM")
+            identifier = reply.headers.get(b"lambda-extension-identifier", b"")
+            self._connection.send_blocking(b"GET", _NEXT, [(b"lambda-extension-identifier", identifier)])
+        except RuntimeApiError as exc:
+            self._give_up(exc)
+            return False
+        return True
+
+    def _give_up(self, exc: RuntimeApiError) -> None:
+        self.close()
+        logger.warning("Without an extension Lambda ends this process with no time for a shutdown: %s", exc)
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._connection.close()

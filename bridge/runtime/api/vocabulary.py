@@ -1,0 +1,122 @@
+"""The Runtime API's vocabulary: its paths, an invocation out of its headers, and what an answer is posted with.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.errors import RuntimeApiRefused
+
+if TYPE_CHECKING:
+    from bridge.runtime.api.http import Pairs, Reply
+
+__all__ = [
+    "ACCEPTED",
+    "FORBIDDEN",
+    "GONE",
+    "INIT_ERROR",
+    "MAX_RESULT",
+    "NEXT",
+    "OK",
+    "RESTORE_ERROR",
+    "RESTORE_NEXT",
+    "Invocation",
+    "check_reply",
+    "error_headers",
+    "result_headers",
+    "shown",
+]
+
+_ROOT = b"/2018-06-01/runtime/"
+
+NEXT = _ROOT + b"invocation/next"
+INIT_ERROR = _ROOT + b"init/error"
+RESTORE_NEXT = _ROOT + b"restore/next"
+RESTORE_ERROR = _ROOT + b"restore/error"
+
+OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
+
+# In bytes: 6 MiB and 100 bytes, over which the API refuses a result and a stream that nobody reads as one.
+MAX_RESULT = 6_291_556
+
+_JSON: Pairs = [(b"content-type", b"application/json")]
+_BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
+
+# How much of an answer that was not expected goes into the log.
+_MAX_SHOWN = 500
+
+
+class Invocation:
+    """What the API says of one invocation. Empty and absent are the same: some environments send every header."""
+
+    __slots__ = (
+        "arn",
+        "body",
+        "client_context",
+        "deadline_ms",
+        "identity",
+        "invocation_id",
+        "request_id",
+        "tenant_id",
+        "trace_id",
+    )
+
+    def __init__(self, reply: Reply) -> None:
+        """Raises RuntimeApiRefused for what is no invocation."""
+        if reply.status != OK:
+            raise RuntimeApiRefused(f"Expected the next invocation, but got {shown(reply)}.")
+        get = reply.headers.get
+        self.body = reply.body
+        self.request_id = get(b"lambda-runtime-aws-request-id", b"").decode("latin-1")
+        # Since 2026: the API refuses an answer that comes too late by it, and wants it back.
+        self.invocation_id = get(b"lambda-runtime-invocation-id", b"")
+        # Milliseconds since the epoch; 0: nobody knows.
+        deadline = get(b"lambda-runtime-deadline-ms", b"")
+        self.deadline_ms = int(deadline) if deadline.isdigit() else 0
+        self.trace_id = get(b"lambda-runtime-trace-id", b"").decode("latin-1")
+        self.tenant_id = get(b"lambda-runtime-aws-tenant-id", b"").decode("latin-1")
+        self.arn = get(b"lambda-runtime-invoked-function-arn", b"").decode("latin-1")
+        self.client_context = get(b"lambda-runtime-client-context", b"")
+        self.identity = get(b"lambda-runtime-cognito-identity", b"")
+        if not self.request_id:
+            raise RuntimeApiRefused("Expected the next invocation, but got one without Lambda-Runtime-Aws-Request-Id.")
+
+    @property
+    def response_path(self) -> bytes:
+        return b"%sinvocation/%s/response" % (_ROOT, self.request_id.encode("latin-1"))
+
+    @property
+    def error_path(self) -> bytes:
+        return b"%sinvocation/%s/error" % (_ROOT, self.request_id.encode("latin-1"))
+
+    @property
+    def echo(self) -> Pairs:
+        """The header that every answer brings back."""
+        return [(b"lambda-runtime-invocation-id", self.invocation_id)] if self.invocation_id else []
+
+
+def result_headers(invocation: Invocation, body: bytes, *, is_json: bool = True) -> Pairs:
+    """The headers of a whole result."""
+    return [(b"content-length", b"%d" % len(body)), *(_JSON if is_json else _BYTES), *invocation.echo]
+
+
+def error_headers(body: bytes, error_type: str) -> Pairs:
+    """The headers of an error document."""
+    return [
+        (b"content-length", b"%d" % len(body)),
+        *_JSON,
+        (b"lambda-runtime-function-error-type", error_type.encode("ascii")),
+    ]
+
+
+def check_reply(reply: Reply, expected: int, what: str) -> None:
+    """Raises RuntimeApiRefused for another status than the expected one."""
+    if reply.status != expected:
+        raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
+
+
+def shown(reply: Reply) -> str:
+    """A reply for the log."""
+    return f"{reply.status} {reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace').rstrip()}"

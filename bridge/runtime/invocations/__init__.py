@@ -1,0 +1,1 @@
+"""Invocations: who waits for them, answers them, and works on after the answer."""

@@ -1,0 +1,176 @@
+"""The log of a function: set up as AWS's own runtime does it, with the right request id where many requests go on.
+
+Lambda reads lines from the standard output, or frames from a descriptor. A record is put into a layout with the
+request id of the invocation that the current code works for (`bridge.invocation`), not with a global one.
+https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from bridge.invocation import request_id, tenant_id
+from bridge.runtime.log.formats import JsonFormatter, error_json, error_lines, frame_type, text_formatter
+from bridge.runtime.log.sinks import LogSink, StandardSink, TelemetrySink
+from bridge.runtime.log.text import safe_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "LambdaLoggerHandler",
+    "LambdaLoggerHandlerWithFrameType",
+    "LogOutput",
+    "redirect_output",
+    "set_up_logging",
+]
+
+# The descriptors: child processes write there too, and code in C.
+_STDOUT, _STDERR = 1, 2
+
+
+class LambdaLoggerHandler(logging.Handler):
+    """Hands records to a sink. Has the name by which tools find awslambdaric's, to give it a formatter of theirs.
+
+    As there, a formatter and a filter of this handler find `aws_request_id` and `tenant_id` in the record; but it is
+    a copy: other handlers see the record as it was.
+    """
+
+    def __init__(self, *, as_json: bool, telemetry_fd: int | None) -> None:
+        super().__init__()
+        self._own_formatter = JsonFormatter() if as_json else text_formatter()
+        self.formatter = self._own_formatter
+        # The sink has the handler's lock, because in a forked child logging makes that as good as new.
+        assert self.lock is not None
+        self.log_sink: LogSink = (
+            StandardSink(self.lock) if telemetry_fd is None else TelemetrySink(telemetry_fd, self.lock)
+        )
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        return super().handle(_copy(record, aws_request_id=request_id.get(), tenant_id=tenant_id.get() or None))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        formatter = self.formatter
+        try:
+            text = self.format(record)
+        except Exception as exc:
+            formatter = self._own_formatter
+            text = _format(formatter, _explained(record, exc))
+        self.log_sink.log(text, self._frame_type(record, formatter))
+
+    def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
+        return None
+
+
+class LambdaLoggerHandlerWithFrameType(LambdaLoggerHandler):
+    """Tells Lambda the level of each record too: where the log is JSON, or a level was set."""
+
+    def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
+        # What a formatter of awslambdaric's leaves in the record, if the application sets one here.
+        known: bytes | None = getattr(record, "_frame_type", None)
+        return known or frame_type(record.levelno, as_json=isinstance(formatter, JsonFormatter))
+
+
+def _copy(record: logging.LogRecord, **changes: object) -> logging.LogRecord:
+    copied = object.__new__(type(record))
+    vars(copied).update(vars(record), **changes)
+    return copied
+
+
+def _explained(record: logging.LogRecord, exc: Exception) -> logging.LogRecord:
+    """In the place of a record that no text can be made of: what is known of it, and why."""
+    message = (
+        f"{_shown(record.msg)} with the arguments {_shown(record.args)}: this record could not be formatted, "
+        f"{type(exc).__name__}: {safe_text(exc)} (logged in {record.pathname}, line {record.lineno})"
+    )
+    explained = object.__new__(logging.LogRecord)  # a class of the application's may be what fails
+    vars(explained).update(vars(record), msg=message, args=())
+    return explained
+
+
+def _format(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    try:
+        return formatter.format(record)
+    except Exception:  # what the application gave as exc_info is nothing of the kind
+        return formatter.format(_copy(record, exc_info=None, exc_text=None, stack_info=None))
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return safe_text(value)
+
+
+class LogOutput:
+    """The owner of the log: a handler of the root logger, and the sink behind it."""
+
+    def __init__(self, handler: LambdaLoggerHandler, *, as_json: bool) -> None:
+        self._handler = handler
+        self._as_json = as_json
+
+    def report(self, document: Mapping[str, Any]) -> None:
+        """Log the document of an error (`bridge.runtime.api.errors`), whatever became of the root logger's handlers."""
+        lines = [error_json(document, now=time.time())] if self._as_json else error_lines(document)
+        self._handler.log_sink.log_lines(lines, frame_type(logging.ERROR, as_json=self._as_json))
+
+    def flush(self) -> None:
+        """Write out what the application left in the standard output and in stderr.
+
+        Lines are written as they end. The rest of one, and what went past the text layer, would wait in a frozen
+        environment for the next invocation, or be lost.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # None, closed, or anybody's object
+                stream.flush()
+
+    def close(self) -> None:
+        """Take the handler off the root logger and close the descriptor. Idempotent."""
+        logging.getLogger().removeHandler(self._handler)
+        self._handler.close()
+        self._handler.log_sink.close()
+
+
+def set_up_logging(*, log_format: str, log_level: str, telemetry_fd: int | None) -> LogOutput:
+    """Give the root logger a handler for Lambda's log, and have both standard streams write every line at once.
+
+    `log_format` (AWS_LAMBDA_LOG_FORMAT): "JSON" in any case, everything else is text. `log_level`
+    (AWS_LAMBDA_LOG_LEVEL): the root logger's new level; one that logging does not know changes nothing.
+    `telemetry_fd` (_LAMBDA_TELEMETRY_LOG_FD): a descriptor for frames, which is owned from now on; None for stdout.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # None, closed, or of a kind that has no such thing
+            stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
+    as_json = log_format.upper() == "JSON"
+    kind = LambdaLoggerHandlerWithFrameType if as_json or log_level else LambdaLoggerHandler
+    handler = kind(as_json=as_json, telemetry_fd=telemetry_fd)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    level = log_level.upper()
+    level = "DEBUG" if level == "TRACE" else level  # Lambda's finest level, which Python has no name for
+    if level in logging.getLevelNamesMapping():
+        root.setLevel(level)
+    return LogOutput(handler, as_json=as_json)
+
+
+def redirect_output(socket_path: str) -> None:
+    """Connect the standard output and stderr each to the Unix socket that takes the log of one process.
+
+    On Managed Instances (_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET) that is how Lambda tells apart the processes of an
+    environment. Raises OSError, and leaves everything as it was then.
+    """
+    from socket import AF_UNIX, socket
+
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # what was written before belongs to where it was written to
+            stream.flush()
+    with socket(AF_UNIX) as output, socket(AF_UNIX) as errors:
+        output.connect(socket_path)
+        errors.connect(socket_path)
+        os.dup2(output.fileno(), _STDOUT)
+        os.dup2(errors.fileno(), _STDERR)

@@ -1,0 +1,145 @@
+"""Where the log goes: the standard output, or the descriptor that Lambda gives for frames.
+
+A frame is its type (4 bytes), the length of the message (4), the time in microseconds since the epoch (8), all
+big-endian, and the message: Lambda sees where it begins and ends, whatever lines it has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bridge.runtime.log.formats import UNTYPED
+from bridge.runtime.log.text import printable
+
+if TYPE_CHECKING:
+    from threading import RLock
+
+__all__ = ["LogSink", "StandardSink", "TelemetrySink"]
+
+_STDERR = 2
+
+
+class LogSink:
+    """What takes whole messages, from any thread and from signal handlers. Nothing it does raises into the caller."""
+
+    # What stands between the lines of one message.
+    line_end = "\n"
+
+    def log(self, message: str, frame_type: bytes | None = None) -> None:
+        """Write one message. What cannot be written goes to stderr, with the reason."""
+        try:
+            self._write(message, frame_type or UNTYPED)
+        except Exception as exc:
+            _write_to_stderr(f"The log could not be written ({exc!r}): {message}\n")
+
+    def log_lines(self, lines: list[str], frame_type: bytes) -> None:
+        """Write one message of several lines."""
+        self.log(self.line_end.join(lines), frame_type)
+
+    def close(self) -> None:
+        """Give back what the sink owns. Idempotent."""
+
+    def _write(self, message: str, frame_type: bytes) -> None:
+        raise NotImplementedError
+
+
+class StandardSink(LogSink):
+    """Writes to what is `sys.stdout` then: the application may replace it.
+
+    A message ends with its line, and what reads the output takes every line for a message of its own.
+    """
+
+    line_end = "\r"
+
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+
+    def _write(self, message: str, frame_type: bytes) -> None:
+        text = printable(message if message.endswith("\n") else message + "\n")
+        stream = sys.stdout
+        with self._lock:
+            try:
+                stream.write(text)
+            except UnicodeEncodeError:  # a stream that is not UTF-8
+                encoding = stream.encoding or "utf-8"
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            flush = getattr(stream, "flush", None)  # what the application put there may only know how to write
+            if flush is not None:
+                flush()
+
+
+class TelemetrySink(LogSink):
+    """Writes frames. Owns the descriptor.
+
+    The descriptor may take a part of a frame and then have a signal handled, which may want to write too: its frame
+    has to wait until the first one is whole.
+    """
+
+    def __init__(self, fd: int, lock: RLock) -> None:
+        self._fd = fd
+        self._lock = lock
+        self._frames: deque[bytes] = deque()
+        self._is_writing = False
+        self._pid = os.getpid()
+
+    def _write(self, message: str, frame_type: bytes) -> None:
+        data = printable(message).encode("utf-8")
+        head = frame_type + len(data).to_bytes(4, "big") + (time.time_ns() // 1000).to_bytes(8, "big")
+        with self._lock:
+            self._forget_parent()
+            self._frames.append(head + data)
+            if self._is_writing:
+                return
+            while self._frames:  # a signal handler may have left one behind the last
+                self._is_writing = True
+                try:
+                    self._write_frames()
+                finally:
+                    self._is_writing = False
+
+    def _forget_parent(self) -> None:
+        """A forked child does not go on with what a thread of its parent is in the middle of."""
+        pid = os.getpid()
+        if pid != self._pid:
+            self._pid, self._is_writing = pid, False
+            self._frames.clear()
+
+    def _write_frames(self) -> None:
+        frames = self._frames
+        while frames:
+            try:
+                written = os.write(self._fd, frames[0])
+            except BlockingIOError:
+                self._wait()
+                continue
+            except OSError:
+                frames.clear()  # nobody will read them, and what comes next fails by itself
+                raise
+            if written < len(frames[0]):
+                frames[0] = frames[0][written:]
+            else:
+                frames.popleft()
+
+    def _wait(self) -> None:
+        """Until the descriptor takes more, where it does not block by itself."""
+        import select
+
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        poll.poll()
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def _write_to_stderr(text: str) -> None:
+    """Not through `sys.stderr`, which may be what fails."""
+    with suppress(OSError):
+        os.write(_STDERR, printable(text).encode("utf-8"))

@@ -1,0 +1,277 @@
+"""One connection to the Runtime API: kept, made again when it has died, and given up when nobody listens."""
+
+import asyncio
+import select
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from bridge.errors import RuntimeApiGone
+from bridge.runtime.api.connection import Connection, parse_address
+from bridge.runtime.api.http import Pairs, Reply
+from bridge.runtime.api.vocabulary import NEXT, Invocation, result_headers
+from tests.runtime.double import RuntimeDouble
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
+
+Ask = Callable[..., Awaitable[Reply]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def connect(address: str) -> Connection:
+    return Connection(parse_address(address), user_agent="bridge/test")
+
+
+@pytest.fixture
+def connection(api: RuntimeDouble) -> Iterator[Connection]:
+    connection = connect(api.address)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(params=["on the loop", "blocking"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Both ways to wait for the same exchange."""
+
+    async def ask(connection: Connection, method: bytes, path: bytes, headers: Pairs, body: bytes = b"") -> Reply:
+        if request.param == "blocking":
+            return await asyncio.to_thread(connection.request_blocking, method, path, headers, body)
+        return await connection.request(method, path, headers, body)
+
+    return ask
+
+
+class Server:
+    """Answers connections one after the other with what it was given: bytes, or a reset for None."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = answers
+        self.requests: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        for answer in self._answers:
+            connection, _ = self._listener.accept()
+            with connection:
+                self.requests.append(connection.recv(65536))
+                if answer is None:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                else:
+                    connection.sendall(answer)
+
+    def close(self) -> None:
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        self._listener.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    with ExitStack() as stack:
+
+        def start(*answers: bytes | None) -> Server:
+            server = Server(*answers)
+            stack.callback(server.close)
+            return server
+
+        yield start
+
+
+async def test_an_exchange_says_who_asks_and_whom(api: RuntimeDouble, connection: Connection, ask: Ask) -> None:
+    invocation = api.invoke({"a": 1}, may_stay_unanswered=True)
+    reply = await ask(connection, b"GET", NEXT, [])
+    assert (reply.status, reply.body) == (200, b'{"a": 1}')
+    assert reply.headers[b"lambda-runtime-aws-request-id"].decode() == invocation.request_id
+    (request,) = api.requests
+    assert (request.method, request.path) == ("GET", NEXT.decode())
+    assert dict(request.headers) == {"host": api.address, "user-agent": "bridge/test"}
+
+
+async def test_all_exchanges_go_over_one_connection(api: RuntimeDouble, connection: Connection, ask: Ask) -> None:
+    for number in range(3):
+        queued = api.invoke(number)
+        invocation = Invocation(await ask(connection, b"GET", NEXT, []))
+        body = b"[%d]" % number
+        reply = await ask(connection, b"POST", invocation.response_path, result_headers(invocation, body), body)
+        assert reply.status == 202
+        assert queued.answer().json == [number]
+    assert [request.connection for request in api.requests] == [1] * 6
+
+
+async def test_an_event_and_a_result_of_six_megabytes_come_through(
+    api: RuntimeDouble, connection: Connection, ask: Ask
+) -> None:
+    text = b'"%s"' % (b"x" * 6_000_000)
+    for chunk_size in (None, 4096):
+        queued = api.invoke(text, chunk_size=chunk_size)
+        invocation = Invocation(await ask(connection, b"GET", NEXT, []))
+        assert invocation.body == text
+        await ask(connection, b"POST", invocation.response_path, result_headers(invocation, text), text)
+        assert queued.answer().body == text
+
+
+async def test_a_connection_that_the_api_has_closed_meanwhile_is_made_again(
+    api: RuntimeDouble, connection: Connection, ask: Ask
+) -> None:
+    queued = api.invoke(1)
+    invocation = Invocation(await ask(connection, b"GET", NEXT, []))
+    api.drop_connections()
+    assert (
+        await ask(connection, b"POST", invocation.response_path, result_headers(invocation, b"1"), b"1")
+    ).status == 202
+    assert queued.answer().json == 1
+    assert {request.connection for request in api.requests} == {1, 2}
+
+
+async def test_nobody_who_listens_is_the_end(ask: Ask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(RuntimeApiGone, match=r"^The Runtime API is gone: .*Connection refused"):
+        await ask(connect(address), b"GET", NEXT, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "Connection reset by peer"),
+        (b"", "it closed the connection in the middle of a reply"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12", "it closed the connection in the middle of a reply"),
+        (b"220 smtp ready\r\n\r\n", "a reply begins with b'220 smtp ready'"),
+    ],
+)
+async def test_a_new_connection_that_fails_is_not_tried_again(
+    serve: Callable[..., Server], ask: Ask, answer: bytes | None, message: str
+) -> None:
+    server = serve(answer)
+    connection = connect(server.address)
+    with pytest.raises(RuntimeApiGone, match=message):
+        await ask(connection, b"GET", NEXT, [])
+    assert not connection.is_open
+    assert len(server.requests) == 1
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+async def test_a_used_connection_that_fails_is_tried_again_once(serve: Callable[..., Server], ask: Ask) -> None:
+    server = serve(OK, b"")
+    connection = connect(server.address)
+    await ask(connection, b"GET", b"/1", [])
+    with pytest.raises(RuntimeApiGone, match="it closed the connection"):
+        await ask(connection, b"GET", b"/2", [])
+    assert [request.split()[1] for request in server.requests] == [b"/1", b"/2"]
+
+
+async def test_a_request_whose_reply_has_begun_is_not_sent_again(ask: Ask) -> None:
+    """It was taken: a second one would be a second answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = connect(f"127.0.0.1:{listener.getsockname()[1]}")
+
+        def answer() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(OK)
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 2")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        await ask(connection, b"GET", b"/1", [])
+        with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
+            await ask(connection, b"POST", b"/2", [(b"content-length", b"0")])
+        thread.join(10)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has connected a second time
+            listener.accept()
+
+
+async def test_a_reply_that_ends_the_connection_is_followed_by_a_new_one(
+    serve: Callable[..., Server], ask: Ask
+) -> None:
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    server = serve(closing, closing)
+    connection = connect(server.address)
+    for path in (b"/1", b"/2"):
+        assert (await ask(connection, b"GET", path, [])).body == b"{}"
+        assert not connection.is_open
+
+
+async def test_a_cancelled_exchange_closes_its_connection(api: RuntimeDouble, connection: Connection) -> None:
+    task = asyncio.create_task(connection.request(b"GET", NEXT, []))
+    await asyncio.to_thread(api.wait_for_polls, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not connection.is_open
+    await asyncio.to_thread(api.wait_until_left)
+
+
+async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
+    api: RuntimeDouble, connection: Connection
+) -> None:
+    wants: list[int] = []
+
+    def rest(sock: socket.socket, want: int) -> bool:
+        wants.append(want)
+        assert sock.fileno() >= 0
+        return False
+
+    task = asyncio.create_task(connection.request(b"GET", NEXT, [], rest=rest))
+    await asyncio.to_thread(api.wait_for_polls, 1)
+    api.invoke(1, may_stay_unanswered=True)
+    assert (await task).body == b"1"
+    # Once more after a turn of the loop, which may have been all that it had to do.
+    assert wants == [select.POLLIN, select.POLLIN]
+
+
+async def test_a_request_that_nobody_waits_for_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
+    connection.send_blocking(b"GET", NEXT, [])
+    await asyncio.to_thread(api.wait_for_polls, 1)
+
+
+def test_a_request_to_nobody_is_the_end_as_well() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(RuntimeApiGone, match="Connection refused"):
+        connect(address).send_blocking(b"GET", NEXT, [])
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1:9001", ("127.0.0.1", 9001)), ("localhost:80", ("localhost", 80)), ("[::1]:9001", ("::1", 9001))],
+)
+def test_an_address_is_taken_apart(address: str, expected: tuple[str, int]) -> None:
+    assert parse_address(address) == expected
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ":9001", "localhost:", "localhost:http", ""])
+def test_an_address_that_is_none_is_named(address: str) -> None:
+    with pytest.raises(RuntimeApiGone) as caught:
+        parse_address(address)
+    assert str(caught.value) == f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r}."
+
+
+async def test_an_ipv6_address_stands_in_brackets_in_the_host_header() -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("There is no IPv6 on this machine.")
+    with listener:
+        port = listener.getsockname()[1]
+        connection = connect(f"[::1]:{port}")
+        connection.send_blocking(b"GET", NEXT, [])
+        peer, _ = listener.accept()
+        with peer:
+            assert f"host: [::1]:{port}\r\n".encode() in peer.recv(65536)
+        connection.close()

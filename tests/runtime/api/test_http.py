@@ -1,0 +1,208 @@
+"""HTTP/1.1 without I/O: every reply as h11 reads it, in pieces of any size; requests that stay inside their lines."""
+
+import random
+from collections.abc import Iterator
+
+import h11
+import pytest
+
+from bridge.runtime.api.http import (
+    MAX_CHUNK_LINE,
+    MAX_HEAD,
+    BrokenReply,
+    Reply,
+    chunk,
+    last_chunk,
+    read_reply,
+    request_head,
+)
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\n"
+
+# What the API's own HTTP library sends, and what else RFC 9112 lets a server send.
+REPLIES = {
+    "a length": HEAD + b"Content-Length: 5\r\n\r\n{1:2}",
+    "a length of nothing": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+    "no reason": b"HTTP/1.1 202 \r\nContent-Length: 2\r\n\r\nok",
+    "a reason of several words": b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 2\r\n\r\nno",
+    "chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    "one chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "no chunk": HEAD + b"transfer-encoding: Chunked\r\n\r\n0\r\n\r\n",
+    "chunks with extensions": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5;name=value\r\nhello\r\n0;last\r\n\r\n",
+    "chunks in capitals and with zeros": HEAD + b"Transfer-Encoding: chunked\r\n\r\n000A\r\n0123456789\r\n00\r\n\r\n",
+    "chunks and trailers": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n",
+    "chunks and a length": HEAD + b"Content-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    "a body that looks like a head": HEAD + b"Content-Length: 8\r\n\r\na\r\n\r\nb: ",
+    "odd white space in headers": b"HTTP/1.1 200 OK\r\nA:1\r\nB: \t two words \t\r\nC:\r\nContent-Length: 0\r\n\r\n",
+    "bytes beyond ASCII in a header": b"HTTP/1.1 200 OK\r\nA: caf\xe9\r\nContent-Length: 0\r\n\r\n",
+    "an interim reply first": b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 1\r\n\r\nx",
+    "the end of the connection": HEAD + b"Connection: close\r\nContent-Length: 1\r\n\r\nx",
+    "the end of the connection, in a list": HEAD + b"Connection: x, Close\r\nContent-Length: 1\r\n\r\nx",
+}
+
+
+def feed(pieces: Iterator[bytes]) -> Reply:
+    """Raises EOFError if the reader wants more than there is."""
+    reader = read_reply()
+    next(reader)
+    try:
+        for piece in pieces:
+            reader.send(piece)
+    except StopIteration as done:
+        reply: Reply = done.value
+        return reply
+    raise EOFError
+
+
+def read(data: bytes, size: int = 1 << 20) -> Reply:
+    return feed(data[start : start + size] for start in range(0, len(data), size))
+
+
+def read_with_h11(data: bytes) -> Reply:
+    http = h11.Connection(h11.CLIENT)
+    http.send(h11.Request(method="GET", target="/", headers=[("host", "api")]))
+    http.send(h11.EndOfMessage())
+    http.receive_data(data)
+    body, response = b"", None
+    while not isinstance(event := http.next_event(), h11.EndOfMessage):
+        assert not isinstance(event, type(h11.NEED_DATA))
+        if isinstance(event, h11.Response):
+            response = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+    assert response is not None
+    return Reply(response.status_code, dict(response.headers), body, http.their_state is not h11.MUST_CLOSE)
+
+
+@pytest.mark.parametrize("data", REPLIES.values(), ids=REPLIES)
+def test_a_reply_is_read_as_h11_reads_it(data: bytes) -> None:
+    ours, theirs = read(data), read_with_h11(data)
+    # h11 leaves out a length that does not count, and writes this one name small.
+    headers = {name: value for name, value in ours.headers.items() if name in theirs.headers}
+    assert headers.pop(b"transfer-encoding", b"").lower() == theirs.headers.pop(b"transfer-encoding", b"")
+    assert (ours.status, headers, ours.body, ours.keeps_alive) == theirs
+    assert ours.headers.keys() - theirs.headers.keys() <= {b"transfer-encoding", b"content-length"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("data", REPLIES.values(), ids=REPLIES)
+def test_a_reply_is_the_same_in_pieces_of_any_size(data: bytes, size: int) -> None:
+    assert read(data, size) == read(data)
+
+
+def test_bodies_of_any_size_come_whole_in_any_pieces() -> None:
+    numbers = random.Random(1)
+    for _ in range(100):
+        body = numbers.randbytes(numbers.choice([0, 1, 17, 4096, 70_000]))
+        parts = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+        chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+        plain = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        for data in (plain, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked):
+            assert read(data, numbers.choice([13, 1460, 65536])).body == body
+
+
+BROKEN = {
+    "nothing": (b"", "it closed the connection in the middle of a reply"),
+    "half a head": (HEAD, "it closed the connection in the middle of a reply"),
+    "half a body": (HEAD + b"Content-Length: 5\r\n\r\nhel", "it closed the connection in the middle of a reply"),
+    "half a chunk": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        "it closed the connection in the middle of a reply",
+    ),
+    "no last chunk": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+        "it closed the connection in the middle of a reply",
+    ),
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "a reply begins with b'SSH-2.0-OpenSSH_9.6'"),
+    "another version": (b"HTTP/1.0 200 OK\r\n\r\n", "a reply begins with b'HTTP/1.0 200 OK'"),
+    "a status of words": (b"HTTP/1.1 OK fine\r\n\r\n", "a reply begins with b'HTTP/1.1 OK fine'"),
+    "no status": (b"HTTP/1.1\r\n\r\n", "a reply begins with b'HTTP/1.1'"),
+    "a header without a colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "a reply has the header b'nonsense'"),
+    "a header with a blank before its colon": (b"HTTP/1.1 200 OK\r\nA : 1\r\n\r\n", "a reply has the header b'A : 1'"),
+    "a header on two lines": (b"HTTP/1.1 200 OK\r\nA: 1\r\n 2: 3\r\n\r\n", "a reply has the header b' 2: 3'"),
+    "no length": (HEAD + b"\r\n", "a reply has no length: content-length is None"),
+    "a length that is none": (HEAD + b"Content-Length: -1\r\n\r\n", "a reply has no length: content-length is b'-1'"),
+    "more than the length": (HEAD + b"Content-Length: 1\r\n\r\nxyz", "a reply is 2 bytes longer than it says"),
+    "more than the last chunk": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nxyz",
+        "a reply is 3 bytes longer than it says",
+    ),
+    "a longer chunk": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n",
+        "a chunk of a reply is longer than it says",
+    ),
+    "a chunk without a size": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n\r\n0\r\n\r\n",
+        "a chunk of a reply begins with b''",
+    ),
+    "a chunk with a sign": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n",
+        "a chunk of a reply begins with b'+1'",
+    ),
+    "a chunk in Python's own hexadecimal": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n",
+        "a chunk of a reply begins with b'0x1'",
+    ),
+    "another coding": (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", "a reply has the transfer coding b'gzip'"),
+    "an endless head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD, f"the head of a reply is over {MAX_HEAD} bytes"),
+    "an endless line between chunks": (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * MAX_CHUNK_LINE,
+        f"a line between the chunks of a reply is over {MAX_CHUNK_LINE} bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
+def test_what_is_no_whole_reply_is_refused_with_what_is_wrong(data: bytes, message: str) -> None:
+    with pytest.raises(BrokenReply) as caught:
+        feed(iter([data, b""] if data else [b""]))
+    assert str(caught.value) == message
+
+
+def test_a_request_has_a_line_for_each_header() -> None:
+    head = request_head(b"POST", b"/2018-06-01/runtime/invocation/1/response", [(b"host", b"api:9001"), (b"a", b"b c")])
+    assert head == b"POST /2018-06-01/runtime/invocation/1/response HTTP/1.1\r\nhost: api:9001\r\na: b c\r\n\r\n"
+
+
+@pytest.mark.parametrize("bad", [b"x\r\ny: z", b"x\n", b"\r"])
+def test_a_line_break_in_a_request_is_refused(bad: bytes) -> None:
+    for method, target, headers in [(bad, b"/", []), (b"GET", bad, []), (b"GET", b"/", [(b"a", bad)])]:
+        with pytest.raises(ValueError, match="A request to the Runtime API has a line break or a blank in it"):
+            request_head(method, target, headers)
+
+
+def test_a_blank_in_a_target_is_refused() -> None:
+    with pytest.raises(ValueError, match="a line break or a blank"):
+        request_head(b"GET", b"/a b", [])
+
+
+def read_request_with_h11(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, list[tuple[bytes, bytes]]]:
+    """Headers, body and trailers, as a server reads them."""
+    http = h11.Connection(h11.SERVER)
+    http.receive_data(data)
+    request = http.next_event()
+    assert isinstance(request, h11.Request)
+    body = b""
+    while not isinstance(event := http.next_event(), h11.EndOfMessage):
+        assert isinstance(event, h11.Data)
+        body += event.data
+    return list(request.headers), body, list(event.headers)
+
+
+def test_a_stream_is_read_by_h11_as_it_was_meant() -> None:
+    numbers = random.Random(2)
+    parts = [numbers.randbytes(size) for size in (1, 9, 10, 15, 16, 255, 256, 70_000)]
+    head = request_head(b"POST", b"/x", [(b"host", b"api"), (b"transfer-encoding", b"chunked")])
+    trailers = [(b"error-type", b"Function.ValueError"), (b"error-body", b"e30=")]
+    body = b"".join(piece for part in parts for piece in chunk(part))
+    for end in ([], trailers):
+        assert read_request_with_h11(head + body + last_chunk(end)) == (
+            [(b"host", b"api"), (b"transfer-encoding", b"chunked")],
+            b"".join(parts),
+            end,
+        )
+
+
+def test_a_line_break_in_a_trailer_is_refused() -> None:
+    with pytest.raises(ValueError, match="line break"):
+        last_chunk([(b"error-type", b"x\r\nx: y")])

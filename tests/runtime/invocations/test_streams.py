@@ -1,0 +1,224 @@
+"""Whole slots in the mode response_stream: what arrives at Lambda, and when."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bridge import Bridge, Settings
+from bridge._types import Receive, Scope, Send
+from tests.events import load
+from tests.runtime.double import RuntimeDouble
+from tests.runtime.slots import Gate, Slots, part
+from tests.runtime.streamed_apps import HEAD, TEXT, ends_with, has_prelude, sending
+
+MakeEvent = Callable[..., dict[str, Any]]
+
+
+def test_each_part_arrives_before_the_application_sends_the_next(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gates = [Gate(), Gate(), Gate()]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        for number, gate in enumerate(gates):
+            await gate.passed()
+            await send(part(b"%d" % number, more=True))
+        await send(part(b""))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    prelude = invocation.wait_for(has_prelude)
+    assert prelude.endswith(b"\0" * 8)
+    for number, gate in enumerate(gates):
+        gate.open()
+        invocation.wait_for(len(prelude) + number + 1)
+    answer = invocation.answer()
+    assert (answer.is_streamed, answer.is_whole, answer.status, answer.trailers) == (True, True, 202, {})
+    assert (answer.prelude, answer.payload) == (HEAD, b"012")
+    assert [data for _, data in answer.chunks] == [json.dumps(HEAD).encode() + b"\0" * 8, b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("GET", 302), ("GET", 200), ("HEAD", 200)])
+def test_a_response_without_a_body_has_its_prelude_and_its_delimiter(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, method: str, status: int
+) -> None:
+    body = b"not for HEAD" if method == "HEAD" else b""
+    slots.on_loop(sending({"type": "http.response.start", "status": status, "headers": []}, part(body)), streams=True)
+    answer = api.invoke(make_event(method)).answer()
+    assert (answer.is_whole, answer.payload) == (True, b"")
+    assert answer.prelude == {"statusCode": status, "headers": {}, "cookies": []}
+
+
+def test_cookies_stand_apart_and_other_repeated_headers_are_joined(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    headers = [(b"set-cookie", b"a=1"), (b"vary", b"accept"), (b"set-cookie", b"b=2"), (b"vary", b"origin")]
+    slots.on_loop(sending({"type": "http.response.start", "status": 200, "headers": headers}, part(b"x")), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert answer.prelude == {"statusCode": 200, "headers": {"vary": "accept, origin"}, "cookies": ["a=1", "b=2"]}
+
+
+def test_a_slow_reader_holds_the_application(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    sent = 0
+    size, parts = 1 << 20, 50
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal sent
+        await send(TEXT)
+        for _ in range(parts):
+            await send(part(bytes(size), more=True))
+            sent += 1
+        await send(part(b""))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(), stop_reading_after=2 * size)
+    invocation.wait_for(2 * size)
+    # What the kernel takes on both sides, and one part that is under way: no more than a few megabytes.
+    assert sent < parts // 2
+    invocation.go_on()
+    answer = invocation.answer()
+    assert (answer.is_whole, len(answer.payload), sent) == (True, parts * size, parts)
+
+
+def test_fifty_megabytes_arrive_as_they_were_sent_through_a_process_that_stays_small(
+    api: RuntimeDouble, start_runtime: Any, make_event: MakeEvent
+) -> None:
+    code = """
+import hashlib, resource
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    await send({"type": "http.response.start", "status": 200})
+    digest = hashlib.sha256()
+    for number in range(800):
+        body = number.to_bytes(4, "big") * 16384
+        digest.update(body)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": digest.digest()})
+    print("grown by", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, "units", flush=True)
+"""
+    runtime = start_runtime(code, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    answer = api.invoke(make_event()).answer(timeout=60)
+    *_, digest = answer.payload[:-32], answer.payload[-32:]
+    assert (len(answer.payload), answer.is_whole) == (800 * 65536 + 32, True)
+    assert hashlib.sha256(answer.payload[:-32]).digest() == digest
+    grown = int(runtime.wait_for_log("grown by").split()[2])
+    assert grown < 20 * 1024  # KiB on Linux: nothing of 50 MB
+
+
+@pytest.mark.parametrize("source", ["alb", "http_api_v2", "http_api_v1", "vpc_lattice_v2", "lambda_edge"])
+def test_a_service_that_cannot_stream_gets_one_result(api: RuntimeDouble, slots: Slots, source: str) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=True)
+    answer = api.invoke(load(source)).answer()
+    assert (answer.is_streamed, answer.json["body"]) == (False, "ab")
+
+
+@pytest.mark.parametrize("source", ["function_url", "rest_api"])
+def test_a_service_that_can_stream_gets_a_stream(api: RuntimeDouble, slots: Slots, source: str) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=True)
+    answer = api.invoke(load(source)).answer()
+    assert (answer.is_streamed, answer.payload) == (True, b"ab")
+
+
+def test_nothing_streams_unless_the_invoke_mode_says_so(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(sending(TEXT, part(b"a", more=True), part(b"b")), streams=False)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.is_streamed, answer.json["body"]) == (False, "ab")
+
+
+def test_an_event_that_is_no_http_request_is_an_error_without_a_prelude(api: RuntimeDouble, slots: Slots) -> None:
+    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
+    answer = api.invoke({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}).answer()
+    assert (answer.kind, answer.is_streamed, answer.error["errorType"]) == ("error", False, "UnsupportedEvent")
+
+
+def test_a_status_that_fails_the_invocation_is_an_error_and_never_the_beginning_of_a_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    app = sending({"type": "http.response.start", "status": 503}, part(b"later", more=True), part(b", please"))
+    slots.on_loop(Bridge(app, settings=Settings(error_status_codes=frozenset({503}))), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.kind, answer.error["errorType"]) == ("error", "ErrorStatus")
+    assert json.loads(answer.error["errorMessage"]) == {"statusCode": 503, "body": "later, please"}
+
+
+def test_work_after_a_stream_holds_the_slot_and_not_the_stream(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gate, steps = Gate(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(b"all"))
+        await gate.passed()
+        steps.append("worked")
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    answer = api.invoke(make_event()).answer()
+    assert (answer.payload, answer.is_whole, steps, api.open_polls) == (b"all", True, [], 0)
+    gate.open()
+    api.wait_for_polls(1)
+    assert steps == ["worked"]
+
+
+def test_the_invocation_id_comes_back_with_a_stream(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
+    answer = api.invoke(make_event(), invocation_id="one/2").answer()
+    assert answer.headers["lambda-runtime-invocation-id"] == "one/2"
+
+
+def test_many_streams_go_on_side_by_side(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    gate = Gate()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        await send(part(scope["raw_path"], more=True))
+        await gate.passed()
+        await send(part(scope["raw_path"]))
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True, count=8)
+    api.wait_for_polls(8)
+    paths = [f"/{number}" for number in range(8)]
+    invocations = [api.invoke(make_event(path=path)) for path in paths]
+    for invocation, path in zip(invocations, paths, strict=True):
+        invocation.wait_for(ends_with(path.encode()))
+    gate.open()
+    assert [invocation.answer().payload.decode() for invocation in invocations] == [path * 2 for path in paths]
+
+
+def test_ten_thousand_small_parts_arrive_in_their_order(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    messages = [part(b"%d," % number, more=True) for number in range(10_000)]
+    slots.on_loop(sending(TEXT, *messages, part(b"")), streams=True)
+    answer = api.invoke(make_event()).answer(timeout=60)
+    assert answer.payload == b"".join(b"%d," % number for number in range(10_000))
+
+
+def test_nothing_is_imported_any_more_when_the_first_response_streams(
+    api: RuntimeDouble, start_runtime: Any, make_event: MakeEvent
+) -> None:
+    # What is imported in the init phase costs the client nothing; `bridge.runtime.invocations.targets.import_streams`.
+    code = """
+import sys
+
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    names = list(sys.modules)  # in the order of their import
+    late = names[names.index("bridge.runtime.invocations.slots") :]
+    await send({"type": "http.response.body", "body": " ".join(late).encode()})
+"""
+    start_runtime(code, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
+    late = api.invoke(make_event()).answer().payload.removeprefix(b"half").decode().split()
+    assert "bridge.runtime.invocations.slots" in late  # which is imported when the init phase is over
+    assert "bridge.runtime.invocations.streaming" not in late
+    assert [name for name in late if not name.startswith("bridge.")] == []
