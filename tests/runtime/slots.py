@@ -129,7 +129,7 @@ class Slots:
         """An ASGI application, or a handler of ours, on an event loop."""
         handler = app if isinstance(app, Handler) else Bridge(app)
         handler._run(handler.__aenter__())  # as in the init phase
-        return self._serve(HandlerTarget(handler, streams=streams), handler.run, handler.close, count, limits)
+        return self._serve(HandlerTarget(handler, streams=streams), handler._run, handler.close, count, limits)
 
     def _serve(
         self, target: Target, run: Callable[[Any], Any], close: Callable[[], None], count: int, limits: dict[str, Any]

@@ -17,7 +17,7 @@ __all__ = ["own_frames", "stack_trace"]
 Frame = tuple[str, int, str, str | None]
 
 # As the frames have them.
-_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _STDLIB = os.path.dirname(traceback.__file__)
 
 # What calls the application, or imports it.
