@@ -109,7 +109,7 @@ def bench(session: nox.Session) -> None:
     """Measure against Mangum, the stock transport and a socket; asserts nothing."""
     install(session, "bench", "httpx2")
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
-    session.run("python", "tests/benchmarks/run.py", *session.posargs, env=env)
+    session.run("python", "benchmarks/run.py", *session.posargs, env=env)
 
 
 @nox.session
