@@ -29,7 +29,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def time_limit() -> int:
     """Seconds that one test may take; a folder of slow tests overrides this."""
-    return 60
+    return 120
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +135,7 @@ def run_python(
 
     def run(code: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         process = start_python(code, *options, **environ)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     return run
