@@ -32,6 +32,10 @@ READ, WRITE = select.POLLIN, select.POLLOUT
 # In seconds, as AWS's own clients have it: the API listens on this machine before this process starts.
 CONNECT_TIMEOUT = 1.0
 
+# In milliseconds: how long a wait without an event loop lasts before the interpreter checks for signals. One that
+# arrives between its last check and the system call does not end that call, and the snapshot may take minutes.
+SIGNAL_CHECK_INTERVAL = 100
+
 _CHUNK = 65536
 
 
@@ -223,7 +227,8 @@ class Connection:
 def _block(sock: socket.socket, want: int) -> None:
     poll = select.poll()
     poll.register(sock, want)
-    poll.poll()
+    while not poll.poll(SIGNAL_CHECK_INTERVAL):
+        pass
 
 
 async def _turn() -> bool:

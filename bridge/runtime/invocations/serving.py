@@ -96,8 +96,12 @@ async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why
 @contextmanager
 def _sigterm_on(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Iterator[None]:
     """Have SIGTERM set `stopping` on the loop, unless the application has a handler of its own for it."""
-    if not _can_take_sigterm():
+    if threading.current_thread() is not threading.main_thread():
         yield
+        return
+    if not is_sigterm_free():
+        with _woken_by_signals(loop):
+            yield
         return
     before = signal.getsignal(signal.SIGTERM)
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
@@ -111,8 +115,26 @@ def _sigterm_on(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Ite
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _can_take_sigterm() -> bool:
-    return threading.current_thread() is threading.main_thread() and is_sigterm_free()
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have every signal end the loop's wait, for the application's own signal handler.
+
+    A signal that arrives between the interpreter's last check and the system call would not end it, and the handler
+    would run at the next invocation. A file descriptor that is set already is left: it does the same.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        if before != -1:
+            signal.set_wakeup_fd(before)
+        loop.add_reader(reader, reader.recv, 4096)
+        try:
+            yield
+        finally:
+            loop.remove_reader(reader)
+            signal.set_wakeup_fd(before)
 
 
 def _ignore_more(signum: int, frame: FrameType | None) -> None:
@@ -139,16 +161,20 @@ class Waker:
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
-        """Take SIGTERM, unless the application has a handler of its own for it."""
-        if not _can_take_sigterm():
+        """Take SIGTERM, unless the application has a handler of its own for it, which any signal wakes up for."""
+        if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGTERM, self._stop)
         fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        is_free = is_sigterm_free()
+        before = signal.getsignal(signal.SIGTERM)
+        if is_free:
+            signal.signal(signal.SIGTERM, self._stop)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
+            if is_free:
+                signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
             signal.set_wakeup_fd(fd)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
