@@ -11,8 +11,7 @@ import anyio
 import pytest
 
 from bridge._types import ASGIApp, Receive, Scope, Send
-from tests.runtime.double import RuntimeDouble
-from tests.runtime.double_client import NEXT
+from tests.runtime.double import NEXT, RuntimeDouble
 from tests.runtime.slots import NO_DEADLINE, START, Gate, Logged, Slots, part
 
 Event = dict[str, Any]
