@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from tests.runtime.double_checks import PAYLOAD_LIMIT
 from tests.runtime.double_connections import Connection, Request
-from tests.runtime.double_invocations import LIMIT, Invocation
+from tests.runtime.double_invocations import LIMIT, Answer, Invocation
 from tests.runtime.double_routes import Extension, Refusal, Report, Routes
 
-__all__ = ["ARN", "LIMIT", "NEXT", "PAYLOAD_LIMIT", "Invocation", "Report", "RuntimeDouble"]
+__all__ = ["ARN", "LIMIT", "NEXT", "PAYLOAD_LIMIT", "Answer", "Invocation", "Report", "RuntimeDouble"]
 
 NEXT = "/2018-06-01/runtime/invocation/next"
 
