@@ -256,7 +256,7 @@ def test_client_has_its_response_before_the_work_after_it_has_ended(
 
 def test_invocation_that_is_too_late_disturbs_no_other_one(start_managed: StartManaged, tmp_path: Path) -> None:
     """The deadline that the emulator tells in this mode is years ahead: it is the emulator that gives up."""
-    emulator = start_managed([*RUNTIME, "market:app"], max_concurrency=3, AWS_LAMBDA_FUNCTION_TIMEOUT="3")
+    emulator = start_managed([*RUNTIME, "market:app"], max_concurrency=3, AWS_LAMBDA_FUNCTION_TIMEOUT="10")
     process = seen(emulator.invoke(get("/look")))["process"]
     emulator.wait_for_polls()
 
