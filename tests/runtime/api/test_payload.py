@@ -23,7 +23,8 @@ def invocation(body: bytes) -> Invocation:
 
 
 def test_an_event_is_any_json() -> None:
-    for event in ({}, [], None, True, 1.5, "caf\u00e9 \U0001f600", {"a": [{"b": None}]}):
+    events: list[Any] = [{}, [], None, True, 1.5, "caf\u00e9 \U0001f600", {"a": [{"b": None}]}]
+    for event in events:
         assert decode_event(invocation(json.dumps(event).encode())) == event
         assert decode_event(invocation(json.dumps(event, ensure_ascii=False).encode())) == event
 
