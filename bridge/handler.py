@@ -13,8 +13,9 @@ from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, header_pairs
 from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import TransportLifespan, make_lifespan
+from bridge.asgi.tasks import is_asked_to_cancel
 from bridge.environment import Environment
-from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
+from bridge.errors import ApplicationCancelled, ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -181,6 +182,11 @@ class Handler:
             return await completed(await self._transport.handle_async_request(request))
         except Exception as exc:
             return failed_response(exc, request)
+        except asyncio.CancelledError:
+            # One of the application's own would end the process: awslambdaric does not expect a CancelledError.
+            if is_asked_to_cancel():
+                raise
+            return failed_response(ApplicationCancelled(), request)
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """Return the request, or the response to a broken event."""
@@ -235,6 +241,11 @@ class Handler:
             response = await self._transport.handle_async_request(request)
         except Exception as exc:
             failed = failed_response(exc, request)
+            return failed, _prelude(failed)
+        except asyncio.CancelledError:
+            if is_asked_to_cancel():
+                raise
+            failed = failed_response(ApplicationCancelled(), request)
             return failed, _prelude(failed)
         try:
             return response, _prelude(response)

@@ -41,9 +41,13 @@ class StreamingExchange(ResponseState):
     The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
     """
 
-    def __init__(self, app: ASGIApp, scope: Scope, stream: httpx.AsyncByteStream) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, request: httpx.Request) -> None:
         super().__init__()
+        stream = request.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
         self._app, self._scope = app, scope
+        self.request = request
         # Request.
         self._parts: AsyncIterator[bytes] | None = aiter(stream)
         # Response.
@@ -174,7 +178,11 @@ class StreamingExchange(ResponseState):
             await self.task.cancel_and_wait()
             raise
         if not self.task.done.is_set():
-            logger.warning("The application went on for %g s after its reader had gone: cancelled.", DISCONNECT_GRACE)
+            logger.warning(
+                "%s: The application ran on for %g s after its reader had left, and was cancelled.",
+                request_line(self.request),
+                DISCONNECT_GRACE,
+            )
             await self.task.cancel_and_wait()
         try:
             return self.failure()
@@ -207,9 +215,8 @@ def _is_disconnect(error: BaseException | None) -> bool:
 class ResponseStream(httpx.AsyncByteStream):
     """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
 
-    def __init__(self, exchange: StreamingExchange, request: httpx.Request, *, raise_app_exceptions: bool) -> None:
+    def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
         self._exchange = exchange
-        self._request = request
         self._raise = raise_app_exceptions
         self._closed = False
 
@@ -236,7 +243,7 @@ class ResponseStream(httpx.AsyncByteStream):
         self._exchange.leave()
         if self._raise or not isinstance(error, Exception):
             raise error
-        what = request_line(self._request)
+        what = request_line(self._exchange.request)
         logger.error("%s: The application failed in the middle of its response.", what, exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
@@ -256,4 +263,4 @@ class ResponseStream(httpx.AsyncByteStream):
         if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
             raise error
         when = "after its reader had left" if self._exchange.is_left else "after its response was complete"
-        logger.error("%s: The application failed %s.", request_line(self._request), when, exc_info=error)
+        logger.error("%s: The application failed %s.", request_line(self._exchange.request), when, exc_info=error)
