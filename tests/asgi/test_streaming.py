@@ -83,7 +83,7 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
         await response.aclose()
     (error,) = raised
     assert type(error) is ClientDisconnected
-    assert str(error) == "The reader of the response has gone."
+    assert str(error) == "The reader of the response has left."
     assert_logged(caplog)
 
 
@@ -402,9 +402,8 @@ class TestOnAsyncio:
 
         with anyio.fail_after(30):
             async with client_of(app) as client:
-                with pytest.raises(ApplicationCancelled) as caught:
+                with pytest.raises(ApplicationCancelled):
                     await client.get("/")
-        assert str(caught.value) == ("The ASGI application ended in a cancellation that nobody outside it asked for.")
 
     async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
         ended: list[bool] = []
