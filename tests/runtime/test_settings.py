@@ -6,7 +6,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.runtime.context import Function
-from bridge.runtime.settings import LogSettings, RuntimeSettings, function, log_settings, runtime_api
+from bridge.runtime.settings import RuntimeSettings, StartSettings
 
 ACCEPTED = [
     ("_HANDLER", "main.app", "handler", "main.app"),
@@ -91,10 +91,10 @@ def test_an_invalid_value_is_an_error_that_names_variable_value_and_what_is_acce
 
 
 def test_the_function_is_what_lambda_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert function() == Function()
+    assert Function() == Function(None, None, None, None, None)
     for name in ("FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE", "LOG_GROUP_NAME", "LOG_STREAM_NAME"):
         monkeypatch.setenv(f"AWS_LAMBDA_{name}", f"its {name}")
-    assert function() == Function(
+    assert Function() == Function(
         name="its FUNCTION_NAME",
         version="its FUNCTION_VERSION",
         memory_limit_in_mb="its FUNCTION_MEMORY_SIZE",
@@ -103,17 +103,14 @@ def test_the_function_is_what_lambda_says_of_it(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_the_log_is_set_up_as_lambda_says_and_children_get_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert log_settings() == LogSettings("", "", None)
+def test_the_start_is_as_lambda_says_and_children_get_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert StartSettings() == StartSettings(runtime_api="", log_format="", log_level="", telemetry_fd=None)
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
     monkeypatch.setenv("AWS_LAMBDA_LOG_FORMAT", "JSON")
     monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
     for descriptor, expected in (("", None), ("x", None), ("-1", None), ("7", 7)):
         monkeypatch.setenv("_LAMBDA_TELEMETRY_LOG_FD", descriptor)
-        assert log_settings() == LogSettings("JSON", "DEBUG", expected)
+        assert StartSettings() == StartSettings(
+            runtime_api="127.0.0.1:9001", log_format="JSON", log_level="DEBUG", telemetry_fd=expected
+        )
         assert "_LAMBDA_TELEMETRY_LOG_FD" not in os.environ
-
-
-def test_the_runtime_api_is_where_lambda_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert runtime_api() == ""
-    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
-    assert runtime_api() == "127.0.0.1:9001"
