@@ -1,4 +1,4 @@
-"""What the double does with each request of a runtime: the Runtime API's routes, and the Extensions API's.
+"""The routes of the double: those of the Runtime API, and those of the Extensions API.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
@@ -37,7 +37,7 @@ _JSON = ("Content-Type", "application/json")
 
 
 class Extension:
-    """One that was registered. `polled`: it asked for its events."""
+    """A registered extension. `polled`: it asked for its events."""
 
     def __init__(self, name: str, events: list[str]) -> None:
         self.identifier = str(uuid.uuid4())
@@ -50,7 +50,7 @@ class Extension:
 
 
 class Report(NamedTuple):
-    """What came to init/error or restore/error."""
+    """A report to init/error or restore/error."""
 
     headers: Headers
     document: Any
@@ -80,9 +80,8 @@ class Routes:
         self.extensions: list[Extension] = []
         self.init_error: Report | None = None
         self.restore_error: Report | None = None
-        self.snapshot: tuple[Connection, int] | None = (
-            None  # what asked for restore/next, and how many others there were
-        )
+        # The connection that asked for restore/next, and the number of the others.
+        self.snapshot: tuple[Connection, int] | None = None
         self.is_restored = not snapstart
         self._is_initialized = False  # a `next` was seen
         self._handed_to: dict[Connection, Invocation] = {}

@@ -259,7 +259,7 @@ def test_an_address_is_parsed_or_named() -> None:
         assert repr(address) in str(caught.value)
 
 
-async def test_an_ipv6_address_stands_in_brackets_in_the_host_header() -> None:
+async def test_an_ipv6_address_has_brackets_in_the_host_header() -> None:
     try:
         listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
