@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any
 
@@ -113,6 +113,15 @@ class Running:
         self.cancel = cancel
         self._started.set()
 
+    def pass_time(self, api: RuntimeDouble, polls: int = 1) -> None:
+        """Put the clock forward until so many slots wait for the next event, however often they set a new timer."""
+        for _ in range(100):
+            self.advance(MARGIN)
+            with suppress(TimeoutError):
+                api.wait_for_polls(polls, timeout=0.1)
+                return
+        raise AssertionError("the next event is not asked for")
+
     def advance(self, seconds: float) -> None:
         """Put the clock of the event loop forward."""
         is_done = threading.Event()
@@ -139,6 +148,20 @@ class Running:
         with suppress(RuntimeError):  # the event loop is closed: it is over already
             self.cancel()
         return self.join()
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it on a loop of its own, and cancel it after what ends the process, as the runtime does."""
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(coroutine)
+        try:
+            loop.run_until_complete(task)
+        finally:
+            task.cancel()
+            while not task.done():
+                with suppress(SystemExit, asyncio.CancelledError):  # once more, from a task group
+                    loop.run_until_complete(task)
 
 
 class Slots:
@@ -184,11 +207,7 @@ class Slots:
                     running.left = sorted({each.get_name() for each in others if not each.done()} & OUR_TASKS)
                     running.served.set()
 
-        def run(running: Running) -> None:
-            with asyncio.Runner(loop_factory=ClockLoop) as runner:
-                runner.run(main(running))
-
-        return self._start(run)
+        return self._start(lambda running: _run(main(running)))
 
     def report(self, document: dict[str, Any]) -> None:
         self.reports.append(document)
