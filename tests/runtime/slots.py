@@ -133,6 +133,11 @@ class Running:
         self.loop.call_soon_threadsafe(put_forward)
         assert is_done.wait(LIMIT)
 
+    def loop_has_turned(self) -> None:
+        """Wait for a few turns of the event loop, in which it does what is due."""
+        for _ in range(5):
+            self.advance(0.0)
+
     def near_deadline(self) -> None:
         """Let the time of an invocation with DEADLINE come, with half of MARGIN left to clean up and to post."""
         self.advance(DEADLINE - MARGIN / 2)

@@ -80,7 +80,7 @@ class Answer:
         self._deadline.start(self._expire)
         try:
             await self._answer()
-            if not self._background.is_over:
+            if self._streamed is not None or not self._background.is_over:
                 await self._background.finish()
         except (Exception, asyncio.CancelledError):
             await self._background.cancel_and_wait(CANCEL_GRACE)

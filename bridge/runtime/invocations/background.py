@@ -113,6 +113,7 @@ class Background:
             self.log_stacks("The application works on after its answer, and its time is over.")
 
     async def _finish_tasks(self) -> None:
+        await asyncio.sleep(0)  # the event loop makes a task for every async generator that the call has left
         end = self._loop.time() + LEFT_TASKS_LIMIT
         while tasks := [task for task in self._started if _is_left(task)]:  # which may start others
             seconds = self._earlier(end - self._loop.time())

@@ -107,7 +107,7 @@ def test_one_that_fails_is_logged_and_the_thread_goes_on(caplog: pytest.LogCaptu
         raise LookupError("no stack")
 
     watchdog = Watchdog()
-    tells: list[Callable[[], object]] = [fail]
+    tells: list[Callable[[], None]] = [fail]
     watchdog.watch(time.time(), tells[0])
     assert told(watchdog, 0.01).wait(LIMIT)
     assert_logged(caplog, ("ERROR", "LookupError: no stack"))
