@@ -152,7 +152,7 @@ def test_a_missing_dependency_is_reported_with_the_line_that_wants_it(write: Wri
     dependency = write("x = 1\nimport no_such_package\n")
     name = write(f"def connect():\n    import {dependency}\n\nconnect()")
     fault = fault_of(f"{name}.app")
-    document = error_document(fault, error_type=fault.error_type)
+    document = error_document(fault)
     assert document["errorType"] == "Runtime.ImportModuleError"
     assert document["errorMessage"] == f"Unable to import module '{name}': No module named 'no_such_package'"
     assert document["stackTrace"] == [
