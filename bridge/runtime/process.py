@@ -21,7 +21,7 @@ from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
 from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
-from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
+from bridge.runtime.settings import RuntimeSettings, StartSettings
 from bridge.settings import initialization_type
 
 if TYPE_CHECKING:
@@ -35,27 +35,29 @@ __all__ = ["main"]
 
 logger = logging.getLogger("bridge")
 
-# What `python -m bridge.runtime` ends with outside of Lambda, and for arguments that make no sense there.
+# The exit code outside of Lambda.
 USAGE_FAILED = 2
 
 INIT_FAILED = API_GONE = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until the environment ends. The exit code."""
+    """Serve until the environment ends, and return the exit code."""
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    address = runtime_api()
-    if not address:
+    settings = StartSettings()
+    if not settings.runtime_api:
         print(
             f"AWS_LAMBDA_RUNTIME_API is not set: expected to be started by Lambda or an emulator.\n{USAGE}",
             file=sys.stderr,
         )
         return USAGE_FAILED
-    output = set_up_logging(**log_settings()._asdict())
+    output = set_up_logging(
+        log_format=settings.log_format, log_level=settings.log_level, telemetry_fd=settings.telemetry_fd
+    )
     try:
-        return _Process(address, output).run(arguments)
+        return _Process(settings.runtime_api, output).run(arguments)
     finally:
         output.flush()
 
@@ -232,6 +234,7 @@ class _Process:
             loop.close()
 
     def _run_slots(self, run: Any, target: Any, count: int) -> None:
+        from bridge.runtime.context import Function
         from bridge.runtime.invocations.answer import Means
         from bridge.runtime.invocations.deadline import Limits
         from bridge.runtime.invocations.serving import serve
@@ -240,7 +243,7 @@ class _Process:
 
         settings, output = self._settings, self._output
         limits = Limits(settings.deadline_margin, settings.background_limit)
-        watchdog, facts = Watchdog(), function()
+        watchdog, facts = Watchdog(), Function()
         means = [Means(self._connect(), target, limits, output, watchdog) for _ in range(count)]
         run(serve([Slot(each, function=facts, is_alone=self._is_alone) for each in means]))
 
@@ -249,6 +252,7 @@ class _Process:
         return self._settings.max_concurrency == 1
 
     def _serve_blocking(self, count: int) -> None:
+        from bridge.runtime.context import Function
         from bridge.runtime.invocations.blocking import BlockingSlot
         from bridge.runtime.invocations.serving import serve_alone, serve_in_threads
         from bridge.runtime.invocations.waker import Waker
@@ -259,7 +263,7 @@ class _Process:
             "margin": self._settings.deadline_margin,
             "output": self._output,
             "watchdog": Watchdog(),
-            "function": function(),
+            "function": Function(),
             "block": waker.block if count == 1 else None,
             "is_alone": self._is_alone,
         }

@@ -65,13 +65,6 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
         yield start
 
 
-@pytest.fixture(scope="module")
-def shop(emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An execution environment for the tests that leave it as they found it."""
-    with Emulator(emulator_binary, "shop.handler", tmp_path_factory.mktemp("shop") / "journal") as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def api() -> Iterator[RuntimeDouble]:
     """A double of the Runtime API."""

@@ -13,7 +13,7 @@ from unittest import mock
 __all__ = ["CLIENTS", "INVOKE_TIMEOUT", "Invoker", "Response"]
 
 # How long an answer may take before the test fails, in seconds.
-INVOKE_TIMEOUT = 30.0
+INVOKE_TIMEOUT = 60.0
 
 # As many connections as a test invokes at once, and more: boto3 complains about one that it cannot keep.
 CLIENTS = 64

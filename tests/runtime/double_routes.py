@@ -57,12 +57,11 @@ class Report(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """How a result is answered instead of 202. `is_final`: the invocation is over with that."""
+    """How a result is answered instead of 202."""
 
     status: int
     error_type: str
     message: str
-    is_final: bool
 
 
 class Routes:
@@ -223,10 +222,6 @@ class Routes:
             invocation.end(0)
             raise Gone
         refusal = self._refusal_of(invocation, answer)
-        if refusal is not None and not refusal.is_final:
-            invocation.reopen()
-            _reply_error(connection, refusal.status, refusal.error_type, refusal.message)
-            return
         invocation.settle(trailers)
         if refusal is None:
             connection.reply(202, b'{"status":"OK"}\n', [_JSON])
@@ -237,13 +232,13 @@ class Routes:
     def _refusal_of(self, invocation: Invocation, answer: Answer) -> Refusal | None:
         with self.lock:
             if invocation.is_expired:
-                return Refusal(410, "InvokeTimeout", "Invoke timeout", True)
+                return Refusal(410, "InvokeTimeout", "Invoke timeout")
             if self.refusals:
                 return self.refusals.popleft()
         if answer.is_streamed or answer.size <= PAYLOAD_LIMIT:
             return None
         said = f"Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
-        return Refusal(413, "RequestEntityTooLarge", said, True)
+        return Refusal(413, "RequestEntityTooLarge", said)
 
     # Errors outside invocations.
 

@@ -15,7 +15,7 @@ __all__ = ["LIMIT", "Process", "Runtime", "Runtimes"]
 ROOT = Path(__file__).parents[2]
 
 # Seconds that a test waits for anything, unless it says otherwise: only a broken one gets that far.
-LIMIT = 10.0
+LIMIT = 30.0
 
 
 class Process(Protocol):
