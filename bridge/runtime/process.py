@@ -19,7 +19,6 @@ from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
-from bridge.runtime.invocations.posting import document_of
 from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
@@ -153,9 +152,9 @@ class _Process:
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
         """Log an error of the init phase, and post it; what cannot be posted is logged all the same."""
-        from bridge.runtime.api.errors import encode_document, error_type_header
+        from bridge.runtime.api.errors import encode_document, error_document, error_type_header
 
-        document = document_of(exc)
+        document = error_document(exc)
         self._output.report(document)
         body = encode_document(document)
         headers = error_headers(body, error_type or error_type_header(document["errorType"]))
@@ -235,28 +234,39 @@ class _Process:
             loop.close()
 
     def _run_slots(self, run: Any, target: Any, count: int) -> None:
+        from bridge.runtime.context import Function
+        from bridge.runtime.invocations.answer import Means
+        from bridge.runtime.invocations.deadline import Limits
         from bridge.runtime.invocations.serving import serve
         from bridge.runtime.invocations.slots import Slot
-
-        facts = self._slot_facts
-        run(serve([Slot(self._connect(), target, **facts) for _ in range(count)]))
-
-    @property
-    def _slot_facts(self) -> dict[str, Any]:
-        from bridge.runtime.context import Function
-        from bridge.runtime.invocations.answer import Limits
         from bridge.runtime.invocations.watchdog import Watchdog
 
         settings, output = self._settings, self._output
-        limits = Limits(settings.deadline_margin, settings.background_limit, output.report, output.flush, Watchdog())
-        return {"limits": limits, "function": Function(), "is_alone": settings.max_concurrency == 1}
+        limits = Limits(settings.deadline_margin, settings.background_limit)
+        watchdog, facts = Watchdog(), Function()
+        means = [Means(self._connect(), target, limits, output, watchdog) for _ in range(count)]
+        run(serve([Slot(each, function=facts, is_alone=self._is_alone) for each in means]))
+
+    @property
+    def _is_alone(self) -> bool:
+        return self._settings.max_concurrency == 1
 
     def _serve_blocking(self, count: int) -> None:
+        from bridge.runtime.context import Function
         from bridge.runtime.invocations.blocking import BlockingSlot
-        from bridge.runtime.invocations.serving import Waker, serve_alone, serve_in_threads
+        from bridge.runtime.invocations.serving import serve_alone, serve_in_threads
+        from bridge.runtime.invocations.waker import Waker
+        from bridge.runtime.invocations.watchdog import Watchdog
 
         waker = Waker()
-        facts = {**self._slot_facts, "block": waker.block if count == 1 else None}
+        facts: dict[str, Any] = {
+            "margin": self._settings.deadline_margin,
+            "output": self._output,
+            "watchdog": Watchdog(),
+            "function": Function(),
+            "block": waker.block if count == 1 else None,
+            "is_alone": self._is_alone,
+        }
         slots = [BlockingSlot(self._connect(), self._target, **facts) for _ in range(count)]
         try:
             if count == 1:

@@ -64,13 +64,13 @@ class Connection:
     ) -> Reply:
         """Make a request and return its reply, on the event loop. Raises RuntimeApiGone.
 
-        `rest(socket, want)` may wait in the loop's place, as long as that has nothing to do, and says whether it has.
+        `rest(socket, want)` may wait in the place of the loop, where that has nothing to do, and says whether it has.
         """
         steps = self._exchange(method, target, headers, body)
         try:
             while True:
                 want = next(steps)
-                if rest is None or not (rest(self.sock, want) or await _turn() or rest(self.sock, want)):
+                if rest is None or not rest(self.sock, want):
                     await self._ready(want)
         except StopIteration as done:
             reply: Reply = done.value
@@ -227,12 +227,6 @@ def _block(sock: socket.socket, want: int) -> None:
     poll.register(sock, want)
     while not poll.poll(SIGNAL_CHECK_INTERVAL):
         pass
-
-
-async def _turn() -> bool:
-    """One turn of the loop, which may leave it with nothing to do; False."""
-    await asyncio.sleep(0)
-    return False
 
 
 def _wake(waiter: asyncio.Future[Any]) -> None:

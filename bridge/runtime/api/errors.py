@@ -1,20 +1,27 @@
 """Errors as Lambda wants them reported: the JSON document, the type in a header, the cause for X-Ray.
 
-Pure functions. None of them raises, whatever the exception is like.
+None of these functions raises, whatever the exception is like.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from bisect import bisect_right
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bridge.errors import BridgeError
 from bridge.runtime.api.tracebacks import own_frames, stack_trace
+from bridge.runtime.api.vocabulary import error_headers
 from bridge.runtime.log.text import json_text, printable, safe_text
 
-__all__ = ["encode_document", "error_document", "error_type_header", "xray_cause"]
+if TYPE_CHECKING:
+    from bridge.runtime.api.http import Pairs
+    from bridge.runtime.api.vocabulary import Invocation
+
+__all__ = ["encode_document", "error_answer", "error_document", "error_type_header", "exit_in", "xray_cause"]
 
 # In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it no JSON any more.
 MAX_DOCUMENT = 240 * 1024
@@ -35,11 +42,12 @@ _TYPE = r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+"
 _CLASS = r"[A-Z][a-zA-Z]+"
 
 
-def error_document(exc: BaseException, *, request_id: str = "", error_type: str | None = None) -> dict[str, Any]:
+def error_document(exc: BaseException, *, request_id: str = "") -> dict[str, Any]:
     """`errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; within 256 KiB as JSON.
 
-    `error_type`: in place of the name of the exception's class.
+    The type is the name of the exception's class; some of our own errors have one of Lambda's in its place.
     """
+    error_type = getattr(exc, "error_type", None) if isinstance(exc, BridgeError) else None
     document: dict[str, Any] = {
         "errorMessage": _cut(printable(safe_text(exc)), MAX_MESSAGE),
         "errorType": _cut(printable(safe_text(error_type or _type_name(exc))), MAX_TYPE),
@@ -49,6 +57,31 @@ def error_document(exc: BaseException, *, request_id: str = "", error_type: str 
     lines = [_cut(printable(line), MAX_LINE) for line in _stack_trace(exc)]
     document["stackTrace"] = _without_middle(lines, MAX_DOCUMENT - _size(document))
     return document
+
+
+def error_answer(invocation: Invocation, exc: BaseException, document: dict[str, Any]) -> tuple[Pairs, bytes]:
+    """Return the headers and the body that fail an invocation with `exc` and its document."""
+    body = encode_document(document)
+    headers = [*error_headers(body, error_type_header(document["errorType"])), *invocation.echo]
+    cause = xray_cause(exc, _working_directory())
+    if cause:
+        headers.append((b"lambda-runtime-function-xray-error-cause", cause))
+    return headers, body
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # the application has deleted it
+        return ""
+
+
+def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
+    """Return what ends the process, if `exc` is that or a group with it; an error of one invocation does not."""
+    if isinstance(exc, SystemExit | KeyboardInterrupt):
+        return exc
+    parts = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
+    return next((found for part in parts if (found := exit_in(part)) is not None), None)
 
 
 def encode_document(document: dict[str, Any]) -> bytes:

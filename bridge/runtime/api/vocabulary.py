@@ -5,9 +5,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from bridge.errors import RuntimeApiRefused
+from bridge.errors import ResultTooLarge, RuntimeApiRefused
 
 if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
@@ -23,11 +24,15 @@ __all__ = [
     "RESTORE_ERROR",
     "RESTORE_NEXT",
     "Invocation",
+    "check_answer",
     "check_reply",
     "error_headers",
     "result_headers",
     "shown",
+    "too_large",
 ]
+
+logger = logging.getLogger("bridge")
 
 _ROOT = b"/2018-06-01/runtime/"
 
@@ -115,6 +120,19 @@ def check_reply(reply: Reply, expected: int, what: str) -> None:
     """Raises RuntimeApiRefused for another status than the expected one."""
     if reply.status != expected:
         raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
+
+
+def check_answer(reply: Reply) -> None:
+    """Log an answer that the API did not accept. Nothing more can be done for that invocation."""
+    if reply.status == GONE:
+        logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
+    elif reply.status != ACCEPTED:
+        logger.error("The Runtime API did not accept the answer: %s.", shown(reply))
+
+
+def too_large(body: bytes) -> ResultTooLarge:
+    """Return the error for a result of more than MAX_RESULT bytes."""
+    return ResultTooLarge(f"The result has {len(body)} bytes as JSON, and Lambda takes {MAX_RESULT} at most.")
 
 
 def shown(reply: Reply) -> str:

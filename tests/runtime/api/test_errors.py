@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import StartupFailed
+from bridge.errors import HandlerNotLoaded, StartupFailed
 from bridge.runtime.api.errors import (
     MAX_CAUSE,
     MAX_DOCUMENT,
@@ -42,9 +42,9 @@ def test_a_document_says_what_was_raised_and_where() -> None:
 
 
 def test_a_document_may_have_another_type_and_no_request() -> None:
-    document = error_document(KeyError("x"), error_type="Runtime.ImportModuleError")
+    document = error_document(HandlerNotLoaded("x", error_type="Runtime.ImportModuleError"))
     assert document == {
-        "errorMessage": "'x'",
+        "errorMessage": "x",
         "errorType": "Runtime.ImportModuleError",
         "requestId": "",
         "stackTrace": [],
