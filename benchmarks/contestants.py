@@ -1,70 +1,104 @@
-"""Everybody who answers a request, each made for one application, one event source and one request."""
+"""The contestants: every way to answer a request, made for one application, one event source and one request."""
 
 import asyncio
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from mangum import Mangum
 from mangum.types import ASGI
 
+from benchmarks.apps import bare, site
+from benchmarks.browser import QUERY, BrowserRequest
+from benchmarks.direct import DirectCall, direct_calls
+from benchmarks.events import fresh_events
+from benchmarks.rounds import Awaited, Called, Contestant
+from benchmarks.web_server import Served, serving
 from bridge import Bridge
 from bridge._httpx import httpx
 
-from .browser import QUERY, BrowserRequest
-from .direct import DirectCall
-from .events import fresh_events
-from .rounds import Awaited, Called, Contestant
+__all__ = [
+    *("APPS", "BRIDGE", "CODEC", "MANGUM", "SOCKET"),
+    *("Bench", "bench", "check_answers", "codec", "in_process", "over_http"),
+]
 
-__all__ = ["BRIDGE", "CODEC", "MANGUM", "check_answers", "codec", "handlers", "http_clients"]
-
-BRIDGE = "Bridge, lifespan off"
-BRIDGE_AUTO = "Bridge, lifespan auto"
+BRIDGE = "Bridge"
 BRIDGE_AWAITED = "Bridge, awaited"
 MANGUM = "Mangum, lifespan off"
-MANGUM_AUTO = "Mangum, lifespan auto"
+MANGUM_AUTO = "Mangum as it comes"
 STOCK = "ASGITransport, AsyncClient"
 SOCKET = "uvicorn socket, AsyncClient"
 CODEC = "base64 or UTF-8 work alone"
 
+APPS: dict[str, tuple[str, ASGI]] = {"bare": ("bare ASGI app", bare), "site": ("Starlette JSON route", site)}
+
+
+class Bench(NamedTuple):
+    """What lives as long as one application is measured."""
+
+    app: ASGI
+    loop: asyncio.AbstractEventLoop
+    stock: httpx.AsyncClient
+    socket: httpx.AsyncClient
+    server: Served
+
 
 @contextmanager
-def handlers(
-    app: ASGI, source: str, request: BrowserRequest, loop: asyncio.AbstractEventLoop
-) -> Iterator[list[Contestant]]:
-    """The Lambda handlers, called as the runtime calls them; and Bridge once more, awaited."""
-    make = fresh_events(source, request)
+def bench(name: str) -> Iterator[Bench]:
+    """For one of APPS."""
+    app = APPS[name][1]
     with ExitStack() as stack:
-        bridge, auto, awaited = (Bridge(app, lifespan=mode) for mode in ("off", "auto", "off"))
-        for handler in (bridge, auto, awaited):
-            stack.callback(handler.close)
-        mangum, mangum_auto = Mangum(app, lifespan="off"), Mangum(app, lifespan="auto")
-        context: Any = None  # No application here looks at it.
+        loop = asyncio.new_event_loop()
+        stack.callback(loop.close)
+        server = stack.enter_context(serving(name))
+        stock = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example", trust_env=False)
+        socket = httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
+        for client in (stock, socket):
+            stack.callback(_close, client, loop)
+        yield Bench(app, loop, stock, socket, server)
+
+
+def _close(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_until_complete(client.aclose())
+
+
+@contextmanager
+def in_process(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
+    """The direct calls; the Lambda handlers, called as the runtime calls them; and Bridge once more, awaited."""
+    make = fresh_events(source, request)
+    bridge, awaited = Bridge(bench.app), Bridge(bench.app)
+    mangum, mangum_auto = Mangum(bench.app, lifespan="off"), Mangum(bench.app, lifespan="auto")
+    context: Any = None  # No application here looks at it.
+    try:
         yield [
+            *direct_calls(bench.app, request, bench.loop),
             Called(BRIDGE, make, lambda event: bridge(event, context)),
-            Called(BRIDGE_AUTO, make, lambda event: auto(event, context)),
-            Awaited(BRIDGE_AWAITED, loop, make, lambda event: awaited.handle(event, context)),
+            Awaited(BRIDGE_AWAITED, bench.loop, make, lambda event: awaited.handle(event, context)),
             Called(MANGUM, make, lambda event: mangum(event, context)),
             Called(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
         ]
+    finally:
+        bridge.close()
+        awaited.close()
 
 
-def http_clients(
-    request: BrowserRequest, loop: asyncio.AbstractEventLoop, stock: httpx.AsyncClient, socket: httpx.AsyncClient
-) -> list[Contestant]:
+def over_http(bench: Bench, request: BrowserRequest) -> list[Contestant]:
     """The ways that see no Lambda event: httpx's own transport in this process, a web server in another."""
     url = f"{request.path}?{QUERY}"
 
     def ask(client: httpx.AsyncClient) -> Callable[[None], Any]:
         return lambda _: client.request(request.method, url, headers=request.headers, content=request.body)
 
-    return [Awaited(STOCK, loop, lambda: None, ask(stock)), Awaited(SOCKET, loop, lambda: None, ask(socket))]
+    return [
+        Awaited(STOCK, bench.loop, lambda: None, ask(bench.stock)),
+        Awaited(SOCKET, bench.loop, lambda: None, ask(bench.socket)),
+    ]
 
 
 def codec(request: BrowserRequest) -> Contestant:
-    """What no handler can leave out: an event and a result hold a body as a string, the application wants bytes."""
+    """The work that every handler does: an event and a result hold a body as a string, an application wants bytes."""
     return Called(CODEC, lambda: None, _work(request))
 
 
@@ -80,7 +114,7 @@ def _work(request: BrowserRequest) -> Callable[[None], object]:
 
 
 def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) -> None:
-    """Nobody is measured while failing."""
+    """End the run unless all answer rightly: no contestant is measured while it fails."""
     for contestant in contestants:
         status, body = _answer_of(contestant.result())
         if (status, body) != (200, request.answer):

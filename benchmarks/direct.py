@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from starlette.types import ASGIApp, Message, Scope
 
-from .browser import QUERY, BrowserRequest
-from .rounds import Awaited, Called, Contestant
+from benchmarks.browser import QUERY, BrowserRequest
+from benchmarks.rounds import Awaited, Called, Contestant
 
 __all__ = ["DIRECT_AWAITED", "DIRECT_RUN", "DirectCall", "direct_calls"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .browser import QUERY, BrowserRequest
+from benchmarks.browser import QUERY, BrowserRequest
 
 __all__ = ["SOURCES", "fresh_events"]
 

@@ -5,21 +5,29 @@ notes when each chunk arrives. Its threads are Python, in this process: a part o
 """
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from benchmarks.browser import PAGE
+from benchmarks.emulated import FUNCTION_URL, FUNCTIONS
+from benchmarks.events import fresh_events
+from benchmarks.rounds import figure_of, p99
+from benchmarks.tables import MEDIAN, Table, judged, shown
 from tests.runtime.double import Invocation, RuntimeDouble
 from tests.runtime.processes import Runtimes
 
-from .browser import PAGE
-from .events import fresh_events
-from .runtimes import FUNCTION_URL, FUNCTIONS
+__all__ = ["tables"]
 
-__all__ = ["Stream", "Streams", "measure_streams"]
+ROUNDS, QUICK_ROUNDS = 500, 10
+FIRST_BYTE_GOAL = 5.0  # milliseconds
+
+_METHOD = (
+    "A double of the Runtime API in place of the emulator, which does not stream. The double is Python, and its own "
+    "time is in every figure. awslambdaric cannot stream."
+)
 
 _WARM_UP = 30
 _SEPARATOR = b"\0" * 8
@@ -45,9 +53,31 @@ class Streams(NamedTuple):
     buffered: list[float]
 
 
-def measure_streams(*, rounds: int) -> Streams:
+def tables(quick: bool) -> list[Table]:
+    """The first byte, and the whole response beside a buffered one."""
+    measured = _measure(QUICK_ROUNDS if quick else ROUNDS)
+    rows = [
+        _first_byte("first byte of the body, after the application sent it", measured, lambda each: each.after_send),
+        _first_byte("  after the event, without the application's own time", measured, lambda each: each.beyond_app),
+        ["small response, streamed: event to end", *_row(measured.small)],
+        ["small response, buffered: event to end", *_row(measured.buffered)],
+    ]
+    goal = f"Goal: the first byte at most {FIRST_BYTE_GOAL:.0f} ms beyond the application's own time."
+    notes = [f"{len(measured.small)} of each, in turns. {_METHOD}", goal]
+    return [Table("Streaming with bridge.runtime: ms", [MEDIAN, "p99"], rows, notes)]
+
+
+def _first_byte(name: str, measured: Streams, get: Callable[[Stream], float]) -> list[str]:
+    samples = list(map(get, measured.streams))
+    return [name, judged(figure_of(samples), FIRST_BYTE_GOAL), f"{p99(samples):.2f}"]
+
+
+def _row(samples: list[float]) -> list[str]:
+    return [shown(figure_of(samples), 2), f"{p99(samples):.2f}"]
+
+
+def _measure(rounds: int) -> Streams:
     """Two live environments, one in each mode, and turns of one invocation of each kind."""
-    sys.stderr.write("measuring streams\n")
     page, stream = (_event(path) for path in (PAGE.path, "/stream"))
     measured = Streams([], [], [])
     with _environment("response_stream") as streaming, _environment("buffered") as buffering:
