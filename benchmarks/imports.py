@@ -59,7 +59,7 @@ IMPORTS = (
 
 def tables(quick: bool) -> list[Table]:
     variants = [variant for variant in IMPORTS if find_spec(variant.needs)]
-    return [_cpu_times(variants, QUICK_RUNS if quick else RUNS), _instructions(variants[:2] if quick else variants)]
+    return [_cpu_times(variants, QUICK_RUNS if quick else RUNS), _instructions(variants[:1] if quick else variants)]
 
 
 def _cpu_times(variants: list[Import], runs: int) -> Table:
