@@ -12,8 +12,8 @@ from benchmarks.contestants import (
     bench,
     check_answers,
     codec,
-    in_process,
-    over_http,
+    handlers,
+    over_socket,
 )
 from benchmarks.direct import DIRECT_RUN
 from benchmarks.events import SOURCES
@@ -26,11 +26,11 @@ __all__ = ["tables"]
 ROUNDS, QUICK_ROUNDS = 30, 2
 GOAL = 1.15
 
-# The source whose table has all contestants; the other sources are measured in process alone.
+# The source whose table has the socket, too; the other sources are measured in process alone.
 _FIRST = next(iter(SOURCES))
 
 _BODIES = "ascii: JSON with no letter beyond ASCII. utf8: prose in several scripts. binary: random bytes, as base64."
-_NO_CODEC = "ASGITransport, uvicorn and the direct calls receive and return bytes: they do none of that work."
+_NO_CODEC = "The direct calls and the client receive and return bytes: they do none of that work."
 
 # By source, then by the request's name.
 _Measured = Mapping[str, Mapping[str, Figures]]
@@ -49,8 +49,8 @@ def tables(quick: bool) -> list[Table]:
 
 
 def _measure(made: Bench, source: str, request: BrowserRequest, rounds: int) -> Figures:
-    with in_process(made, source, request) as handlers:
-        contestants = [*handlers, *(over_http(made, request) if source == _FIRST else [])]
+    with handlers(made, source, request) as in_process:
+        contestants = [*in_process, *([over_socket(made, request)] if source == _FIRST else [])]
         check_answers(contestants, request)
         return compete([*contestants, codec(request)], rounds)
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -13,23 +13,23 @@ from mangum.types import ASGI
 from benchmarks.apps import bare, site
 from benchmarks.browser import QUERY, BrowserRequest
 from benchmarks.direct import DirectCall, direct_calls
-from benchmarks.events import fresh_events
+from benchmarks.events import ROOT_PATHS, fresh_events
 from benchmarks.rounds import Awaited, Called, Contestant
 from benchmarks.web_server import Served, serving
-from bridge import Bridge
+from bridge import Bridge, Handler
 from bridge._httpx import httpx
 
 __all__ = [
     *("APPS", "BRIDGE", "CODEC", "MANGUM", "SOCKET"),
-    *("Bench", "bench", "check_answers", "codec", "in_process", "over_http"),
+    *("Bench", "bench", "check_answers", "codec", "handlers", "over_socket"),
 ]
 
 BRIDGE = "Bridge"
 BRIDGE_AWAITED = "Bridge, awaited"
 MANGUM = "Mangum, lifespan off"
 MANGUM_AUTO = "Mangum as it comes"
-STOCK = "ASGITransport, AsyncClient"
-SOCKET = "uvicorn socket, AsyncClient"
+STOCK = "Handler(httpx.ASGITransport)"
+SOCKET = "AsyncClient, a socket to uvicorn"
 CODEC = "base64 or UTF-8 work alone"
 
 APPS: dict[str, tuple[str, ASGI]] = {"bare": ("bare ASGI app", bare), "site": ("Starlette JSON route", site)}
@@ -40,8 +40,7 @@ class Bench(NamedTuple):
 
     app: ASGI
     loop: asyncio.AbstractEventLoop
-    stock: httpx.AsyncClient
-    socket: httpx.AsyncClient
+    client: httpx.AsyncClient
     server: Served
 
 
@@ -53,22 +52,17 @@ def bench(name: str) -> Iterator[Bench]:
         loop = asyncio.new_event_loop()
         stack.callback(loop.close)
         server = stack.enter_context(serving(name))
-        stock = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example", trust_env=False)
-        socket = httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
-        for client in (stock, socket):
-            stack.callback(_close, client, loop)
-        yield Bench(app, loop, stock, socket, server)
-
-
-def _close(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
-    loop.run_until_complete(client.aclose())
+        client = httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
+        stack.callback(lambda: loop.run_until_complete(client.aclose()))
+        yield Bench(app, loop, client, server)
 
 
 @contextmanager
-def in_process(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
+def handlers(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
     """The direct calls; the Lambda handlers, called as the runtime calls them; and Bridge once more, awaited."""
     make = fresh_events(source, request)
     bridge, awaited = Bridge(bench.app), Bridge(bench.app)
+    stock = Handler(httpx.ASGITransport(bench.app, root_path=ROOT_PATHS.get(source, "")))
     mangum, mangum_auto = Mangum(bench.app, lifespan="off"), Mangum(bench.app, lifespan="auto")
     context: Any = None  # No application here looks at it.
     try:
@@ -76,25 +70,23 @@ def in_process(bench: Bench, source: str, request: BrowserRequest) -> Iterator[l
             *direct_calls(bench.app, request, bench.loop),
             Called(BRIDGE, make, lambda event: bridge(event, context)),
             Awaited(BRIDGE_AWAITED, bench.loop, make, lambda event: awaited.handle(event, context)),
+            Called(STOCK, make, lambda event: stock(event, context)),
             Called(MANGUM, make, lambda event: mangum(event, context)),
             Called(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
         ]
     finally:
-        bridge.close()
-        awaited.close()
+        for handler in (bridge, awaited, stock):
+            handler.close()
 
 
-def over_http(bench: Bench, request: BrowserRequest) -> list[Contestant]:
-    """The ways that see no Lambda event: httpx's own transport in this process, a web server in another."""
-    url = f"{request.path}?{QUERY}"
+def over_socket(bench: Bench, request: BrowserRequest) -> Contestant:
+    """The way that sees no Lambda event: an HTTP client, and a web server in another process."""
+    client, url = bench.client, f"{request.path}?{QUERY}"
 
-    def ask(client: httpx.AsyncClient) -> Callable[[None], Any]:
-        return lambda _: client.request(request.method, url, headers=request.headers, content=request.body)
+    def ask(_: None) -> Awaitable[httpx.Response]:
+        return client.request(request.method, url, headers=request.headers, content=request.body)
 
-    return [
-        Awaited(STOCK, bench.loop, lambda: None, ask(bench.stock)),
-        Awaited(SOCKET, bench.loop, lambda: None, ask(bench.socket)),
-    ]
+    return Awaited(SOCKET, bench.loop, lambda: None, ask)
 
 
 def codec(request: BrowserRequest) -> Contestant:

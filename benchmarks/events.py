@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from benchmarks.browser import QUERY, BrowserRequest
 
-__all__ = ["SOURCES", "fresh_events"]
+__all__ = ["ROOT_PATHS", "SOURCES", "fresh_events"]
 
 _CLIENT = "203.0.113.7"
 _FORWARDED = {
@@ -115,6 +115,11 @@ SOURCES: dict[str, Callable[[BrowserRequest], dict[str, Any]]] = {
     "REST API": _rest_api,
     "ALB": _alb,
 }
+
+
+# The part of the client's path that the application is mounted at. Bridge finds it in the event; httpx's own transport
+# has to be told.
+ROOT_PATHS = {"REST API": "/prod"}
 
 
 def fresh_events(source: str, request: BrowserRequest) -> Callable[[], dict[str, Any]]:

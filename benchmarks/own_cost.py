@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from benchmarks.browser import PAGE
-from benchmarks.contestants import APPS, BRIDGE, MANGUM, Bench, bench, check_answers, in_process, over_http
+from benchmarks.contestants import APPS, BRIDGE, MANGUM, Bench, bench, check_answers, handlers, over_socket
 from benchmarks.direct import DIRECT_AWAITED, DIRECT_RUN
 from benchmarks.events import SOURCES
 from benchmarks.rounds import Figure, Figures, compete
@@ -34,8 +34,8 @@ def tables(quick: bool) -> list[Table]:
 
 
 def _measure(made: Bench, source: str, rounds: int) -> Figures:
-    with in_process(made, source, PAGE) as handlers:
-        contestants = [*handlers, *over_http(made, PAGE)]
+    with handlers(made, source, PAGE) as in_process:
+        contestants = [*in_process, over_socket(made, PAGE)]
         check_answers(contestants, PAGE)
         return compete(contestants, rounds)
 
@@ -53,7 +53,10 @@ def _own_cost(app: str, figures: Mapping[str, Figures]) -> Table:
         rows += [
             [f"{BRIDGE}, over {limit}", *map(shown, ours)],
             [f"{MANGUM}, over {limit}", *map(shown, theirs)],
-            ["  Bridge / Mangum", *(judged(ratio, GOAL, by="least") for ratio in map(_ratio, ours, theirs))],
+            [
+                f"  Bridge / Mangum, over {limit}",
+                *(judged(ratio, GOAL, by="least") for ratio in map(_ratio, ours, theirs)),
+            ],
         ]
     title = f"Own cost with a small body, {app}: us per call more than the direct call, {MEDIAN}"
     return Table(title, list(figures), rows, [f"Goal: at most {GOAL} x Mangum's without lifespan. {BY_LEAST}"])

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.browser import MEGABYTES, PAGE, BrowserRequest
-from benchmarks.contestants import SOCKET, Bench, bench, check_answers, over_http
+from benchmarks.contestants import SOCKET, Bench, bench, check_answers, over_socket
 from benchmarks.events import SOURCES, fresh_events
 from benchmarks.rounds import Called, Figure, Figures, compete
 from benchmarks.tables import BY_MEDIAN, MEDIAN, Table, judged, shown
@@ -73,7 +73,7 @@ def _measure(made: Bench, request: BrowserRequest, rounds: int) -> Figures:
             proxy(SINGLE, url=made.server.url, pool_idle_timeout=0),
             proxy(UNIX, uds=made.server.uds),
             proxy(UNIX_SINGLE, uds=made.server.uds, pool_idle_timeout=0),
-            *(client for client in over_http(made, request) if client.name == SOCKET),
+            over_socket(made, request),
         ]
         check_answers(contestants, request)
         return compete(contestants, rounds)
