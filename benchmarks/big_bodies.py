@@ -15,7 +15,7 @@ from benchmarks.contestants import (
     handlers,
     over_socket,
 )
-from benchmarks.direct import DIRECT_RUN
+from benchmarks.direct import DIRECT
 from benchmarks.events import SOURCES
 from benchmarks.rounds import Figures, compete
 from benchmarks.tables import BY_LEAST, MEDIAN, Table, judged, shown
@@ -68,7 +68,7 @@ def _beside_codec(app: str, figures: _Measured) -> Table:
         columns = [figures[source][request.name] for source in SOURCES]
         rows += [
             [f"{request.name}: Bridge / work", *(judged(c.ratio(BRIDGE, CODEC), GOAL, by="least") for c in columns)],
-            ["  Bridge / (work + direct call)", *(shown(c.ratio(BRIDGE, CODEC, DIRECT_RUN), 2) for c in columns)],
+            ["  Bridge / (work + direct call)", *(shown(c.ratio(BRIDGE, CODEC, DIRECT), 2) for c in columns)],
             ["  Mangum / work", *(shown(c.ratio(MANGUM, CODEC), 2) for c in columns)],
         ]
     title = f"1 MB body, {app}: total time beside the base64 or UTF-8 work alone, {MEDIAN}"

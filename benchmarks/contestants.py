@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ from mangum.types import ASGI
 
 from benchmarks.apps import bare, site
 from benchmarks.browser import QUERY, BrowserRequest
-from benchmarks.direct import DirectCall, direct_calls
+from benchmarks.direct import DirectCall, direct_call
 from benchmarks.events import ROOT_PATHS, fresh_events
-from benchmarks.rounds import Awaited, Called, Contestant
+from benchmarks.rounds import Contestant
 from benchmarks.web_server import Served, serving
 from bridge import Bridge, Handler
 from bridge._httpx import httpx
@@ -25,11 +25,10 @@ __all__ = [
 ]
 
 BRIDGE = "Bridge"
-BRIDGE_AWAITED = "Bridge, awaited"
 MANGUM = "Mangum, lifespan off"
 MANGUM_AUTO = "Mangum as it comes"
 STOCK = "Handler(httpx.ASGITransport)"
-SOCKET = "AsyncClient, a socket to uvicorn"
+SOCKET = "httpx.Client, a socket to uvicorn"
 CODEC = "base64 or UTF-8 work alone"
 
 APPS: dict[str, tuple[str, ASGI]] = {"bare": ("bare ASGI app", bare), "site": ("Starlette JSON route", site)}
@@ -40,7 +39,7 @@ class Bench(NamedTuple):
 
     app: ASGI
     loop: asyncio.AbstractEventLoop
-    client: httpx.AsyncClient
+    client: httpx.Client
     server: Served
 
 
@@ -52,46 +51,44 @@ def bench(name: str) -> Iterator[Bench]:
         loop = asyncio.new_event_loop()
         stack.callback(loop.close)
         server = stack.enter_context(serving(name))
-        client = httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
-        stack.callback(lambda: loop.run_until_complete(client.aclose()))
+        client = stack.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
         yield Bench(app, loop, client, server)
 
 
 @contextmanager
 def handlers(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
-    """The direct calls; the Lambda handlers, called as the runtime calls them; and Bridge once more, awaited."""
+    """The direct call, and the Lambda handlers, called as the runtime calls them."""
     make = fresh_events(source, request)
-    bridge, awaited = Bridge(bench.app), Bridge(bench.app)
+    bridge = Bridge(bench.app)
     stock = Handler(httpx.ASGITransport(bench.app, root_path=ROOT_PATHS.get(source, "")))
     mangum, mangum_auto = Mangum(bench.app, lifespan="off"), Mangum(bench.app, lifespan="auto")
     context: Any = None  # No application here looks at it.
     try:
         yield [
-            *direct_calls(bench.app, request, bench.loop),
-            Called(BRIDGE, make, lambda event: bridge(event, context)),
-            Awaited(BRIDGE_AWAITED, bench.loop, make, lambda event: awaited.handle(event, context)),
-            Called(STOCK, make, lambda event: stock(event, context)),
-            Called(MANGUM, make, lambda event: mangum(event, context)),
-            Called(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
+            direct_call(bench.app, request, bench.loop),
+            Contestant(BRIDGE, make, lambda event: bridge(event, context)),
+            Contestant(STOCK, make, lambda event: stock(event, context)),
+            Contestant(MANGUM, make, lambda event: mangum(event, context)),
+            Contestant(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
         ]
     finally:
-        for handler in (bridge, awaited, stock):
-            handler.close()
+        bridge.close()
+        stock.close()
 
 
 def over_socket(bench: Bench, request: BrowserRequest) -> Contestant:
     """The way that sees no Lambda event: an HTTP client, and a web server in another process."""
     client, url = bench.client, f"{request.path}?{QUERY}"
 
-    def ask(_: None) -> Awaitable[httpx.Response]:
+    def ask(_: None) -> httpx.Response:
         return client.request(request.method, url, headers=request.headers, content=request.body)
 
-    return Awaited(SOCKET, bench.loop, lambda: None, ask)
+    return Contestant(SOCKET, lambda: None, ask)
 
 
 def codec(request: BrowserRequest) -> Contestant:
     """The work that every handler does: an event and a result hold a body as a string, an application wants bytes."""
-    return Called(CODEC, lambda: None, _work(request))
+    return Contestant(CODEC, lambda: None, _work(request))
 
 
 def _work(request: BrowserRequest) -> Callable[[None], object]:
@@ -115,9 +112,6 @@ def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) ->
 
 def _answer_of(result: Any) -> tuple[int, bytes]:
     """Status and body of a direct call, of an HTTP response or of a Lambda result, to compare them by."""
-    if isinstance(result, tuple):
-        status, content = result
-        return status, content
     if isinstance(result, DirectCall):
         return result.status, b"".join(result.parts)
     if isinstance(result, httpx.Response):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from benchmarks.browser import PAGE
 from benchmarks.contestants import APPS, BRIDGE, MANGUM, Bench, bench, check_answers, handlers, over_socket
-from benchmarks.direct import DIRECT_AWAITED, DIRECT_RUN
+from benchmarks.direct import DIRECT
 from benchmarks.events import SOURCES
 from benchmarks.rounds import Figure, Figures, compete
 from benchmarks.tables import BY_LEAST, MEDIAN, Table, judged, shown
@@ -47,17 +47,12 @@ def _times(app: str, figures: Mapping[str, Figures], note: str) -> Table:
 
 
 def _own_cost(app: str, figures: Mapping[str, Figures]) -> Table:
-    rows: list[list[str]] = []
-    for limit in (DIRECT_AWAITED, DIRECT_RUN):
-        ours, theirs = ([column.over(name, limit) for column in figures.values()] for name in (BRIDGE, MANGUM))
-        rows += [
-            [f"{BRIDGE}, over {limit}", *map(shown, ours)],
-            [f"{MANGUM}, over {limit}", *map(shown, theirs)],
-            [
-                f"  Bridge / Mangum, over {limit}",
-                *(judged(ratio, GOAL, by="least") for ratio in map(_ratio, ours, theirs)),
-            ],
-        ]
+    ours, theirs = ([column.over(name, DIRECT) for column in figures.values()] for name in (BRIDGE, MANGUM))
+    rows = [
+        [BRIDGE, *map(shown, ours)],
+        [MANGUM, *map(shown, theirs)],
+        [f"{BRIDGE} / {MANGUM}", *(judged(ratio, GOAL, by="least") for ratio in map(_ratio, ours, theirs))],
+    ]
     title = f"Own cost with a small body, {app}: us per call more than the direct call, {MEDIAN}"
     return Table(title, list(figures), rows, [f"Goal: at most {GOAL} x Mangum's without lifespan. {BY_LEAST}"])
 

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.browser import MEGABYTES, PAGE, BrowserRequest
 from benchmarks.contestants import SOCKET, Bench, bench, check_answers, over_socket
 from benchmarks.events import SOURCES, fresh_events
-from benchmarks.rounds import Called, Figure, Figures, compete
+from benchmarks.rounds import Contestant, Figure, Figures, compete
 from benchmarks.tables import BY_MEDIAN, MEDIAN, Table, judged, shown
 from bridge import Proxy
 
@@ -63,10 +63,10 @@ def _measure(made: Bench, request: BrowserRequest, rounds: int) -> Figures:
     make, context = fresh_events(_SOURCE, request), _Context()
     with ExitStack() as stack:
 
-        def proxy(name: str, **arguments: Any) -> Called:
+        def proxy(name: str, **arguments: Any) -> Contestant:
             handler = Proxy(**arguments)
             stack.callback(handler.close)
-            return Called(name, make, lambda event: handler(event, context))
+            return Contestant(name, make, lambda event: handler(event, context))
 
         contestants = [
             proxy(POOL, url=made.server.url),

@@ -1,20 +1,19 @@
 """The method: contestants take turns over many short rounds, so that whatever slows the machine slows them all.
 
 A round is one batch of calls by each contestant, in a new order each time, because some neighbours leave warmer caches
-behind than others. Inputs are made before the clock starts. A figure is the median over the rounds, beside the least
+than others. Inputs are made before the clock starts. A figure is the median over the rounds, beside the least
 of them; differences and ratios are taken within a round before their median is. The garbage collector is on, as it is
 in Lambda; what was alive before the rounds is frozen, so that no contestant pays for scanning the benchmark.
 """
 
-import asyncio
 import gc
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median, quantiles
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Awaited", "Called", "Contestant", "Figure", "Figures", "compete", "figure_of", "only", "p99", "take_turns"]
+__all__ = ["Contestant", "Figure", "Figures", "compete", "figure_of", "only", "p99", "take_turns"]
 
 T = TypeVar("T")
 
@@ -23,20 +22,8 @@ BATCH = 0.002
 MOST_CALLS = 200
 
 
-class Contestant(Protocol):
-    """One way to answer a request."""
-
-    name: str
-
-    def result(self) -> Any:
-        """What one call returns."""
-
-    def seconds(self, calls: int) -> float:
-        """How long a batch takes."""
-
-
-class Called:
-    """A contestant that is a plain call. `make`: the input of one call, made off the clock."""
+class Contestant:
+    """One way to answer a request, as a plain call. `make`: the input of one call, made off the clock."""
 
     def __init__(self, name: str, make: Callable[[], Any], call: Callable[[Any], Any]) -> None:
         self.name = name
@@ -47,40 +34,12 @@ class Called:
         return self._call(self._make())
 
     def seconds(self, calls: int) -> float:
+        """How long a batch of calls takes."""
         inputs = [self._make() for _ in range(calls)]
         call = self._call
         start = perf_counter()
         for item in inputs:
             call(item)
-        return perf_counter() - start
-
-
-class Awaited:
-    """A contestant that is awaited inside a running event loop."""
-
-    def __init__(
-        self, name: str, loop: asyncio.AbstractEventLoop, make: Callable[[], Any], call: Callable[[Any], Awaitable[Any]]
-    ) -> None:
-        self.name = name
-        self._loop = loop
-        self._make = make
-        self._call = call
-
-    def result(self) -> Any:
-        async def once() -> Any:
-            return await self._call(self._make())
-
-        return self._loop.run_until_complete(once())
-
-    def seconds(self, calls: int) -> float:
-        return self._loop.run_until_complete(self._seconds(calls))
-
-    async def _seconds(self, calls: int) -> float:
-        inputs = [self._make() for _ in range(calls)]
-        call = self._call
-        start = perf_counter()
-        for item in inputs:
-            await call(item)
         return perf_counter() - start
 
 

@@ -24,7 +24,7 @@ from benchmarks import (  # noqa: E402
 )
 from benchmarks.document import with_figures  # noqa: E402
 from benchmarks.machine import complaint, keep_memory, machine_lines  # noqa: E402
-from benchmarks.tables import Table, as_markdown, as_text  # noqa: E402
+from benchmarks.tables import Table, as_markdown  # noqa: E402
 
 # `quick`: few rounds, to see that a part runs.
 PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {
@@ -50,12 +50,10 @@ def main() -> None:
         lines += ["A quick run: it shows that everything runs. Its figures are not for publication.", reason]
     figures = {"machine": "\n".join(filter(None, lines))}
     print(figures["machine"], flush=True)
-    render = as_text if arguments.text else as_markdown
     for name in arguments.parts or PARTS:
         sys.stderr.write(f"measuring {name}\n")
-        tables = PARTS[name][0](arguments.quick)
-        figures[name] = "\n\n".join(map(as_markdown, tables))
-        print("", *map(render, tables), sep="\n\n", flush=True)
+        figures[name] = "\n\n".join(map(as_markdown, PARTS[name][0](arguments.quick)))
+        print(f"\n{figures[name]}", flush=True)
     if arguments.write:
         arguments.write.write_text(with_figures(arguments.write.read_text(encoding="utf-8"), figures), encoding="utf-8")
 
@@ -71,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("parts", nargs="*", metavar="part", type=_part, help="what to measure, in this order")
     parser.add_argument("--quick", action="store_true", help="few rounds: seconds for each part")
-    parser.add_argument("--text", action="store_true", help="print the tables for a terminal instead")
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="put the figures into this document, docs/benchmarks.md, as well"
     )

@@ -1,11 +1,11 @@
-"""Tables for the documentation and for a terminal, out of the same rows."""
+"""Tables in Markdown."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from benchmarks.rounds import Figure
 
-__all__ = ["BY_LEAST", "BY_MEDIAN", "MEDIAN", "Table", "as_markdown", "as_text", "judged", "not_measured", "shown"]
+__all__ = ["BY_LEAST", "BY_MEDIAN", "MEDIAN", "Table", "as_markdown", "judged", "not_measured", "shown"]
 
 MEDIAN = "median (least)"
 
@@ -37,18 +37,6 @@ def judged(figure: Figure, goal: float, *, by: Literal["median", "least"] = "med
     """The same, and whether it is at most the goal."""
     value = figure.median if by == "median" else figure.least
     return f"{shown(figure, digits)} {'met' if value <= goal else 'missed'}"
-
-
-def as_text(table: Table) -> str:
-    """Columns aligned, names to the left and figures to the right."""
-    lines = [["", *table.columns], *table.rows]
-    columns = [[len(cell) for cell in column] for column in zip(*lines, strict=True)]
-    first, *others = map(max, columns)
-    aligned = [
-        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
-        for name, *cells in lines
-    ]
-    return "\n".join([table.title, *(f"  {line}".rstrip() for line in aligned), *(f"  {note}" for note in table.notes)])
 
 
 def as_markdown(table: Table) -> str:
