@@ -125,8 +125,8 @@ ROOT_PATHS = {"REST API": "/prod"}
 def fresh_events(source: str, request: BrowserRequest) -> Callable[[], dict[str, Any]]:
     """A factory of events, each made of new strings, as the runtime's JSON parser makes them for every invocation.
 
-    With one event again and again, every string in it would know its hash, and every cache would look better than it
-    is. Only the body is one object: nobody looks it up.
+    With one event again and again, every string in it would have its hash already, and every cache would look better
+    than it is. Only the body is one object: no cache holds it.
     """
     head = json.dumps(SOURCES[source](request))
     is_base64 = bool(request.body) and not request.is_text

@@ -2,10 +2,11 @@
 
 https://github.com/aws/aws-lambda-web-adapter
 
-Proxy and Lambda Web Adapter stand in front of the same uvicorn; Bridge calls the application in its own process.
+Proxy and Lambda Web Adapter forward to the same uvicorn; Bridge calls the application in its own process.
 """
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,14 +59,14 @@ _BOTH = '"$0" & exec "$@"'
 
 
 def tables(quick: bool) -> list[Table]:
-    adapter = os.environ.get(VARIABLE, "")
-    if not os.access(adapter, os.X_OK):
+    adapter = shutil.which(os.environ.get(VARIABLE, ""))
+    if adapter is None:
         return [not_measured(_TITLE, _HOW_TO_GET_IT)]
     binary = emulator_or_reason(_TITLE)
     if not isinstance(binary, Path):
         return binary
     with TemporaryDirectory() as folder:
-        ways = [_ways(binary, adapter, app, Path(folder)) for app, _ in APPS.values()]
+        ways = [_ways(binary, os.path.abspath(adapter), app, Path(folder)) for app, _ in APPS.values()]
         return list(_tables(ways, QUICK if quick else FULL))
 
 
