@@ -73,10 +73,9 @@ def environ(app: str) -> dict[str, str]:
 
 
 class Memory(NamedTuple):
-    """Megabytes of all processes of a runtime. `pss`: what they share counts once; `rss`: in each of them."""
+    """Megabytes of all processes of a runtime. `pss`: what they share counts once."""
 
     pss: float
-    rss: float
     processes: int
 
 
@@ -171,10 +170,8 @@ def _cpu_seconds(pid: int) -> float:
 
 def memory_of(pids: Collection[int]) -> Memory:
     """https://docs.kernel.org/filesystems/proc.html: kB in lines as `Pss:    1234 kB`."""
-    total = {"Pss": 0, "Rss": 0}
+    kilobytes = 0
     for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name in total:
-                total[name] += int(value.split()[0])
-    return Memory(total["Pss"] / 1024, total["Rss"] / 1024, len(pids))
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        kilobytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return Memory(kilobytes / 1024, len(pids))

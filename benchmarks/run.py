@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 # The project's folder in place of this one, whose modules must not be found under their bare names.
-sys.path[:1] = [str(Path(__file__).resolve().parents[1])]
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import (  # noqa: E402
+from benchmarks import (
     big_bodies,
     cold_starts,
     imports,
@@ -22,9 +23,9 @@ from benchmarks import (  # noqa: E402
     streams,
     web_adapter,
 )
-from benchmarks.document import with_figures  # noqa: E402
-from benchmarks.machine import complaint, keep_memory, machine_lines  # noqa: E402
-from benchmarks.tables import Table, as_markdown  # noqa: E402
+from benchmarks.document import with_figures
+from benchmarks.machine import complaint, keep_memory, machine_lines
+from benchmarks.tables import Table, as_markdown
 
 # `quick`: few rounds, to see that a part runs.
 PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {

@@ -35,7 +35,7 @@ GOAL = 0.15
 _TITLE = "Memory of many slots"
 _METHOD = (
     "The official emulator in its Managed Instances mode; the Starlette application, after bursts that used all slots. "
-    "PSS: what processes share counts once. RSS: it counts in each of them."
+    "PSS: what processes share counts once."
 )
 
 _APP = "starlette_app"
@@ -85,16 +85,14 @@ def _ask(port: int, event: bytes) -> bytes:
 
 def _tables(columns: list[dict[str, list[Memory]]]) -> list[Table]:
     """All processes of a runtime together, and ours beside the other."""
-    pss, rss = ([only(what, column) for column in columns] for what in ("pss", "rss"))
+    pss = [only("pss", column) for column in columns]
     rows = []
     for name in RUNTIMES:
         rows.append([f"{name}: PSS", *(shown(figures.time(name)) for figures in pss)])
-        rows.append(["  RSS", *(shown(figures.time(name)) for figures in rss)])
         rows.append(["  processes", *(str(column[name][-1].processes) for column in columns)])
     *some, most = [figures.ratio(BRIDGE, MANGUM) for figures in pss]
     shares = [
         [f"PSS: {BRIDGE} / {MANGUM}", *(shown(ratio, 2) for ratio in some), judged(most, GOAL)],
-        [f"RSS: {BRIDGE} / {MANGUM}", *(shown(figures.ratio(BRIDGE, MANGUM), 2) for figures in rss)],
     ]
     goal = f"Goal: with {SLOTS[-1]} slots at most {GOAL} x awslambdaric with Mangum, in PSS."
     heads = [f"{slots} slots" for slots in SLOTS]
