@@ -32,12 +32,12 @@ STREAM_HEADERS: Pairs = [
 
 _DELIMITER = bytes(8)
 
-# In bytes, delimiter and all: API Gateway looks no further for the end of it.
+# In bytes, with the delimiter: API Gateway looks for the delimiter no further than that.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
 MAX_PRELUDE = 16 * 1024
 
 # How long the document of an error may be, in bytes. In base64 it has to fit into a trailer, and the API's HTTP library
-# takes no more than 4 KiB of trailers together ("suspiciously long trailer after chunked body", Go's net/http).
+# accepts no more than 4 KiB of trailers together ("suspiciously long trailer after chunked body", Go's net/http).
 MAX_TRAILER = 2800
 
 # Of a message and of a type that are too long for that, in characters: each can be six bytes of JSON.
@@ -64,7 +64,7 @@ def error_trailers(document: dict[str, Any]) -> Pairs:
 
 
 def _shortened(document: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
-    """As much of an error's document as a trailer takes: of a long one the innermost calls, which come last."""
+    """Return as much of an error's document as fits into a trailer: of a long one the innermost calls."""
     if len(encode(document)) <= MAX_TRAILER:
         return document
     short = document | {

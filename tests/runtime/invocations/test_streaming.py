@@ -247,18 +247,6 @@ async def test_closing_lets_go_of_all_that_wait(stream: Callable[..., Any]) -> N
     assert not (await whole(queued)).is_whole
 
 
-async def test_whoever_waits_is_not_disturbed_by_another_one_that_is_cancelled(stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream(stop_reading_after=1000)
-    await streamed.start(PRELUDE)
-    sender = asyncio.create_task(streamed.send(LARGE))
-    await asyncio.sleep(0)
-    await cut_off(streamed.finish())
-    queued.go_on()
-    await sender
-    assert (await streamed.replied()).status == 202
-    assert (await whole(queued)).payload == LARGE
-
-
 async def test_nothing_wants_to_write_when_all_is_written(connection: Connection, stream: Callable[..., Any]) -> None:
     queued, streamed = await stream(stop_reading_after=1000)
     await streamed.start(PRELUDE)

@@ -156,12 +156,6 @@ def test_work_after_a_stream_holds_the_slot_and_not_the_stream(
     assert steps == ["worked"]
 
 
-def test_the_invocation_id_comes_back_with_a_stream(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    slots.on_loop(sending(TEXT, part(b"x")), streams=True)
-    answer = api.invoke(make_event(), invocation_id="one/2").answer()
-    assert answer.headers["lambda-runtime-invocation-id"] == "one/2"
-
-
 def test_many_streams_go_on_side_by_side(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     gate = Gate()
 

@@ -9,6 +9,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
+from bridge.runtime.invocations.streaming import StreamedAnswer
+from bridge.runtime.invocations.targets import HandlerTarget
 from tests.events import load
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
@@ -175,6 +177,36 @@ def test_a_late_answer_of_ours_holds_the_slot_to_the_deadline_and_no_longer(
     assert_logged(caplog, ("ERROR", NEAR), ("ERROR", BROKEN_OFF))
     invocation.go_on()
     assert invocation.answer().prelude["statusCode"] == 504  # all of it was on its way
+
+
+class GivenUp:
+    """A call that was given up before its response began."""
+
+    def __init__(self, event: object) -> None:
+        self.event, self.context = event, None
+        self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.result.set_result(None)
+
+    def open_stream(self) -> StreamedAnswer:
+        raise AssertionError("the connection is the next invocation's")
+
+    def end_stream(self, reply: object) -> None:
+        raise AssertionError("there is no stream")
+
+
+def test_a_stream_that_starts_when_its_invocation_was_given_up_is_left(make_event: MakeEvent) -> None:
+    messages: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(TEXT)
+        messages.append(await receive())
+        messages.append(await receive())
+
+    async def main() -> None:
+        await HandlerTarget(Bridge(app, lifespan="off"), streams=True).work(GivenUp(make_event()))
+
+    asyncio.run(main())
+    assert messages[-1] == {"type": "http.disconnect"}
 
 
 def test_a_service_that_cannot_stream_gets_its_504_as_a_result(api: RuntimeDouble, slots: Slots) -> None:

@@ -92,27 +92,6 @@ def test_an_early_answer_of_the_api_ends_the_stream(
         assert_logged(caplog, (level, str(status)))
 
 
-def test_a_slot_that_is_cancelled_in_the_middle_of_a_stream_leaves_no_clean_end(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    ended: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(b"half", more=True))
-        try:
-            await Gate().passed()
-        finally:
-            ended.append("application")
-
-    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(lambda body: body.endswith(b"half"))
-    running.end()
-    assert not invocation.answer().is_whole
-    assert ended == ["application"]
-
-
 def test_the_next_invocation_is_answered_after_one_whose_caller_has_gone(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent
 ) -> None:
@@ -152,30 +131,6 @@ def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_
     api.wait_for_polls(1)
     assert ended == ["application"]
     assert_logged(caplog, ("ERROR", "its time is over"))
-
-
-def test_a_caller_that_has_gone_disturbs_no_other(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    gates = {name: Gate() for name in ("a", "b", "c")}
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path"].strip("/")
-        await send(TEXT)
-        await send(part(name.encode(), more=True))
-        await gates[name].passed()
-        await send(part(b" ends"))
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True, count=3)
-    api.wait_for_polls(3)
-    invocations = {name: api.invoke(make_event(path=f"/{name}")) for name in gates}
-    for name, invocation in invocations.items():
-        invocation.wait_for(ends_with(name.encode()))
-    invocations["b"].hang_up()
-    gates["b"].open()
-    api.wait_for_polls(1)
-    for name in ("c", "a"):
-        gates[name].open()
-        answer = invocations[name].answer()
-        assert (answer.payload, answer.is_whole) == (b"%s ends" % name.encode(), True)
 
 
 def test_a_connection_that_was_closed_while_the_application_thought_loses_no_answer(
