@@ -11,7 +11,7 @@ import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.environment import Environment
+from bridge.environment import Runtime, set_runtime
 from bridge.errors import ConfigurationError, ShutdownFailed, StartupFailed
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
@@ -174,11 +174,12 @@ def test_a_handler_made_inside_of_an_event_loop_is_started_for_the_snapshot_alon
 
 
 def test_a_handler_whose_startup_is_left_to_workers_is_not_started_for_a_snapshot(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make,
 ) -> None:
-    monkeypatch.setattr(Environment, "is_postponed", True)
     app = App()
+    set_runtime(Runtime(can_stream=True, startups=[]))
     make(app, snapshot="restart-lifespan")
+    set_runtime(Runtime())
     run_before_snapshot()
     run_after_restore()
     assert app.steps == []

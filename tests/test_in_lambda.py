@@ -139,7 +139,7 @@ def test_sigterm_runs_the_shutdown_and_exits_with_success(
     process = start_python(APP + code, **LAMBDA)
     lines_until(process, last)
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=30)
     assert stdout.splitlines() == after
     assert (process.returncode, stderr) == (0, "")
 
@@ -169,7 +169,7 @@ def test_sigterm_during_the_startup_cancels_that_and_exits_with_success(start_py
     process = start_python(APP + STARTING, **LAMBDA)
     lines_until(process, "starting")
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=30)
     assert (stdout, process.returncode, stderr) == ("startup ended\n", 0, "")
 
 
@@ -181,7 +181,7 @@ def test_after_a_startup_that_failed_sigterm_means_what_it_meant_before(run_pyth
 
 WARNING = (
     "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every response is "
-    "given to Lambda in one piece. To stream takes 'python -m bridge.runtime'."
+    "given to Lambda in one piece. Streaming needs 'python -m bridge.runtime'."
 )
 
 
@@ -207,7 +207,7 @@ def test_a_sigterm_handler_of_the_users_own_stays(start_python: Start) -> None:
     process = start_python(APP + own + IDLE, **LAMBDA)
     lines_until(process, "ready")
     process.send_signal(signal.SIGTERM)
-    stdout, _ = process.communicate(timeout=10)
+    stdout, _ = process.communicate(timeout=30)
     assert (stdout, process.returncode) == ("own\n", 7)
 
 
@@ -215,7 +215,7 @@ def test_two_handlers_in_one_process_are_both_shut_down(start_python: Start) -> 
     process = start_python(APP + "\nother = Bridge(app)\n" + IDLE, **LAMBDA)
     assert lines_until(process, "ready") == ["startup", "startup", "request True", "ready"]
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=30)
     assert stdout.splitlines() == ["shutdown True"] * 2
     assert (process.returncode, stderr) == (0, "")
 
