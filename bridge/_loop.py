@@ -18,8 +18,8 @@ __all__ = ["OwnLoop"]
 
 logger = logging.getLogger("bridge")
 
-# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that hits
-# asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
+# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that
+# hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
 INTERRUPT_GRACE = 5.0
 
 T = TypeVar("T")
@@ -51,19 +51,19 @@ class OwnLoop:
         here itself: it would wait for ever. Raises LoopClosedError after close(), also in a thread that waited then.
         """
         try:
-            return self._take_turn(self._run, coroutine)
+            return self._take_turn(lambda: self._run(coroutine))
         except BaseException:
             with suppress(RuntimeError):  # It ignores even this.
                 coroutine.close()  # It may never have started.
             raise
 
-    def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
+    def _take_turn(self, step: Callable[[], T]) -> T:
         interruption = None
         try:
             with self._turn:
                 self._thread = threading.get_ident()
                 try:
-                    return step(*args)
+                    return step()
                 finally:
                     interruption, self._interruption, self._thread = self._interruption, None, 0
         finally:
@@ -75,7 +75,8 @@ class OwnLoop:
         if self._is_closed:
             raise LoopClosedError()
         loop = self._loop = self._loop or asyncio.new_event_loop()
-        task = self._task = loop.create_task(coroutine)
+        task = loop.create_task(coroutine)
+        self._task = task
         task.add_done_callback(_stop)
         try:
             if self._interruption is not None:
@@ -126,7 +127,7 @@ class OwnLoop:
         loop was closed.
         """
         self._is_closed = True
-        self._take_turn(self._close, before, makes_loop)
+        self._take_turn(lambda: self._close(before, makes_loop))
 
     def _close(self, before: Callable[[], Coroutine[Any, Any, None]] | None, makes_loop: bool) -> None:
         if self._loop is None and not makes_loop:

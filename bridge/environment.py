@@ -6,12 +6,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 from __future__ import annotations
 
 import atexit
-import functools
 import logging
 import os
 import threading
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,6 +17,7 @@ import anyio
 from bridge._loop import OwnLoop
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
+from bridge.init_phase import warn_of_streams
 from bridge.settings import asks_for_streams
 from bridge.signals import sigterm
 
@@ -26,37 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bridge._types import Lifespan
+    from bridge.init_phase import Runtime
 
-__all__ = ["Environment", "Runtime", "current_runtime", "set_runtime"]
+__all__ = ["Environment"]
 
 logger = logging.getLogger("bridge")
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What the program that imports the function's module does for the handlers in it.
-
-    `can_stream`: whether it gives Lambda a response while the application sends it. `startups`: where a handler leaves
-    its startup, which the program runs after the import; None if the handler has to run it while it is made.
-    """
-
-    can_stream: bool = False
-    startups: list[Callable[[], None]] | None = None
-
-
-# Of this process. awslambdaric, and any other program that does not know us, does neither.
-_runtime = Runtime()
-
-
-def set_runtime(runtime: Runtime) -> None:
-    """Say what handlers that are made from now on can expect."""
-    global _runtime
-    _runtime = runtime
-
-
-def current_runtime() -> Runtime:
-    """Return what was set with `set_runtime`."""
-    return _runtime
 
 
 class Environment:
@@ -77,11 +50,12 @@ class Environment:
         self._pid = os.getpid()
 
     def start_in_init_phase(self, runtime: Runtime) -> None:
-        """Run the startup, or leave it to the runtime. In the init phase CPU is not throttled, and SnapStart takes its
-        snapshot after it.
+        """Run the startup, or leave it to the runtime.
+
+        In the init phase CPU is not throttled, and SnapStart takes its snapshot at the end of it.
         """
         if asks_for_streams() and not runtime.can_stream:
-            _warn_of_streams()
+            warn_of_streams()
         if runtime.startups is None:
             self.start_now()
         else:
@@ -199,15 +173,14 @@ class Environment:
         self._is_closed = True
         # What belongs to no loop, as a web server does, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here
-        self.loop.close(self._shutdown_on_own_loop, makes_loop=is_anywhere)
+        try:
+            self.loop.close(self._shutdown_on_own_loop, makes_loop=is_anywhere)
+        finally:
+            sigterm.leave(self)
 
     async def _shutdown_on_own_loop(self) -> None:
         if self._is_on_own_loop or (self.lifespan is not None and self.lifespan.is_here):
             await self._shutdown()
-
-    def interrupt(self, then: Callable[[], None]) -> bool:
-        """Cancel the current thread's call, and call `then` once it has ended. Return whether there is a call."""
-        return self.loop.interrupt(then)
 
     def close_on_sigterm(self) -> None:
         """Close, unless another thread is in a call or this one in async code: then the end of the process closes."""
@@ -241,15 +214,6 @@ class Environment:
         if self.lifespan is None or self.lifespan.is_lost:  # The handler was made inside an event loop.
             await self.start()
         await step()
-
-
-@functools.cache
-def _warn_of_streams() -> None:
-    """Log a warning, once in a process."""
-    logger.warning(
-        "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every "
-        "response is given to Lambda in one piece. Streaming needs 'python -m bridge.runtime'."
-    )
 
 
 def _closer(reference: weakref.ref[Environment]) -> Callable[[], None]:

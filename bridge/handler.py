@@ -14,7 +14,7 @@ from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest, header_pairs, replace_headers
 from bridge.asgi import DirectTransport
 from bridge.asgi.lifespan import make_lifespan
-from bridge.environment import Environment, current_runtime
+from bridge.environment import Environment
 from bridge.errors import (
     ApplicationCancelled,
     ConfigurationError,
@@ -22,6 +22,7 @@ from bridge.errors import (
     MalformedEvent,
     UnsupportedEvent,
 )
+from bridge.init_phase import current_runtime
 from bridge.responses import (
     BodyParts,
     StreamedResponse,

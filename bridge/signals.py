@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from bridge._loop import OwnLoop
+
 __all__ = ["Sigterm", "sigterm"]
 
 
 class Closable(Protocol):
     """What is shut down on SIGTERM."""
 
-    def interrupt(self, then: Callable[[], None]) -> bool:
-        """Cancel the call of the current thread, and call `then` after it. Return whether there is a call."""
+    loop: OwnLoop
 
     def close_on_sigterm(self) -> None:
         """Shut down if that is possible in a signal handler. Never raises an Exception."""
@@ -121,12 +122,12 @@ class Sigterm:
         signal.signal(signum, signal.SIG_IGN)
         if self._callback is not None:
             self._callback()
-        elif not any(closable.interrupt(self._end) for closable in self._closables):
+        elif not any(closable.loop.interrupt(self._end) for closable in self._closables):
             self._end()
 
     def _end(self) -> None:
         """Shut everything down, the last one first, and end the process. Raises Terminated."""
-        for closable in reversed(self._closables):
+        for closable in reversed(tuple(self._closables)):
             closable.close_on_sigterm()
         raise Terminated(0)
 

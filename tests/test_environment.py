@@ -16,8 +16,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.environment import Runtime, set_runtime
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
+from bridge.init_phase import Runtime, set_runtime
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 

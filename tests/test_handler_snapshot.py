@@ -11,8 +11,8 @@ import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.environment import Runtime, set_runtime
 from bridge.errors import ConfigurationError, ShutdownFailed, StartupFailed
+from bridge.init_phase import Runtime, set_runtime
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 

@@ -129,12 +129,11 @@ def test_control_c_ends_the_wait_for_a_turn_and_not_the_call_that_is_waited_for(
     first = in_thread(own.run, call())
     assert waiting.wait(TIMEOUT)
     is_over = threading.Event()
-    second = value("never started")
     before = signal.signal(signal.SIGINT, once_waiting)
     try:
+        interrupting = in_thread(interrupt)
         with pytest.raises(KeyboardInterrupt):
-            interrupting = in_thread(interrupt)
-            own.run(second)  # type: ignore[arg-type]
+            own.run(value("never started"))
     finally:
         is_over.set()
         interrupting.result(TIMEOUT)
@@ -152,8 +151,8 @@ def once_waiting(signum: int, frame: Any) -> None:
 
 # Interrupts calls that follow each other closely, at moments that differ. Python loses an interruption that comes in a
 # callback of its garbage collector, so the timer goes on. A call that hangs ends the process with all its tracebacks.
-# asyncio itself can be hit in the two steps in which a loop starts and stops to run; the thread is lost to asyncio then,
-# so the next call comes from another one.
+# asyncio itself can be hit in the two steps in which a loop starts and stops to run: then this thread can run no event
+# loop any more, so the next call comes from another one.
 INTERRUPTED = """
 import faulthandler, random, signal
 from concurrent.futures import ThreadPoolExecutor

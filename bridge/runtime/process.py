@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__
-from bridge.environment import Runtime, set_runtime
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
+from bridge.init_phase import Runtime, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
