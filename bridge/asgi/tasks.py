@@ -17,7 +17,16 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ApplicationTask", "LoopReference", "in_async_code", "is_cancellation", "make_event", "running_loop"]
+__all__ = [
+    "ApplicationTask",
+    "LoopReference",
+    "checkpoint",
+    "in_async_code",
+    "is_asked_to_cancel",
+    "is_cancellation",
+    "make_event",
+    "running_loop",
+]
 
 # How long a task that was cancelled may go on before it is cancelled once more, in seconds.
 CANCEL_AGAIN = 0.1
@@ -117,6 +126,18 @@ def make_event() -> Any:
     """Make an event of the event loop that the caller runs on; anyio's own would import a backend."""
     trio = _trio_here()
     return asyncio.Event() if trio is None else trio.Event()
+
+
+def is_asked_to_cancel() -> bool:
+    """Return whether the caller's asyncio task is cancelled from outside, and did not just await a cancelled one."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def checkpoint() -> None:
+    """Let the other tasks of the event loop run."""
+    trio = _trio_here()
+    await (asyncio.sleep(0) if trio is None else trio.lowlevel.checkpoint())
 
 
 class LoopReference:
