@@ -71,13 +71,13 @@ class OwnLoop:
                 interruption()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Do as `loop.run_until_complete` does, in fewer steps, which are a fifteenth of a small invocation."""
+        """Do as `loop.run_until_complete` does, one turn of the loop shorter: the task itself stops the loop."""
         if self._is_closed:
             raise LoopClosedError()
         loop = self._loop = self._loop or asyncio.new_event_loop()
-        task = loop.create_task(coroutine)
+        task = loop.create_task(_then_stop(loop, coroutine))
+        task.add_done_callback(_stop_if_cancelled)
         self._task = task
-        task.add_done_callback(_stop)
         try:
             if self._interruption is not None:
                 task.cancel()
@@ -151,8 +151,17 @@ class OwnLoop:
         return self._turn.locked()
 
 
-def _stop(task: asyncio.Task[Any]) -> None:
-    task.get_loop().stop()
+async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await coroutine
+    finally:
+        loop.stop()
+
+
+def _stop_if_cancelled(task: asyncio.Task[Any]) -> None:
+    """Stop the loop of a task that was cancelled before its first step, and so never got to do that itself."""
+    if task.cancelled():
+        task.get_loop().stop()
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:

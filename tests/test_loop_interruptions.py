@@ -263,6 +263,20 @@ def test_a_signal_handler_that_comes_before_the_first_step_cancels_the_call(
     assert own.run(value("goes on")) == "goes on"
 
 
+def test_a_call_that_another_task_cancels_before_its_first_step_ends(own: OwnLoop) -> None:
+    async def leave() -> None:
+        asyncio.get_running_loop().call_soon(cancel_all)
+
+    def cancel_all() -> None:
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+    own.run(leave())
+    with pytest.raises(asyncio.CancelledError):
+        own.run(value("never"))
+    assert own.run(value("goes on")) == "goes on"
+
+
 def test_a_signal_handler_finds_no_call_where_its_thread_is_in_none(own: OwnLoop, in_thread: InThread) -> None:
     waiting, go_on = threading.Event(), threading.Event()
 
