@@ -146,16 +146,6 @@ def test_closing_a_handler_that_a_callers_stopped_loop_started_does_not_hang(mak
         loop.close()
 
 
-def test_a_sync_call_inside_a_running_loop_is_an_error_that_names_the_way_out(make_event: MakeEvent) -> None:
-    async def main(handler: Bridge) -> str:
-        with pytest.raises(RunningLoopError, match=r"'await handler\.handle\(event, context\)'"):
-            handler(make_event(), None)
-        return await body_async(handler, make_event())
-
-    with closing(Bridge(Shop())) as handler:
-        assert asyncio.run(main(handler)) == "1"
-
-
 def test_a_sync_call_inside_the_application_is_an_error_too(make_event: MakeEvent) -> None:
     handlers: list[Bridge] = []
 
@@ -180,21 +170,6 @@ def test_a_handler_can_be_awaited_inside_its_own_application(make_event: MakeEve
     with closing(Bridge(app, lifespan="off")) as handler:
         handlers.append(handler)
         assert body(handler, make_event()) == "inner"
-
-
-def test_closing_inside_a_running_loop_is_an_error_that_breaks_nothing(make_event: MakeEvent) -> None:
-    shop = Shop()
-
-    async def main(handler: Bridge) -> None:
-        with pytest.raises(RunningLoopError):
-            handler.close()
-
-    handler = Bridge(shop)
-    assert body(handler, make_event()) == "1"
-    asyncio.run(main(handler))
-    assert body(handler, make_event()) == "2"
-    handler.close()
-    assert (shop.startups, shop.shutdowns) == (1, 1)
 
 
 def test_closing_inside_its_own_application_is_an_error_and_hangs_nothing(
