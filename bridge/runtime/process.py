@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from bridge import Handler
     from bridge.runtime.api.extension import Extension
+    from bridge.runtime.arguments import Arguments
+    from bridge.runtime.loading import Kind
     from bridge.runtime.log.handler import LogOutput
 
 __all__ = ["main"]
@@ -71,9 +73,9 @@ class _Process:
         self._settings: RuntimeSettings
         self._extension: Extension | None = None
         self._is_worker = False
-        self._kind: str
+        self._kind: Kind
         self._target: Any
-        # Of the handlers that the function's module makes: its import comes first.
+        # The startups of the handlers that the function's module makes: they run after its import.
         self._startups: list[Callable[[], None]] = []
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -110,17 +112,13 @@ class _Process:
         set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
+    from bridge.runtime.arguments import Arguments
+    from bridge.runtime.loading import Kind
 
             self._extension = Extension(self._connect())
             self._extension.announce()
         prepare_path(settings.task_root, settings.runtime_dir)
-        if parsed.command is not None:
-            from bridge.proxy import Proxy
-
-            self._kind, self._target = HANDLER, Proxy(parsed.command)
-        else:
-            name = parsed.handler or settings.handler
-            self._kind, self._target = classify(load(name), name)
+        self._kind, self._target = self._load(parsed)
         if self._kind == HANDLER:
             if settings.invoke_mode == "response_stream":
                 from bridge.runtime.invocations.targets import import_streams
@@ -132,6 +130,14 @@ class _Process:
             self._start()
         if self._extension is not None:
             self._extension.complete()
+
+    def _load(self, arguments: Arguments) -> tuple[Kind, Any]:
+        if arguments.command is not None:
+            from bridge.proxy import Proxy
+
+            return HANDLER, Proxy(arguments.command)
+        name = arguments.handler or self._settings.handler
+        return classify(load(name), name)
 
     def _start(self) -> None:
         """Run the applications' startup, in the process that serves them."""
