@@ -112,8 +112,6 @@ class _Process:
         set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
-    from bridge.runtime.arguments import Arguments
-    from bridge.runtime.loading import Kind
 
             self._extension = Extension(self._connect())
             self._extension.announce()
