@@ -98,7 +98,7 @@ class Nursery:
 
     def close(self) -> None:
         self._socket.close()
-        assert self._process.wait(10) == 0
+        assert self._process.wait(30) == 0
 
 
 class _ForkedRuntime(Runtime):
