@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import socket
@@ -10,11 +9,10 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from bridge.environment import is_sigterm_free
+from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
 __all__ = ["Stopped", "Waker"]
 
@@ -33,7 +31,6 @@ class Waker:
     def __init__(self) -> None:
         self.is_stopping = False
         self.when_stopping: Callable[[], None] | None = None
-        self._pid = os.getpid()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -47,14 +44,14 @@ class Waker:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGTERM, self._stop) if is_sigterm_free() else None
+        has_sigterm = sigterm.take(self._stop)
         fd = self._write_signals_to(self._writer.fileno())
         try:
             yield
         finally:
             self._write_signals_to(fd)
-            if before is not None:
-                signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
+            if has_sigterm:
+                sigterm.release(ignore=self.is_stopping)
 
     def _write_signals_to(self, fd: int) -> int:
         """Return the former descriptor. That of an event loop which has signal handlers stays: they depend on it."""
@@ -63,12 +60,7 @@ class Waker:
             signal.set_wakeup_fd(before)
         return before
 
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # a forked child is not a runtime, and dies of the signal
-            signal.signal(signum, signal.SIG_DFL)
-            os.kill(os.getpid(), signum)
-            return
-        signal.signal(signum, signal.SIG_IGN)  # one is enough: a second would cut the shutdown short, or hold it up
+    def _stop(self) -> None:
         self.is_stopping = True
         self.wake()  # should the application have taken the interpreter's own wake-up for itself
         if self.when_stopping is not None:
@@ -94,7 +86,7 @@ class Waker:
         It is not after a wake-up. And where SIGTERM is the application's, this does not wait, because that handler may
         be one that needs the event loop.
         """
-        if signal.getsignal(signal.SIGTERM) != self._stop:
+        if not sigterm.is_taken():
             return False
         poll = select.poll()
         poll.register(sock, want)
