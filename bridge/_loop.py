@@ -76,7 +76,7 @@ class OwnLoop:
             raise LoopClosedError()
         loop = self._loop = self._loop or asyncio.new_event_loop()
         task = loop.create_task(_then_stop(loop, coroutine))
-        task.add_done_callback(_stop_if_cancelled)
+        task.add_done_callback(self._stop)
         self._task = task
         try:
             if self._interruption is not None:
@@ -89,6 +89,11 @@ class OwnLoop:
         finally:
             self._task = None
         return task.result()
+
+    def _stop(self, task: asyncio.Task[Any]) -> None:
+        """Stop the loop for a task that was cancelled before its first step, and so does not do that itself."""
+        if task is self._task:
+            task.get_loop().stop()
 
     def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
         """End a call that was interrupted. If it does not end, leave its loop: the next call gets a new one."""
@@ -156,12 +161,6 @@ async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, 
         return await coroutine
     finally:
         loop.stop()
-
-
-def _stop_if_cancelled(task: asyncio.Task[Any]) -> None:
-    """Stop the loop of a task that was cancelled before its first step, and so never got to do that itself."""
-    if task.cancelled():
-        task.get_loop().stop()
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:

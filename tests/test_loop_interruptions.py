@@ -277,6 +277,21 @@ def test_a_call_that_another_task_cancels_before_its_first_step_ends(own: OwnLoo
     assert own.run(value("goes on")) == "goes on"
 
 
+def test_a_loop_can_be_closed_right_after_a_call_that_was_cancelled(own: OwnLoop) -> None:
+    async def cancel() -> None:
+        raise asyncio.CancelledError
+
+    async def before() -> None:
+        await asyncio.sleep(0)
+        steps.append("shut down")
+
+    steps: list[str] = []
+    with pytest.raises(asyncio.CancelledError):
+        own.run(cancel())
+    own.close(before)
+    assert steps == ["shut down"]
+
+
 def test_a_signal_handler_finds_no_call_where_its_thread_is_in_none(own: OwnLoop, in_thread: InThread) -> None:
     waiting, go_on = threading.Event(), threading.Event()
 
