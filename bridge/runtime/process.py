@@ -18,7 +18,7 @@ from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
-from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
+from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
 from bridge.settings import initialization_type
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from bridge import Handler
     from bridge.runtime.api.extension import Extension
+    from bridge.runtime.arguments import Arguments
+    from bridge.runtime.loading import Kind
     from bridge.runtime.log.handler import LogOutput
 
 __all__ = ["main"]
@@ -71,9 +73,9 @@ class _Process:
         self._settings: RuntimeSettings
         self._extension: Extension | None = None
         self._is_worker = False
-        self._kind: str
+        self._kind: Kind
         self._target: Any
-        # Of the handlers that the function's module makes: its import comes first.
+        # The startups of the handlers that the function's module makes: they run after its import.
         self._startups: list[Callable[[], None]] = []
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -94,12 +96,12 @@ class _Process:
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
     def _runs(self, step: Callable[[], None]) -> bool:
-        """Whether a step of the init phase succeeds; else the error is reported."""
+        """Run a step of the init phase, report its error, and return whether there was none."""
         try:
             step()
         except (KeyboardInterrupt, Terminated):
             raise
-        except BaseException as exc:  # SystemExit too: a module that exits when it is imported is no handler
+        except BaseException as exc:  # SystemExit too: an import that exits has failed
             self._report(exc, INIT_ERROR)
             return False
         return True
@@ -114,13 +116,7 @@ class _Process:
             self._extension = Extension(self._connect())
             self._extension.announce()
         prepare_path(settings.task_root, settings.runtime_dir)
-        if parsed.command is not None:
-            from bridge.proxy import Proxy
-
-            self._kind, self._target = HANDLER, Proxy(parsed.command)
-        else:
-            name = parsed.handler or settings.handler
-            self._kind, self._target = classify(load(name), name)
+        self._kind, self._target = self._load(parsed)
         if self._kind == HANDLER:
             if settings.invoke_mode == "response_stream":
                 from bridge.runtime.invocations.targets import import_streams
@@ -132,6 +128,14 @@ class _Process:
             self._start()
         if self._extension is not None:
             self._extension.complete()
+
+    def _load(self, arguments: Arguments) -> tuple[Kind, Any]:
+        if arguments.command is not None:
+            from bridge.proxy import Proxy
+
+            return HANDLER, Proxy(arguments.command)
+        name = arguments.handler or self._settings.handler
+        return classify(load(name), name)
 
     def _start(self) -> None:
         """Run the applications' startup, in the process that serves them."""
@@ -158,7 +162,7 @@ class _Process:
         return Connection(parse_address(self._address), user_agent=f"bridge/{__version__} python/{_python()}")
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
-        """Log an error of the init phase, and post it; what cannot be posted is logged all the same."""
+        """Log an error of the init phase, and post it to the API. An error that cannot be posted is logged too."""
         from bridge.runtime.api.errors import encode_document, error_document, error_type_header
 
         document = error_document(exc)
@@ -171,13 +175,13 @@ class _Process:
                 reply = connection.request_blocking(b"POST", path, headers, body)
             finally:
                 connection.close()
-            if reply.status != FORBIDDEN or not self._is_worker:  # of many that fail alike the first one counts
+            if reply.status != FORBIDDEN or not self._is_worker:  # the first of several workers that fail counts
                 check_reply(reply, ACCEPTED, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
 
     def _work(self, slots: int) -> int:
-        """In a forked worker: run the startup, and then serve with a share of the slots."""
+        """Run the startup in a forked worker, and then serve with a share of the slots."""
         self._is_worker = True
         if self._settings.log_socket:
             self._redirect_output(self._settings.log_socket)
@@ -191,22 +195,20 @@ class _Process:
         try:
             redirect_output(log_socket)
         except OSError as exc:
-            logger.warning("The log of this worker goes where that of its parent goes: %s: %s", log_socket, exc)
+            logger.warning("The log of this worker goes to the log of its parent: %s: %s", log_socket, exc)
 
     def _serve(self, slots: int) -> int:
+        """Answer invocations until the environment ends, and return the exit code."""
+        from bridge.runtime.service import Service
+
         try:
-            if self._kind == HANDLER:
-                self._serve_handler(self._target, slots)
-            elif self._kind == ASYNC:
-                self._serve_async(slots)
-            else:
-                self._serve_blocking(slots)
+            Service(self._settings, self._output, self._connect).serve(self._kind, self._target, slots)
         except RuntimeApiError as exc:
             logger.error("%s The process ends.", exc)
             return API_GONE
         except Terminated:
             raise
-        except SystemExit as exc:  # Lambda only tells its code
+        except SystemExit as exc:  # Lambda's own error has the code alone
             logger.error("The handler raised %r: the process ends.", exc)
             raise
         finally:
@@ -222,65 +224,6 @@ class _Process:
                 logger.error("The application's shutdown failed.", exc_info=exc)
         if self._extension is not None:
             self._extension.close()
-
-    def _serve_handler(self, handler: Handler, slots: int) -> None:
-        from bridge.runtime.invocations.targets import HandlerTarget
-
-        streams = self._settings.invoke_mode == "response_stream"
-        self._run_slots(handler._run, HandlerTarget(handler, streams=streams), slots)
-
-    def _serve_async(self, slots: int) -> None:
-        from bridge._loop import OwnLoop
-        from bridge.runtime.invocations.targets import FunctionTarget
-
-        loop = OwnLoop()
-        try:
-            self._run_slots(loop.run, FunctionTarget(self._target), slots)
-        finally:
-            loop.close()
-
-    def _run_slots(self, run: Any, target: Any, count: int) -> None:
-        from bridge.runtime.context import Function
-        from bridge.runtime.invocations.answer import Means
-        from bridge.runtime.invocations.deadline import Limits
-        from bridge.runtime.invocations.serving import serve
-        from bridge.runtime.invocations.slots import Slot
-        from bridge.runtime.invocations.watchdog import Watchdog
-
-        settings, output = self._settings, self._output
-        limits = Limits(settings.deadline_margin, settings.background_limit)
-        watchdog, facts = Watchdog(), Function()
-        means = [Means(self._connect(), target, limits, output, watchdog) for _ in range(count)]
-        run(serve([Slot(each, function=facts, is_alone=self._is_alone) for each in means]))
-
-    @property
-    def _is_alone(self) -> bool:
-        return self._settings.max_concurrency == 1
-
-    def _serve_blocking(self, count: int) -> None:
-        from bridge.runtime.context import Function
-        from bridge.runtime.invocations.blocking import BlockingSlot
-        from bridge.runtime.invocations.serving import serve_alone, serve_in_threads
-        from bridge.runtime.invocations.waker import Waker
-        from bridge.runtime.invocations.watchdog import Watchdog
-
-        waker = Waker()
-        facts: dict[str, Any] = {
-            "margin": self._settings.deadline_margin,
-            "output": self._output,
-            "watchdog": Watchdog(),
-            "function": Function(),
-            "block": waker.block if count == 1 else None,
-            "is_alone": self._is_alone,
-        }
-        slots = [BlockingSlot(self._connect(), self._target, **facts) for _ in range(count)]
-        try:
-            if count == 1:
-                serve_alone(slots[0], waker)
-            else:
-                serve_in_threads(slots, waker)
-        finally:
-            waker.close()
 
 
 def _python() -> str:

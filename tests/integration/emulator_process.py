@@ -95,7 +95,7 @@ class EmulatorProcess:
 
     @cached_property
     def _invoker(self) -> Invoker:
-        """Made when it is needed, because boto3 may not be installed where nobody asks for it."""
+        """Made when it is needed, because boto3 may be missing where nothing is invoked."""
         return Invoker(HOST, self.port)
 
     def exchange(self, event: object, **about: Any) -> Response:

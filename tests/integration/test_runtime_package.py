@@ -121,7 +121,7 @@ def answer(api: RuntimeDouble, event: dict[str, Any]) -> tuple[list[str], list[s
 
 
 def check_end(runtime: Runtime) -> None:
-    """SIGTERM reaches Python itself: there is no shell in front of it."""
+    """SIGTERM reaches Python itself: no shell receives it instead."""
     runtime.terminate()
     assert (runtime.wait(), runtime.log) == (0, "")
 

@@ -1,4 +1,4 @@
-"""SnapStart with what is not ours: AWS's own runtime client calls our hooks; a web server lives over a snapshot."""
+"""SnapStart with AWS's own runtime client, which calls our hooks, and with a web server that outlives a snapshot."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.runtime.processes import Runtime, Runtimes
 
 MakeEvent = Callable[..., dict[str, Any]]
 
-# Answers with the number of its startup, which is what its pool of connections stands for.
+# Answers with the number of its startup, in place of a pool of connections.
 APP = """
 from contextlib import asynccontextmanager
 from itertools import count

@@ -1,9 +1,9 @@
-"""Our own double of Lambda's Runtime API and Extensions API, for what AWS's emulator does not do.
+"""Our own double of Lambda's Runtime API and Extensions API, for tests that AWS's emulator does not allow.
 
-Answers are seen as they arrive; a reader may be slow, a caller may hang up, a snapshot may be taken. Whatever a runtime
-does against the rules is a violation, and so is what a test has forgotten: leaving the `with` block raises
-AssertionError with all of them. It runs in threads of its own, so the code under test may block its event loop; all
-methods are synchronous, and may be called from any thread.
+A test sees answers as they arrive; a reader may be slow, a caller may hang up, a snapshot may be taken. Everything that
+a runtime does against the rules is a violation, and so is an invocation that a test has forgotten: leaving the `with`
+block raises AssertionError with all of them. The double runs in threads of its own, so the code under test may block
+its event loop. All methods are synchronous, and may be called from any thread.
 """
 
 import contextlib

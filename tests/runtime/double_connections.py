@@ -20,7 +20,7 @@ HEAD_LIMIT = 2 * 1024 * 1024
 
 RECEIVE_SIZE = 256 * 1024
 
-Headers = dict[str, str]  # names in lower case; what came more than once is joined by commas
+Headers = dict[str, str]  # names in lower case; repeated values are joined by commas
 
 
 class Gone(Exception):
@@ -115,7 +115,7 @@ class Connection:
             return self._http.next_event()
         except h11.RemoteProtocolError:
             if is_in_body and self._has_ended:
-                raise Gone from None  # a body that is broken off is no malformed HTTP
+                raise Gone from None  # a body that is broken off is not malformed HTTP
             raise
 
     def _receive(self) -> bytes:
@@ -165,7 +165,7 @@ class Connection:
         self._is_sending = False
 
     def _wait_for_reply(self) -> None:
-        """Until the client sends what comes behind the reply. It may not do so before."""
+        """Wait until the client sends its next request, which it must not do before the reply."""
         data = self._receive()
         if not data:
             raise Gone

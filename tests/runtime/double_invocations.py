@@ -1,4 +1,4 @@
-"""One event on its way through a runtime, and what the runtime answers, as a test sees them."""
+"""One event that a runtime gets, and the runtime's answer, as a test sees them."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ Kind = Literal["response", "error"]
 
 
 class Answer:
-    """What a runtime posted for an invocation: `kind` says where.
+    """The answer that a runtime posted for an invocation; `kind` is where it was posted to.
 
     Complete as `Invocation.answer` returns it. Names of headers and trailers are in lower case; times are seconds of
     the monotonic clock.
@@ -30,7 +30,7 @@ class Answer:
         self.headers = headers
         self.trailers: Headers = {}
         self.is_whole = False  # came to its end; else the connection was lost before
-        self.status = 0  # what it was answered with
+        self.status = 0  # of the reply
         self.ended_at = 0.0
         self.size = 0  # of the body
         self._chunks: list[tuple[float, bytearray]] = []
@@ -72,12 +72,12 @@ class Answer:
 
     @property
     def prelude(self) -> Any:
-        """What stands before the 8 NUL bytes of a streamed HTTP response."""
+        """The JSON before the 8 NUL bytes of a streamed HTTP response."""
         return json.loads(self.body.partition(DELIMITER)[0])
 
     @property
     def payload(self) -> bytes:
-        """What stands behind them."""
+        """The bytes after them."""
         head, delimiter, payload = self.body.partition(DELIMITER)
         if not delimiter:
             raise ValueError(f"there are no 8 NUL bytes in {head[:200]!r}")
@@ -220,7 +220,7 @@ class Invocation:
         return self._is_settled or self._is_expired or self._is_cut
 
     def complaint(self) -> str | None:
-        """What is left to say at the end."""
+        """What is wrong at the end of a test, or None."""
         is_answered = self._answer is not None and (self._answer.is_whole or self._is_looked_at)
         if self._may_stay_unanswered or self._is_expired or self._is_cut or (self._is_settled and is_answered):
             return None

@@ -75,8 +75,8 @@ def test_what_lambda_does_not_say_of_the_function_is_none() -> None:
 
 
 def test_an_identity_is_always_there() -> None:
-    nobody = context().identity
-    assert (nobody.cognito_identity_id, nobody.cognito_identity_pool_id) == (None, None)
+    unknown = context().identity
+    assert (unknown.cognito_identity_id, unknown.cognito_identity_pool_id) == (None, None)
     identity = context(identity={"cognitoIdentityId": "me", "cognitoIdentityPoolId": "pool", "more": 1}).identity
     assert (identity.cognito_identity_id, identity.cognito_identity_pool_id) == ("me", "pool")
 

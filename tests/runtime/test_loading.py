@@ -222,20 +222,16 @@ def test_path_files_count_in_the_functions_folder(monkeypatch: pytest.MonkeyPatc
 # Kinds.
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers nothing."""
+async def application(scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
-async def with_option(scope: Scope, receive: Receive, send: Send, option: int = 0) -> None:
-    """Answers nothing."""
+async def with_option(scope: Scope, receive: Receive, send: Send, option: int = 0) -> None: ...
 
 
-async def with_defaults(scope: Scope, receive: Any = None, send: Any = None) -> None:
-    """Answers nothing."""
+async def with_defaults(scope: Scope, receive: Any = None, send: Any = None) -> None: ...
 
 
-async def with_rest(scope: Scope, *args: Any) -> None:
-    """Answers nothing."""
+async def with_rest(scope: Scope, *args: Any) -> None: ...
 
 
 class Application:
@@ -244,8 +240,7 @@ class Application:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         return application(scope, receive, send)
 
-    async def method(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers nothing."""
+    async def method(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class Endpoint:
@@ -297,28 +292,22 @@ def test_a_handler_of_ours_stays_as_it_is() -> None:
         handler.close()
 
 
-def plain(event: Any, context: Any) -> None:
-    """No result."""
+def plain(event: Any, context: Any) -> None: ...
 
 
-async def asynchronous(event: Any, context: Any) -> None:
-    """No result."""
+async def asynchronous(event: Any, context: Any) -> None: ...
 
 
-async def with_options(event: Any, context: Any, retries: int = 3, *, debug: bool = False) -> None:
-    """No result."""
+async def with_options(event: Any, context: Any, retries: int = 3, *, debug: bool = False) -> None: ...
 
 
-def without_context(event: Any, context: Any = None) -> None:
-    """No result."""
+def without_context(event: Any, context: Any = None) -> None: ...
 
 
-def with_anything(*args: Any, **kwargs: Any) -> None:
-    """No result."""
+def with_anything(*args: Any, **kwargs: Any) -> None: ...
 
 
-async def asynchronous_with_anything(*args: Any) -> None:
-    """No result."""
+async def asynchronous_with_anything(*args: Any) -> None: ...
 
 
 def running_by_itself(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -334,15 +323,12 @@ def running_by_itself(function: Callable[..., Any]) -> Callable[..., Any]:
 class Handlers:
     """Methods, and instances that can be called."""
 
-    def plain(self, event: Any, context: Any) -> None:
-        """No result."""
+    def plain(self, event: Any, context: Any) -> None: ...
 
-    async def asynchronous(self, event: Any, context: Any) -> None:
-        """No result."""
+    async def asynchronous(self, event: Any, context: Any) -> None: ...
 
     @staticmethod
-    def static(event: Any, context: Any) -> None:
-        """No result."""
+    def static(event: Any, context: Any) -> None: ...
 
     __call__ = asynchronous
 
@@ -350,8 +336,7 @@ class Handlers:
 class PlainHandler:
     """An instance can be called."""
 
-    def __call__(self, event: Any, context: Any) -> None:
-        """No result."""
+    def __call__(self, event: Any, context: Any) -> None: ...
 
 
 FUNCTIONS: dict[str, tuple[str, Any]] = {

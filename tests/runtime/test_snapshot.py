@@ -25,9 +25,15 @@ def api_options() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
-    monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
+def _no_hooks() -> Iterator[None]:
+    """Without the hooks of other tests, during each test."""
+    registries = [snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore()]
+    before = [list(registry) for registry in registries]
+    for registry in registries:
+        registry.clear()
+    yield
+    for registry, hooks in zip(registries, before, strict=True):
+        registry[:] = hooks
 
 
 @pytest.fixture

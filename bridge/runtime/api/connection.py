@@ -86,17 +86,7 @@ class Connection:
 
         `block(socket, want)` waits for the socket; by default nothing but the socket is waited for.
         """
-        steps = self._exchange(method, target, headers, body)
-        try:
-            while True:
-                want = next(steps)
-                (block or _block)(self.sock, want)
-        except StopIteration as done:
-            reply: Reply = done.value
-            return reply
-        except BaseException:
-            self.close()
-            raise
+        return self._run(self._exchange(method, target, headers, body), block or _block)
 
     def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
         """Send a request whose reply is read by `reply_blocking`, or never. Raises RuntimeApiGone."""
@@ -110,17 +100,22 @@ class Connection:
 
     def reply_blocking(self) -> Reply:
         """Return the reply to the request of `send_blocking`. Raises RuntimeApiGone."""
-        steps = self._read_reply()
+        try:
+            return self._run(self._read_reply(), _block)
+        except (OSError, BrokenReply) as exc:
+            raise gone(exc) from exc
+
+    def _run(self, steps: Generator[int, None, Reply], block: Block) -> Reply:
         try:
             while True:
                 want = next(steps)
-                _block(self.sock, want)
+                block(self.sock, want)
         except StopIteration as done:
             reply: Reply = done.value
             return reply
-        except (OSError, BrokenReply) as exc:
+        except BaseException:  # interrupted, or broken
             self.close()
-            raise gone(exc) from exc
+            raise
 
     def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
         """Send a request and read its reply; try once more on a new connection if a used one is dead."""

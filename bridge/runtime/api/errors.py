@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 __all__ = ["encode_document", "error_answer", "error_document", "error_type_header", "exit_in", "xray_cause"]
 
-# In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it no JSON any more.
+# In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it invalid JSON.
 MAX_DOCUMENT = 240 * 1024
 
-# In bytes, encoded. The message comes before the stack, which must have some room too: it can be the text of a whole
-# response (`bridge.errors.ErrorStatus`), which is of use only in one piece.
+# In bytes, encoded. A message can be a whole response as text (`bridge.errors.ErrorStatus`), which is useful only in
+# one piece; the stack gets the rest.
 MAX_MESSAGE = 160 * 1024
 
-# In bytes, encoded: of one line of the stack, which may be the message of a cause. And of a type.
+# In bytes, encoded: of one line of the stack, which may be the message of a cause; and of a type.
 MAX_LINE = 8 * 1024
 MAX_TYPE = 256
 
-# In bytes. The cause is a header, and servers take headers of 1 MiB together.
+# In bytes. The cause is a header, and servers accept headers of 1 MiB together.
 MAX_CAUSE = 1024 * 1024
 
-# What Lambda takes for the type of an error; everything else would be Runtime.Unknown, as if we were at fault.
+# The types of errors that Lambda accepts; it changes all others to Runtime.Unknown, as if the runtime were at fault.
 _TYPE = r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+"
 _CLASS = r"[A-Z][a-zA-Z]+"
 
 
 def error_document(exc: BaseException, *, request_id: str = "") -> dict[str, Any]:
-    """`errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; within 256 KiB as JSON.
+    """Return `errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; up to 256 KiB as JSON.
 
     The type is the name of the exception's class; some of our own errors have one of Lambda's in its place.
     """
@@ -85,12 +85,12 @@ def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
 
 
 def encode_document(document: dict[str, Any]) -> bytes:
-    """A document as JSON in UTF-8."""
+    """Return a document as JSON in UTF-8."""
     return json_text(document).encode("utf-8")
 
 
 def error_type_header(error: BaseException | str) -> str:
-    """What goes into `Lambda-Runtime-Function-Error-Type` for an exception, or for the name of its type."""
+    """Return `Lambda-Runtime-Function-Error-Type` for an exception, or for the name of its type."""
     name = error if isinstance(error, str) else _type_name(error)
     if re.fullmatch(_TYPE, name):
         return name
@@ -98,7 +98,7 @@ def error_type_header(error: BaseException | str) -> str:
 
 
 def xray_cause(exc: BaseException, working_directory: str) -> bytes:
-    """`Lambda-Runtime-Function-XRay-Error-Cause`: JSON in ASCII for X-Ray; b"" if it is too long for a header."""
+    """Return `Lambda-Runtime-Function-XRay-Error-Cause`, JSON in ASCII; b"" if it is too long for a header."""
     try:
         frames = own_frames(exc)
     except Exception:
@@ -130,7 +130,7 @@ def _size(value: object) -> int:
 
 
 def _cut(text: str, limit: int) -> str:
-    """As much of `text` as takes `limit` bytes of JSON, and what is missing."""
+    """Return the beginning of `text` that has `limit` bytes as JSON, and a note if that is not all."""
     if len(text) <= limit and _size(text) <= limit:
         return text
     end = f" [... {len(text)} characters in all]" + ("\n" if text.endswith("\n") else "")
@@ -139,7 +139,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _without_middle(lines: list[str], limit: int) -> list[str]:
-    """As many lines as take `limit` bytes of JSON, from both ends: where it began, and where it went wrong."""
+    """Return the first and the last lines, up to `limit` bytes of JSON: both ends of a stack tell the most."""
     sizes = [_size(line) + len(", ") for line in lines]
     if sum(sizes) <= limit:
         return lines

@@ -44,14 +44,14 @@ class Waker:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        has_sigterm = sigterm.take(self._stop)
         fd = self._write_signals_to(self._writer.fileno())
+        is_taken = sigterm.take(self._stop)
         try:
             yield
         finally:
-            self._write_signals_to(fd)
-            if has_sigterm:
+            if is_taken:
                 sigterm.release(ignore=self.is_stopping)
+            self._write_signals_to(fd)
 
     def _write_signals_to(self, fd: int) -> int:
         """Return the former descriptor. That of an event loop which has signal handlers stays: they depend on it."""

@@ -240,6 +240,14 @@ async def test_a_request_without_a_wait_for_its_reply_is_sent_whole(api: Runtime
     await asyncio.to_thread(api.wait_for_polls, 1)
 
 
+async def test_a_connection_that_ends_before_the_reply_is_gone(serve: Callable[..., Server]) -> None:
+    connection = connect(serve(b"").address)
+    connection.send_blocking(b"GET", NEXT, [])
+    with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
+        connection.reply_blocking()
+    assert not connection.is_open
+
+
 def test_an_address_is_parsed_or_named() -> None:
     assert parse_address("127.0.0.1:9001") == ("127.0.0.1", 9001)
     assert parse_address("localhost:80") == ("localhost", 80)
@@ -250,7 +258,7 @@ def test_an_address_is_parsed_or_named() -> None:
         assert repr(address) in str(caught.value)
 
 
-async def test_an_ipv6_address_stands_in_brackets_in_the_host_header() -> None:
+async def test_an_ipv6_address_has_brackets_in_the_host_header() -> None:
     try:
         listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:

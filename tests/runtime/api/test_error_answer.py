@@ -84,6 +84,6 @@ def test_what_ends_the_process_is_found_in_groups_too() -> None:
 
 
 def test_the_log_has_what_the_api_does_not_accept(caplog: pytest.LogCaptureFixture) -> None:
-    for status in (202, 410, 400, 200):
+    for status in (202, 204, 410, 400, 302):
         check_answer(Reply(status, {}, b"why"))
-    assert_logged(caplog, ("WARNING", "410 why"), ("ERROR", "400 why"), ("ERROR", "200 why"))
+    assert_logged(caplog, ("WARNING", "410 why"), ("ERROR", "400 why"), ("ERROR", "302 why"))
