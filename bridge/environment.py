@@ -182,6 +182,10 @@ class Environment:
         if self._is_on_own_loop or (self.lifespan is not None and self.lifespan.is_here):
             await self._shutdown()
 
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
+        return self.loop.interrupt(then)
+
     def close_on_sigterm(self) -> None:
         """Close, unless another thread is in a call or this one in async code: then the end of the process closes."""
         if not self.loop.is_busy and not in_async_code():

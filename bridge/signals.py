@@ -20,15 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from bridge._loop import OwnLoop
-
 __all__ = ["Sigterm", "sigterm"]
 
 
 class Closable(Protocol):
     """What is shut down on SIGTERM."""
 
-    loop: OwnLoop
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
 
     def close_on_sigterm(self) -> None:
         """Shut down if that is possible in a signal handler. Never raises an Exception."""
@@ -122,7 +121,7 @@ class Sigterm:
         signal.signal(signum, signal.SIG_IGN)
         if self._callback is not None:
             self._callback()
-        elif not any(closable.loop.interrupt(self._end) for closable in self._closables):
+        elif not any(closable.interrupt(self._end) for closable in self._closables):
             self._end()
 
     def _end(self) -> None:

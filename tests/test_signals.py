@@ -20,6 +20,7 @@ class Environment:
     def __init__(self, name: str, steps: list[str]) -> None:
         self.loop = OwnLoop()
         self._name, self._steps = name, steps
+        self.interrupt = self.loop.interrupt
 
     def close_on_sigterm(self) -> None:
         self._steps.append(self._name)
