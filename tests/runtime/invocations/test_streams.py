@@ -53,15 +53,6 @@ def test_a_response_without_a_body_has_its_prelude_and_its_delimiter(
         running.end()
 
 
-def test_cookies_stand_apart_and_other_repeated_headers_are_joined(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    headers = [(b"set-cookie", b"a=1"), (b"vary", b"accept"), (b"set-cookie", b"b=2"), (b"vary", b"origin")]
-    slots.on_loop(sending({"type": "http.response.start", "status": 200, "headers": headers}, part(b"x")), streams=True)
-    answer = api.invoke(make_event()).answer()
-    assert answer.prelude == {"statusCode": 200, "headers": {"vary": "accept, origin"}, "cookies": ["a=1", "b=2"]}
-
-
 def test_a_slow_reader_holds_the_application(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     sent = 0
     size, parts = 1 << 20, 50
