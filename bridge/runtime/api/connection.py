@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Block = Callable[[socket.socket, int], None]
     Rest = Callable[[socket.socket, int], bool]
 
-__all__ = ["READ", "WRITE", "Connection", "Rest", "gone", "parse_address"]
+__all__ = ["READ", "WRITE", "Connection", "gone", "parse_address"]
 
 READ, WRITE = select.POLLIN, select.POLLOUT
 
