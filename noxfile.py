@@ -31,7 +31,7 @@ DEPENDENCIES = {
 }
 
 # Tests whose result hardly depends on the Python or on the flavour of httpx, and which wait for sockets and processes.
-OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_docs.py", "tests/test_in_lambda.py"]
+OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_in_lambda.py"]
 
 
 def offer_pyenv_versions() -> None:
