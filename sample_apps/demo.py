@@ -28,7 +28,7 @@ MAX_BODY = 200
 
 
 class Case(NamedTuple):
-    """An event, the request that caused it, and the answer: status, fields that hold headers, the body's first bytes."""
+    """An event, the request that caused it, and the answer: status, fields with headers, the body's first bytes."""
 
     event: str
     source: str

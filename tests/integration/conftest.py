@@ -1,3 +1,6 @@
+import os
+import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,11 +10,13 @@ import pytest
 from tests.integration.managed import ManagedEmulator, missing_platform_for_managed_instances
 from tests.integration.pypi import cache_folder
 from tests.integration.rie import Emulator, fetch_emulator, missing_platform
+from tests.integration.sample_apps import SAMPLE_APPS
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.processes import Runtimes
+from tests.runtime.processes import Runtime, Runtimes
 
 StartEmulator = Callable[..., Emulator]
 StartManaged = Callable[..., ManagedEmulator]
+StartSample = Callable[..., Runtime]
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +90,32 @@ def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
     runtimes = Runtimes(tmp_path, api.address)
     yield runtimes
     runtimes.end()
+
+
+@pytest.fixture
+def start_sample(api: RuntimeDouble) -> Iterator[StartSample]:
+    """`start_sample("chat_stream", CHAT_PAUSE="0")`: the function as its template tells Lambda to start it."""
+    with ExitStack() as running:
+
+        def start(app: str, **environ: str) -> Runtime:
+            template = (SAMPLE_APPS / app / "template.yaml").read_text()
+            variables = dict(re.findall(r"^ {10}([A-Z_]+): (\S+)", template, re.MULTILINE))
+            (handler,) = re.findall(r"^ {6}Handler: (\S+)", template, re.MULTILINE)
+            wrapper = str(SAMPLE_APPS / app) + variables.pop("AWS_LAMBDA_EXEC_WRAPPER").removeprefix("/var/task")
+            variables |= {
+                "AWS_LAMBDA_FUNCTION_NAME": app,
+                "AWS_LAMBDA_RUNTIME_API": api.address,
+                "LAMBDA_TASK_ROOT": str(SAMPLE_APPS / app),
+                "PATH": os.defpath,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "_HANDLER": handler,
+            }
+            command = [wrapper, sys.executable, "/var/runtime/bootstrap.py"]
+            runtime = Runtime(command, SAMPLE_APPS / app, variables | environ, ())
+            running.callback(runtime.end)
+            return runtime
+
+        yield start
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
