@@ -34,9 +34,9 @@ def emulator_binary(download_cache: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmulator]:
-    """`start_emulator("module.handler", VARIABLE="value")`: an execution environment for this test alone.
+    """`start_emulator("module.handler", VARIABLE="value")` starts an execution environment for this test alone.
 
-    With `command=[...]` another runtime than awslambdaric is started, with these arguments.
+    `command=[...]` starts another runtime than awslambdaric, with these arguments.
     """
     with ExitStack() as running:
 
@@ -49,7 +49,7 @@ def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmula
 
 @pytest.fixture
 def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManaged]:
-    """`start_managed([python, "-m", ...], max_concurrency=8, VARIABLE="value")`: many invocations at a time."""
+    """`start_managed([python, "-m", ...], max_concurrency=8, VARIABLE="value")` answers invocations concurrently."""
     if reason := missing_platform_for_managed_instances():
         pytest.skip(reason)
     with ExitStack() as running:
@@ -72,21 +72,21 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
 
 @pytest.fixture(scope="module")
 def shop(emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An execution environment for the tests that leave it as they found it."""
+    """Return an execution environment for the tests that do not change it."""
     with Emulator(emulator_binary, "shop.handler", tmp_path_factory.mktemp("shop") / "journal") as emulator:
         yield emulator
 
 
 @pytest.fixture
 def api() -> Iterator[RuntimeDouble]:
-    """A double of the Runtime API."""
+    """Return a test double of the Runtime API."""
     with RuntimeDouble() as double:
         yield double
 
 
 @pytest.fixture
 def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    """Starts `python -m bridge.runtime` and others against `api`; they end before it does."""
+    """Return what starts `python -m bridge.runtime` and others with `api`; they end before it does."""
     runtimes = Runtimes(tmp_path, api.address)
     yield runtimes
     runtimes.end()
@@ -94,7 +94,7 @@ def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
 
 @pytest.fixture
 def start_sample(api: RuntimeDouble) -> Iterator[StartSample]:
-    """`start_sample("chat_stream", CHAT_PAUSE="0")`: the function as its template tells Lambda to start it."""
+    """`start_sample("chat_stream", CHAT_PAUSE="0")` starts the function as its template tells Lambda to do."""
     with ExitStack() as running:
 
         def start(app: str, **environ: str) -> Runtime:
@@ -119,7 +119,7 @@ def start_sample(api: RuntimeDouble) -> Iterator[StartSample]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What a test has measured, and does not judge: `record_property("printed", text)`."""
+    """Print what a test measured without a limit: `record_property("printed", text)`."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in getattr(report, "user_properties", []):
             if name == "printed":
