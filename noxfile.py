@@ -88,6 +88,16 @@ def run_tests(session: nox.Session, *arguments: str, processes: int = 1, env: di
         session.run("pytest", *options, *arguments, *session.posargs, env=env)
 
 
+@nox.session(tags=["default"])
+def check(session: nox.Session) -> None:
+    """Check style, types and import walls; write nothing."""
+    install(session, "check", "integration", "bench", more=["httpx2"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("mypy")
+
+
 @nox.session
 @nox.parametrize("python,dependencies", list(test_cells()))
 def tests(session: nox.Session, dependencies: str) -> None:
@@ -108,6 +118,13 @@ def integration(session: nox.Session) -> None:
     run_tests(session, "--dist=loadfile", "tests/integration", env=env)
 
 
+@nox.session(tags=["default"])
+def demo(session: nox.Session) -> None:
+    """Answer a real Lambda event of every source with a sample application."""
+    session.install("-e", ".", "starlette>=0.40")
+    session.run("python", "sample_apps/demo.py", *session.posargs)
+
+
 @nox.session(tags=["matrix", "rest"])
 def soak(session: nox.Session) -> None:
     """Send 20,000 invocations through one process of the runtime; the integration tests send 1,000."""
@@ -124,16 +141,6 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", ".")
 
 
-@nox.session(tags=["default"])
-def check(session: nox.Session) -> None:
-    """Check style, types and import walls; write nothing."""
-    install(session, "check", "integration", "bench", more=["httpx2"])
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("lint-imports")
-    session.run("mypy")
-
-
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the unit tests with branch coverage of the package."""
@@ -148,10 +155,3 @@ def bench(session: nox.Session) -> None:
     install(session, "bench", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
     session.run("python", "benchmarks/run.py", *session.posargs, env=env)
-
-
-@nox.session(tags=["default"])
-def demo(session: nox.Session) -> None:
-    """Answer a real Lambda event of every source with a sample application."""
-    session.install("-e", ".", "starlette>=0.40")
-    session.run("python", "sample_apps/demo.py", *session.posargs)

