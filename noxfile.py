@@ -26,7 +26,7 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 # Sets of dependencies: the oldest that pyproject.toml allows, together, and the newest with each flavour of httpx.
 DEPENDENCIES = {
     "oldest": ["anyio==4.4.0", "httpx==0.27.0", "starlette==0.40.0", "trio==0.26.0"],
-    "httpx": [],
+    "httpx": ["httpx[cli]"],  # the extra installs what `import bridge` must not import
     "httpx2": ["httpx2"],
 }
 
