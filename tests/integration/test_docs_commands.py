@@ -29,6 +29,9 @@ PAGES = [
 # The commands that run here, by their first words, and why others do not.
 RUN = ("export ", "pip ", "python -c ", "uvicorn ")
 NOT_RUN = {
+    "BRIDGE_BENCH_LWA=": "it measures for minutes",
+    "cargo install ": "it compiles for minutes",
+    "nox -s bench": "it measures for minutes",
     "python -m bridge.runtime ": "it needs a Runtime API: the last test has one",
     "python3 -m venv .venv && .venv/bin/pip install --quiet 'nox[uv]' && .venv/bin/nox": "it runs this test",
     "sam ": "it needs an AWS account",
@@ -36,7 +39,7 @@ NOT_RUN = {
 
 # uv installs what pip would, in a tenth of the time. It has no `pip wheel`.
 PIP = """#!/bin/sh
-if [ "$1" = install ]; then exec {bin}/uv pip "$@"; fi
+if [ "$1" = install ]; then shift; exec {bin}/uv pip install --python {venv}/bin/python "$@"; fi
 exec {bin}/python -m pip "$@"
 """
 
@@ -101,7 +104,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     venv, ours = tmp_path_factory.mktemp("venv"), Path(sys.executable).parent
     subprocess.run([ours / "uv", "venv", "--quiet", "--clear", "--python", sys.executable, venv], check=True)
     uvicorn = UVICORN.format(python=sys.executable, uvicorn=f"{venv}/bin/uvicorn", port=free_port())
-    scripts = {"pip": PIP.format(bin=ours), "uvicorn": uvicorn}
+    scripts = {"pip": PIP.format(bin=ours, venv=venv), "uvicorn": uvicorn}
     first = tmp_path_factory.mktemp("first")
     for name, text in scripts.items():
         (first / name).write_text(text)
@@ -144,7 +147,8 @@ def test_the_commands_of_a_page_work(page: str, checkout: Path, environ: dict[st
         # Its last step: whatever requires the package by its name gets the checkout's.
         to_run.append("pip download --quiet --no-index --no-deps --dest found lambda-asgi-bridge")
     folder = (checkout / page).parent
-    run(f"{Path(sys.executable).parent}/uv pip uninstall lambda-asgi-bridge", folder, environ)  # of the page before
+    uninstall = f'{Path(sys.executable).parent}/uv pip uninstall --python "$VIRTUAL_ENV/bin/python" lambda-asgi-bridge'
+    run(uninstall, folder, environ)  # of the page before
     output = run("\n".join(to_run), folder, environ)
     assert "Traceback" not in output
     if "for path in sorted(pathlib.Path('events').iterdir())" in "\n".join(to_run):
