@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
-from bridge.proxy.forwarder import Forwarder, for_web_server
-from bridge.proxy.server import OriginProcess, OriginSettings, parse_url
-from bridge.settings import Settings, child_environment, refusal, unknown_variables
+from bridge.proxy.address import parse_url
+from bridge.proxy.process import OriginProcess, launch
+from bridge.proxy.settings import OriginSettings
+from bridge.settings import Settings, child_environment, in_lambda, refusal, unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Proxy"]
 
@@ -74,8 +77,23 @@ class Proxy(Handler):
         )
         for name in unknown_variables():
             logger.warning("%s is set, but means nothing here: is it spelt right?", name)
-        self._forwarder = Forwarder(origin, _process(command, origin), prepare=for_web_server)
-        super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+        process = _process(command, origin)
+        try:
+            if process is not None and in_lambda():
+                launch(process, origin)
+            self._forwarder = _forwarder(origin, process)
+            super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+        except BaseException:
+            if process is not None:
+                process.kill()
+            raise
+
+
+def _forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
+    # All that a socket needs is imported here, and not with this module: by now the server is starting.
+    from bridge.proxy.forwarder import Forwarder, for_web_server
+
+    return Forwarder(origin, process, prepare=for_web_server)
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

@@ -10,17 +10,24 @@ import atexit
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from bridge.errors import OriginLost, OriginNotStarted
 
-__all__ = ["OriginProcess"]
+if TYPE_CHECKING:
+    from bridge.proxy.address import Address
+    from bridge.proxy.settings import OriginSettings
+
+__all__ = ["OriginProcess", "launch"]
 
 logger = logging.getLogger("bridge")
 
@@ -38,8 +45,48 @@ _EXIT_GRACE = 1.0
 # requests that have failed wait for the word about it.
 _STDERR_GRACE = 0.1
 
+# How long an earlier server, which may just be ending, can hold the address, in seconds, and how often to look.
+PORT_GRACE = 1.0
+_PORT_PAUSE = 0.01
+
 # prctl(2): what the kernel sends to a child when the thread that started it is gone.
 _PR_SET_PDEATHSIG = 1
+
+
+def launch(process: OriginProcess, settings: OriginSettings) -> None:
+    """Start the server, unless it runs already. Raises OriginNotStarted, also if something else has its address."""
+    if process.is_started:
+        return
+    for address in {settings.address, settings.readiness_address}:
+        _check_free(address)
+    process.start()
+
+
+def _check_free(address: Address) -> None:
+    """Raise OriginNotStarted if something listens there: it would be taken for the server that is to be started.
+
+    Blocks, because it runs before an event loop is imported, but only where something listens.
+    """
+    end = time.monotonic() + PORT_GRACE
+    while _is_listening(address):
+        if time.monotonic() > end:
+            raise OriginNotStarted(
+                f"Something else listens at {address} already, so the web server cannot be started there: end it, or "
+                "use another port with AWS_LWA_PORT."
+            )
+        time.sleep(_PORT_PAUSE)
+
+
+def _is_listening(address: Address) -> bool:
+    try:
+        if address.uds is None:
+            socket.create_connection((address.host, address.port), PORT_GRACE).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(address.uds)
+    except OSError:
+        return False
+    return True
 
 
 class OriginProcess:
@@ -72,6 +119,11 @@ class OriginProcess:
     def pid(self) -> int | None:
         process = self._process
         return None if process is None else process.pid
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it was started, and not stopped since; it may have ended by itself."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start it. Raises OriginNotStarted if there is no such program."""

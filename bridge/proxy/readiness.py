@@ -70,14 +70,6 @@ class Readiness:
         if failure is not None:
             raise failure from failure.__cause__
 
-    async def is_anybody_there(self) -> bool:
-        """Whether there is a connection at all."""
-        try:
-            await self._probe.check_connection()
-        except httpx.HTTPError:
-            return False
-        return True
-
     async def _ready(self) -> None:
         pause = FIRST_PAUSE
         while True:

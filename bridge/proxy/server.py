@@ -13,7 +13,7 @@ import anyio
 from bridge.errors import OriginNotStarted
 from bridge.proxy.address import Address, parse_url
 from bridge.proxy.guard import HookGuard
-from bridge.proxy.process import OriginProcess
+from bridge.proxy.process import OriginProcess, launch
 from bridge.proxy.readiness import Probe, Readiness
 from bridge.proxy.settings import OriginSettings
 
@@ -25,9 +25,6 @@ logger = logging.getLogger("bridge")
 # comes sooner: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 STOP_GRACE = 5.0
 STOP_PAUSE = 0.01
-
-# How long an earlier server, which may just be ending, can hold the address, in seconds.
-PORT_GRACE = 1.0
 
 # How long to wait, in seconds, for the word that the server has ended, when a request to it has failed: a connection
 # breaks a moment before the process behind it is gone.
@@ -48,12 +45,10 @@ class Origin:
 
     async def startup(self) -> None:
         """Start it, and wait until it is ready. Raises OriginNotStarted, with the server ended."""
-        if self._process is not None:
-            await self._check_free()
         self._in_startup, self._was_ready, self._ready_after = True, False, -1
         try:
             if self._process is not None:
-                self._process.start()
+                launch(self._process, self.settings)
             await self._wait(self.settings.startup_limit)
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:
@@ -65,17 +60,6 @@ class Origin:
             raise
         finally:
             self._in_startup = False
-
-    async def _check_free(self) -> None:
-        """Somebody else's server must not be taken for ours. Raises OriginNotStarted."""
-        with anyio.move_on_after(PORT_GRACE):
-            while await self._readiness.is_anybody_there():  # noqa: ASYNC110
-                await anyio.sleep(STOP_PAUSE)
-            return
-        raise OriginNotStarted(
-            f"Something else listens at {self.settings.address} already, so the web server cannot be started there: "
-            "end it, or take another port with AWS_LWA_PORT."
-        )
 
     async def ready(self) -> None:
         """At once, if the server is ready; else wait, for as long as the caller does. Raises OriginLost."""

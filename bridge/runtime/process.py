@@ -23,7 +23,7 @@ from bridge.runtime.invocations.posting import document_of
 from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
-from bridge.settings import initialization_type
+from bridge.settings import initialization_type, set_handler_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,6 +116,8 @@ class _Process:
 
             self._kind, self._target = HANDLER, Proxy(parsed.command)
         else:
+            if parsed.handler:
+                set_handler_name(parsed.handler)
             name = parsed.handler or settings.handler
             self._kind, self._target = classify(load(name), name)
         if self._kind == HANDLER:
