@@ -92,7 +92,9 @@ class ChildApplication:
         root_path = unquote(prefix.decode("ascii"))
         connection = json.loads(headers[CONNECTION_HEADER])
         set_trace_id(headers.get(b"x-amzn-trace-id", b"").decode("latin-1"))
-        scope |= connection | {
+        entries = {
+            **scope,
+            **connection,
             "client": _address(connection["client"]),
             "server": _address(connection["server"]),
             "root_path": root_path,
@@ -102,8 +104,8 @@ class ChildApplication:
             "aws.context": lambda_context(headers.get(b"x-amzn-lambda-context")),
         }
         if self._lifespan.state is not None:
-            scope["state"] = self._lifespan.state.copy()
-        await self._app(scope, receive, send)
+            entries["state"] = self._lifespan.state.copy()
+        await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
 
 
 def _address(value: list[Any] | None) -> tuple[Any, ...] | None:

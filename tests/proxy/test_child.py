@@ -1,0 +1,146 @@
+"""What runs in the child process of BRIDGE_MODE=proxy."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bridge import Bridge
+from bridge._types import Message, Receive, Scope, Send
+from bridge.proxy.child import CONNECTION_HEADER, ChildApplication, lambda_context, load
+from bridge.proxy.context_headers import context_headers
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotImplementedError
+
+
+handler = Bridge(app, lifespan="off")
+shop = SimpleNamespace(api=SimpleNamespace(app=app))
+
+
+def test_the_application_is_loaded_by_its_name_or_by_that_of_its_bridge() -> None:
+    assert [load(f"{__name__}:{name}") for name in ("app", "handler", "shop.api.app")] == [app] * 3
+
+
+def test_a_name_that_the_module_does_not_have_ends_the_child_with_what_to_do() -> None:
+    with pytest.raises(SystemExit, match=r"'shop\.web' in the module .*test_child\.py.*BRIDGE_APP"):
+        load(f"{__name__}:shop.web")
+
+
+def test_what_the_import_raises_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_shop.py").write_text("None.app")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AttributeError, match="NoneType"):
+        load("broken_shop:app")
+    assert "broken_shop" not in sys.modules
+
+
+CONTEXT = SimpleNamespace(
+    aws_request_id="request-1",
+    invoked_function_arn="arn:aws:lambda:x",
+    tenant_id="acme",
+    function_name="shop",
+    function_version="7",
+    memory_limit_in_mb=256,
+    log_group_name="/aws/lambda/shop",
+    log_stream_name="2026/01/01",
+    client_context=SimpleNamespace(
+        client=SimpleNamespace(
+            installation_id="phone",
+            app_title="Shop",
+            app_version_name=None,
+            app_version_code=None,
+            app_package_name=None,
+        ),
+        custom={"theme": "dark"},
+        env={"locale": "de"},
+    ),
+    identity=SimpleNamespace(cognito_identity_id="me", cognito_identity_pool_id="pool"),
+)
+
+
+def header_of(context: Any) -> bytes | None:
+    return dict(context_headers({}, context)).get(b"x-amzn-lambda-context")
+
+
+def test_the_context_has_the_attributes_that_it_was_sent_with() -> None:
+    assert lambda_context(header_of(CONTEXT)) == CONTEXT
+
+
+def test_the_context_counts_down_to_its_deadline() -> None:
+    sent = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+    context = lambda_context(header_of(sent))
+    assert context is not None
+    assert 0 < context.get_remaining_time_in_millis() <= 60_000
+    past = lambda_context(header_of(SimpleNamespace(get_remaining_time_in_millis=lambda: -5)))
+    assert past is not None
+    assert past.get_remaining_time_in_millis() == 0
+
+
+@pytest.mark.parametrize("client", [None, SimpleNamespace(client=None, custom=None, env=None)])
+def test_what_a_context_does_not_have_is_none(client: Any) -> None:
+    context = lambda_context(header_of(SimpleNamespace(client_context=client)))
+    assert context is not None
+    assert (context.client_context, context.aws_request_id) == (client, None)
+    assert context.identity == SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
+    assert not hasattr(context, "get_remaining_time_in_millis")
+    assert lambda_context(header_of(None)) is None
+
+
+CONNECTION = {"client": ["192.0.2.7", 0], "server": None, "scheme": "https", "http_version": "2"}
+
+
+async def scope_of(state: dict[str, Any] | None, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    """The scope that the application gets for one from uvicorn with these headers."""
+    seen: dict[str, Any] = {}
+
+    async def record(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.update(scope)
+
+    async def receive() -> Message:
+        raise NotImplementedError
+
+    async def send(message: Message) -> None:
+        raise NotImplementedError
+
+    pairs = [(b"host", b"shop"), *headers]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "path": "/a b",
+        "raw_path": b"/a%20b",
+        "query_string": b"c=%20",
+        "client": None,
+    }
+    scope |= {"scheme": "http", "headers": [*pairs, (CONNECTION_HEADER, json.dumps(CONNECTION).encode())]}
+    lifespan: Any = SimpleNamespace(state=state)
+    await ChildApplication(record, lifespan)(scope, receive, send)
+    assert CONNECTION_HEADER in dict(scope["headers"])  # uvicorn's own scope stays as it is
+    assert seen.pop("headers") == pairs
+    return seen
+
+
+@pytest.mark.anyio
+async def test_the_scope_is_made_of_the_headers(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "old")
+    scope = {"type": "http", "query_string": b"c=%20", "client": ("192.0.2.7", 0), "server": None}
+    scope |= {"scheme": "https", "http_version": "2", "aws.context": None}
+    plain = await scope_of(None)
+    assert plain == scope | {"root_path": "", "path": "/a b", "raw_path": b"/a%20b"}
+    state = {"pool": 1}
+    prefixed = await scope_of(state, (b"x-forwarded-prefix", b"/caf%C3%A9"))
+    assert prefixed.pop("state") == state
+    assert prefixed == scope | {"root_path": "/café", "path": "/café/a b", "raw_path": b"/caf%C3%A9/a%20b"}
+
+
+@pytest.mark.anyio
+async def test_the_trace_is_where_x_ray_s_libraries_look_for_it(
+    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "old")
+    await scope_of(None, (b"x-amzn-trace-id", b"Root=1-a"))
+    assert os.environ["_X_AMZN_TRACE_ID"] == "Root=1-a"
