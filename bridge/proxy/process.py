@@ -1,7 +1,7 @@
 """The web server as a child process: started, watched, started again once, stopped.
 
-A thread watches it and no event loop does: a handler's loop rests between invocations, and a process ends whenever it
-likes.
+A thread watches it, and not an event loop: a handler's loop does not run between invocations, and a process can end at
+any time.
 """
 
 from __future__ import annotations
@@ -10,91 +10,44 @@ import atexit
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from bridge.errors import OriginLost, OriginNotStarted
 
-if TYPE_CHECKING:
-    from bridge.proxy.address import Address
-    from bridge.proxy.settings import OriginSettings
-
-__all__ = ["OriginProcess", "launch"]
+__all__ = ["OriginProcess"]
 
 logger = logging.getLogger("bridge")
 
-# How many of its last lines on stderr are told with its exit: about one traceback, within one log line of CloudWatch.
+# How many of its last lines on stderr are logged with its exit: about one traceback, within one log line of CloudWatch.
 LAST_LINES = 30
 MAX_LINE = 1000
 
 # A line that does not end is passed on in pieces of so many bytes.
 _MAX_PIECE = 65536
 
-# How long a server may take to end, in seconds, when this process ends and nobody has closed the handler.
+# How long a server may take to end, in seconds, when this process ends and the handler was not closed.
 _EXIT_GRACE = 1.0
 
-# How long to wait for the rest of stderr, in seconds, once the process has ended: something of it may hold it open. The
-# requests that have failed wait for the word about it.
+# How long to wait for the rest of stderr, in seconds, once the process has ended: one of its children may hold it open.
+# The requests that have failed wait for the report.
 _STDERR_GRACE = 0.1
 
-# How long an earlier server, which may just be ending, can hold the address, in seconds, and how often to look.
-PORT_GRACE = 1.0
-_PORT_PAUSE = 0.01
-
-# prctl(2): what the kernel sends to a child when the thread that started it is gone.
+# prctl(2): the kernel sends a child this signal when the thread that started it has ended.
 _PR_SET_PDEATHSIG = 1
-
-
-def launch(process: OriginProcess, settings: OriginSettings) -> None:
-    """Start the server, unless it runs already. Raises OriginNotStarted, also if something else has its address."""
-    if process.is_started:
-        return
-    for address in {settings.address, settings.readiness_address}:
-        _check_free(address)
-    process.start()
-
-
-def _check_free(address: Address) -> None:
-    """Raise OriginNotStarted if something listens there: it would be taken for the server that is to be started.
-
-    Blocks, because it runs before an event loop is imported, but only where something listens.
-    """
-    end = time.monotonic() + PORT_GRACE
-    while _is_listening(address):
-        if time.monotonic() > end:
-            raise OriginNotStarted(
-                f"Something else listens at {address} already, so the web server cannot be started there: end it, or "
-                "use another port with AWS_LWA_PORT."
-            )
-        time.sleep(_PORT_PAUSE)
-
-
-def _is_listening(address: Address) -> bool:
-    try:
-        if address.uds is None:
-            socket.create_connection((address.host, address.port), PORT_GRACE).close()
-        else:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(address.uds)
-    except OSError:
-        return False
-    return True
 
 
 class OriginProcess:
     """One web server. After its first unwanted exit it is started again; after the second one it is lost.
 
-    `command`: the program and its arguments; no shell. `env`: all of its environment variables. stdout is this
-    process's own; stderr is passed on, line by line. On Linux the server does not outlive this process, however that
-    ends: an orphan would hold the port of the next environment's server.
+    `command`: the program and its arguments, without a shell. `env`: all of its environment variables. The server
+    writes to this process's stdout; its stderr is passed on, line by line. On Linux the server does not outlive this
+    process, however that ends: an orphan would hold the port of the next environment's server.
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str]) -> None:
@@ -106,7 +59,7 @@ class OriginProcess:
         self._stderr: _Stderr
         self._stopping = False
         self._restarts_left = 0  # none before it was ready for the first time: then its exit is a failed startup
-        # What happened, for whoever waits or sends a request: written by the watching thread, read by all.
+        # What happened so far: written by the watching thread, read by all.
         self.exits = 0
         self.report = ""  # of the last exit: status and last lines of stderr
         self.is_lost = False
@@ -126,18 +79,18 @@ class OriginProcess:
         return self._process is not None
 
     def start(self) -> None:
-        """Start it. Raises OriginNotStarted if there is no such program."""
+        """Start it. Raises OriginNotStarted if the program cannot be run."""
         with self._guard:
             life = self._life = object()
             self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
         started: Future[None] = Future()
-        # The thread that starts the server lives as long as the server: the kernel asks about that thread.
+        # The thread that starts the server has to live as long as the server: see _PR_SET_PDEATHSIG.
         threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
         atexit.register(self._end_with, os.getpid())
         started.result()
 
     def _live(self, life: object, started: Future[None]) -> None:
-        """Start the server and watch it, and the one that takes its place."""
+        """Start the server and watch it, and the next one after its first exit."""
         try:
             process = self._spawn(life)
         except Exception as exc:
@@ -153,7 +106,7 @@ class OriginProcess:
                 return
 
     def _spawn(self, life: object) -> subprocess.Popen[bytes] | None:
-        """None if it was stopped meanwhile, or started anew."""
+        """Start one process. None if the server was stopped meanwhile, or started anew."""
         with self._guard:
             if self._stopping or self._life is not life:
                 return None
@@ -163,7 +116,7 @@ class OriginProcess:
                     env=self._env,
                     stdin=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    start_new_session=True,  # Ctrl-C is for us: we tell it to stop, and all that it has started
+                    start_new_session=True,  # Ctrl-C ends this process, which then stops the server and its children
                     preexec_fn=_die_with_parent(),
                 )
             except (OSError, ValueError, subprocess.SubprocessError) as exc:
@@ -173,9 +126,9 @@ class OriginProcess:
             return process
 
     def _goes_on(self, process: subprocess.Popen[bytes], status: int) -> bool:
-        """What to do about its end. Whether it is to be started again."""
+        """Report its end. Return whether it is started again."""
         stderr = self._stderr
-        _kill_group(process)  # what it leaves behind may hold its port, and its stderr
+        _kill_group(process)  # its children may hold its port, and its stderr
         stderr.join()
         with self._guard:
             if self._stopping or process is not self._process:
@@ -189,7 +142,7 @@ class OriginProcess:
         return not self.is_lost
 
     def _end_with(self, pid: int) -> None:
-        """Nobody closed the handler: the server ends with this process all the same, but not with a forked child."""
+        """End the server with this process, `pid`, if the handler was not closed; but not with a forked child."""
         process = self._process
         if os.getpid() == pid and process is not None and self.terminate():
             with suppress(subprocess.TimeoutExpired):
@@ -197,19 +150,19 @@ class OriginProcess:
             self.kill()
 
     def was_ready(self) -> None:
-        """From now on its exit is no failed startup: it is started again, once."""
+        """Say that it was ready: from now on its exit is not a failed startup, and it is started again, once."""
         with self._guard:
             if self.exits == 0:
                 self._restarts_left = 1
 
     def check(self) -> None:
-        """Raises OriginLost once it has ended for good."""
+        """Raise OriginLost if it has ended for good."""
         if self.is_lost:
             when = "once more" if self.exits > 1 else "before it was ready"
             raise OriginLost(f"The web server ended {when}, so this environment ends too: {self.report}")
 
     def terminate(self) -> bool:
-        """Tell it to stop. Whether there is anything to stop."""
+        """Tell it to stop. Return whether it was started."""
         with self._guard:
             self._stopping = True
             process = self._process
@@ -226,7 +179,7 @@ class OriginProcess:
         return process is None or process.poll() is not None
 
     def kill(self) -> None:
-        """End it now, and all that it has started. Idempotent."""
+        """End it now, with all its children. Idempotent."""
         atexit.unregister(self._end_with)
         with self._guard:
             self._stopping = True
@@ -240,7 +193,7 @@ class OriginProcess:
 
 
 class _Stderr:
-    """Passes a process's stderr on as it comes, in a thread of its own, and remembers the end of it."""
+    """Passes a process's stderr on as it comes, in a thread of its own, and keeps its last lines."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -254,7 +207,7 @@ class _Stderr:
             while piece := stream.readline(_MAX_PIECE):
                 text = piece.decode("utf-8", "replace")
                 self._lines.append(text.rstrip("\r\n")[:MAX_LINE])
-                # Our own stderr may be None, closed, or anybody's object; the server must not wait for a reader.
+                # sys.stderr may be None, closed, or any object; the server must not wait for a reader.
                 with suppress(Exception):
                     sys.stderr.write(text)
                     sys.stderr.flush()
@@ -264,11 +217,11 @@ class _Stderr:
 
     def last_words(self) -> str:
         lines = "".join(f"\n    {line}" for line in list(self._lines))
-        return f" Its last lines on stderr:{lines}" if lines else " It said nothing on stderr."
+        return f" Its last lines on stderr:{lines}" if lines else " It wrote nothing to stderr."
 
 
 def _status(status: int) -> str:
-    """An exit status in words."""
+    """Describe an exit status."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -278,7 +231,7 @@ def _status(status: int) -> str:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """What is left of its process group, which began with it."""
+    """Kill what is left of its process group, which it leads."""
     with suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -287,10 +240,10 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What a child does before it becomes the server; None where the kernel offers no such thing."""
+    """Return the function that a child calls before it becomes the server; None on other systems than Linux."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes
 
-    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing may be imported or looked up
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec that could deadlock
     return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -13,7 +13,8 @@ import anyio
 from bridge.errors import OriginNotStarted
 from bridge.proxy.address import Address, parse_url
 from bridge.proxy.guard import HookGuard
-from bridge.proxy.process import OriginProcess, launch
+from bridge.proxy.launch import launch
+from bridge.proxy.process import OriginProcess
 from bridge.proxy.readiness import Probe, Readiness
 from bridge.proxy.settings import OriginSettings
 

@@ -27,7 +27,7 @@ Record = dict[str, Any]
 LIFE = 120
 
 # How long the tests wait for what must happen, in seconds.
-PATIENCE = 15
+PATIENCE = 30
 
 
 class Program:

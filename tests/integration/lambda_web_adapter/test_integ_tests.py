@@ -69,7 +69,7 @@ def test_adapter_options_from_env(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     assert settings.error_status_codes == {500, 502, 503, 504}
     assert RuntimeSettings().invoke_mode == "buffered"
     assert [record.getMessage() for record in caplog.records] == [
-        "AWS_LWA_ENABLE_COMPRESSION is set, but means nothing here: is it spelt right?"
+        "AWS_LWA_ENABLE_COMPRESSION is set, but has no effect here. Is it spelt correctly?"
     ]
 
 
