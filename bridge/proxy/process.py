@@ -31,7 +31,7 @@ MAX_LINE = 1000
 # A line that does not end is passed on in pieces of so many bytes.
 _MAX_PIECE = 65536
 
-# How long a server may take to end, in seconds, when this process ends and the handler was not closed.
+# How long a server may take to end, in seconds, when this process ends and no event loop waits for it.
 _EXIT_GRACE = 1.0
 
 # How long to wait for the rest of stderr, in seconds, once the process has ended: one of its children may hold it open.
@@ -143,11 +143,8 @@ class OriginProcess:
 
     def _end_with(self, pid: int) -> None:
         """End the server with this process, `pid`, if the handler was not closed; but not with a forked child."""
-        process = self._process
-        if os.getpid() == pid and process is not None and self.terminate():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_EXIT_GRACE)
-            self.kill()
+        if os.getpid() == pid:
+            self.end()
 
     def was_ready(self) -> None:
         """Say that it was ready: from now on its exit is not a failed startup, and it is started again, once."""
@@ -177,6 +174,14 @@ class OriginProcess:
     def has_ended(self) -> bool:
         process = self._process
         return process is None or process.poll() is not None
+
+    def end(self) -> None:
+        """Stop it, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""
+        process = self._process
+        if process is not None and self.terminate():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_EXIT_GRACE)
+            self.kill()
 
     def kill(self) -> None:
         """End it now, with all its children. Idempotent."""

@@ -195,3 +195,29 @@ def test_a_module_that_the_server_imports_too_starts_one_server(
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n" * 2, "")
     assert len(program.records("start")) == 1
     wait_until_ended(*program.pids)
+
+
+def test_a_handler_that_cannot_be_made_leaves_no_server(run_python: Run, programs: Programs) -> None:
+    program = programs(child="idle")
+    done = run_python(PRELUDE + "\nmake(sources=[])\n", **environ(program), **LAMBDA)
+    assert done.returncode == 1
+    assert "ConfigurationError" in done.stderr
+    wait_until_ended(*program.pids)
+
+
+def test_sigterm_while_the_handler_is_made_ends_the_server(
+    start_python: Start, programs: Programs, tmp_path: Path
+) -> None:
+    """The imports that follow the server's start take a moment: here they last until SIGTERM."""
+    program = programs(child="idle")
+    slow = "import threading\nclass Slow:\n    def find_spec(self, name, *_):\n"
+    slow += "        if name == 'bridge.proxy.forwarder': say('importing'), threading.Event().wait(60)\n"
+    process = start_python(
+        PRELUDE + slow + "sys.meta_path.insert(0, Slow())\nmake()\nsay('made')\n", **environ(program), **LAMBDA
+    )
+    until(process, "importing")
+    program.wait_for("child")
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (0, "", "")
+    wait_until_ended(*program.pids)
