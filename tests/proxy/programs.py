@@ -1,7 +1,7 @@
 """A small web server for the tests of Proxy. This file is both the server's program and the tests' way to run it.
 
-The program uses sockets and threads alone, because every import would make every test slower. It writes its events into a
-file, one JSON object a line. For the tests `Programs` makes commands, and kills the processes that they left.
+The program uses sockets and threads alone, because every import would make every test slower. It writes its events
+into a file, one JSON object a line. For the tests `Programs` makes commands, and kills the processes that they left.
 """
 
 import json
