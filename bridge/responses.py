@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from bridge._messages import CompleteResponse, header_pairs
-from bridge.errors import ApplicationError, ErrorStatus, MalformedEvent, OriginError, ProtocolError
+from bridge._httpx import httpx
+from bridge._messages import CompleteResponse, header_pairs, request_line
+from bridge.asgi.exchange import log_failure_after_response
+from bridge.errors import ApplicationError, ErrorStatus, MalformedEvent, OriginError
 from bridge.sources._response import has_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
-
-    from bridge._httpx import httpx
 
 __all__ = [
     "BodyParts",
@@ -32,7 +32,7 @@ _MAX_ERROR_BODY = 65536
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
-    """A response of our own: it says no more than a stranger may know; the log says the rest."""
+    """Return a response of our own. It says no more than a stranger may know: the log says the rest."""
     from http import HTTPStatus  # only failures need it
 
     body = (text or HTTPStatus(status_code).phrase).encode("ascii")
@@ -40,21 +40,35 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
     return CompleteResponse(status_code, headers, body)
 
 
-def failed_response(exc: Exception) -> CompleteResponse:
-    """The response to a request in which the application or the web server failed, after one log line about it."""
+def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteResponse:
+    """Log one line that names the request, and return the response: whose fault it is decides both."""
+    what = "The response" if request is None else request_line(request)
     if isinstance(exc, OriginError | MalformedEvent):
-        logger.error("%s", exc)
+        logger.error("%s: %s", what, exc)
         return plain(exc.status_code)
+    if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
+        logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
+        return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
     if isinstance(exc, ApplicationError):
-        # What the application was handling when it broke the protocol is often the fault behind it.
-        logger.error("%s", exc, exc_info=None if exc.__suppress_context__ or exc.__context__ is None else exc)
+        # The exception that the application was handling when it broke the protocol is often the cause.
+        shown = None if exc.__suppress_context__ or exc.__context__ is None else exc
+        logger.error("%s: %s", what, exc, exc_info=shown)
     else:
-        logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
+        logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
     return plain(500)
 
 
+def _is_of_transport(exc: httpx.TransportError) -> bool:
+    """Whether a transport raised it. One that an application's own client raised names that client's request."""
+    try:
+        _ = exc.request
+    except RuntimeError:
+        return True
+    return False
+
+
 def error_status(response: CompleteResponse) -> ErrorStatus:
-    """The exception for a response whose status is to fail the invocation."""
+    """Return the exception for a response whose status is set to fail the invocation."""
     import json
 
     body = response.body[:_MAX_ERROR_BODY].decode("utf-8", "replace")
@@ -62,10 +76,16 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
 
 
 async def completed(response: httpx.Response) -> CompleteResponse:
-    """The whole of a response whose body streams."""
+    """Read a response whose body streams to its end, as it is on the wire, and close it.
+
+    Raises what the transport raises while the body is read.
+    """
     if isinstance(response, CompleteResponse):
         return response
-    parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    try:
+        parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    finally:
+        await response.aclose()
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
 
 
@@ -83,9 +103,9 @@ class StreamedResponse:
 
 
 class BodyParts:
-    """The body as it comes, but for a response that has none whatever the application sends.
+    """The body of `response` part by part; none for a response that has no body whatever the application sends.
 
-    Not a generator: nobody closes one that its reader left early.
+    It is not a generator, because a generator that its reader left early stays open.
     """
 
     __slots__ = ("_has_body", "_parts", "_whole")
@@ -111,18 +131,15 @@ class BodyParts:
 
 
 def cancel_response(response: httpx.Response) -> None:
-    """Whoever cancels the reader waits for no application: it gets no time to notice, as `close_response` gives it."""
+    """Cancel the application now: unlike `close_response`, a cancelled reader gives it no time to notice."""
     cancel = getattr(response.stream, "cancel", None)
     if cancel is not None:
         cancel()
 
 
-async def close_response(response: httpx.Response) -> None:
-    """Wait for the application; the response stands whatever it still raises."""
+async def close_response(response: httpx.Response, request: httpx.Request) -> None:
+    """Wait for the application. The response stays as it is whatever the application still raises: that is logged."""
     try:
         await response.aclose()
     except Exception as exc:
-        if isinstance(exc, ProtocolError):
-            logger.error("%s", exc)
-        else:
-            logger.error("The application failed after its response was complete.", exc_info=exc)
+        log_failure_after_response(request, exc)

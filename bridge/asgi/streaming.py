@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpx
+from bridge._messages import request_line
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
@@ -180,6 +181,11 @@ class StreamingExchange(ResponseState):
         finally:
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
 
+    async def finish_unread(self) -> BaseException | None:
+        """As `finish`, for a response that was never started."""
+        self.leave()
+        return await self.finish()
+
     def failure(self) -> BaseException | None:
         """What the application raised, if it has ended, and nobody outside asked for that."""
         error = self.task.error
@@ -201,8 +207,9 @@ def _is_disconnect(error: BaseException | None) -> bool:
 class ResponseStream(httpx.AsyncByteStream):
     """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
 
-    def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
+    def __init__(self, exchange: StreamingExchange, request: httpx.Request, *, raise_app_exceptions: bool) -> None:
         self._exchange = exchange
+        self._request = request
         self._raise = raise_app_exceptions
         self._closed = False
 
@@ -229,7 +236,8 @@ class ResponseStream(httpx.AsyncByteStream):
         self._exchange.leave()
         if self._raise or not isinstance(error, Exception):
             raise error
-        logger.error("The application failed in the middle of its response.", exc_info=error)
+        what = request_line(self._request)
+        logger.error("%s: The application failed in the middle of its response.", what, exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
     def cancel(self) -> None:
@@ -247,5 +255,5 @@ class ResponseStream(httpx.AsyncByteStream):
             return
         if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
             raise error
-        what = "after its reader had gone" if self._exchange.is_left else "after its response was complete"
-        logger.error("The application failed %s.", what, exc_info=error)
+        when = "after its reader had left" if self._exchange.is_left else "after its response was complete"
+        logger.error("%s: The application failed %s.", request_line(self._request), when, exc_info=error)
