@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from bridge._http import TOKEN
 from bridge.errors import ConfigurationError
 
 __all__ = [
@@ -38,9 +39,6 @@ StageMode = Literal["root_path", "strip"]
 # Patterns are compiled when a setting needs them: most environments set nothing.
 # A path prefix in whole segments: "/api", "/api/v1". No query, no fragment, no white space.
 _PREFIX = r"(/[^/?#\s]+)+"
-
-# RFC 9110, 5.6.2: the name of a header.
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
@@ -191,7 +189,7 @@ def _prefix(name: str, value: object) -> str:
 def _header_name(value: object) -> str:
     if value is None or value == "":
         return ""
-    if isinstance(value, str) and re.fullmatch(_TOKEN, value):
+    if isinstance(value, str) and value.isascii() and not value.encode("ascii").translate(None, TOKEN):
         return value.lower()
     raise refusal("authorization_source (AWS_LWA_AUTHORIZATION_SOURCE)", value, "the name of a header")
 

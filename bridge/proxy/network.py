@@ -222,17 +222,22 @@ def _connected(sock: socket.socket) -> SocketStream:
 
 async def _connect_to_any(host: str, port: int) -> socket.socket:
     """Connect to the first address of `host` that answers. Raises the OSError of the last one."""
-    try:  # an IP address needs no thread that asks a name server
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[assignment]
     error = OSError(f"The host {host!r} has no address.")
-    for family, _, _, _, address in found:
+    for family, _, _, _, address in await _addresses(host, port):
         try:
             return await _connect(family, address)
         except OSError as exc:
             error = exc
     raise error
+
+
+async def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+    try:  # an IP address needs no thread that asks a name server
+        return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
+    except socket.gaierror:
+        return [*await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except UnicodeError as exc:
+        raise OSError(f"The host {host!r:.200} is not a host name: {exc}") from exc
 
 
 async def _connect(family: int, address: Any) -> socket.socket:

@@ -12,8 +12,9 @@ import anyio
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
+from bridge.proxy.restore import ConnectionPolicy
 from bridge.proxy.server import Origin, OriginProcess, OriginSettings
-from bridge.proxy.transport import ConnectionPolicy, SocketTransport
+from bridge.proxy.transport import SocketTransport
 from tests.proxy.programs import Program, Programs, is_running, join_threads, wait_until_ended
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]

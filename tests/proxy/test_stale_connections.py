@@ -16,7 +16,8 @@ import anyio
 import pytest
 
 from bridge._httpx import httpcore, httpx
-from bridge.proxy.transport import ConnectionPolicy, SocketTransport
+from bridge.proxy.restore import ConnectionPolicy
+from bridge.proxy.transport import SocketTransport
 from bridge.snapstart import RestoreWatch
 from tests.proxy.origins import LIMIT, OK, OK_ANSWER, Answer, Origin, Peer, make_request, seen, send
 

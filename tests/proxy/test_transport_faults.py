@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from bridge._httpx import httpx
-from bridge.proxy.transport import ConnectionPolicy, SocketTransport
+from bridge.proxy.restore import ConnectionPolicy
+from bridge.proxy.transport import SocketTransport
 from tests.proxy.origins import (
     LIMIT,
     OK,
