@@ -94,6 +94,10 @@ def left(seconds: float) -> SimpleNamespace:
     return SimpleNamespace(get_remaining_time_in_millis=lambda: seconds * 1000)
 
 
+async def read(response: httpx.Response) -> bytes:
+    return b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
+
+
 async def given_up_after(forwarder: Forwarder, request: httpx.Request) -> float:
     start = anyio.current_time()
     with pytest.raises(OriginTimeout, match="deadline"):
@@ -131,8 +135,7 @@ async def test_a_streamed_body_is_given_up_with_an_error_that_names_the_request(
         response = await forwarder.handle_async_request(make_request(path, left(60), is_whole=False))
         start = anyio.current_time()
         with pytest.raises(OriginTimeout, match=f"POST {path}: .*deadline"):
-            async for part in cast("httpx.AsyncByteStream", response.stream):
-                assert part == b"one"
+            await read(response)
         assert 59 <= anyio.current_time() - start <= 59.75
         await response.aclose()
 
