@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, header_pairs
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import TransportLifespan, make_lifespan
 from bridge.environment import Environment
@@ -20,15 +20,17 @@ from bridge.responses import (
     StreamedResponse,
     cancel_response,
     close_response,
-    completed,
+    completed_or_failed,
     error_status,
     failed_response,
     plain,
+    prelude_of,
+    started_response,
+    whole_response,
 )
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
-from bridge.sources._prelude import encode_prelude
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode
@@ -79,7 +81,7 @@ class Handler:
         register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
     def __call__(self, event: Event, context: Any) -> Result:
-        """Answer one invocation, on the handler's own event loop. From several threads at once, calls overlap there.
+        """Answer one invocation, on the handler's own event loop.
 
         Raises as `handle` does, RunningLoopError inside a running event loop, and LoopClosedError after `close()`.
         """
@@ -98,12 +100,12 @@ class Handler:
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
 
-        The application runs in the caller's task: a context variable that it sets stays set for the caller, and calls
-        that are to go on side by side need a task each.
+        The application runs in the caller's task: a context variable that it sets stays set for the caller, and
+        concurrent calls need a task each.
 
-        Raises UnsupportedEvent for an event that is no HTTP request, StartupFailed, and what a source of your own
+        Raises UnsupportedEvent for an event that is not an HTTP request, StartupFailed, and what a source of your own
         raises in its encode(). Everything else that goes wrong is logged and answered: 400 for a broken event, 500 for
-        a broken application. What is no Exception passes through.
+        a broken application. SystemExit, KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._started()
         source = select_source(event, self._sources)
@@ -115,10 +117,9 @@ class Handler:
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
 
-        `result` gets what `handle` returns, or raises once it encodes that, as soon as the application has sent its
-        last message. The call returns when the application has ended; what it raises after its answer is logged.
+        `result` gets the result of `handle`, or the exception of its encoding, as soon as the application has sent its
+        last message. The call returns when the application has ended; an exception after its answer is logged.
         """
-
         await self._started()
         source = select_source(event, self._sources)
         request = self._decode(source, event, context)
@@ -138,14 +139,14 @@ class Handler:
             finish(await self._respond(request, finish))
 
     def _can_stream(self, event: Event) -> bool:
-        """Whether the service that sent `event` takes a stream; others want one result, whatever the mode is."""
+        """Whether the service that sent `event` accepts a stream. Others need one result, whatever the mode is."""
         try:
             return bool(getattr(select_source(event, self._sources), "streams", False))
         except UnsupportedEvent:
             return False
 
     def _substitute(self, event: Event, status_code: int, text: str = "") -> Result:
-        """The result that stands for the application's own: 504 when time is over, 500 if that is too large.
+        """Return a result in place of the application's own: 504 when time is over, 500 if its own is too large.
 
         Raises UnsupportedEvent, ErrorStatus if that status is set to fail the invocation, and what a source of your
         own raises in its encode().
@@ -153,10 +154,10 @@ class Handler:
         return self._encode(select_source(event, self._sources), plain(status_code, text), event)
 
     def _substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
-        """The same as the prelude and the body of a stream. Raises ErrorStatus."""
+        """Return the same as the prelude and the body of a stream. Raises ErrorStatus."""
         response = plain(status_code, text)
         self._check_status(response)
-        return encode_prelude(response.status_code, response.raw_headers), response.body
+        return prelude_of(response), response.body
 
     def _encode(
         self, source: Source, response: CompleteResponse, event: Event, request: httpx.Request | None = None
@@ -177,10 +178,7 @@ class Handler:
         self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
     ) -> CompleteResponse:
         request.extensions[WHOLE_RESPONSE] = finished or True
-        try:
-            return await completed(await self._transport.handle_async_request(request))
-        except Exception as exc:
-            return failed_response(exc, request)
+        return await whole_response(self._transport, request)
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """Return the request, or the response to a broken event."""
@@ -197,9 +195,9 @@ class Handler:
         return request
 
     def stream(self, event: Event, context: Any) -> AbstractAsyncContextManager[StreamedResponse]:
-        """`async with handler.stream(event, context) as response`: the response while the application sends it.
+        """Give the response while the application sends it: `async with handler.stream(event, context) as response`.
 
-        Leaving the block early tells the application that its reader has gone; leaving it after the last part waits
+        Leaving the block early tells the application that its reader has left; leaving it after the last part waits
         for the application to end. Raises as `handle` does.
         """
         return self._stream(event, context)
@@ -210,38 +208,18 @@ class Handler:
         request = self._decode(select_source(event, self._sources), event, context)
         if isinstance(request, CompleteResponse):
             self._check_status(request)
-            yield StreamedResponse(_prelude(request), BodyParts(request, ""))
+            yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
             return
-        response, prelude = await self._open(request)
+        response, prelude = await started_response(self._transport, request)
         try:
             if response.status_code in self._settings.error_status_codes:
-                raise error_status(await self._whole(response, request))
+                raise error_status(await completed_or_failed(response, request))
             yield StreamedResponse(prelude, BodyParts(response, request.method))
         except asyncio.CancelledError:
             cancel_response(response)
             raise
         finally:
             await close_response(response, request)
-
-    async def _whole(self, response: httpx.Response, request: httpx.Request) -> CompleteResponse:
-        try:
-            return await completed(response)
-        except Exception as exc:
-            return failed_response(exc, request)
-
-    async def _open(self, request: httpx.Request) -> tuple[httpx.Response, Result]:
-        """Return the response as soon as it has started, and its prelude."""
-        try:
-            response = await self._transport.handle_async_request(request)
-        except Exception as exc:
-            failed = failed_response(exc, request)
-            return failed, _prelude(failed)
-        try:
-            return response, _prelude(response)
-        except InvalidMessage as exc:
-            await close_response(response, request)
-            failed = failed_response(exc, request)
-            return failed, _prelude(failed)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""
@@ -260,7 +238,7 @@ class Handler:
             await environment.start()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run `coroutine` to its end on the handler's own event loop: for a runtime that answers many events there."""
+        """Run `coroutine` to its end on the handler's own event loop."""
         return self._environment.loop.run(coroutine)
 
     @property
@@ -289,8 +267,8 @@ class Bridge(Handler):
 
     `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
     Lambda startup runs here, in the init phase; elsewhere before the first request. `snapshot`: "restart-lifespan"
-    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that no
-    connection that it opened itself can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
+    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
+    connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
     to try, in this order. `settings`: `Settings()` by default, which reads the environment.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
@@ -307,7 +285,7 @@ class Bridge(Handler):
     ) -> None:
         if not callable(app):
             raise ConfigurationError(
-                f"Expected an ASGI application, but got {type(app).__name__}, which is no callable."
+                f"Expected an ASGI application, but got {type(app).__name__}, which is not callable."
             )
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
@@ -343,10 +321,6 @@ def _checked_transport(transport: object) -> httpx.AsyncBaseTransport:
         f"Expected an {httpx.__name__}.AsyncBaseTransport, but got {kind.__module__}.{kind.__qualname__}. "
         "An ASGI application needs Bridge(app)."
     )
-
-
-def _prelude(response: httpx.Response) -> Result:
-    return encode_prelude(response.status_code, header_pairs(response))
 
 
 def _checked_settings(settings: Settings | None) -> Settings:

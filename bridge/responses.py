@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, request_line
 from bridge.asgi.exchange import log_failure_after_response
-from bridge.errors import ApplicationError, ErrorStatus, MalformedEvent, OriginError
+from bridge.asgi.tasks import is_asked_to_cancel
+from bridge.errors import (
+    ApplicationCancelled,
+    ApplicationError,
+    ErrorStatus,
+    InvalidMessage,
+    MalformedEvent,
+    OriginError,
+)
+from bridge.sources._prelude import encode_prelude
 from bridge.sources._response import has_body
 
 if TYPE_CHECKING:
@@ -19,10 +29,13 @@ __all__ = [
     "StreamedResponse",
     "cancel_response",
     "close_response",
-    "completed",
+    "completed_or_failed",
     "error_status",
     "failed_response",
     "plain",
+    "prelude_of",
+    "started_response",
+    "whole_response",
 ]
 
 logger = logging.getLogger("bridge")
@@ -75,17 +88,60 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
-async def completed(response: httpx.Response) -> CompleteResponse:
-    """Read a response whose body streams to its end, as it is on the wire, and close it.
+async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """Send `request` through `transport`. Raises what that raises, and ApplicationCancelled.
 
-    Raises what the transport raises while the body is read.
+    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
+    expect it, and the process would end.
     """
+    try:
+        return await transport.handle_async_request(request)
+    except asyncio.CancelledError:
+        if is_asked_to_cancel():
+            raise
+        raise ApplicationCancelled() from None
+
+
+async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
+    """Send `request` and return the whole response, or that to a failure."""
+    try:
+        response = await _send(transport, request)
+    except Exception as exc:
+        return failed_response(exc, request)
+    return response if isinstance(response, CompleteResponse) else await completed_or_failed(response, request)
+
+
+async def started_response(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request
+) -> tuple[httpx.Response, dict[str, Any]]:
+    """Send `request` and return the response as soon as it has started, or that to a failure, and its prelude."""
+    try:
+        response = await _send(transport, request)
+    except Exception as exc:
+        response = failed_response(exc, request)
+    try:
+        return response, prelude_of(response)
+    except InvalidMessage as exc:
+        await close_response(response, request)
+        failed = failed_response(exc, request)
+        return failed, prelude_of(failed)
+
+
+def prelude_of(response: httpx.Response) -> dict[str, Any]:
+    """Return the head of a streamed response. Raises InvalidMessage for a header that must not reach AWS."""
+    return encode_prelude(response.status_code, header_pairs(response))
+
+
+async def completed_or_failed(response: httpx.Response, request: httpx.Request) -> CompleteResponse:
+    """Read a response whose body streams to its end, as it is on the wire, and close it."""
     if isinstance(response, CompleteResponse):
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    except Exception as exc:
+        return failed_response(exc, request)
     finally:
-        await response.aclose()
+        await close_response(response, request)
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import CompleteResponse, request_line
 from bridge.asgi.protocol import COMPLETE, WAITING, ResponseState
-from bridge.asgi.tasks import checkpoint, make_event
+from bridge.asgi.tasks import checkpoint, is_asked_to_cancel, make_event
 from bridge.errors import ApplicationCancelled, ProtocolError
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ async def respond_whole(
     try:
         await app(scope, exchange.receive, exchange.send)
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise  # from outside
-        raised = ApplicationCancelled()  # it awaited a task that was cancelled
+        if is_asked_to_cancel():
+            raise
+        raised = ApplicationCancelled()
     except Exception as exc:
         raised = exc
     error = exchange.violation or raised  # a task group may have wrapped a violation, or an error handler replaced it

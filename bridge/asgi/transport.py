@@ -75,13 +75,11 @@ class InProcessTransport(httpx.ASGITransport):
     async def _stream(self, request: httpx.Request, scope: Scope) -> httpx.Response:
         from bridge.asgi.streaming import ResponseStream, StreamingExchange  # most Lambda functions never stream
 
-        if not isinstance(request.stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(request.stream).__name__}.")
-        exchange = StreamingExchange(self.app, scope, request.stream)
+        exchange = StreamingExchange(self.app, scope, request)
         await exchange.start()
         if exchange.state is WAITING:
             return self._without_response(request, await exchange.finish_unread())
-        body = ResponseStream(exchange, request, raise_app_exceptions=self.raise_app_exceptions)
+        body = ResponseStream(exchange, raise_app_exceptions=self.raise_app_exceptions)
         return httpx.Response(exchange.status_code, headers=exchange.headers, stream=body)
 
     def _without_response(self, request: httpx.Request, error: BaseException | None) -> httpx.Response:
