@@ -141,7 +141,7 @@ async def test_at_the_limit_the_error_says_what_was_seen_last_and_what_to_do() -
         (503, "GET / was answered with status 503"),
         (never, "no answer within 5 s"),
     ):
-        server = Server(answer)  # type: ignore[arg-type]  # a union of all of them
+        server = Server(answer)
         with pytest.raises(OriginNotStarted) as caught:
             await Readiness(server, OriginSettings(uds="/tmp/app.sock"), check_alive=alive).wait(9.8)
         assert server.waited == 9.8

@@ -108,7 +108,7 @@ async def test_a_response_that_began_does_not_end_an_upload(early: bytes, late: 
         peer.wait_until_gone()
 
     bodies: list[bytes] = []
-    request = make_request("POST", body=SIX_MB)
+    request: httpx.Request = make_request("POST", body=SIX_MB)
     if is_streamed:
         headers = {"content-length": str(len(SIX_MB))}
         request = httpx.Request("POST", "http://app.test/", headers=headers, content=six_megabytes())
