@@ -7,10 +7,11 @@ wire, which decides whether a failed request may be repeated. They belong to no 
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -158,42 +159,25 @@ class SocketStream:
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":  # httpcore asks for it before it uses an idle connection again
             return bool(self._unsent) or not self._attempt.end.is_exact or self._is_readable()
-        if info == "socket":
-            return self._socket
-        if info == "client_addr":
-            return self._socket.getsockname()
-        if info == "server_addr":
-            return self._socket.getpeername()
-        return None
+        return self._socket if info == "socket" else None
 
     def _is_readable(self) -> bool:
         """Whether there are bytes, the end of the connection or an error to read."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        except OSError as exc:
+            return not isinstance(exc, BlockingIOError)
         return True
 
 
 class Network:
     """Makes the connections: an httpcore.AsyncNetworkBackend."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> SocketStream:
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **_: Any) -> SocketStream:
         with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
             return _connected(await _connect_to_any(host, port))
 
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> SocketStream:
+    async def connect_unix_socket(self, path: str, timeout: float | None = None, **_: Any) -> SocketStream:
         with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
             return _connected(await _connect(socket.AF_UNIX, path))
 
@@ -247,16 +231,13 @@ async def _connect(family: int, address: Any) -> socket.socket:
         if family != socket.AF_UNIX:
             # Head and body are two writes, and the second must not wait for the first one's acknowledgement.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while True:
-            try:
-                sock.connect(address)
-                return sock
-            except BlockingIOError:
-                if family != socket.AF_UNIX:
-                    break
-                await anyio.sleep(_BACKLOG_PAUSE)  # the backlog is full
-        await _wait_writable(sock)
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        code = sock.connect_ex(address)
+        while family == socket.AF_UNIX and code == errno.EAGAIN:  # the backlog is full
+            await anyio.sleep(_BACKLOG_PAUSE)
+            code = sock.connect_ex(address)
+        if code == errno.EINPROGRESS:
+            await _wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
     except BaseException:
