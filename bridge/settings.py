@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from bridge._http import TOKEN
 from bridge.errors import ConfigurationError
 
 __all__ = [
@@ -42,9 +43,6 @@ _PREFIX = r"(/[^/?#\s]+)+"
 
 # A module and an attribute: "main:app", "shop.web:site.app".
 _APP_NAME = r"[^\s.:/]+(\.[^\s.:/]+)*:[^\s.:/]+(\.[^\s.:/]+)*"
-
-# RFC 9110, 5.6.2: the name of a header.
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
@@ -215,7 +213,7 @@ def _app_name(value: object) -> str:
 def _header_name(value: object) -> str:
     if value is None or value == "":
         return ""
-    if isinstance(value, str) and re.fullmatch(_TOKEN, value):
+    if isinstance(value, str) and value.isascii() and not value.encode("ascii").translate(None, TOKEN):
         return value.lower()
     raise refusal("authorization_source (AWS_LWA_AUTHORIZATION_SOURCE)", value, "the name of a header")
 

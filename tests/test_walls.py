@@ -18,8 +18,9 @@ PACKAGE = Path(bridge.__file__).parent
 # From the bottom up. A module may import what stands in a layer above its own line, and nothing beside it: a folder is
 # one module here, whose files may import each other.
 LAYERS = [
-    ("errors", "_types"),
+    ("errors", "_types", "_http"),
     ("settings", "_httpx", "invocation"),
+    ("deadline",),
     ("_messages",),
     ("sources", "asgi", "snapstart"),
     ("_loop",),

@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bridge.deadline import deadline_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
 from bridge.settings import from_environment, initialization_type, refusal, status_codes
@@ -54,6 +55,9 @@ class OriginSettings:
     (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
     reaches them.
 
+    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
+    request is given up, in seconds.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -75,6 +79,7 @@ class OriginSettings:
     pool_idle_timeout: float = from_environment("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", default=POOL_IDLE_TIMEOUT)
     before_checkpoint_path: str = from_environment("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", default="")
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
+    deadline_margin: float = deadline_margin()
 
     def __post_init__(self) -> None:
         for name, (variable, check) in _CHECKS.items():

@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "pool_idle_timeout": 4.0,
     "before_checkpoint_path": "",
     "after_restore_path": "",
+    "deadline_margin": 0.25,
 }
 
 # setting: (variable, its text, the value)
@@ -40,6 +41,7 @@ VARIABLES: dict[str, tuple[str, str, Any]] = {
     "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", "1.5", 1.5),
     "before_checkpoint_path": ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", "/hooks/before", "/hooks/before"),
     "after_restore_path": ("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", "/hooks/after", "/hooks/after"),
+    "deadline_margin": ("BRIDGE_DEADLINE_MARGIN", "500", 0.5),
 }
 
 # variable: (old name, its text, setting, value)
@@ -64,6 +66,7 @@ ARGUMENTS: dict[str, Any] = {
     "pool_idle_timeout": 2.0,
     "before_checkpoint_path": "/before",
     "after_restore_path": "/after",
+    "deadline_margin": 2.0,
 }
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bridge import invocation as current
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded, ResultTooLarge
 from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, result_headers
@@ -134,6 +135,7 @@ class Answering:
     async def serve(self) -> None:
         """Answer, and wait for the work behind the answer. Raises RuntimeApiGone."""
         started_tasks.set(self._started)
+        current.deadline.set(self._deadline)
         self._work = self._loop.create_task(self._target.work(self), name="bridge invocation")
         self._started.discard(self._work)
         self._work.add_done_callback(self._worked)

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bridge import deadline
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,13 +25,8 @@ MAX_WAIT = 3600.0
 
 
 def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
-    """How long until an invocation is to be given up, and how long before its deadline that is, in seconds.
-
-    `margin`, but never more than half of what there is: a function whose time is shorter than that has some, too.
-    """
-    left = max(0.0, deadline_ms / 1000 - time.time())
-    margin = min(margin, left / 2)
-    return left - margin, margin
+    """As `bridge.deadline.time_left`, for a deadline in milliseconds since the epoch."""
+    return deadline.time_left(deadline_ms / 1000 - time.time(), margin)
 
 
 class Watch:
