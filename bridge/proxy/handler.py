@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
 from bridge.proxy.address import parse_url
-from bridge.proxy.launch import ended_by_sigterm, launch
+from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
 from bridge.settings import Settings, child_environment, in_lambda, refusal, unknown_variables
+from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
@@ -79,8 +80,11 @@ class Proxy(Handler):
         for name in unknown_variables():
             logger.warning("%s is set, but has no effect here. Is it spelt correctly?", name)
         process = _process(command, origin)
-        self._forwarder = _forwarder(origin, process)
         try:
+            if process is not None and in_lambda():
+                sigterm.shut_down(process)
+                launch(process, origin)
+            self._forwarder = _forwarder(origin, process)
             super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
@@ -89,16 +93,7 @@ class Proxy(Handler):
 
 
 def _forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
-    """Return a Forwarder. In Lambda the server starts first, and so at the same time as the imports."""
-    if process is None or not in_lambda():
-        return _new_forwarder(origin, process)
-    with ended_by_sigterm(process):
-        launch(process, origin)
-        return _new_forwarder(origin, process)
-
-
-def _new_forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
-    # Here and not with this module, because it imports everything that a socket needs.
+    # Everything that a socket needs is imported here, and not with this module: in Lambda the server starts meanwhile.
     from bridge.proxy.forwarder import Forwarder, for_web_server
 
     return Forwarder(origin, process, prepare=for_web_server)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bridge.errors import OriginNotStarted, Terminated
+from bridge.errors import OriginNotStarted
 
 if TYPE_CHECKING:
     from bridge.proxy.address import Address
     from bridge.proxy.process import OriginProcess
     from bridge.proxy.settings import OriginSettings
 
-__all__ = ["ended_by_sigterm", "launch"]
+__all__ = ["launch"]
 
 # How long to wait for the end of an earlier server that still holds the address, in seconds, and how often to check.
 PORT_GRACE = 1.0
@@ -34,27 +30,6 @@ def launch(process: OriginProcess, settings: OriginSettings) -> None:
     for address in {settings.address, settings.readiness_address}:
         _check_free(address)
     process.start()
-
-
-@contextmanager
-def ended_by_sigterm(process: OriginProcess) -> Iterator[None]:
-    """End the server if the block fails, or is interrupted by SIGTERM: Python's own answer is to die immediately."""
-    is_main = threading.current_thread() is threading.main_thread()
-    is_free = is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if is_free:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except BaseException:
-        process.end()
-        raise
-    finally:
-        if is_free:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated(0)
 
 
 def _check_free(address: Address) -> None:

@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from bridge.errors import OriginLost, OriginNotStarted
+from bridge.signals import sigterm
 
 __all__ = ["OriginProcess"]
 
@@ -181,11 +182,20 @@ class OriginProcess:
         if process is not None and self.terminate():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_EXIT_GRACE)
-            self.kill()
+        self.kill()
+
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Return False: to SIGTERM, there is no call that must be cancelled first."""
+        return False
+
+    def close_on_sigterm(self) -> None:
+        """End it; that does nothing if the handler was closed before."""
+        self.end()
 
     def kill(self) -> None:
         """End it now, with all its children. Idempotent."""
         atexit.unregister(self._end_with)
+        sigterm.leave(self)
         with self._guard:
             self._stopping = True
             process, self._process = self._process, None

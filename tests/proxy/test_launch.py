@@ -1,19 +1,17 @@
 """The start of the web server, before there is an event loop."""
 
-import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bridge.errors import OriginNotStarted, Terminated
+from bridge.errors import OriginNotStarted
 from bridge.proxy import launch as launch_module
-from bridge.proxy.launch import ended_by_sigterm, launch
-from bridge.proxy.process import OriginProcess
+from bridge.proxy.launch import launch
 from bridge.proxy.settings import OriginSettings
-from tests.proxy.programs import Processes, Program, Programs, wait_until_ended
+from tests.proxy.programs import Processes, Programs
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -78,44 +76,3 @@ def test_an_address_that_becomes_free_is_waited_for(make: Processes, programs: P
     launch(make(program), OriginSettings(port=program.port))
     thread.join(30)
     program.wait_for("listening")
-
-
-def start_and_fail(process: OriginProcess, program: Program, fail: Callable[[], object]) -> None:
-    with ended_by_sigterm(process):
-        process.start()
-        program.wait_for("child")
-        fail()
-
-
-def terminate() -> None:
-    signal.raise_signal(signal.SIGTERM)
-
-
-def divide() -> None:
-    raise ZeroDivisionError
-
-
-def test_sigterm_and_errors_in_the_block_end_the_server(make: Processes, programs: Programs) -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    failures: list[tuple[Callable[[], None], type[BaseException]]]
-    failures = [(terminate, Terminated), (divide, ZeroDivisionError)]
-    try:
-        for fail, error in failures:
-            program = programs(child="idle")
-            with pytest.raises(error):
-                start_and_fail(make(program), program, fail)
-            wait_until_ended(*program.pids)
-            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def test_a_sigterm_handler_of_the_application_stays(make: Processes, programs: Programs) -> None:
-    received: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    try:
-        with ended_by_sigterm(make(programs())):
-            terminate()
-        assert received == [signal.SIGTERM]
-    finally:
-        signal.signal(signal.SIGTERM, before)
