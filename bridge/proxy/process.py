@@ -189,7 +189,7 @@ class OriginProcess:
         return False
 
     def close_on_sigterm(self) -> None:
-        """End it; that does nothing if the handler was closed before."""
+        """End it. If the handler was closed before, there is nothing to end."""
         self.end()
 
     def kill(self) -> None:
