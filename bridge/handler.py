@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
@@ -289,7 +288,7 @@ class Bridge(Handler):
             )
         self.app = app
         settings = _checked_settings(settings)
-        forwarder = _forwarder(app, lifespan) if settings.mode == "proxy" else None
+        forwarder = _forwarder(app, settings.app, lifespan) if settings.mode == "proxy" else None
         super().__init__(
             InProcessTransport(app, client=None) if forwarder is None else forwarder,
             new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
@@ -299,12 +298,10 @@ class Bridge(Handler):
         )
 
 
-def _forwarder(app: ASGIApp, lifespan: LifespanMode) -> Forwarder | None:
-    """What forwards to a child process that serves `app`; None in that child itself."""
-    from bridge.proxy import remote  # and all that a socket needs, only in this mode
+def _forwarder(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:
+    from bridge.proxy.child_process import forwarder_to_child  # and all that a socket needs, only in this mode
 
-    place = remote.place_of(sys._getframe())
-    return None if remote.offer(place, app) else remote.forwarder_to_child(place, lifespan)
+    return forwarder_to_child(app, name, lifespan)
 
 
 def _checked_transport(transport: object) -> httpx.AsyncBaseTransport:

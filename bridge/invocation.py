@@ -5,9 +5,12 @@ A task inherits them, and so does a thread of `asyncio.to_thread` or anyio. `pyt
 
 from contextvars import ContextVar
 
-__all__ = ["request_id", "tenant_id", "trace_id"]
+__all__ = ["deadline", "request_id", "tenant_id", "trace_id"]
 
 # "" where there is none.
 request_id: ContextVar[str] = ContextVar("bridge.invocation.request_id", default="")
 trace_id: ContextVar[str] = ContextVar("bridge.invocation.trace_id", default="")
 tenant_id: ContextVar[str] = ContextVar("bridge.invocation.tenant_id", default="")
+
+# When the runtime gives the invocation up and answers for it, on the event loop's clock. None where it does not.
+deadline: ContextVar[float | None] = ContextVar("bridge.invocation.deadline", default=None)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from bridge._http import TOKEN
 from bridge.errors import ConfigurationError
 
 __all__ = [
@@ -20,10 +21,11 @@ __all__ = [
     "asks_for_streams",
     "child_environment",
     "from_environment",
-    "handler_module",
+    "handler_name",
     "in_lambda",
     "initialization_type",
     "refusal",
+    "set_handler_name",
     "set_trace_id",
     "status_codes",
     "trace_id",
@@ -39,8 +41,8 @@ StageMode = Literal["root_path", "strip"]
 # A path prefix in whole segments: "/api", "/api/v1". No query, no fragment, no white space.
 _PREFIX = r"(/[^/?#\s]+)+"
 
-# RFC 9110, 5.6.2: the name of a header.
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+# A module and an attribute: "main:app", "shop.web:site.app".
+_APP_NAME = r"[^\s.:/]+(\.[^\s.:/]+)*:[^\s.:/]+(\.[^\s.:/]+)*"
 
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
@@ -75,18 +77,25 @@ def set_trace_id(value: str) -> None:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
-def handler_module(environ: Mapping[str, str] = os.environ) -> str:
-    """The module that Lambda imports the handler from; "" if it names none. "shop/web.handler" is in "shop.web"."""
-    return environ.get("_HANDLER", "").rpartition(".")[0].replace("/", ".")
+def handler_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the handler's name as "module:attribute": "shop.web:handler" for "shop/web.handler"; "" without one."""
+    name = environ.get("_HANDLER", "")
+    module, colon, attribute = name.partition(":") if ":" in name else name.rpartition(".")
+    return f"{module.replace('/', '.')}:{attribute}" if colon else ""
+
+
+def set_handler_name(name: str) -> None:
+    """Put the handler's name where Lambda puts it: for a runtime that was told another one."""
+    os.environ["_HANDLER"] = name
 
 
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables for a web server that this process starts.
+    """Return the variables for a web server that this process starts.
 
-    The server is not a Lambda runtime. Without the Runtime API, a handler that is made when the server imports the
-    same module stays at rest, instead of starting the next server.
+    The server is not a Lambda runtime. Without the Runtime API and BRIDGE_MODE, a handler that is made when the server
+    imports the same module stays at rest, instead of starting the next server.
     """
-    return {name: value for name, value in environ.items() if name != "AWS_LAMBDA_RUNTIME_API"}
+    return {name: value for name, value in environ.items() if name not in ("AWS_LAMBDA_RUNTIME_API", "BRIDGE_MODE")}
 
 
 # Lambda Web Adapter's variables that have a meaning here; OriginSettings reads those about the web server, and
@@ -149,6 +158,9 @@ class Settings:
     `mode` (BRIDGE_MODE): "in-process", or "proxy", with which `Bridge(app)` serves the application with uvicorn in a
     child process and forwards to it: the way out for an application that misbehaves in process.
 
+    `app` (BRIDGE_APP): the name of the application for that child process, such as "main:app". By default it is the
+    name under which the handler's module holds the application.
+
     `authorization_source` (AWS_LWA_AUTHORIZATION_SOURCE): the request header whose value becomes `authorization`, in
     place of what was there. API Gateway keeps the client's own Authorization header to itself.
 
@@ -163,6 +175,7 @@ class Settings:
     stage: StageMode = from_environment("BRIDGE_STAGE", default="root_path")
     text_media_types: tuple[str, ...] = from_environment("BRIDGE_TEXT_MEDIA_TYPES", parse=_split, default=())
     mode: Mode = from_environment("BRIDGE_MODE", default="in-process")
+    app: str = from_environment("BRIDGE_APP", default="")
     authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", default="")
     error_status_codes: frozenset[int] = from_environment("AWS_LWA_ERROR_STATUS_CODES", default=frozenset())
 
@@ -174,6 +187,7 @@ class Settings:
             raise refusal("stage (BRIDGE_STAGE)", self.stage, "'root_path' or 'strip'")
         if self.mode not in get_args(Mode):
             raise refusal("mode (BRIDGE_MODE)", self.mode, "'in-process' or 'proxy'")
+        object.__setattr__(self, "app", _app_name(self.app))
         object.__setattr__(self, "authorization_source", _header_name(self.authorization_source))
         codes = status_codes("error_status_codes (AWS_LWA_ERROR_STATUS_CODES)", self.error_status_codes)
         object.__setattr__(self, "error_status_codes", codes)
@@ -188,10 +202,18 @@ def _prefix(name: str, value: object) -> str:
     raise refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
 
 
+def _app_name(value: object) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str) and re.fullmatch(_APP_NAME, value):
+        return value
+    raise refusal("app (BRIDGE_APP)", value, "a module and a name in it, such as 'main:app'")
+
+
 def _header_name(value: object) -> str:
     if value is None or value == "":
         return ""
-    if isinstance(value, str) and re.fullmatch(_TOKEN, value):
+    if isinstance(value, str) and value.isascii() and not value.encode("ascii").translate(None, TOKEN):
         return value.lower()
     raise refusal("authorization_source (AWS_LWA_AUTHORIZATION_SOURCE)", value, "the name of a header")
 

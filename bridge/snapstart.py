@@ -1,4 +1,4 @@
-"""Has this process been restored from a snapshot, or thawed? And whoever wants to know before and after.
+"""SnapStart: the detection of a restore or thaw, and the runtime's hooks around a snapshot.
 
 A client that pools connections ages the idle ones on the monotonic clock. A SnapStart restore makes that clock
 inconsistent: a connection that died with the snapshot looks as if it had just been used, and the first request on it
@@ -17,16 +17,16 @@ __all__ = ["RestoreWatch", "hooks", "register_hooks"]
 
 logger = logging.getLogger("bridge")
 
-# By how many seconds wall clock and monotonic clock may drift apart between two looks. Both are slewed alike, so only
-# a step of one of them shows: a restore, a thaw, or somebody who sets the time. It is what is left between the 4 s
-# that an idle connection is kept and the 5 s after which common servers close theirs.
+# By how many seconds wall clock and monotonic clock may drift apart between two checks. Both are slewed alike, so only
+# a step of one of them shows: a restore, a thaw, or a change of the time. It is the difference between the 4 s that an
+# idle connection is kept and the 5 s after which common servers close theirs.
 MAX_DRIFT = 1.0
 
 
 class RestoreWatch:
-    """Knows that the process was restored: once told by a hook, or once its two clocks disagree. Never forgets it.
+    """Detects a restore of this process: a hook says so, or the two clocks disagree. It stays detected.
 
-    `wall` and `monotonic` give seconds.
+    `wall` and `monotonic` return seconds.
     """
 
     __slots__ = ("_monotonic", "_monotonic_before", "_wall", "_wall_before", "restored")
@@ -39,7 +39,7 @@ class RestoreWatch:
         self.restored = False
 
     def check(self) -> bool:
-        """Whether there was a restore, ever. Compares the clocks with those of the last call."""
+        """Return whether there was ever a restore. Compares the clocks with those of the last call."""
         if self.restored:
             return True
         wall, monotonic = self._wall(), self._monotonic()
@@ -51,7 +51,7 @@ class RestoreWatch:
         return self.restored
 
     def tell(self, reason: str) -> None:
-        """There was a restore, and `reason` says how that is known."""
+        """Record a restore, and log it with `reason`, which says how it is known."""
         if not self.restored:
             self.restored = True
             logger.warning(
@@ -62,7 +62,7 @@ class RestoreWatch:
 
 
 def register_hooks(*, before_snapshot: Callable[[], Any], after_restore: Callable[[], Any]) -> bool:
-    """Have Lambda's runtime call these around a snapshot. Whether it can: `snapshot_restore_py` is a part of it.
+    """Have Lambda's runtime call these around a snapshot. Return False where it does not offer that.
 
     https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
     """
@@ -78,6 +78,6 @@ def register_hooks(*, before_snapshot: Callable[[], Any], after_restore: Callabl
 def hooks(
     when: Literal["before_snapshot", "after_restore"],
 ) -> list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]:
-    """Functions and their arguments, in the order in which they were registered, by whomever."""
-    registry = sys.modules.get("snapshot_restore_py")  # nobody has registered anything if nobody has imported it
+    """Return the registered functions and their arguments, in the order of their registration."""
+    registry = sys.modules.get("snapshot_restore_py")  # without that import, nothing was registered
     return [] if registry is None else list(getattr(registry, f"get_{when}")())

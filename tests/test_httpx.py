@@ -1,10 +1,13 @@
 """Which flavour of httpx the package uses, and how it imports it. Each in a process that has imported nothing yet."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
 import pytest
+
+from bridge._httpx import httpcore
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -119,3 +122,13 @@ def test_without_its_packages_the_command_line_says_what_to_install(run_python: 
 def test_an_httpx_that_was_imported_before_keeps_its_own_command_line(run_python: Run) -> None:
     done = run_python("import httpx\nmain = httpx.main\nimport bridge\nprint(httpx.main is main)\n")
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_socket_uses_httpcore2_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"httpcore2"}
+    monkeypatch.setattr("bridge._httpx.find_spec", lambda name: name if name in installed else None)
+    monkeypatch.setattr("bridge._httpx.import_module", lambda name: name)
+    monkeypatch.delitem(sys.modules, "httpcore2", raising=False)
+    assert httpcore() == "httpcore2"
+    installed.clear()
+    assert httpcore() == "httpcore"

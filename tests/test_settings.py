@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "stage": "root_path",
     "text_media_types": (),
     "mode": "in-process",
+    "app": "",
     "authorization_source": "",
     "error_status_codes": frozenset(),
 }
@@ -25,6 +26,7 @@ ENVIRON = {
     "BRIDGE_STAGE": "strip",
     "BRIDGE_TEXT_MEDIA_TYPES": "application/x-ndjson, chemical/*",
     "BRIDGE_MODE": "proxy",
+    "BRIDGE_APP": "main:app",
     "AWS_LWA_AUTHORIZATION_SOURCE": "X-Auth-Token",
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
 }
@@ -34,6 +36,7 @@ FROM_ENVIRON = {
     "stage": "strip",
     "text_media_types": ("application/x-ndjson", "chemical/*"),
     "mode": "proxy",
+    "app": "main:app",
     "authorization_source": "x-auth-token",
     "error_status_codes": frozenset({500, 502, 503, 504}),
 }
@@ -43,10 +46,11 @@ ARGUMENTS: dict[str, Any] = {
     "stage": "root_path",
     "text_media_types": ("application/cbor-diag",),
     "mode": "in-process",
+    "app": "shop.web:site.app",
     "authorization_source": "x-other",
     "error_status_codes": frozenset({404}),
 }
-CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "authorization_source", "error_status_codes"]
+CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"]
 CODES = "error_status_codes (AWS_LWA_ERROR_STATUS_CODES)"
 
 
@@ -344,7 +348,7 @@ def test_settings_take_keywords_only_and_none_but_their_own() -> None:
 def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
-        "authorization_source='', error_status_codes=frozenset())"
+        "app='', authorization_source='', error_status_codes=frozenset())"
     )
 
 

@@ -11,7 +11,7 @@ from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
     asks_for_streams,
     child_environment,
-    handler_module,
+    handler_name,
     in_lambda,
     initialization_type,
     trace_id,
@@ -67,24 +67,24 @@ def test_the_trace_id_is_that_of_the_invocation(environ: dict[str, str], expecte
 
 
 @pytest.mark.parametrize(
-    ("handler", "module"),
+    ("handler", "name"),
     [
         (None, ""),
         ("", ""),
         ("handler", ""),
-        ("main.handler", "main"),
-        ("shop.web.handler", "shop.web"),
-        ("shop/web.handler", "shop.web"),
-        ("shop/web/main.handler", "shop.web.main"),
+        ("main.handler", "main:handler"),
+        ("shop/web/main.handler", "shop.web.main:handler"),
+        ("shop.web:site.app", "shop.web:site.app"),
     ],
 )
-def test_the_module_of_the_handler_is_named_as_lambda_imports_it(handler: str | None, module: str) -> None:
-    assert handler_module({} if handler is None else {"_HANDLER": handler}) == module
+def test_the_handler_is_named_by_its_module_as_lambda_imports_it(handler: str | None, name: str) -> None:
+    assert handler_name({} if handler is None else {"_HANDLER": handler}) == name
 
 
-def test_a_child_gets_every_variable_but_the_one_that_makes_it_a_lambda_runtime() -> None:
+def test_a_child_gets_every_variable_except_those_that_start_a_handler_in_it() -> None:
     environ = {
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+        "BRIDGE_MODE": "proxy",
         "AWS_LAMBDA_FUNCTION_NAME": "shop",
         "PATH": "/bin",
         "EMPTY": "",

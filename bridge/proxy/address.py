@@ -1,4 +1,4 @@
-"""Where the web server listens: a TCP port or a UNIX socket."""
+"""The address at which the web server listens: a TCP port or a UNIX socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Address(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What a Host header says, for requests of our own."""
+        """Return the Host header's value for requests of our own."""
         if self.uds is not None:
             return "localhost"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -29,8 +29,8 @@ class Address(NamedTuple):
 
 
 def parse_url(url: str) -> Address:
-    """The address in "http://host:port" or "unix:/path". Raises ConfigurationError for anything else."""
-    accepted = "'http://host:port' or 'unix:/path/to/socket', without a path behind the port"
+    """Return the address in "http://host:port" or "unix:/path". Raises ConfigurationError for anything else."""
+    accepted = "'http://host:port' or 'unix:/path/to/socket', without a path after the port"
     if not isinstance(url, str):
         raise refusal("url", url, accepted)
     if url.startswith("unix:/"):

@@ -1,6 +1,6 @@
-"""What a web server is told about the invocation: headers, because it has no scope to look into.
+"""The headers that tell a web server about the invocation, in place of an ASGI scope.
 
-The names are Lambda Web Adapter's. Clients' copies of all of them are dropped, so that a server can trust them.
+The names are Lambda Web Adapter's. Clients' copies of them are dropped, so that a server can trust them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from bridge import invocation, settings
+from bridge import _http, invocation, settings
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
@@ -20,41 +20,34 @@ __all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "trace_id", "wit
 
 logger = logging.getLogger("bridge")
 
-CONTEXT_HEADERS = frozenset(
-    {
-        b"x-amzn-request-context",
-        b"x-amzn-lambda-context",
-        b"x-amzn-trace-id",
-        b"x-amz-tenant-id",
-        b"x-forwarded-prefix",  # not Lambda Web Adapter's: the API stage, which the path comes without
-    }
-)
+# The last one is not Lambda Web Adapter's: the API stage, which is taken off the path.
+CONTEXT_HEADERS = _http.CONTEXT_HEADERS | {b"x-amzn-trace-id", b"x-forwarded-prefix"}
 
 # To CGI and WSGI a hyphen and an underscore are the same, and to PHP a dot too.
 _SEPARATORS = bytes.maketrans(b"_.", b"--")
 
-# How long one value may be, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over
-# 16 KiB; and parts of the request context, such as its path, are the client's own text.
+# The longest value, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over 16 KiB;
+# and the client chooses parts of the request context, such as its path.
 MAX_VALUE = 8000
 
 _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """`pairs` without a client's copies, in any spelling."""
+    """Return `pairs` without a client's copies, in any spelling."""
     return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
 
 
 def trace_id() -> str:
-    """The X-Ray trace header of the current invocation; "" if there is none.
+    """Return the X-Ray trace header of the current invocation; "" if there is none.
 
-    Where many go on at once the environment's variable could only be that of one.
+    The environment's variable can only be right where there is one invocation at a time.
     """
     return invocation.trace_id.get() or settings.trace_id()
 
 
 def context_headers(event: Event, context: Any) -> HeaderPairs:
-    """The headers about one invocation. A value that is not there has no header; one that is too long is left out."""
+    """Return the headers about one invocation. A value that is missing or too long has no header."""
     headers: HeaderPairs = [
         (b"x-amzn-request-context", _json_or_nothing(event.get("requestContext"))),
         (b"x-amzn-lambda-context", b"" if context is None else header_json(lambda_context(context))),
@@ -65,9 +58,9 @@ def context_headers(event: Event, context: Any) -> HeaderPairs:
 
 
 def lambda_context(context: Any) -> dict[str, Any]:
-    """The Lambda context as Lambda Web Adapter writes it. `deadline`: in milliseconds since the epoch.
+    """Return the Lambda context as Lambda Web Adapter writes it. `deadline`: in milliseconds since the epoch.
 
-    What the context does not have, or has with a type that is not its own, is null.
+    A value that the context does not have, or has with another type, is null.
     """
     return {
         "request_id": _text(context, "aws_request_id"),
@@ -105,7 +98,7 @@ def _deadline(context: Any) -> int | None:
 
 
 def _client_context(value: Any) -> dict[str, Any] | None:
-    """awslambdaric makes objects of what a mobile client sent: `client`, an object itself, `custom` and `env`."""
+    """Return awslambdaric's object as a dict: `client`, which is an object too, `custom` and `env`."""
     if value is None:
         return None
     client = getattr(value, "client", None)
@@ -116,7 +109,7 @@ def _client_context(value: Any) -> dict[str, Any] | None:
     }
 
 
-# What awslambdaric's object has, which has no __dict__.
+# The attributes of awslambdaric's object, which has no __dict__.
 _CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
@@ -136,13 +129,13 @@ def _json_or_nothing(value: object) -> bytes:
 
 
 def header_json(value: object) -> bytes:
-    """JSON in ASCII that no control byte gets into, DEL included, which JSON itself lets pass."""
+    """Return `value` as JSON in ASCII without control bytes. JSON itself allows DEL."""
     text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
     return text.replace("\x7f", "\\u007f").encode("ascii")
 
 
 def _plain(value: object) -> bytes:
-    """A header value without control bytes; b"" for what is no text."""
+    """Return a header value without control bytes; b"" if `value` is not a string."""
     return value.encode("utf-8", "replace").translate(None, _CONTROLS).strip() if isinstance(value, str) else b""
 
 

@@ -1,4 +1,4 @@
-"""What Proxy does around a socket: waits for the web server, keeps to the deadline, says whose fault a failure is."""
+"""Proxy's transport: waits for the web server, keeps to the deadline, and names the cause of a failure."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
+from bridge import invocation
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, header_pairs, replace_headers
-from bridge.errors import (
-    MalformedEvent,
-    OriginBroken,
-    OriginTimeout,
-    OriginUnreachable,
-    SnapshotHookFailed,
+from bridge._messages import (
+    WHOLE_RESPONSE,
+    CompleteResponse,
+    EventRequest,
+    header_pairs,
+    replace_headers,
+    request_line,
+    request_target,
 )
+from bridge.deadline import time_left
+from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.proxy.context_headers import context_headers, without_context_headers
-from bridge.proxy.server import HookGuard, Origin
-from bridge.proxy.transport import ConnectionPolicy, SocketTransport
-from bridge.settings import initialization_type
+from bridge.proxy.guard import HookGuard
+from bridge.proxy.headers import nominated
+from bridge.proxy.restore import NEVER_AGAIN, ConnectionPolicy, connection_policy
+from bridge.proxy.server import Origin
+from bridge.proxy.transport import SocketTransport
+from bridge.responses import plain
 from bridge.snapstart import RestoreWatch
 from bridge.sources._path import quoted
 
@@ -34,20 +41,14 @@ __all__ = ["Forwarder", "for_web_server"]
 
 logger = logging.getLogger("bridge")
 
-T = TypeVar("T")
-
-# How long before the invocation's deadline the client is answered, in seconds: time to encode the answer and to post
-# it, before Lambda ends the environment.
-DEADLINE_MARGIN = 0.25
-
-# How long the server has for what it does around a snapshot, in seconds: Lambda Web Adapter's limit.
+# How long the server has for its hooks around a snapshot, in seconds: Lambda Web Adapter's limit.
 HOOK_LIMIT = 60.0
 
 
 class Forwarder(httpx.AsyncBaseTransport):
-    """A handler's transport to a web server, and that server's whole life in this environment.
+    """A transport to a web server, and the owner of that server's life in this environment.
 
-    `prepare` makes of a decoded event what goes out.
+    `prepare` turns a decoded request into the one that goes out.
     """
 
     def __init__(
@@ -59,64 +60,50 @@ class Forwarder(httpx.AsyncBaseTransport):
         watch: RestoreWatch | None = None,
     ) -> None:
         self.watch = watch or RestoreWatch()
-        # Under SnapStart no connection outlives its request, from the first one on: a snapshot may come at any time.
-        idle_timeout = 0.0 if initialization_type() == "snap-start" else settings.pool_idle_timeout
-        policy = ConnectionPolicy(idle_timeout=idle_timeout, restored=self.watch.check)
-        self.transport = _transport(settings.address, policy)
-        self._single = _transport(settings.address, ConnectionPolicy(idle_timeout=0))
-        if settings.readiness_address == settings.address:
-            probe = self._single
-        else:
-            probe = _transport(settings.readiness_address, ConnectionPolicy(idle_timeout=0))
-        self.origin = Origin(settings, process, probe)
+        self.transport = _transport(settings.address, connection_policy(settings.pool_idle_timeout, self.watch))
+        self._single = _transport(settings.address, NEVER_AGAIN)
+        self.origin = Origin(settings, process, _transport(settings.readiness_address, NEVER_AGAIN))
         self._settings = settings
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare
 
-    async def handle_buffered_request(
-        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> CompleteResponse:
-        """The whole response; nothing is left to do behind it.
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response as soon as its head has arrived; whole, if the request asks for that.
 
-        Raises OriginError for what the web server did wrong, and OriginLost.
+        Raises OriginError for a fault of the web server, MalformedEvent, and OriginLost. Reading the body raises the
+        same.
         """
         request = await self._prepare(request)
-        if self._guard.refuses(_target(request)):
-            return _forbidden(request)
-        async with _Limits(self.origin, request):
-            return await self._send(self.transport.handle_buffered_request, request)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response as soon as its head has arrived. Reading its body raises the same errors."""
-        if request.extensions.get(WHOLE_RESPONSE):
-            return await self.handle_buffered_request(request)
-        request = await self._prepare(request)
-        if self._guard.refuses(_target(request)):
-            return _forbidden(request)
+        target = request_target(request)
+        if self._guard.refuses(target):
+            logger.warning("A client asked for a hook path: %.200r was answered with 403.", target)
+            return plain(403)
         limits = _Limits(self.origin, request)
         async with limits:
-            response = await self._send(self.transport.handle_async_request, request)
-        response.stream = _LimitedBody(cast("httpx.AsyncByteStream", response.stream), limits)
+            response = await self._send(request)
+        if not isinstance(response, CompleteResponse):
+            limits.has_started = True
+            response.stream = _LimitedBody(cast("httpx.AsyncByteStream", response.stream), limits)
         return response
 
-    async def _send(self, send: Callable[[httpx.Request], Awaitable[T]], request: httpx.Request) -> T:
-        """Send it to a server that is ready; once more to the next one, if there was none to connect to any more."""
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send it to a server that is ready; if that has ended before it had a connection, to the next one."""
         await self.origin.ready()
         try:
-            return await send(request)
+            return await self.transport.handle_async_request(request)
         except httpx.ConnectError:
             await self.origin.check_after_failure()
             if self.origin.is_ready:
                 raise
         await self.origin.ready()
-        return await send(request)
+        return await self.transport.handle_async_request(request)
 
     async def before_snapshot(self) -> None:
         """Raises SnapshotHookFailed."""
         await self._call_hook(self._settings.before_checkpoint_path)
 
     async def after_restore(self) -> None:
-        """New connections first, then the server's own hook, then readiness. Raises OriginError."""
+        """Stop using old connections, call the server's own hook, and wait until it is ready. Raises OriginError."""
         self.watch.tell("the runtime said so")
         await self._call_hook(self._settings.after_restore_path)
         await self.origin.wait_again()
@@ -127,9 +114,10 @@ class Forwarder(httpx.AsyncBaseTransport):
         host = self._settings.address.authority.encode("ascii", "replace")
         headers = [(b"host", host), (b"content-length", b"0")]
         request = EventRequest("POST", path.encode("ascii"), headers, b"", {})
+        request.extensions[WHOLE_RESPONSE] = True
         try:
             with anyio.fail_after(HOOK_LIMIT):
-                response = await self._single.handle_buffered_request(request)
+                response = await self._single.handle_async_request(request)
         except TimeoutError:
             raise SnapshotHookFailed(f"POST {path}: the web server gave no answer in {HOOK_LIMIT:g} s.") from None
         except httpx.HTTPError as exc:
@@ -153,40 +141,52 @@ class Forwarder(httpx.AsyncBaseTransport):
 
 
 class _Limits:
-    """One request's deadline, and the names of its failures. Entered for its head and for each part of its body."""
+    """One request's deadline, and the names of its failures. Entered for its head and for each part of its body.
 
-    __slots__ = ("_deadline", "_origin", "_request", "_scope")
+    Behind `python -m bridge.runtime` the runtime alone gives the invocation up and answers it: then this only logs
+    which request had no answer. Elsewhere it raises OriginTimeout.
+    """
+
+    __slots__ = ("_deadline", "_kept_by_runtime", "_origin", "_request", "_scope", "has_started")
 
     def __init__(self, origin: Origin, request: httpx.Request) -> None:
         self._origin = origin
         self._request = request
-        self._deadline = _deadline(request)
+        self.has_started = False  # the response: what is raised after that must itself name the request
+        deadline = invocation.deadline.get()
+        self._kept_by_runtime = deadline is not None
+        self._deadline = _deadline(request, origin.settings.deadline_margin) if deadline is None else deadline
 
     async def __aenter__(self) -> None:
-        self._scope = anyio.CancelScope(deadline=self._deadline)
+        self._scope = anyio.CancelScope(deadline=math.inf if self._kept_by_runtime else self._deadline)
         self._scope.__enter__()
 
     async def __aexit__(self, exc_type: Any, exc: BaseException | None, traceback: Any) -> None:
         self._scope.__exit__(exc_type, exc, traceback)
         if self._scope.cancelled_caught:
-            raise OriginTimeout(f"{self._what} had no answer in time: the invocation's deadline is near.") from None
+            raise OriginTimeout(self._what(_LATE)) from None
         if isinstance(exc, httpx.HTTPError):
             if not isinstance(exc, httpx.LocalProtocolError | httpx.ConnectError):
                 with anyio.CancelScope(deadline=self._deadline):
                     await self._origin.check_after_failure()
             raise self._named(exc) from exc
+        is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
+        if self._kept_by_runtime and is_cancelled and anyio.current_time() >= self._deadline:
+            logger.error("%s: %s", request_line(self._request), _LATE)
 
     def _named(self, exc: httpx.HTTPError) -> Exception:
         if isinstance(exc, httpx.LocalProtocolError):
-            return MalformedEvent(f"{self._what} cannot be sent: {exc}")
+            return MalformedEvent(f"The request cannot be sent: {exc}")
+        address = self._origin.settings.address
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout):
-            return OriginUnreachable(f"{self._what}: no connection to {self._origin.settings.address}: {_reason(exc)}")
-        return OriginBroken(f"{self._what}: {self._origin.settings.address} broke off: {_reason(exc)}")
+            return OriginUnreachable(f"There is no connection to {address}: {_reason(exc)}")
+        return OriginBroken(self._what(f"{address} broke off: {_reason(exc)}"))
 
-    @property
-    def _what(self) -> str:
-        path = _target(self._request).partition(b"?")[0][:100].decode("latin-1")
-        return f"{self._request.method[:20]} {path}"
+    def _what(self, text: str) -> str:
+        return f"{request_line(self._request)}: {text}" if self.has_started else text
+
+
+_LATE = "The web server had no answer in time: the invocation's deadline is near."
 
 
 class _LimitedBody(httpx.AsyncByteStream):
@@ -197,7 +197,7 @@ class _LimitedBody(httpx.AsyncByteStream):
         self._parts = aiter(stream)
         self._limits = limits
 
-    # Not a generator: nobody closes one that its reader left early.
+    # Not a generator, which would not be closed when its reader leaves early.
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
@@ -206,20 +206,20 @@ class _LimitedBody(httpx.AsyncByteStream):
             return await anext(self._parts)
 
     async def aclose(self) -> None:
-        with suppress(httpx.HTTPError):  # nobody reads what it still had to say
+        with suppress(httpx.HTTPError):  # the rest of the response is not wanted
             await self._stream.aclose()
 
 
 async def for_web_server(request: httpx.Request) -> httpx.Request:
-    """What a web server gets: its own part of the path, and headers for what an ASGI scope would tell.
+    """Give `request` the path and headers that a web server needs, which has no ASGI scope.
 
-    A stage or mapping is no part of the application's paths, and a web server has no root_path to say so. It is taken
-    off and goes into x-forwarded-prefix. Clients' copies of these headers are dropped.
+    A stage or mapping is not a part of the application's paths, and a web server has no root_path for it. It is taken
+    off the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
     scope = request.extensions.get("asgi") or {}
     prefix = quoted(scope.get("root_path") or "")
     pairs = without_context_headers(_without_nominated(header_pairs(request)))
-    target = _target(request)
+    target = request_target(request)
     if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
         rest = target[len(prefix) :]
         request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
@@ -230,12 +230,9 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
 
 
 def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
-    """Without what the client's Connection names, before ours are added: it must not name those."""
-    named = {item.strip().lower() for name, value in pairs if name == b"connection" for item in value.split(b",")}
-    if not named:
-        return pairs
-    named = {b"connection", *named} - {b"content-length", b"host"}
-    return [pair for pair in pairs if pair[0] not in named]
+    """Return `pairs` without those that the client's Connection names, before it could name ours."""
+    named = nominated(pairs)
+    return [pair for pair in pairs if pair[0] not in named and pair[0] != b"connection"] if named else pairs
 
 
 def _transport(address: Address, policy: ConnectionPolicy) -> SocketTransport:
@@ -244,25 +241,14 @@ def _transport(address: Address, policy: ConnectionPolicy) -> SocketTransport:
     return SocketTransport(host=address.host, port=address.port, policy=policy)
 
 
-def _target(request: httpx.Request) -> bytes:
-    target: bytes = request.extensions.get("target") or request.url.raw_path
-    return target
-
-
-def _deadline(request: httpx.Request) -> float:
-    """When the client must be answered, on anyio's clock; infinity without a deadline."""
+def _deadline(request: httpx.Request, margin: float) -> float:
+    """Return when the client must be answered, on anyio's clock; infinity without a deadline."""
     context = (request.extensions.get("asgi") or {}).get("aws.context")
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     milliseconds = remaining() if callable(remaining) else None
     if not isinstance(milliseconds, int | float):
         return math.inf
-    return anyio.current_time() + milliseconds / 1000 - DEADLINE_MARGIN
-
-
-def _forbidden(request: httpx.Request) -> CompleteResponse:
-    logger.warning("A client asked for a hook path: %.200r was answered with 403.", _target(request))
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"9")]
-    return CompleteResponse(403, headers, b"Forbidden")
+    return anyio.current_time() + time_left(milliseconds / 1000, margin)[0]
 
 
 def _reason(exc: Exception) -> str:

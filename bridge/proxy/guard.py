@@ -1,8 +1,8 @@
-"""The hook paths are the environment's own: no client may call them.
+"""The guard of the hook paths, which the environment alone may call.
 
-Servers and frameworks differ in which spellings of a path they take for the same one. Whatever any of them might
-take for a hook path is refused, so both sides are brought to one form first. Too much rather than too little: a refused
-request can only be one that comes very near to a hook path.
+Servers and frameworks differ in the spellings that they treat as one path. A request is refused if any of them might
+read its path as a hook path, so both are brought to one form first. That refuses too much rather than too little: only
+paths that are very similar to a hook path.
 """
 
 from __future__ import annotations
@@ -14,35 +14,37 @@ from urllib.parse import unquote_to_bytes
 
 __all__ = ["HookGuard", "canonical_path"]
 
-# A path that was encoded more often than that is no mistake of a client's.
+# A client does not encode a path more often than that by mistake.
 _MAX_ENCODINGS = 4
 
 _CONTROLS = dict.fromkeys((*range(32), 127))
 
 
 class HookGuard:
-    """Which request-targets are a hook path in some spelling."""
+    """Tells which request-targets are a hook path in some spelling."""
 
     def __init__(self, *paths: str) -> None:
         self._paths = frozenset(canonical_path(path) for path in paths if path)
 
     def refuses(self, target: bytes) -> bool:
-        """Whether a client that asks for `target` (a request-target, with its query) must be refused."""
+        """Return whether a client's request for `target`, a request-target with its query, must be refused."""
         if not self._paths:
             return False
         return any(form in self._paths for form in _forms(_decoded(target.partition(b"?")[0])))
 
 
 def canonical_path(path: str) -> str:
-    """One spelling for all that may mean the same: decoded, in one case, without parameters, dots, empty segments."""
+    """Return one spelling for all that may mean the same: decoded, in one case, without parameters, dots and empty
+    segments.
+    """
     return _canonical(_decoded(path.encode("utf-8", "surrogateescape")))
 
 
 def _forms(text: str) -> Iterator[str]:
-    """The paths that servers may take `text` for."""
+    """Yield the paths that servers may read in `text`."""
     for variant in (text, text.partition("\0")[0]):  # a NUL is dropped, or ends the path, as in C
         yield _canonical(variant)
-        # A whole URL, or a host behind two slashes, as the absolute form and URL parsers have it.
+        # A whole URL, or a host after two slashes, as the absolute form and URL parsers have it.
         plain = variant.translate(_CONTROLS).replace("\\", "/")
         scheme, separator, rest = plain.partition("://")
         is_url = bool(separator) and "/" not in scheme
@@ -65,9 +67,9 @@ def _decoded(path: bytes) -> str:
 
 
 def _canonical(text: str) -> str:
-    # A character of another width or a letter with its accent apart is the same to whoever normalises.
+    # Characters of another width, and letters with a separate accent, are the same to a server that normalises.
     text = unicodedata.normalize("NFKC", text).casefold().translate(_CONTROLS).replace("\\", "/")
-    # A query that was encoded is part of the path to us, and may be a query again behind a server that decodes first.
+    # An encoded query is part of the path here, and may be a query again in a server that decodes first.
     plain = text.partition("?")[0].partition("#")[0]
     segments = [segment.partition(";")[0].strip() for segment in plain.split("/")]
     return posixpath.normpath("/" + "/".join(segments).lstrip("/"))

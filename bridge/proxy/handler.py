@@ -1,4 +1,4 @@
-"""The fallback: a handler in front of a web server that runs beside it, for what cannot run in process."""
+"""Proxy: a handler in front of a web server that runs beside it, for applications that cannot run in process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
-from bridge.proxy.forwarder import Forwarder, for_web_server
-from bridge.proxy.server import OriginProcess, OriginSettings, parse_url
-from bridge.settings import Settings, child_environment, refusal, unknown_variables
+from bridge.proxy.address import parse_url
+from bridge.proxy.launch import launch
+from bridge.proxy.process import OriginProcess
+from bridge.proxy.settings import OriginSettings
+from bridge.settings import Settings, child_environment, in_lambda, refusal, unknown_variables
+from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Proxy"]
 
@@ -22,7 +27,7 @@ logger = logging.getLogger("bridge")
 
 
 class Proxy(Handler):
-    """Any web server as a Lambda handler: each event goes to it over a connection on this machine.
+    """A Lambda handler that forwards each event to a web server on this machine.
 
     ```python
     handler = Proxy(["gunicorn", "shop.wsgi"], port=8080)  # started, waited for, watched, stopped
@@ -31,11 +36,11 @@ class Proxy(Handler):
 
     `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
     "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
-    arguments are those of `OriginSettings`, and `settings` and `sources` those of `Bridge`. What is not given comes
-    from the environment, under Lambda Web Adapter's names, and has its defaults.
+    arguments are those of `OriginSettings`, and `settings` and `sources` those of `Bridge`. An argument that is not
+    given is read from the environment, under Lambda Web Adapter's name, and has its default.
 
-    In Lambda the server is started here, in the init phase, and the import goes on once it is ready; elsewhere before
-    the first request. Raises ConfigurationError, and in Lambda OriginNotStarted.
+    In Lambda the server is started here, in the init phase, and the constructor returns when it is ready; elsewhere it
+    is started before the first request. Raises ConfigurationError, and in Lambda OriginNotStarted.
     """
 
     def __init__(
@@ -73,18 +78,34 @@ class Proxy(Handler):
             ),
         )
         for name in unknown_variables():
-            logger.warning("%s is set, but means nothing here: is it spelt right?", name)
-        self._forwarder = Forwarder(origin, _process(command, origin), prepare=for_web_server)
-        super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            logger.warning("%s is set, but has no effect here. Is it spelt correctly?", name)
+        process = _process(command, origin)
+        try:
+            if process is not None and in_lambda():
+                sigterm.shut_down(process)
+                launch(process, origin)
+            self._forwarder = _forwarder(origin, process)
+            super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+        except BaseException:
+            if process is not None:
+                process.end()
+            raise
+
+
+def _forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
+    # Everything that a socket needs is imported here, and not with this module: in Lambda the server starts meanwhile.
+    from bridge.proxy.forwarder import Forwarder, for_web_server
+
+    return Forwarder(origin, process, prepare=for_web_server)
 
 
 def _given(**arguments: Any) -> dict[str, Any]:
-    """The arguments that were given; the others leave it to the environment."""
+    """Return the arguments that were given; the others are read from the environment."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _address(url: str | None, host: str | None, port: int | None, uds: str | None) -> dict[str, Any]:
-    """One address out of three ways to say it."""
+    """Return the one address that was given in one of three ways."""
     given = {"url": url, "host and port": port if host is None else host, "uds": uds}
     ways = [way for way, value in given.items() if value is not None]
     if len(ways) > 1:
@@ -107,7 +128,7 @@ def _process(command: object, origin: OriginSettings) -> OriginProcess | None:
     if isinstance(command, str | bytes) or not isinstance(command, Sequence) or not command:
         raise ConfigurationError(
             f"Expected the command as a list, such as ['gunicorn', 'shop.wsgi'], but got {command!r:.200}. "
-            "No shell takes it apart."
+            "No shell parses it."
         )
     environment = child_environment()
     if not origin.uds:

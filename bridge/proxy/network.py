@@ -1,16 +1,18 @@
-"""Connections to the web server, as httpcore wants them: plain sockets that do not block, on asyncio and trio.
+"""Connections to the web server for httpcore: plain non-blocking sockets, on asyncio and trio.
 
-httpcore's own backends write a request to its end before they look for a response: an answer that came before that is
-lost, or both sides wait for each other. These streams listen while they write, and tell what happened on the wire,
-which decides whether a failed request may be repeated. They belong to no event loop.
+httpcore's own backends send a request to its end before they read: the answer of a server that does not read all of it
+is lost, or both sides wait for each other. These streams listen while they send. They also record what happened on the
+wire, which decides whether a failed request may be repeated. They belong to no event loop.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,43 +20,33 @@ import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpcore
+from bridge.proxy.response_end import ResponseEnd
 
 __all__ = ["CURRENT_ATTEMPT", "Attempt", "Network", "SocketStream"]
 
-# RFC 9112, 2.2 and 6: what ends the head of a message.
-_END_OF_HEAD = b"\r\n\r\n"
-
-# RFC 9112, 7.1: what ends a body in chunks.
-_LAST_CHUNK = b"0\r\n\r\n"
-
-# How long to wait, in seconds, before the next try when a UNIX socket's backlog is full: the kernel does not say when
-# there is room again.
+# The pause before the next try, in seconds, when a UNIX socket's backlog is full: the kernel does not say when there is
+# room again.
 _BACKLOG_PAUSE = 0.005
 
-_EARLY_BYTES = 65536
-
-# How many times in a row a connection may be read without waiting. Then others have their turn, and a deadline too.
-MAX_READS = 4
-
-# Before anyio 4.7 there were other names.
-_WAITABLE = getattr(anyio, "wait_readable", None)
-_wait_readable = anyio.wait_readable if _WAITABLE else anyio.wait_socket_readable
-_wait_writable = anyio.wait_writable if _WAITABLE else anyio.wait_socket_writable
+# anyio 4.7 renamed them.
+_IS_NEW = hasattr(anyio, "wait_readable")
+_wait_readable = anyio.wait_readable if _IS_NEW else anyio.wait_socket_readable
+_wait_writable = anyio.wait_writable if _IS_NEW else anyio.wait_socket_writable
 
 
 class Attempt:
-    """What happened on the wire to one request: made by the transport, filled in by the connection that takes it.
+    """What happened on the wire to one request. The transport makes it, and the request's connection fills it in.
 
     `connected`: a new connection was made for it. `written`: bytes handed to the kernel, of which `head` are the
-    request line and headers. `received`: bytes of the response.
+    request line and headers. `received`: bytes of the response. `end`: whether they are all of it.
     """
 
-    __slots__ = ("connected", "head", "received", "stream", "written")
+    __slots__ = ("connected", "end", "head", "received", "written")
 
-    def __init__(self) -> None:
+    def __init__(self, method: str = "GET") -> None:
         self.connected = False
         self.head = self.written = self.received = 0
-        self.stream: SocketStream | None = None
+        self.end = ResponseEnd(has_body=method != "HEAD")
 
     @property
     def sent_body(self) -> bool:
@@ -65,284 +57,144 @@ CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("bridge_attempt", defau
 
 
 class SocketStream:
-    """One connection: httpcore's AsyncNetworkStream."""
+    """One connection: an httpcore.AsyncNetworkStream."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._attempt: Attempt | None = None
-        self._without_wait = 0  # reads in a row
+        self._attempt = Attempt()
+        self._unsent: deque[memoryview] = deque()
         self._is_closed = self._is_waited_for = False
-        self._early: list[bytes] = []  # what was received while a request was being sent
-        self._head: bytes | None = b""  # what came of the response's head; None once it has ended
-        self.head_length: int | None = None  # of the response, once its head has ended; None if that was not found
-        self._informational = 0  # the length of informational responses before it
-        self._tail = b""  # the last bytes that were read
-        self._last = b""
-        self._is_answered = False
-        self._unsent: memoryview | None = None  # of a request that was answered before it was sent
-        self._parser: Any = None  # of what came while a request was being sent
-        # What this connection still has to say belongs to no request: it must not be used again.
-        self.is_spoilt = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._early.pop(0) if self._early else await self._receive(max_bytes, timeout)
-        if self._attempt is not None:
-            self._attempt.received += len(data)
-        if self._head is not None:
-            self._find_end_of_head(data)
-        self._tail, self._last = self._last[-len(_LAST_CHUNK) + 1 :], data
-        return data
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether more was received than was read."""
-        return bool(self._early)
-
-    @property
-    def ends_with_chunks(self) -> bool:
-        """Whether what was read last ends where its first last chunk ends. Not sure means no."""
-        window = self._tail + self._last
-        end = window.find(_LAST_CHUNK)
-        return end >= 0 and end + len(_LAST_CHUNK) == len(window)
-
-    async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return the next bytes, b"" at the end. What is left of the request goes out meanwhile."""
         try:
             data = self._socket.recv(max_bytes)
+            await anyio.lowlevel.checkpoint()  # a large body must leave turns to others, and to a deadline
         except BlockingIOError:
-            self._without_wait = 0
-            return await self._receive_later(max_bytes, timeout)
+            data = await self._receive_later(max_bytes, timeout)
         except OSError as exc:
             raise httpcore().ReadError(str(exc)) from exc
-        self._without_wait += 1
-        if self._without_wait % MAX_READS == 0:
-            await anyio.lowlevel.checkpoint()
+        self._attempt.received += len(data)
+        self._attempt.end.feed(data)
         return data
 
     async def _receive_later(self, max_bytes: int, timeout: float | None) -> bytes:
-        try:
-            with anyio.fail_after(timeout), _Wait(self):
+        with self._waiting(timeout, httpcore().ReadTimeout, httpcore().ReadError):
+            while True:
                 if self._unsent:
-                    await self._receive_while_sending()
-                while True:
+                    await self._wait_for_either()
+                else:
                     await _wait_readable(self._socket)
-                    try:
-                        return self._socket.recv(max_bytes)
-                    except BlockingIOError:
-                        continue
-        except TimeoutError as exc:
-            raise httpcore().ReadTimeout(f"Nothing was received for {timeout} s.") from exc
-        except (OSError, anyio.ClosedResourceError) as exc:
-            raise httpcore().ReadError(str(exc)) from exc
-
-    def _find_end_of_head(self, data: bytes) -> None:
-        """For the transport, which compares the length of the whole response with what it announced."""
-        head = self._head + data if self._head else data
-        end = head.find(_END_OF_HEAD)
-        if 0 <= head.find(b"\n\n") < end or 0 <= head.find(b"\n\r\n") < end:
-            self._head = None  # it ended before that, with line ends of another kind
-            return
-        if end < 0:
-            self._head = head
-            return
-        end += len(_END_OF_HEAD)
-        if head[9:10] == b"1" and head[9:12] != b"101":  # an informational response: the next head comes behind it
-            self._informational += end
-            self._head = b""
-            self._find_end_of_head(head[end:])
-            return
-        self._head, self.head_length = None, self._informational + end
+                try:
+                    self._send()
+                except OSError:  # the server reads no more; its answer may be here all the same
+                    self._unsent.clear()
+                with suppress(BlockingIOError):
+                    return self._socket.recv(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Raises WriteError also if a response came and the rest is not wanted: httpcore then reads it."""
+        """Return once all is sent, or once there is something to read: the rest goes out while that is read."""
         if not buffer:
             return
         attempt = CURRENT_ATTEMPT.get()
-        if attempt is not self._attempt:
-            self._begin(attempt, len(buffer))
+        if attempt is not None and attempt is not self._attempt:
+            self._attempt, attempt.head = attempt, len(buffer)
+        self._unsent.append(memoryview(buffer))
         try:
-            sent = self._socket.send(buffer)
-        except BlockingIOError:
-            sent = 0
+            self._send()
         except OSError as exc:
             raise httpcore().WriteError(str(exc)) from exc
-        if self._attempt is not None:
-            self._attempt.written += sent
-        if sent < len(buffer):
-            await self._write_rest(memoryview(buffer)[sent:], timeout)
+        if self._unsent:
+            with self._waiting(timeout, httpcore().WriteTimeout, httpcore().WriteError):
+                while self._unsent and not self._is_readable():
+                    await self._wait_for_either()
+                    self._send()
 
-    def _begin(self, attempt: Attempt | None, head: int) -> None:
-        """A new request on this connection, whose head is the first that is written."""
-        self._attempt = attempt
-        self._head, self.head_length, self._informational = b"", None, 0
-        self._parser, self._is_answered, self._unsent = None, False, None
-        if attempt is not None:
-            attempt.stream, attempt.head = self, head
-
-    async def _write_rest(self, rest: memoryview, timeout: float | None) -> None:
-        """Raises WriteError once an answer comes: what is left to send then goes out while that is read."""
-        try:
-            with anyio.fail_after(timeout), _Wait(self):
-                while rest:
-                    await self._wait_until_writable()
-                    if self._is_answered:
-                        self._unsent = rest
-                        raise httpcore().WriteError("The web server answers before it has read the request.")
-                    rest = rest[self._send(rest) :]
-        except TimeoutError as exc:
-            raise httpcore().WriteTimeout(f"Nothing could be sent for {timeout} s.") from exc
-        except (OSError, anyio.ClosedResourceError) as exc:
-            raise httpcore().WriteError(str(exc)) from exc
-
-    def _send(self, data: memoryview) -> int:
-        """How much the kernel took. Raises OSError."""
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            return 0
-        if self._attempt is not None:
-            self._attempt.written += sent
-        return sent
-
-    async def _wait_until_writable(self) -> None:
-        """Until there is room, or an answer. Raises WriteError if the web server has closed the connection."""
-        while not self._is_answered and not await self._wait_for_either():
+    def _send(self) -> None:
+        """Hand to the kernel as much as it takes."""
+        while self._unsent:
             try:
-                data = self._socket.recv(_EARLY_BYTES)
+                sent = self._socket.send(self._unsent[0])
             except BlockingIOError:
-                continue
-            except OSError as exc:
-                raise httpcore().WriteError(str(exc)) from exc
-            if not data:
-                raise httpcore().WriteError("The web server closed the connection before it had read the request.")
-            self._early.append(data)
-            self._look_for_an_answer(data)
+                return
+            self._attempt.written += sent
+            rest = self._unsent.popleft()[sent:]
+            if rest:
+                self._unsent.appendleft(rest)
 
-    def _look_for_an_answer(self, data: bytes) -> None:
-        """Is it one, or only an informational response, after which the server reads on?"""
-        import h11  # beneath httpcore, so it is there
+    async def _wait_for_either(self) -> None:
+        """Wait until the socket takes data or has some."""
 
-        if self._parser is None:
-            self._parser = h11.Connection(h11.CLIENT)
-            self._parser.send(h11.Request(method="POST", target="/", headers=[("host", "a"), ("content-length", "0")]))
-            self._parser.send(h11.EndOfMessage())
-        try:
-            self._parser.receive_data(data)
-            while not self._is_answered:
-                event = self._parser.next_event()
-                if event is h11.NEED_DATA:
-                    return
-                self._is_answered = event is h11.PAUSED or isinstance(event, h11.Response)
-        except h11.RemoteProtocolError:
-            self._is_answered = True
-
-    async def _wait_for_either(self) -> bool:
-        """Until the socket takes data (True) or has some (False)."""
-        writable = False
-
-        async def watch() -> None:
-            await _wait_readable(self._socket)
+        async def wait(ready: Callable[[Any], Any]) -> None:
+            await ready(self._socket)
             group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            group.start_soon(watch)
-            await _wait_writable(self._socket)
-            writable = True
-            group.cancel_scope.cancel()
-        return writable
+            group.start_soon(wait, _wait_readable)
+            group.start_soon(wait, _wait_writable)
 
-    async def _receive_while_sending(self) -> None:
-        """Until there is something to receive, or nothing left to send. Both sides may be in the middle of a body."""
-        while self._unsent and not self._is_readable():
-            if not await self._wait_for_either():
-                return
-            try:
-                self._unsent = self._unsent[self._send(self._unsent) :]
-            except OSError:  # it reads no more; its answer may be here all the same
-                self._unsent = None
+    @contextmanager
+    def _waiting(self, timeout: float | None, timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
+        """Keep the socket open as long as this task waits for it, whoever closes the connection meanwhile."""
+        self._is_waited_for = True
+        try:
+            with _failures(timeout, timed_out, failed):
+                yield
+                if self._is_closed:
+                    raise OSError("The connection was closed.")
+        finally:
+            self._is_waited_for = False
+            if self._is_closed:
+                self._socket.close()
 
     async def aclose(self) -> None:
         self._is_closed = True
         if self._is_waited_for:
-            # Another task waits for it: it wakes up, and closes it. Until then its number may be no other socket's.
+            # By another task, which wakes up and closes it. Until then no other socket may get its number.
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         else:
             self._socket.close()
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":
-            return self.is_spoilt or self._is_readable()
-        if info == "socket":
-            return self._socket
-        if info == "client_addr":
-            return self._socket.getsockname()
-        if info == "server_addr":
-            return self._socket.getpeername()
-        return None
+        if info == "is_readable":  # httpcore asks for it before it uses an idle connection again
+            return bool(self._unsent) or not self._attempt.end.is_exact or self._is_readable()
+        return self._socket if info == "socket" else None
 
     def _is_readable(self) -> bool:
-        """Whether an idle connection has something to say, which can only be that it is over."""
+        """Whether there are bytes, the end of the connection or an error to read."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        except OSError as exc:
+            return not isinstance(exc, BlockingIOError)
         return True
 
 
-class _Wait:
-    """As long as a task waits for the socket, it stays open. Raises ClosedResourceError if it was closed meanwhile."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, stream: SocketStream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        self._stream._is_waited_for = True
-
-    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> None:
-        stream = self._stream
-        stream._is_waited_for = False
-        if stream._is_closed:
-            stream._socket.close()
-            if exc is None:
-                raise anyio.ClosedResourceError
-
-
 class Network:
-    """httpcore's AsyncNetworkBackend: makes the connections."""
+    """Makes the connections: an httpcore.AsyncNetworkBackend."""
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> SocketStream:
-        try:
-            with anyio.fail_after(timeout):
-                return _connected(await _connect_to_any(host.strip("[]"), port))
-        except TimeoutError as exc:
-            raise httpcore().ConnectTimeout(f"No connection within {timeout} s.") from exc
-        except OSError as exc:
-            raise httpcore().ConnectError(str(exc)) from exc
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **_: Any) -> SocketStream:
+        with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
+            return _connected(await _connect_to_any(host, port))
 
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> SocketStream:
-        try:
-            with anyio.fail_after(timeout):
-                return _connected(await _connect_to_path(path))
-        except TimeoutError as exc:
-            raise httpcore().ConnectTimeout(f"No connection within {timeout} s.") from exc
-        except OSError as exc:
-            raise httpcore().ConnectError(str(exc)) from exc
+    async def connect_unix_socket(self, path: str, timeout: float | None = None, **_: Any) -> SocketStream:
+        with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
+            return _connected(await _connect(socket.AF_UNIX, path))
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
+
+
+@contextmanager
+def _failures(timeout: float | None, timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
+    """Give httpcore its own exceptions."""
+    try:
+        with anyio.fail_after(timeout):
+            yield
+    except TimeoutError as exc:
+        raise timed_out(f"Nothing happened for {timeout} s.") from exc
+    except OSError as exc:
+        raise failed(str(exc)) from exc
 
 
 def _connected(sock: socket.socket) -> SocketStream:
@@ -353,67 +205,42 @@ def _connected(sock: socket.socket) -> SocketStream:
 
 
 async def _connect_to_any(host: str, port: int) -> socket.socket:
-    """The first address of `host` that answers. Raises the OSError of the last one."""
-    family = _literal_family(host)
-    if family is not None:
-        return await _connect_tcp(family, (host, port))
-    error: OSError = OSError(f"The host {host!r} has no address.")
-    for found, _, _, _, address in await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    """Connect to the first address of `host` that answers. Raises the OSError of the last one."""
+    error = OSError(f"The host {host!r} has no address.")
+    for family, _, _, _, address in await _addresses(host, port):
         try:
-            return await _connect_tcp(found, address)
+            return await _connect(family, address)
         except OSError as exc:
             error = exc
     raise error
 
 
-def _literal_family(host: str) -> socket.AddressFamily | None:
-    """The family of an IP address; None for a name, which must be looked up first."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with suppress(OSError):
-            socket.inet_pton(family, host)
-            return family
-    return None
+async def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+    try:  # an IP address needs no thread that asks a name server
+        return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
+    except socket.gaierror:
+        return [*await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except UnicodeError as exc:
+        raise OSError(f"The host {host!r:.200} is not a host name: {exc}") from exc
 
 
-async def _connect_tcp(family: int, address: Any) -> socket.socket:
+async def _connect(family: int, address: Any) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        # A head and a body are two writes, and the second must not wait for the first one's acknowledgement.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            sock.connect(address)
-        except BlockingIOError:
-            if not _is_connected(sock):
-                await _wait_writable(sock)
+        if family != socket.AF_UNIX:
+            # Head and body are two writes, and the second must not wait for the first one's acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(address)
+        while family == socket.AF_UNIX and code == errno.EAGAIN:  # the backlog is full
+            await anyio.sleep(_BACKLOG_PAUSE)
+            code = sock.connect_ex(address)
+        if code == errno.EINPROGRESS:
+            await _wait_writable(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code)) from None
+        if code:
+            raise OSError(code, os.strerror(code))
     except BaseException:
         sock.close()
         raise
     return sock
-
-
-def _is_connected(sock: socket.socket) -> bool:
-    """On loopback it is at once, and need not wait for a turn of the event loop."""
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True
-
-
-async def _connect_to_path(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        while True:
-            try:
-                sock.connect(path)
-                return sock
-            except BlockingIOError:  # the backlog is full
-                await anyio.sleep(_BACKLOG_PAUSE)
-    except BaseException:
-        sock.close()
-        raise

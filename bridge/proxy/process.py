@@ -1,7 +1,7 @@
 """The web server as a child process: started, watched, started again once, stopped.
 
-A thread watches it and no event loop does: a handler's loop rests between invocations, and a process ends whenever it
-likes.
+A thread watches it, and not an event loop: a handler's loop does not run between invocations, and a process can end at
+any time.
 """
 
 from __future__ import annotations
@@ -19,35 +19,36 @@ from concurrent.futures import Future
 from contextlib import suppress
 
 from bridge.errors import OriginLost, OriginNotStarted
+from bridge.signals import sigterm
 
 __all__ = ["OriginProcess"]
 
 logger = logging.getLogger("bridge")
 
-# How many of its last lines on stderr are told with its exit: about one traceback, within one log line of CloudWatch.
+# How many of its last lines on stderr are logged with its exit: about one traceback, within one log line of CloudWatch.
 LAST_LINES = 30
 MAX_LINE = 1000
 
 # A line that does not end is passed on in pieces of so many bytes.
 _MAX_PIECE = 65536
 
-# How long a server may take to end, in seconds, when this process ends and nobody has closed the handler.
+# How long a server may take to end, in seconds, when this process ends and no event loop waits for it.
 _EXIT_GRACE = 1.0
 
-# How long to wait for the rest of stderr, in seconds, once the process has ended: something of it may hold it open. The
-# requests that have failed wait for the word about it.
+# How long to wait for the rest of stderr, in seconds, once the process has ended: one of its children may hold it open.
+# The requests that have failed wait for the report.
 _STDERR_GRACE = 0.1
 
-# prctl(2): what the kernel sends to a child when the thread that started it is gone.
+# prctl(2): the kernel sends a child this signal when the thread that started it has ended.
 _PR_SET_PDEATHSIG = 1
 
 
 class OriginProcess:
     """One web server. After its first unwanted exit it is started again; after the second one it is lost.
 
-    `command`: the program and its arguments; no shell. `env`: all of its environment variables. stdout is this
-    process's own; stderr is passed on, line by line. On Linux the server does not outlive this process, however that
-    ends: an orphan would hold the port of the next environment's server.
+    `command`: the program and its arguments, without a shell. `env`: all of its environment variables. The server
+    writes to this process's stdout; its stderr is passed on, line by line. On Linux the server does not outlive this
+    process, however that ends: an orphan would hold the port of the next environment's server.
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str]) -> None:
@@ -59,7 +60,7 @@ class OriginProcess:
         self._stderr: _Stderr
         self._stopping = False
         self._restarts_left = 0  # none before it was ready for the first time: then its exit is a failed startup
-        # What happened, for whoever waits or sends a request: written by the watching thread, read by all.
+        # What happened so far: written by the watching thread, read by all.
         self.exits = 0
         self.report = ""  # of the last exit: status and last lines of stderr
         self.is_lost = False
@@ -73,19 +74,24 @@ class OriginProcess:
         process = self._process
         return None if process is None else process.pid
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it was started, and not stopped since; it may have ended by itself."""
+        return self._process is not None
+
     def start(self) -> None:
-        """Start it. Raises OriginNotStarted if there is no such program."""
+        """Start it. Raises OriginNotStarted if the program cannot be run."""
         with self._guard:
             life = self._life = object()
             self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
         started: Future[None] = Future()
-        # The thread that starts the server lives as long as the server: the kernel asks about that thread.
+        # The thread that starts the server has to live as long as the server: see _PR_SET_PDEATHSIG.
         threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
         atexit.register(self._end_with, os.getpid())
         started.result()
 
     def _live(self, life: object, started: Future[None]) -> None:
-        """Start the server and watch it, and the one that takes its place."""
+        """Start the server and watch it, and the next one after its first exit."""
         try:
             process = self._spawn(life)
         except Exception as exc:
@@ -101,7 +107,7 @@ class OriginProcess:
                 return
 
     def _spawn(self, life: object) -> subprocess.Popen[bytes] | None:
-        """None if it was stopped meanwhile, or started anew."""
+        """Start one process. None if the server was stopped meanwhile, or started anew."""
         with self._guard:
             if self._stopping or self._life is not life:
                 return None
@@ -111,7 +117,7 @@ class OriginProcess:
                     env=self._env,
                     stdin=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    start_new_session=True,  # Ctrl-C is for us: we tell it to stop, and all that it has started
+                    start_new_session=True,  # Ctrl-C ends this process, which then stops the server and its children
                     preexec_fn=_die_with_parent(),
                 )
             except (OSError, ValueError, subprocess.SubprocessError) as exc:
@@ -121,9 +127,9 @@ class OriginProcess:
             return process
 
     def _goes_on(self, process: subprocess.Popen[bytes], status: int) -> bool:
-        """What to do about its end. Whether it is to be started again."""
+        """Report its end. Return whether it is started again."""
         stderr = self._stderr
-        _kill_group(process)  # what it leaves behind may hold its port, and its stderr
+        _kill_group(process)  # its children may hold its port, and its stderr
         stderr.join()
         with self._guard:
             if self._stopping or process is not self._process:
@@ -137,27 +143,24 @@ class OriginProcess:
         return not self.is_lost
 
     def _end_with(self, pid: int) -> None:
-        """Nobody closed the handler: the server ends with this process all the same, but not with a forked child."""
-        process = self._process
-        if os.getpid() == pid and process is not None and self.terminate():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_EXIT_GRACE)
-            self.kill()
+        """End the server with this process, `pid`, if the handler was not closed; but not with a forked child."""
+        if os.getpid() == pid:
+            self.end()
 
     def was_ready(self) -> None:
-        """From now on its exit is no failed startup: it is started again, once."""
+        """Say that it was ready: from now on its exit is not a failed startup, and it is started again, once."""
         with self._guard:
             if self.exits == 0:
                 self._restarts_left = 1
 
     def check(self) -> None:
-        """Raises OriginLost once it has ended for good."""
+        """Raise OriginLost if it has ended for good."""
         if self.is_lost:
             when = "once more" if self.exits > 1 else "before it was ready"
             raise OriginLost(f"The web server ended {when}, so this environment ends too: {self.report}")
 
     def terminate(self) -> bool:
-        """Tell it to stop. Whether there is anything to stop."""
+        """Tell it to stop. Return whether it was started."""
         with self._guard:
             self._stopping = True
             process = self._process
@@ -173,9 +176,26 @@ class OriginProcess:
         process = self._process
         return process is None or process.poll() is not None
 
+    def end(self) -> None:
+        """Stop it, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""
+        process = self._process
+        if process is not None and self.terminate():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_EXIT_GRACE)
+        self.kill()
+
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Return False: to SIGTERM, there is no call that must be cancelled first."""
+        return False
+
+    def close_on_sigterm(self) -> None:
+        """End it. If the handler was closed before, there is nothing to end."""
+        self.end()
+
     def kill(self) -> None:
-        """End it now, and all that it has started. Idempotent."""
+        """End it now, with all its children. Idempotent."""
         atexit.unregister(self._end_with)
+        sigterm.leave(self)
         with self._guard:
             self._stopping = True
             process, self._process = self._process, None
@@ -188,7 +208,7 @@ class OriginProcess:
 
 
 class _Stderr:
-    """Passes a process's stderr on as it comes, in a thread of its own, and remembers the end of it."""
+    """Passes a process's stderr on as it comes, in a thread of its own, and keeps its last lines."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -202,7 +222,7 @@ class _Stderr:
             while piece := stream.readline(_MAX_PIECE):
                 text = piece.decode("utf-8", "replace")
                 self._lines.append(text.rstrip("\r\n")[:MAX_LINE])
-                # Our own stderr may be None, closed, or anybody's object; the server must not wait for a reader.
+                # sys.stderr may be None, closed, or any object; the server must not wait for a reader.
                 with suppress(Exception):
                     sys.stderr.write(text)
                     sys.stderr.flush()
@@ -212,11 +232,11 @@ class _Stderr:
 
     def last_words(self) -> str:
         lines = "".join(f"\n    {line}" for line in list(self._lines))
-        return f" Its last lines on stderr:{lines}" if lines else " It said nothing on stderr."
+        return f" Its last lines on stderr:{lines}" if lines else " It wrote nothing to stderr."
 
 
 def _status(status: int) -> str:
-    """An exit status in words."""
+    """Describe an exit status."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -226,7 +246,7 @@ def _status(status: int) -> str:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """What is left of its process group, which began with it."""
+    """Kill what is left of its process group, which it leads."""
     with suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -235,10 +255,10 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What a child does before it becomes the server; None where the kernel offers no such thing."""
+    """Return the function that a child calls before it becomes the server; None on other systems than Linux."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes
 
-    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing may be imported or looked up
+    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec that could deadlock
     return lambda: prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Is the web server ready? Asked again and again until it is."""
+"""The wait for the web server: a check every 10 ms until it is ready."""
 
 from __future__ import annotations
 
@@ -10,50 +10,47 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 from bridge._httpx import httpx
-from bridge._messages import EventRequest
+from bridge._messages import WHOLE_RESPONSE, EventRequest
 from bridge.errors import OriginNotStarted
 
 if TYPE_CHECKING:
-    from bridge._messages import CompleteResponse
     from bridge.proxy.settings import OriginSettings
 
 __all__ = ["Probe", "Readiness"]
 
 logger = logging.getLogger("bridge")
 
-# The pause between two looks, in seconds: a quick server is met at once, and a slow one needs the CPU itself.
-FIRST_PAUSE = 0.01
-LONGEST_PAUSE = 0.1
-PAUSE_FACTOR = 1.5
+# The pause between two checks, in seconds: a check costs some 0.5 ms of CPU, and all of the pause is cold start.
+PAUSE = 0.01
 
-# A line in the log for every so many seconds of waiting: Lambda Web Adapter's interval.
+# How often the log says that the wait goes on, in seconds: Lambda Web Adapter's interval.
 PROGRESS_INTERVAL = 2.0
 
-# How long one look may take, in seconds. A request that hangs must not keep the wait from its end.
+# How long one check may take, in seconds: after that a request that hangs is tried again.
 ATTEMPT_TIMEOUT = 5.0
 
 
 class Probe(Protocol):
-    """What reaches the server: a transport with a connection for each request."""
+    """A transport to the server with a connection for each request."""
 
-    async def handle_buffered_request(self, request: httpx.Request) -> CompleteResponse:
-        """The whole response."""
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response, whole if the request asks for that."""
 
     async def check_connection(self) -> None:
-        """Connect and leave. Raises httpx.ConnectError."""
+        """Connect, and close the connection. Raises httpx.ConnectError."""
 
 
 class Readiness:
-    """Waits for one web server. `check_alive` raises once there is no point in waiting."""
+    """Waits for one web server. `check_alive` raises when the server cannot become ready any more."""
 
     def __init__(self, probe: Probe, settings: OriginSettings, *, check_alive: Callable[[], None]) -> None:
         self._probe = probe
         self._settings = settings
         self._check_alive = check_alive
-        self._last = "not asked yet"
+        self._last = "it was not asked yet"
 
     async def wait(self, limit: float) -> None:
-        """Until the server is ready. Raises OriginNotStarted after `limit` seconds, and what `check_alive` raises."""
+        """Return when the server is ready. Raises OriginNotStarted after `limit` seconds, and as `check_alive` does."""
         failure: BaseException | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(self._report)
@@ -64,44 +61,35 @@ class Readiness:
                 failure = OriginNotStarted(self._diagnosis(limit))
             except anyio.get_cancelled_exc_class():
                 raise
-            except BaseException as exc:  # raised behind the task group, which would wrap it
+            except BaseException as exc:  # raised after the task group, which would wrap it
                 failure = exc
             group.cancel_scope.cancel()
         if failure is not None:
             raise failure from failure.__cause__
 
-    async def is_anybody_there(self) -> bool:
-        """Whether there is a connection at all."""
-        try:
-            await self._probe.check_connection()
-        except httpx.HTTPError:
-            return False
-        return True
-
     async def _ready(self) -> None:
-        pause = FIRST_PAUSE
         while True:
             self._check_alive()
             with anyio.move_on_after(ATTEMPT_TIMEOUT) as scope:
-                self._last = await self._look()
+                self._last = await self._check()
                 if not self._last:
                     return
             if scope.cancelled_caught:
                 self._last = f"no answer within {ATTEMPT_TIMEOUT:g} s"
-            await anyio.sleep(pause)
-            pause = min(pause * PAUSE_FACTOR, LONGEST_PAUSE)
+            await anyio.sleep(PAUSE)
 
-    async def _look(self) -> str:
-        """Why the server is not ready; "" if it is."""
+    async def _check(self) -> str:
+        """Return why the server is not ready; "" if it is."""
         try:
             if self._settings.readiness_protocol == "tcp":
                 await self._probe.check_connection()
                 return ""
             target = self._settings.readiness_path.encode("ascii")
             host = self._settings.readiness_address.authority.encode("ascii", "replace")
-            response = await self._probe.handle_buffered_request(
-                EventRequest("GET", target, [(b"host", host), (b"user-agent", b"bridge-readiness")], b"", {})
-            )
+            headers = [(b"host", host), (b"user-agent", b"bridge-readiness")]
+            request = EventRequest("GET", target, headers, b"", {})
+            request.extensions[WHOLE_RESPONSE] = True
+            response = await self._probe.handle_async_request(request)
         except httpx.HTTPError as exc:
             return str(exc) or type(exc).__name__
         if response.status_code in self._settings.healthy_status:

@@ -1,7 +1,4 @@
-"""The web server behind Proxy: started, waited for, watched, stopped.
-
-https://github.com/aws/aws-lambda-web-adapter has the settings; `OriginSettings` reads them.
-"""
+"""The life of the web server behind Proxy: its start, the wait until it is ready, and its end."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ import anyio
 from bridge.errors import OriginNotStarted
 from bridge.proxy.address import Address, parse_url
 from bridge.proxy.guard import HookGuard
+from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.readiness import Probe, Readiness
 from bridge.proxy.settings import OriginSettings
@@ -21,21 +19,18 @@ __all__ = ["Address", "HookGuard", "Origin", "OriginProcess", "OriginSettings", 
 
 logger = logging.getLogger("bridge")
 
-# How long a server may take to end when told to, in seconds, before it is killed. In Lambda the environment's own end
-# comes sooner: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+# How long a server may take to end after a signal, in seconds, before it is killed. In Lambda the environment ends
+# sooner: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 STOP_GRACE = 5.0
 STOP_PAUSE = 0.01
 
-# How long an earlier server, which may just be ending, can hold the address, in seconds.
-PORT_GRACE = 1.0
-
-# How long to wait, in seconds, for the word that the server has ended, when a request to it has failed: a connection
-# breaks a moment before the process behind it is gone.
+# How long to wait, in seconds, for the news that the server has ended, after a request to it has failed: a connection
+# breaks a moment before its process is gone.
 EXIT_NOTICE = 0.25
 
 
 class Origin:
-    """One web server. `process`: None if something else starts it. Belongs to no event loop, unlike an application."""
+    """One web server. `process`: None if something else starts it. It does not belong to an event loop."""
 
     def __init__(self, settings: OriginSettings, process: OriginProcess | None, probe: Probe) -> None:
         self.settings = settings
@@ -47,13 +42,11 @@ class Origin:
         self._ready_after = -1
 
     async def startup(self) -> None:
-        """Start it, and wait until it is ready. Raises OriginNotStarted, with the server ended."""
-        if self._process is not None:
-            await self._check_free()
+        """Start it, and wait until it is ready. Raises OriginNotStarted, after it has ended the server."""
         self._in_startup, self._was_ready, self._ready_after = True, False, -1
         try:
             if self._process is not None:
-                self._process.start()
+                launch(self._process, self.settings)
             await self._wait(self.settings.startup_limit)
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:
@@ -66,29 +59,18 @@ class Origin:
         finally:
             self._in_startup = False
 
-    async def _check_free(self) -> None:
-        """Somebody else's server must not be taken for ours. Raises OriginNotStarted."""
-        with anyio.move_on_after(PORT_GRACE):
-            while await self._readiness.is_anybody_there():  # noqa: ASYNC110
-                await anyio.sleep(STOP_PAUSE)
-            return
-        raise OriginNotStarted(
-            f"Something else listens at {self.settings.address} already, so the web server cannot be started there: "
-            "end it, or take another port with AWS_LWA_PORT."
-        )
-
     async def ready(self) -> None:
-        """At once, if the server is ready; else wait, for as long as the caller does. Raises OriginLost."""
+        """Return when the server is ready, however long that takes. Raises OriginLost."""
         if not self.is_ready:
             await self._wait(math.inf)
 
     @property
     def is_ready(self) -> bool:
-        """Whether it was found ready, and has not ended since."""
+        """Return whether it was found ready, and has not ended since."""
         return self._ready_after == self._exits
 
     async def wait_again(self) -> None:
-        """For the time after a restore: is it still ready? Raises OriginNotStarted."""
+        """Check again, after a restore, that it is ready. Raises OriginNotStarted."""
         self._ready_after = -1
         await self._wait(self.settings.init_limit)
 
@@ -110,7 +92,7 @@ class Origin:
             self._process.check()
 
     async def check_after_failure(self) -> None:
-        """Why did a request fail? Raises OriginLost, if the server has ended for good."""
+        """Find out whether a request failed because the server ended. Raises OriginLost if it has ended for good."""
         if self._process is None:
             return
         with anyio.move_on_after(EXIT_NOTICE):
@@ -124,14 +106,14 @@ class Origin:
         self.check()
 
     async def shutdown(self) -> None:
-        """Stop the server, if it is ours: a signal, STOP_GRACE seconds, and the end of all that it has started."""
+        """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""
         process = self._process
         if process is None or not process.terminate():
             return
         try:
             with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_GRACE):
-                # No thread waits here: none can be started any more when this runs at the interpreter's end.
+                # Not in a thread, because none can be started any more when this runs at the interpreter's end.
                 while not process.has_ended:  # noqa: ASYNC110
                     await anyio.sleep(STOP_PAUSE)
-        finally:  # asyncio's own task.cancel() knows no shield
+        finally:  # a shield does not hold against asyncio's own task.cancel()
             process.kill()

@@ -1,4 +1,4 @@
-"""How to reach the web server behind Proxy, and when it counts as ready: Lambda Web Adapter's names and meanings.
+"""Settings of the web server behind Proxy: its address, and when it is ready. Lambda Web Adapter's names and meanings.
 
 https://github.com/aws/aws-lambda-web-adapter
 """
@@ -11,6 +11,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bridge.deadline import deadline_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
 from bridge.settings import from_environment, initialization_type, refusal, status_codes
@@ -20,8 +21,8 @@ __all__ = ["OriginSettings"]
 # How long an idle connection is kept, in seconds: less than the 5 s after which Node, uvicorn and others close theirs.
 POOL_IDLE_TIMEOUT = 4.0
 
-# What the init phase leaves, in seconds: Lambda ends it after 10 s. A function with provisioned concurrency, SnapStart
-# or managed instances has 130 s at least. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+# How long startup may wait in the init phase, in seconds: Lambda ends that after 10 s, and for a function with
+# provisioned concurrency, SnapStart or managed instances after 130 s or more. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 INIT_LIMIT = 9.8
 LONG_INIT_LIMIT = 130.0
 
@@ -33,13 +34,13 @@ _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-manage
 
 @dataclass(frozen=True, kw_only=True)
 class OriginSettings:
-    """Where the web server listens and when it counts as ready. An argument beats the environment.
+    """The web server's address, and when the server is ready. An argument beats the environment.
 
     `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): where it listens; or `uds` (BRIDGE_UDS): the path of its UNIX
-    socket, instead of both.
+    socket, in place of both.
 
-    `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): "http", a GET that is answered with one of
-    `healthy_status` (AWS_LWA_READINESS_CHECK_HEALTHY_STATUS), or "tcp", a connection. `readiness_port`
+    `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): the check, "http" (a GET that is answered with one of
+    `healthy_status`, AWS_LWA_READINESS_CHECK_HEALTHY_STATUS) or "tcp" (a connection). `readiness_port`
     (AWS_LWA_READINESS_CHECK_PORT): `port` by default. `readiness_path` (AWS_LWA_READINESS_CHECK_PATH).
     `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default what the init phase allows;
     0 or less is no limit.
@@ -53,6 +54,9 @@ class OriginSettings:
     `before_checkpoint_path` (AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH) and `after_restore_path`
     (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
     reaches them.
+
+    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
+    request is given up, in seconds.
 
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
@@ -75,6 +79,7 @@ class OriginSettings:
     pool_idle_timeout: float = from_environment("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", default=POOL_IDLE_TIMEOUT)
     before_checkpoint_path: str = from_environment("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", default="")
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
+    deadline_margin: float = deadline_margin()
 
     def __post_init__(self) -> None:
         for name, (variable, check) in _CHECKS.items():
@@ -86,19 +91,19 @@ class OriginSettings:
 
     @property
     def readiness_address(self) -> Address:
-        """Where readiness is asked for: the server itself, if it has no port of its own for that."""
+        """Return where readiness is checked: the server itself, unless there is a port for that."""
         return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
 
     @property
     def init_limit(self) -> float:
-        """How long startup may wait, in seconds."""
+        """Return how long startup may wait, in seconds."""
         if self.readiness_timeout is not None:
             return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
         return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
 
     @property
     def startup_limit(self) -> float:
-        """The same, but for async init, which ends with the init phase at the latest."""
+        """Return the same, with async init at most until the end of the init phase."""
         return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
 
     @property
@@ -138,7 +143,7 @@ def _port_or_none(name: str, value: object) -> int | None:
 
 
 def _path(name: str, value: object) -> str:
-    """A request-target in origin form (RFC 9112, 3.2.1)."""
+    """Check a request-target in origin form (RFC 9112, 3.2.1)."""
     if isinstance(value, str) and value.startswith("/") and all("!" <= char <= "~" and char != "#" for char in value):
         return value
     raise refusal(name, value, "a path that starts with a slash, percent-encoded")

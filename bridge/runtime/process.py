@@ -21,7 +21,7 @@ from bridge.runtime.init_garbage import few_collections
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
-from bridge.settings import initialization_type
+from bridge.settings import initialization_type, set_handler_name
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class _Process:
             from bridge.proxy import Proxy
 
             return HANDLER, Proxy(arguments.command)
+        if arguments.handler:
+            set_handler_name(arguments.handler)  # BRIDGE_MODE=proxy looks for the application there
         name = arguments.handler or self._settings.handler
         return classify(load(name), name)
 

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bridge.deadline import deadline_margin
 from bridge.settings import from_environment, refusal
 
 __all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
 
 InvokeMode = Literal["buffered", "response_stream"]
 ExtensionMode = Literal["auto", "on", "off"]
-
-# Seconds before the deadline: time to post the answer, and for the service to pass it on.
-DEADLINE_MARGIN = 0.25
 
 
 def _whole(name: str, least: int) -> Callable[[str], int]:
@@ -81,11 +79,7 @@ class RuntimeSettings:
         "AWS_LAMBDA_MAX_CONCURRENCY", parse=_whole("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)", 1), default=1
     )
     workers: int = from_environment("BRIDGE_WORKERS", parse=_whole("workers (BRIDGE_WORKERS)", 1), default=1)
-    deadline_margin: float = from_environment(
-        "BRIDGE_DEADLINE_MARGIN",
-        parse=_seconds("deadline_margin (BRIDGE_DEADLINE_MARGIN)", 0.001, "a number of milliseconds, such as '250'"),
-        default=DEADLINE_MARGIN,
-    )
+    deadline_margin: float = deadline_margin()
     background_limit: float | None = from_environment(
         "BRIDGE_BACKGROUND_LIMIT",
         parse=_seconds("background_limit (BRIDGE_BACKGROUND_LIMIT)", 1.0, "a number of seconds, such as '30'"),

@@ -10,6 +10,7 @@ from binascii import a2b_base64
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from bridge._http import CONTEXT_HEADERS
 from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_base64", "decode_body", "decode_headers", "first_header", "join_query", "make_request"]
 
-# Headers that a server sets for the application to trust. A client's copy of one never reaches it.
-_CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})
-
 # A Lambda body arrives whole, so the client's way of framing it is over (RFC 9112, 6.1).
-_DROPPED = _CONTEXT_HEADERS | {b"transfer-encoding"}
+_DROPPED = CONTEXT_HEADERS | {b"transfer-encoding"}
 
 _HTTP_VERSIONS: dict[str | None, str] = {
     "HTTP/1.0": "1.0",
@@ -201,7 +199,7 @@ def _learn(names: Iterable[str]) -> None:
 
 def _is_context_header(name: bytes) -> bool:
     """In any spelling, because CGI and WSGI cannot tell a hyphen from an underscore."""
-    return name.replace(b"_", b"-") in _CONTEXT_HEADERS
+    return name.replace(b"_", b"-") in CONTEXT_HEADERS
 
 
 def _encoded_name(name: str) -> bytes:

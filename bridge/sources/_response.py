@@ -7,6 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+from bridge._http import BODILESS, HOP_BY_HOP, TOKEN
 from bridge._messages import CompleteResponse, header_pairs
 from bridge.errors import InvalidMessage
 from bridge.settings import Settings
@@ -19,19 +20,11 @@ __all__ = ["EncodedResponse", "checked_headers", "encode_response", "has_body", 
 
 logger = logging.getLogger("bridge")
 
-# They belong to one connection (RFC 9110, 7.6.1), and AWS makes the connection to the client.
-_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
-
-# RFC 9110, 5.6.2: what the name of a header is made of; and 5.5: no control byte but the tab in a value.
-_TOKEN = b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# RFC 9110, 5.5: no control byte except the tab in a value.
 _CONTROLS = frozenset(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))
 
 # No longer name is remembered: it would come from data, not from code.
 _MAX_NAME_LENGTH = 64
-
-# RFC 9110, 6.4.1: responses that have no body whatever the application sent.
-_BODILESS = frozenset({204, 304})
-
 
 TextPairs = list[tuple[str, str]]
 
@@ -73,7 +66,7 @@ def encode_response(response: CompleteResponse, *, method: object, settings: Set
 
 def has_body(status_code: int) -> bool:
     """Whether a response with this status can have a body at all."""
-    return status_code >= 200 and status_code not in _BODILESS
+    return status_code >= 200 and status_code not in BODILESS
 
 
 def reason_phrase(status_code: int) -> str:
@@ -106,10 +99,10 @@ def checked_headers(pairs: HeaderPairs) -> TextPairs:
 @lru_cache(maxsize=512)
 def _checked_name(name: bytes) -> str | None:
     """`name` in lower case, or None for a hop-by-hop header."""
-    if not name or name.translate(None, _TOKEN):
+    if not name or name.translate(None, TOKEN):
         raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r:.200}.")
     lower = name.lower()
-    return None if lower in _HOP_BY_HOP else lower.decode("ascii")
+    return None if lower in HOP_BY_HOP else lower.decode("ascii")
 
 
 def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict[str, str]]:

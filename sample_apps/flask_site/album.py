@@ -1,4 +1,4 @@
-"""Album: a Flask site with sessions, a form, uploads and downloads. Nothing in it knows of Lambda."""
+"""Album: a Flask site with sessions, a form, uploads and downloads. Nothing in it is specific to Lambda."""
 
 import os
 import secrets
@@ -20,19 +20,19 @@ CREATE TABLE IF NOT EXISTS pictures (
 
 app = Flask(__name__)
 app.config.update(
-    # Without a key from outside every environment has its own, and does not know the sessions of the others.
+    # Without ALBUM_SECRET_KEY every environment makes its own key, and rejects the sessions of the others.
     SECRET_KEY=os.environ.get("ALBUM_SECRET_KEY") or secrets.token_bytes(32),
     SESSION_COOKIE_SECURE=True,
-    SESSION_COOKIE_SAMESITE="Lax",  # no other site's form is sent with this site's session
+    SESSION_COOKIE_SAMESITE="Lax",  # the session is not sent with another site's form
     # Lambda takes events of 6 MB, and base64 makes 6 of 4.5.
     MAX_CONTENT_LENGTH=4_500_000,
 )
-# Who asks, how and where, as bridge's headers tell it.
+# The client's address, the scheme and the prefix are in headers from AWS and bridge.
 app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_prefix=1)  # type: ignore[method-assign]
 
 
 def get_database() -> sqlite3.Connection:
-    """This request's own connection: requests run in several threads."""
+    """Return this request's own connection: requests run in several threads."""
     if "database" not in g:
         path = os.environ.get("ALBUM_DATABASE") or Path(tempfile.gettempdir(), "album.db")
         g.database = sqlite3.connect(path)
@@ -50,7 +50,7 @@ def close_database(_: BaseException | None) -> None:
 
 @app.get("/")
 def home() -> str:
-    """The pictures, and a form: for a new one, or for a name first. The template escapes what people wrote."""
+    """Show the pictures, and a form for a new one, or to sign in. The template escapes all text."""
     with closing(get_database().execute("SELECT id, owner, caption, file_name FROM pictures ORDER BY id")) as pictures:
         return render_template("album.html", name=session.get("name"), pictures=pictures.fetchall())
 
@@ -83,7 +83,7 @@ def add() -> AnyResponse:
 
 @app.get("/pictures/<int:number>")
 def download(number: int) -> Response:
-    """The file, byte for byte. Strangers' files are saved, never shown: one could be a page with a script."""
+    """Return the file, byte for byte. Browsers save it and never show it: it could be a page with a script."""
     row = get_database().execute("SELECT file_name, file FROM pictures WHERE id = ?", (number,)).fetchone()
     if row is None:
         abort(404)

@@ -7,10 +7,10 @@ from pathlib import Path
 from bridge import Proxy
 
 SETTINGS = Path(__file__).with_name("gunicorn_settings.py")
-# A UNIX socket is quicker than a port, and nothing else can have it.
+# A UNIX socket is faster than a port, and no other program can have taken it.
 SOCKET = f"{tempfile.mkdtemp()}/gunicorn.sock"
 
-# `python -m`, because `pip install --target`, which packs a zip for Lambda, leaves no script that would run there.
+# `python -m`, because the scripts that `pip install --target` writes into a zip file do not run on Lambda.
 handler = Proxy(
     [sys.executable, "-m", "gunicorn", "--config", SETTINGS, "--bind", f"unix:{SOCKET}", "album:app"], uds=SOCKET
 )

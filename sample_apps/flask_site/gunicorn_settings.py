@@ -1,11 +1,11 @@
-"""gunicorn, as it suits one Lambda environment. https://docs.gunicorn.org/en/stable/settings.html"""
+"""Settings of gunicorn for one Lambda environment. https://docs.gunicorn.org/en/stable/settings.html"""
 
 import os
 
 chdir = os.path.dirname(os.path.abspath(__file__))
-# Lambda sends one event at a time; threads, because the plain worker ends every connection with its response.
+# Lambda sends one event at a time; threads, because the default worker closes every connection after its response.
 workers, threads = 1, 2
-# Longer than the 4 seconds for which bridge keeps an idle connection.
+# Longer than the 4 seconds that bridge keeps an idle connection.
 keepalive = 10
 # Room for a long URL, and for the headers about the invocation.
 limit_request_line = limit_request_field_size = 8190

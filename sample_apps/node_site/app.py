@@ -4,5 +4,5 @@ from pathlib import Path
 
 from bridge import Proxy
 
-# The server listens on the port that it finds in PORT: AWS_LWA_PORT, or 8080.
+# The server listens on the port in PORT, which is AWS_LWA_PORT, or 8080.
 handler = Proxy(["node", Path(__file__).with_name("server.js")])

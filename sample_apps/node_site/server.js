@@ -1,4 +1,4 @@
-// Word counts: a plain Node http server, with no package. Nothing in it knows of Lambda but the page /about.
+// Word counts: a plain Node http server, with no package. Only the page /about is specific to Lambda.
 "use strict";
 
 const http = require("node:http");
@@ -45,7 +45,7 @@ const routes = {
   "POST /api/count": async (request, response) =>
     send(response, 200, "application/json", JSON.stringify(Object.fromEntries(count(await read(request))))),
 
-  // What bridge tells a web server about the invocation. No client can send these headers.
+  // bridge describes the invocation in these headers. No client can send them.
   "GET /about": async (request, response) => {
     const context = JSON.parse(request.headers["x-amzn-lambda-context"] ?? "null");
     const event = JSON.parse(request.headers["x-amzn-request-context"] ?? "null");
@@ -66,7 +66,7 @@ const server = http.createServer((request, response) => {
     response.headersSent ? response.destroy() : send(response, 500, TEXT, "Failed\n");
   });
 });
-// Longer than the 4 seconds for which bridge keeps an idle connection.
+// Longer than the 4 seconds that bridge keeps an idle connection.
 server.keepAliveTimeout = 10_000;
 server.listen(process.env.PORT, "127.0.0.1");
 process.on("SIGTERM", () => process.exit(0));

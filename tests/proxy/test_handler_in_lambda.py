@@ -1,4 +1,4 @@
-"""What Lambda does to a process with a Proxy in it: import, SIGTERM, fork. Each in a process of its own."""
+"""The life of a process with a Proxy in Lambda: import, SIGTERM, fork. Each test runs a process of its own."""
 
 import json
 import signal
@@ -71,13 +71,10 @@ def test_a_server_that_cannot_start_fails_the_import_with_its_last_words(run_pyt
     program = programs(says=["ModuleNotFoundError: shop"], exit=3)
     done = run_python(PRELUDE + "\nmake()\nsay('imported')\n", "-Xdev", "-Wdefault", **environ(program), **LAMBDA)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-2:] == [
-        (
-            "bridge.errors.OriginNotStarted: The web server ended before it was ready: python exited with status 3. "
-            "Its last lines on stderr:"
-        ),
-        "    ModuleNotFoundError: shop",
-    ]
+    error, last_line = done.stderr.splitlines()[-2:]
+    assert error.startswith("bridge.errors.OriginNotStarted: ")
+    assert "status 3" in error
+    assert last_line == "    ModuleNotFoundError: shop"
     assert "Warning" not in done.stderr
 
 
@@ -99,21 +96,21 @@ def test_sigterm_ends_the_server_and_exits_with_success(start_python: Start, pro
     if code is BUSY:
         program.wait_for("request", 2)
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (0, "", "")
     wait_until_ended(*program.pids)
     assert len(program.records("start")) == 1
 
 
 def test_sigterm_to_the_whole_environment_starts_nothing_again(start_python: Start, programs: Programs) -> None:
-    for _ in range(5):
+    for _ in range(2):
         program = programs()
         process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
         until(process, "ready")
         process.send_signal(signal.SIGTERM)
         for pid in filter(is_running, program.pids):
             subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
-        assert process.wait(20) == 0
+        assert process.wait(30) == 0
         wait_until_ended(*program.pids)
 
 
@@ -122,7 +119,7 @@ def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, prog
     process = start_python(PRELUDE + "\nmake(readiness_timeout=0)\n", **environ(program), **LAMBDA)
     program.wait_for("start")
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in stderr.splitlines()
     assert process.returncode == -signal.SIGINT
     wait_until_ended(*program.pids)
@@ -134,7 +131,7 @@ def test_ctrl_c_in_a_request_ends_the_server_with_the_process(start_python: Star
     until(process, "ready")
     program.wait_for("request", 2)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in stderr.splitlines()
     wait_until_ended(*program.pids)
 
@@ -144,10 +141,9 @@ def test_a_second_end_of_the_server_ends_the_runtime_with_its_last_words(run_pyt
     calls = "\nhandler = make()\nfor path in '/exit/1', '/', '/exit/2': say(handler(event(path), None)['statusCode'])\n"
     done = run_python(PRELUDE + calls, **environ(program), **LAMBDA)
     assert (done.returncode, done.stdout) == (1, "502\n200\n")
-    assert done.stderr.endswith(
-        "The web server ended once more, so this environment ends too: python exited with status 2. "
-        "Its last lines on stderr:\n    asked to exit\n"
-    )
+    error, last_line = done.stderr.splitlines()[-2:]
+    assert "status 2" in error
+    assert last_line == "    asked to exit"
 
 
 def test_without_close_outside_lambda_the_server_ends_with_the_process(run_python: Run, programs: Programs) -> None:
@@ -198,4 +194,30 @@ def test_a_module_that_the_server_imports_too_starts_one_server(
     done = run_python(PRELUDE + SAME_MODULE, PROGRAM=json.dumps(task), **LAMBDA)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n" * 2, "")
     assert len(program.records("start")) == 1
+    wait_until_ended(*program.pids)
+
+
+def test_a_handler_that_cannot_be_made_leaves_no_server(run_python: Run, programs: Programs) -> None:
+    program = programs(child="idle")
+    done = run_python(PRELUDE + "\nmake(sources=[])\n", **environ(program), **LAMBDA)
+    assert done.returncode == 1
+    assert "ConfigurationError" in done.stderr
+    wait_until_ended(*program.pids)
+
+
+def test_sigterm_while_the_handler_is_made_ends_the_server(
+    start_python: Start, programs: Programs, tmp_path: Path
+) -> None:
+    """The imports that follow the server's start take a moment: here they last until SIGTERM."""
+    program = programs(child="idle")
+    slow = "import threading\nclass Slow:\n    def find_spec(self, name, *_):\n"
+    slow += "        if name == 'bridge.proxy.forwarder': say('importing'), threading.Event().wait(60)\n"
+    process = start_python(
+        PRELUDE + slow + "sys.meta_path.insert(0, Slow())\nmake()\nsay('made')\n", **environ(program), **LAMBDA
+    )
+    until(process, "importing")
+    program.wait_for("child")
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (0, "", "")
     wait_until_ended(*program.pids)

@@ -1,4 +1,4 @@
-"""The web server's end and its stop in one moment, and the ends of the processes around it."""
+"""The web server ends and is stopped at the same moment; the processes around it end."""
 
 import json
 import logging
@@ -17,8 +17,6 @@ from tests.proxy.programs import Processes, Programs, is_running, join_threads, 
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
-Logged = Callable[[], list[tuple[int, str]]]
-
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Iterator[Programs]:
@@ -32,11 +30,6 @@ def make() -> Iterator[Processes]:
     made = Processes()
     yield made
     made.end()
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    return lambda: [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "bridge"]
 
 
 def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
@@ -62,7 +55,7 @@ def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
 
 
 class AtTheLine(logging.Handler):
-    """Does something in the moment in which an end is told, which is before the next server is started."""
+    """Does something when an end is logged, which is before the next server is started."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         super().__init__()
@@ -88,7 +81,10 @@ def at_the_line() -> Iterator[Callable[[Callable[[], object]], None]]:
 
 
 def test_a_stop_just_before_it_is_started_again_is_no_failure(
-    make: Processes, programs: Programs, logged: Logged, at_the_line: Callable[[Callable[[], object]], None]
+    make: Processes,
+    programs: Programs,
+    caplog: pytest.LogCaptureFixture,
+    at_the_line: Callable[[Callable[[], object]], None],
 ) -> None:
     program = programs()
     process = make(program)
@@ -100,7 +96,7 @@ def test_a_stop_just_before_it_is_started_again_is_no_failure(
     wait_for_exit(process)
     join_threads()
     process.kill()
-    assert (len(logged()), process.is_lost, len(program.records("start"))) == (1, False, 1)
+    assert (len(caplog.messages), process.is_lost, len(program.records("start"))) == (1, False, 1)
 
 
 def test_a_new_life_just_before_it_is_started_again_has_one_server(
@@ -122,9 +118,9 @@ def test_a_new_life_just_before_it_is_started_again_has_one_server(
     at_the_line(renew)
     watching = [thread for thread in threading.enumerate() if thread.name == "bridge origin"]
     os.kill(program.pids[0], signal.SIGKILL)
-    assert renewed.wait(15)
+    assert renewed.wait(30)
     for thread in watching:  # those of the life before
-        thread.join(15)
+        thread.join(30)
     program.wait_for("listening", 2)
     process.terminate()
     process.kill()
@@ -153,7 +149,7 @@ def test_it_ends_with_the_process_that_started_it(programs: Programs, tmp_path: 
     )
     program.wait_for("listening")
     (tmp_path / "end").touch()
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=30)
     wait_until_ended(*program.pids)
     assert (process.returncode, stderr) == (0, "")
 
@@ -176,21 +172,13 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), process.has_ended, flu
 def test_a_forked_child_does_not_end_it(programs: Programs, tmp_path: Path) -> None:
     program = programs()
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            FORKED,
-            json.dumps(program.command),
-            str(tmp_path / "fork"),
-        ],
+        [sys.executable, "-Wignore", "-c", FORKED, json.dumps(program.command), str(tmp_path / "fork")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     program.wait_for("listening")
     (tmp_path / "fork").touch()
-    stdout, stderr = process.communicate(timeout=20)
+    stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (0, "5 False\n", "")
     wait_until_ended(*program.pids)

@@ -8,7 +8,6 @@ import anyio
 import pytest
 
 from bridge._httpx import httpx
-from bridge.proxy import network as _network
 from tests.proxy.origins import (
     LIMIT,
     OK,
@@ -17,6 +16,7 @@ from tests.proxy.origins import (
     Origin,
     Peer,
     answering,
+    both_loops,
     both_networks,
     make_request,
     parts_of,
@@ -29,9 +29,6 @@ from tests.proxy.origins import (
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 SIX_MB = bytes(6 << 20)
-
-both_policies = pytest.mark.parametrize("idle_timeout", [0, 4])
-both_ways = pytest.mark.parametrize("ask", [send, stream])
 
 
 @both_networks
@@ -50,9 +47,8 @@ async def test_an_early_answer_and_a_close_give_the_answer(network: str) -> None
 
 
 @both_networks
-async def test_an_early_answer_without_a_close_gives_the_answer(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_network, "EARLY_ANSWER_GRACE", 0.05, raising=False)
-
+@both_loops
+async def test_an_early_answer_without_a_close_gives_the_answer(network: str) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.send(response(b"too large", status=b"413 Content Too Large"))
@@ -87,49 +83,39 @@ async def test_an_early_answer_does_not_end_an_upload_that_goes_on(network: str)
     assert origin.connections == 1
 
 
-@both_networks
-@pytest.mark.parametrize(
-    "interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"]
-)
-async def test_an_informational_response_is_no_answer_and_the_upload_may_pause_after_it(
-    network: str, interim: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_network, "EARLY_ANSWER_GRACE", 0.05, raising=False)
+EARLY = {
+    "informational": (b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", response(b"6291456")),
+    "begun": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"7\r\n6291456\r\n0\r\n\r\n"),
+}
+
+
+async def six_megabytes() -> AsyncIterator[bytes]:
+    for _ in range(6):
+        yield bytes(1 << 20)
+
+
+@pytest.mark.parametrize(("early", "late"), EARLY.values(), ids=EARLY)
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_response_that_began_does_not_end_an_upload(early: bytes, late: bytes, is_streamed: bool) -> None:
+    """The web server reads the rest of the request only after the client has seen the beginning of its answer."""
 
     def script(peer: Peer) -> None:
         peer.read_head()
-        peer.send(interim)
+        peer.send(early)
         peer.wait_until_read()
-        pause.wait(0.5)  # ten times as long as an early answer is given
-        body = peer.read_exactly(len(SIX_MB))
-        peer.send(response(b"%d" % len(body)))
+        bodies.append(peer.read_exactly(len(SIX_MB)))
+        peer.send(late)
         peer.wait_until_gone()
 
-    pause = threading.Event()
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
+    bodies: list[bytes] = []
+    request: httpx.Request = make_request("POST", body=SIX_MB)
+    if is_streamed:
+        headers = {"content-length": str(len(SIX_MB))}
+        request = httpx.Request("POST", "http://app.test/", headers=headers, content=six_megabytes())
+    with Origin(script, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
         async with aclosing(origin.transport()) as transport:
-            assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"%d" % len(SIX_MB)
-
-
-@both_networks
-async def test_an_answer_that_began_does_not_end_an_upload_that_pauses(
-    network: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_network, "EARLY_ANSWER_GRACE", 0.05, raising=False)
-
-    def script(peer: Peer) -> None:
-        peer.read_head()
-        peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        peer.wait_until_read()
-        pause.wait(0.5)
-        size = len(peer.read_exactly(len(SIX_MB)))
-        peer.send(b"7\r\n%d\r\n0\r\n\r\n" % size)
-        peer.wait_until_gone()
-
-    pause = threading.Event()
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"%d" % len(SIX_MB)
+            assert (await send(transport, request)).body == b"6291456"
+    assert bodies == [SIX_MB]
 
 
 @both_networks
@@ -158,9 +144,8 @@ async def test_a_request_body_that_fails_closes_the_connection_and_raises_its_ow
             assert await send(transport) == OK_ANSWER
 
 
-@both_networks
-async def test_an_answer_is_streamed_while_the_request_is_not_read(network: str) -> None:
-    """As from an application that streams and never looks at the request: its server reads no more than it must."""
+async def test_an_answer_is_streamed_while_the_request_is_not_read() -> None:
+    """As from an application that streams and never reads the request: its server reads no more than it must."""
     arrived = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -170,10 +155,10 @@ async def test_an_answer_is_streamed_while_the_request_is_not_read(network: str)
         peer.send(b"4\r\nlast\r\n0\r\n\r\n")
         peer.wait_until_gone()
 
-    with Origin(script, network, receive_buffer=65536) as origin:
+    with Origin(script, receive_buffer=65536) as origin:
         async with aclosing(origin.transport()) as transport:
             try:
-                with anyio.fail_after(5):
+                with anyio.fail_after(LIMIT):
                     result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
                     parts = parts_of(result)
                     assert await anext(parts) == b"first"
@@ -183,8 +168,7 @@ async def test_an_answer_is_streamed_while_the_request_is_not_read(network: str)
             await result.aclose()
 
 
-@both_networks
-async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory(network: str) -> None:
+async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() -> None:
     """As much as the reader takes is sent, and no more."""
     size = 256 << 20
 
@@ -202,13 +186,34 @@ async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory(netw
 
     sent: list[int] = []
     full, left = threading.Event(), threading.Event()
-    with Origin(script, network, receive_buffer=65536) as origin:
+    with Origin(script, receive_buffer=65536) as origin:
         async with aclosing(origin.transport()) as transport:
             try:
-                with anyio.fail_after(5):
+                with anyio.fail_after(LIMIT):
                     result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
                 await seen(full)
                 await result.aclose()
             finally:
                 left.set()
     assert len(sent) < size >> 21
+
+
+async def test_a_second_answer_during_the_upload_never_answers_the_next_request() -> None:
+    """Both come while the request is still being sent, and only the first one is read."""
+
+    def script(peer: Peer) -> None:
+        if peer.number == 1:
+            peer.read_head()
+            peer.send(response(b"first"))
+            peer.wait_until_read()
+            peer.send(response(b"stolen"))
+            peer.wait_until_read()
+            peer.read_exactly(len(SIX_MB))
+        peer.read_request()
+        peer.send(OK)
+
+    with Origin(script, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
+        async with aclosing(origin.transport()) as transport:
+            assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"first"
+            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+    assert origin.connections == 2

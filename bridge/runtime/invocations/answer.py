@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from bridge import invocation as current
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded
 from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, check_answer, result_headers, too_large
@@ -76,6 +77,7 @@ class Answer:
 
     async def serve(self) -> None:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
+        current.deadline.set(self._deadline.moment)
         self._background.start(self._means.target.work(self), self._worked)
         self._deadline.start(self._expire)
         try:

@@ -9,6 +9,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from bridge import deadline
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,14 +41,8 @@ class Limits(NamedTuple):
 
 
 def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
-    """Return how long until an invocation is given up, and how long before its deadline that is, both in seconds.
-
-    The latter is `margin`, but never more than half of the time that is left: a short timeout leaves time for the
-    application, too. `deadline_ms`: milliseconds since the epoch.
-    """
-    left = max(0.0, deadline_ms / 1000 - time.time())
-    margin = min(margin, left / 2)
-    return left - margin, margin
+    """Do as `bridge.deadline.time_left` does, for a deadline in milliseconds since the epoch."""
+    return deadline.time_left(deadline_ms / 1000 - time.time(), margin)
 
 
 class Deadline:
@@ -89,6 +85,11 @@ class Deadline:
         if self._watch is not None and self._watchdog is not None:
             self._watchdog.leave(self._watch)
         self._timer = self._watch = None
+
+    @property
+    def moment(self) -> float | None:
+        """The moment on the event loop's clock; None without a deadline."""
+        return self._moment
 
     @property
     def left(self) -> float | None:

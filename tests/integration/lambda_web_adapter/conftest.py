@@ -20,7 +20,7 @@ UNPREFIXED = ("PORT", "HOST", "READINESS_CHECK_PORT", "READINESS_CHECK_PATH", "R
 
 @pytest.fixture(autouse=True)
 def _no_unprefixed_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These names are common: whoever runs the tests may have some of them for other reasons."""
+    """These names are common: they may be set on this machine for other reasons."""
     for name in UNPREFIXED:
         monkeypatch.delenv(name, raising=False)
 
@@ -38,14 +38,14 @@ def server(_application: Recorder) -> Iterator[BackgroundServer]:
 
 @pytest.fixture
 def app(_application: Recorder) -> Recorder:
-    """The application behind the web server, as good as new."""
+    """The application of the web server, reset."""
     _application.reset()
     return _application
 
 
 @pytest.fixture
 def proxy(server: BackgroundServer, app: Recorder) -> Iterator[MakeProxy]:
-    """A Proxy in front of the server. Its readiness check leaves no trace in the application, unless a test asks."""
+    """Proxies in front of the server, whose readiness checks do not reach the application by default."""
     made: list[Proxy] = []
 
     def make(**arguments: Any) -> Proxy:

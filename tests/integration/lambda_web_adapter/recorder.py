@@ -1,4 +1,4 @@
-"""The web application under test: it answers what it was told to, and remembers what it was asked."""
+"""The web application of these tests: it gives the answers that were set, and records the requests."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Recorder:
-    """An ASGI application. What nobody told it to answer is a 404."""
+    """An ASGI application. It answers 404 by default."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -51,7 +51,7 @@ class Recorder:
     def answer(
         self, method: str, path: str, body: bytes, *, status: int = 200, headers: Iterable[tuple[str, str]] = ()
     ) -> None:
-        """Answer this from now on. The content-length goes without saying."""
+        """Answer this from now on. The content-length is added."""
         self._answers[method, path] = Answer(status, (*headers, ("content-length", str(len(body)))), body)
 
     def hold(self, method: str, path: str) -> None:

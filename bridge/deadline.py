@@ -1,0 +1,36 @@
+"""How long before its deadline an invocation is given up: one margin, for the runtime and for Proxy."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bridge.settings import from_environment, refusal
+
+__all__ = ["DEADLINE_MARGIN", "deadline_margin", "time_left"]
+
+# In seconds: time to post the answer, and for the service to pass it on.
+DEADLINE_MARGIN = 0.25
+
+_NAME = "deadline_margin (BRIDGE_DEADLINE_MARGIN)"
+
+
+def deadline_margin() -> Any:
+    """Return the dataclass field of the setting: BRIDGE_DEADLINE_MARGIN in milliseconds, its value in seconds."""
+    return from_environment("BRIDGE_DEADLINE_MARGIN", parse=_seconds, default=DEADLINE_MARGIN)
+
+
+def _seconds(value: str) -> float:
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()):
+        return float(value) / 1000
+    raise refusal(_NAME, value, "a number of milliseconds, such as '250'")
+
+
+def time_left(left: float, margin: float) -> tuple[float, float]:
+    """Return how long until an invocation is given up, and how long before its deadline that is, in seconds.
+
+    `left`: until its deadline. The margin is at most half of that: a request near the deadline is tried, too.
+    """
+    left = max(0.0, left)
+    margin = min(margin, left / 2)
+    return left - margin, margin

@@ -1,0 +1,148 @@
+"""The parent's side of BRIDGE_MODE=proxy."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bridge import Bridge, Settings
+from bridge._messages import EventRequest, header_pairs
+from bridge._types import Receive, Scope, Send
+from bridge.errors import ConfigurationError
+from bridge.proxy import child_process
+from bridge.proxy.child import CONNECTION_HEADER
+from bridge.proxy.child_process import application_name, for_child
+from tests.proxy.programs import wait_until_ended
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotImplementedError
+
+
+async def unnamed(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NotImplementedError
+
+
+shop = SimpleNamespace(app=unnamed)
+
+
+@pytest.mark.parametrize("handler", [f"{__name__}.handler", f"{__name__.replace('.', '/')}.handler"])
+def test_the_handler_s_module_names_the_application(monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
+    monkeypatch.setenv("_HANDLER", handler)
+    assert application_name(app) == f"{__name__}:app"
+
+
+def test_the_name_that_the_runtime_was_given_may_be_within_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_HANDLER", f"{__name__}:shop.app")
+    assert application_name(shop.app) == f"{__name__}:shop.app"
+
+
+@pytest.mark.parametrize("handler", ["", f"{__name__}.handler", "no_such_module.handler"])
+def test_an_application_without_a_name_is_an_error_that_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, handler: str
+) -> None:
+    monkeypatch.setenv("_HANDLER", handler)
+    with pytest.raises(ConfigurationError, match=r"Set BRIDGE_APP .*'main:app'"):
+        application_name(lambda scope, receive, send: unnamed(scope, receive, send))
+
+
+def test_without_uvicorn_the_mode_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_process, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="'uvicorn'"):
+        Bridge(app, settings=Settings(mode="proxy"))
+
+
+@pytest.mark.anyio
+async def test_the_request_has_the_connection_in_a_header_that_no_client_can_set(anyio_backend: str) -> None:
+    scope = {"scheme": "https", "client": ("192.0.2.7", 0), "server": ("shop", 443), "http_version": "1.1"}
+    headers = [(b"host", b"shop"), (CONNECTION_HEADER, b"{}"), (b"connection", CONNECTION_HEADER)]
+    request = await for_child(EventRequest("GET", b"/", headers, b"", scope | {"root_path": ""}))
+    values = [value for name, value in header_pairs(request) if name == CONNECTION_HEADER]
+    assert [json.loads(value) for value in values] == [
+        {"client": ["192.0.2.7", 0], "server": ["shop", 443], "scheme": "https", "http_version": "1.1"}
+    ]
+
+
+# What Lambda does: it imports the handler's module, and sends SIGTERM at the end.
+RUNTIME = """
+import importlib, os, sys, time
+sys.path.insert(0, os.getcwd())
+handler = importlib.import_module("main").handler
+http = {"method": "GET", "path": "/"}
+event = {"version": "2.0", "rawPath": "/", "requestContext": {"domainName": "a.on.aws", "http": http}}
+print(handler(event, None)["body"], flush=True)
+while True: time.sleep(0.01)
+"""
+MAIN = """
+import logging, os
+from bridge import Bridge
+
+def make():
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            logging.getLogger().warning("started")
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            logging.getLogger().warning("stopped")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+    return app
+"""
+LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "_HANDLER": "main.handler", "BRIDGE_MODE": "proxy"}
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files. pytest's are too long for a socket in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_in_lambda_the_child_lives_from_the_import_to_sigterm(
+    start_python: Start, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").write_text(f"{MAIN}app = make()\nhandler = Bridge(app)\n")
+    process = start_python(RUNTIME, **LAMBDA, TMPDIR=str(temporary))
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=30)
+    wait_until_ended(pid)
+    assert (process.returncode, [line.split("\t")[-1] for line in stderr.splitlines()]) == (0, ["started", "stopped"])
+    assert list(temporary.iterdir()) == []
+
+
+def test_an_application_that_the_module_does_not_hold_needs_bridge_app(
+    run_python: Run, start_python: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").write_text(f"{MAIN}handler = Bridge(make())\n")
+    done = run_python(RUNTIME, **LAMBDA)
+    assert done.returncode == 1
+    assert "ConfigurationError" in done.stderr.splitlines()[-1]
+    assert "BRIDGE_APP" in done.stderr.splitlines()[-1]
+    process = start_python(RUNTIME, **LAMBDA, BRIDGE_APP="main:handler")
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) not in (0, process.pid)
+    process.kill()
+    process.communicate()
+
+
+def test_the_path_of_this_process_is_the_child_s() -> None:
+    code = child_process._PROGRAM.partition("from bridge")[0] + "print(sys.path, sys.argv[1:])"
+    command = [sys.executable, "-P", "-c", code, json.dumps(["/a:b", "/c"]), "main:app"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "['/a:b', '/c'] ['main:app']\n"
