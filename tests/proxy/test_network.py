@@ -265,7 +265,7 @@ async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> 
 
 
 @anyio_test
-async def test_it_tells_its_socket_and_addresses_and_nothing_else() -> None:
+async def test_it_tells_its_socket_and_nothing_else() -> None:
     with Origin(answering(OK)) as origin:
         stream = await Network().connect_tcp("127.0.0.1", origin.port)
         async with aclosing(stream):
