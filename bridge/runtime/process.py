@@ -8,13 +8,12 @@ exit code   0   SIGTERM, and everything ended in order
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__
-from bridge.environment import Environment, is_sigterm_free
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
+from bridge.init_phase import Runtime, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
@@ -24,6 +23,7 @@ from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
 from bridge.settings import initialization_type
+from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,6 +72,8 @@ class _Process:
         self._is_worker = False
         self._kind: str
         self._target: Any
+        # Of the handlers that the function's module makes: its import comes first.
+        self._startups: list[Callable[[], None]] = []
 
     def run(self, arguments: Sequence[str]) -> int:
         with few_collections():
@@ -104,7 +106,7 @@ class _Process:
     def _initialize(self, arguments: Sequence[str]) -> None:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
-        Environment.prepare(postpones_startup=self._workers > 1)
+        set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
@@ -123,15 +125,20 @@ class _Process:
                 from bridge.runtime.invocations.targets import import_streams
 
                 import_streams(self._target)
-            self._start(self._target)
+            self._check_workers(self._target)
+        set_runtime(Runtime(can_stream=True))
+        if self._workers == 1:
+            self._start()
         if self._extension is not None:
             self._extension.complete()
 
-    def _start(self, handler: Handler) -> None:
-        """Startup belongs to the init phase: also that of a handler that was made inside an event loop."""
-        if self._workers == 1:
-            handler._run(handler.__aenter__())
-        elif not handler._runs_in_process:
+    def _start(self) -> None:
+        """Run the applications' startup, in the process that serves them."""
+        for start in self._startups:
+            start()
+
+    def _check_workers(self, handler: Handler) -> None:
+        if self._workers > 1 and not handler._runs_in_process:
             raise ConfigurationError(
                 f"BRIDGE_WORKERS is {self._settings.workers}, but a web server has processes of its own: expected 1 "
                 "with Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
@@ -169,11 +176,11 @@ class _Process:
             logger.error("The error could not be reported to Lambda: %s", error)
 
     def _work(self, slots: int) -> int:
-        """In a forked worker: the application's startup, then its share of the slots."""
+        """In a forked worker: run the startup, and then serve with a share of the slots."""
         self._is_worker = True
         if self._settings.log_socket:
             self._redirect_output(self._settings.log_socket)
-        if self._kind == HANDLER and not self._runs(self._target._start_in_worker):
+        if not self._runs(self._start):
             return INIT_FAILED
         return self._serve(slots)
 
@@ -206,8 +213,7 @@ class _Process:
         return 0
 
     def _shut_down(self) -> None:
-        if is_sigterm_free():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a second would cut the shutdown short
+        sigterm.ignore()
         if self._kind == HANDLER:
             try:
                 self._target.close()

@@ -12,13 +12,12 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from bridge.environment import is_sigterm_free
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations.leftovers import collect_tasks
+from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
 
     from bridge.runtime.invocations.blocking import BlockingSlot
     from bridge.runtime.invocations.slots import Slot
@@ -96,28 +95,35 @@ async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why
 @contextmanager
 def _sigterm_on(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Iterator[None]:
     """Have SIGTERM set `stopping` on the loop, unless the application has a handler of its own for it."""
-    if not _can_take_sigterm():
+    if not sigterm.is_free():
         yield
         return
-    before = signal.getsignal(signal.SIGTERM)
-    loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    signal.signal(signal.SIGTERM, _ignore_more)  # the loop hears of a signal all the same
+    with _blocked(signal.SIGTERM):
+        sigterm.take(lambda: loop.call_soon_threadsafe(stopping.set))
+        handler = signal.getsignal(signal.SIGTERM)
+        # The loop's own handler is replaced immediately: what counts is the loop's wake-up, which comes with it.
+        loop.add_signal_handler(signal.SIGTERM, _nothing)
+        signal.signal(signal.SIGTERM, handler)
     try:
         yield
     finally:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if stopping.is_set() else before)
+        with _blocked(signal.SIGTERM):
+            loop.remove_signal_handler(signal.SIGTERM)
+            sigterm.release(ignore=stopping.is_set())
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Have a signal wait while its handlers are exchanged."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _can_take_sigterm() -> bool:
-    return threading.current_thread() is threading.main_thread() and is_sigterm_free()
-
-
-def _ignore_more(signum: int, frame: FrameType | None) -> None:
-    """One is enough: the next must neither cut the shutdown short nor hold it up."""
-    signal.signal(signum, signal.SIG_IGN)
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class Stopped(Exception):
@@ -140,19 +146,17 @@ class Waker:
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
         """Take SIGTERM, unless the application has a handler of its own for it."""
-        if not _can_take_sigterm():
+        if not sigterm.take(self._stop):
             yield
             return
-        before = signal.signal(signal.SIGTERM, self._stop)
         fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
+            sigterm.release(ignore=self.is_stopping)
             signal.set_wakeup_fd(fd)
 
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        _ignore_more(signum, frame)
+    def _stop(self) -> None:
         self.is_stopping = True
         self.wake()  # should the application have taken the interpreter's own wake-up for itself
         if self.when_stopping is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge import invocation as current
-from bridge._loop import rest
 from bridge.errors import InvocationFailed
 from bridge.runtime.api.payload import decode_event
 from bridge.runtime.api.vocabulary import NEXT, Invocation
@@ -33,8 +32,6 @@ class Slot:
         self._limits = limits
         self._function = function
         self._is_alone = is_alone
-        # Others would wait with it.
-        self._rest = rest if is_alone else None
         self._is_stopping = False
         self.is_idle = True
 
@@ -43,7 +40,7 @@ class Slot:
         try:
             while not self._is_stopping:
                 self.is_idle = True
-                reply = await self._connection.request(b"GET", NEXT, [], rest=self._rest)
+                reply = await self._connection.request(b"GET", NEXT, [])
                 self.is_idle = False
                 await self._serve(Invocation(reply))
                 self._limits.flush()
@@ -77,7 +74,6 @@ class Slot:
             connection=self._connection,
             target=self._target,
             limits=self._limits,
-            rest=self._rest,
         )
 
 

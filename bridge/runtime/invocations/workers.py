@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from bridge.signals import sigterm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,7 +64,8 @@ class _Supervisor:
         self._signals, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._wakeup_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        self._handlers = {number: _listen(number) for number in (signal.SIGTERM, signal.SIGCHLD)}
+        self._has_sigterm = sigterm.take(_nothing)
+        self._on_child_ended = _listen(signal.SIGCHLD)
 
     def fork(self) -> bool:
         """Whether this is the worker now: signals mean there what they meant before."""
@@ -126,11 +129,11 @@ class _Supervisor:
 
     def _leave_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup_fd)
-        for number, handler in self._handlers.items():
-            if handler is not None:
-                # One SIGTERM is enough: a second would end this process on its last few steps, with a failure.
-                is_over = self._is_stopping and number == signal.SIGTERM
-                signal.signal(number, signal.SIG_IGN if is_over else handler)
+        if self._on_child_ended is not None:
+            signal.signal(signal.SIGCHLD, self._on_child_ended)
+        if self._has_sigterm:
+            # One SIGTERM is enough: a second would end this process on its last few steps, with a failure.
+            sigterm.release(ignore=self._is_stopping)
         self._signals.close()
         self._writer.close()
 
@@ -140,7 +143,7 @@ def _listen(number: signal.Signals) -> Any:
     handler = signal.getsignal(number)
     if callable(handler):
         return None  # the application's own, which stays
-    return signal.signal(number, _nothing)
+    return signal.signal(number, lambda signum, frame: None)
 
 
 def _poll(pid: int) -> tuple[int, int]:
@@ -150,5 +153,5 @@ def _poll(pid: int) -> tuple[int, int]:
         return pid, 0
 
 
-def _nothing(signum: int, frame: object) -> None:
-    """The byte tells it all."""
+def _nothing() -> None:
+    """Do nothing: the parent reads the byte of the signal."""
