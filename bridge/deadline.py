@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from bridge.settings import from_environment, refusal
+from bridge.settings import refusal
 
-__all__ = ["DEADLINE_MARGIN", "deadline_margin", "time_left"]
+__all__ = ["DEADLINE_MARGIN", "parse_margin", "time_left"]
 
 # In seconds: time to post the answer, and for the service to pass it on.
 DEADLINE_MARGIN = 0.25
 
-_NAME = "deadline_margin (BRIDGE_DEADLINE_MARGIN)"
 
-
-def deadline_margin() -> Any:
-    """Return the dataclass field of the setting: BRIDGE_DEADLINE_MARGIN in milliseconds, its value in seconds."""
-    return from_environment("BRIDGE_DEADLINE_MARGIN", parse=_seconds, default=DEADLINE_MARGIN)
-
-
-def _seconds(value: str) -> float:
+def parse_margin(value: str) -> float:
+    """Return the seconds in the text of BRIDGE_DEADLINE_MARGIN, milliseconds. Raises ConfigurationError."""
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()):
         return float(value) / 1000
-    raise refusal(_NAME, value, "a number of milliseconds, such as '250'")
+    raise refusal("deadline_margin (BRIDGE_DEADLINE_MARGIN)", value, "a number of milliseconds, such as '250'")
 
 
 def time_left(left: float, margin: float) -> tuple[float, float]:

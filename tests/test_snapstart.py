@@ -100,13 +100,6 @@ def test_the_limit_is_the_time_that_idle_connections_have_left_until_servers_clo
     assert MAX_DRIFT == 5.0 - POOL_IDLE_TIMEOUT
 
 
-def test_a_restore_is_noticed_by_the_first_check(clocks: Clocks) -> None:
-    """The watch is made in the init phase, the snapshot is taken, and the first request makes the first check."""
-    watch = clocks.watch()
-    clocks.go(7200.0, 0.5)
-    assert watch.check()
-
-
 def test_each_check_starts_from_the_one_before_so_that_slow_drift_does_not_count(clocks: Clocks) -> None:
     watch = clocks.watch()
     for _ in range(10):
@@ -191,19 +184,6 @@ def test_the_hooks_are_what_the_runtime_calls_around_a_snapshot(registered: tupl
     assert calls == ["before"]
     run_all(after)
     assert calls == ["before", "after"]
-
-
-def test_several_handlers_register_side_by_side(registered: tuple[list[Any], list[Any]]) -> None:
-    calls: list[str] = []
-
-    def note(call: str) -> Callable[[], None]:
-        return lambda: calls.append(call)
-
-    for name in ("first", "second"):
-        register_hooks(before_snapshot=note(f"before {name}"), after_restore=note(f"after {name}"))
-    for registry in registered:
-        run_all(registry)
-    assert sorted(calls) == ["after first", "after second", "before first", "before second"]
 
 
 def test_without_the_runtimes_package_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bridge.deadline import deadline_margin
+from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
 from bridge.settings import from_environment, initialization_type, refusal, status_codes
@@ -79,7 +79,7 @@ class OriginSettings:
     pool_idle_timeout: float = from_environment("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", default=POOL_IDLE_TIMEOUT)
     before_checkpoint_path: str = from_environment("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", default="")
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
-    deadline_margin: float = deadline_margin()
+    deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
 
     def __post_init__(self) -> None:
         for name, (variable, check) in _CHECKS.items():

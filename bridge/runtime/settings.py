@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from bridge.deadline import deadline_margin
+from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.settings import from_environment, refusal
 
 __all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
@@ -79,7 +79,7 @@ class RuntimeSettings:
         "AWS_LAMBDA_MAX_CONCURRENCY", parse=_whole("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)", 1), default=1
     )
     workers: int = from_environment("BRIDGE_WORKERS", parse=_whole("workers (BRIDGE_WORKERS)", 1), default=1)
-    deadline_margin: float = deadline_margin()
+    deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
     background_limit: float | None = from_environment(
         "BRIDGE_BACKGROUND_LIMIT",
         parse=_seconds("background_limit (BRIDGE_BACKGROUND_LIMIT)", 1.0, "a number of seconds, such as '30'"),

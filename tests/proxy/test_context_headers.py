@@ -172,15 +172,6 @@ def test_what_a_mobile_client_sent_is_told_whole() -> None:
     }
 
 
-def test_what_a_mobile_client_did_not_send_is_null() -> None:
-    sent = filled(ClientContext, client=None, custom={"theme": "dark"}, env=None)
-    identity = filled(CognitoIdentity, cognito_identity_id="eu-west-1:id")
-    assert lambda_context(LambdaContext(client_context=sent, identity=identity)) == KNOWN | {
-        "client_context": {"client": None, "custom": {"theme": "dark"}, "env": None},
-        "identity": {"identity_id": "eu-west-1:id", "identity_pool_id": None},
-    }
-
-
 def test_a_context_of_another_type_is_all_nulls() -> None:
     for context in (object(), SimpleNamespace(), 5, "context", {"aws_request_id": "in a dict"}, [], type):
         assert lambda_context(context) == NOTHING_KNOWN
@@ -354,13 +345,6 @@ async def test_the_web_server_gets_one_of_each_and_none_of_the_clients(monkeypat
     assert header_pairs(request) == [(b"host", b"a"), *context_headers(event, context)]
     assert len(header_pairs(request)) == 5
     assert request.headers.get_list("x-amz-tenant-id") == ["blue"]
-
-
-@pytest.mark.anyio
-async def test_the_clients_copies_are_dropped_where_there_are_none_of_ours() -> None:
-    scope: dict[str, Any] = {"headers": [], "aws.event": {"Records": []}, "aws.context": None}
-    request = await for_web_server(EventRequest("GET", b"/", [(b"host", b"a"), *SPOOFED], b"", scope))
-    assert header_pairs(request) == [(b"host", b"a")]
 
 
 @pytest.mark.anyio

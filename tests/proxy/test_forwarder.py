@@ -13,9 +13,12 @@ import anyio
 import pytest
 
 from bridge import Proxy
-from bridge.errors import OriginBroken, OriginLost, OriginNotStarted
+from bridge._httpx import httpx
+from bridge.errors import OriginBroken, OriginLost
+from bridge.proxy.forwarder import Forwarder, for_web_server
+from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
-from tests.proxy.programs import Programs, Proxies, join_threads, wait_until
+from tests.proxy.programs import Programs, Proxies
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -52,23 +55,6 @@ def answered(result: Event) -> Any:
     """The program's account of the request that it got."""
     assert result["statusCode"] == 200, result
     return json.loads(result["body"])
-
-
-def test_a_program_that_does_not_exist_fails_every_call(make_event: MakeEvent) -> None:
-    handler = Proxy(["no-such-server"])
-    for _ in range(2):
-        with pytest.raises(OriginNotStarted, match=r"could not be started: .* Its command: "):
-            handler(make_event(), None)
-    handler.close()
-
-
-def test_one_that_exits_at_once_fails_the_call_with_its_last_words(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs(says=["no module shop"], exit=3)
-    with pytest.raises(OriginNotStarted, match=r"exited with status 3\. Its last lines on stderr:\n    no module"):
-        make(program)(make_event(), None)
-    join_threads()
 
 
 def test_a_broken_answer_is_a_502_and_the_log_says_whose_fault_and_why(
@@ -167,23 +153,6 @@ def test_a_second_end_in_a_request_ends_the_environment(
     assert "asked to exit" in str(caught.value.code)
 
 
-def test_a_second_end_between_two_requests_ends_the_environment_with_the_next_one(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
-    handler(make_event(), None)
-    for number in (1, 2):
-        program.wait_for("listening", number)
-        os.kill(program.pids[number - 1], signal.SIGKILL)
-    process = handler._forwarder.origin._process
-    wait_until(lambda: process is not None and process.is_lost)
-    for _ in range(2):
-        with pytest.raises(OriginLost):
-            handler(make_event(), None)
-    handler.close()
-
-
 @pytest.mark.anyio
 class TestStream:
     async def test_parts_arrive_while_the_server_still_sends(
@@ -259,3 +228,25 @@ def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
         "x-amzn-lambda-context",
         "x-amzn-request-context",
     ]
+
+
+@pytest.mark.anyio
+async def test_a_request_that_had_no_connection_is_sent_to_the_next_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first server ended before it had the request, so it cannot have acted on it."""
+    outcomes: list[httpx.Response | Exception] = [httpx.ConnectError("refused"), httpx.Response(200, content=b"ok")]
+    waited: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def wait() -> None:
+        waited.append(1)
+
+    forwarder = Forwarder(OriginSettings(), None, prepare=for_web_server)
+    monkeypatch.setattr(forwarder.transport, "handle_async_request", answer)
+    monkeypatch.setattr(forwarder.origin, "ready", wait)  # and so it is not ready without
+    response = await forwarder.handle_async_request(httpx.Request("POST", "http://app.test/"))
+    assert (response.status_code, outcomes, len(waited)) == (200, [], 2)

@@ -102,14 +102,6 @@ def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(make:
     assert program.targets == ["GET /health"] * 2
 
 
-def test_only_one_of_the_hooks_may_be_there(make: Proxies, programs: Programs) -> None:
-    program = programs()
-    make(program, after_restore_path="/hooks/after")
-    run_before_snapshot()
-    run_after_restore()
-    assert program.targets == ["GET /health", "POST /hooks/after", "GET /health"]
-
-
 @pytest.mark.parametrize("path", ["/hooks/before", "/hooks/after"])
 def test_a_hook_must_be_answered_with_2xx(make: Proxies, programs: Programs, path: str) -> None:
     run = run_before_snapshot if path == "/hooks/before" else run_after_restore
@@ -195,14 +187,6 @@ def test_elsewhere_a_connection_is_used_again_until_a_restore(
     assert_logged(caplog, RESTORED)
 
 
-def test_outside_lambda_nothing_is_registered(
-    make: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
-    make(programs(), **HOOKS)
-    assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
-
-
 def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(make: Proxies, programs: Programs) -> None:
     program = programs()
     make(program, **HOOKS).close()
@@ -245,21 +229,6 @@ def test_a_client_that_asks_for_a_hook_is_refused(
     assert program.targets == ["GET /health"]
     for path in ("/hooks", "/hooks/afterwards", "/hooks/after/more"):
         assert handler(make_event("POST", path), None)["statusCode"] == 200
-
-
-def test_a_client_that_asks_for_a_hook_is_refused_when_it_streams(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program, **HOOKS)
-
-    async def main() -> None:
-        async with handler.stream(make_event("POST", "/hooks/after"), None) as response:
-            assert response.prelude["statusCode"] == 403
-            assert [part async for part in response.body] == [b"Forbidden"]
-
-    asyncio.run(main())
-    assert program.targets == ["GET /health"]
 
 
 def test_neither_a_base_path_nor_a_root_path_leads_to_a_hook(

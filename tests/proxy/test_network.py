@@ -215,15 +215,6 @@ async def test_every_request_has_an_account_of_its_own() -> None:
     assert accounts == [expected, (*expected[:2], len(HEAD) + 2, *expected[3:])]
 
 
-@anyio_test
-async def test_a_connection_works_without_an_account() -> None:
-    with connection() as (stream, theirs):
-        await stream.write(b"a")
-        assert theirs.recv(1) == b"a"
-        theirs.sendall(b"b")
-        assert await stream.read(1) == b"b"
-
-
 async def idle(stream: SocketStream, theirs: socket.socket, answer: bytes = OK) -> None:
     """One request and its response."""
     with attempt():
@@ -262,18 +253,6 @@ async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> 
         await stream.write(bytes(6 << 20))
         await stream.read(1000)
         assert stream.get_extra_info("is_readable") is True
-
-
-@anyio_test
-async def test_it_tells_its_socket_and_addresses_and_nothing_else() -> None:
-    with Origin(answering(OK)) as origin:
-        stream = await Network().connect_tcp("127.0.0.1", origin.port)
-        async with aclosing(stream):
-            sock = stream.get_extra_info("socket")
-            assert isinstance(sock, socket.socket)
-            assert stream.get_extra_info("socket").getpeername() == ("127.0.0.1", origin.port)
-            assert stream.get_extra_info("ssl_object") is None
-            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 # Connecting
@@ -356,12 +335,6 @@ async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
             assert streams == []
             listener.accept()[0].close()
         await streams[0].aclose()
-
-
-@anyio_test
-async def test_a_backlog_that_stays_full_is_a_connect_timeout(tmp_path: Path) -> None:
-    with full_backlog(tmp_path) as (path, _), pytest.raises(httpcore().ConnectTimeout):
-        await Network().connect_unix_socket(path, timeout=0.05)
 
 
 @anyio_test

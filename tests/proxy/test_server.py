@@ -83,20 +83,6 @@ async def test_startup_waits_until_the_server_answers(make: Make, programs: Prog
     assert program.targets == ["GET /health"] * 3
 
 
-async def test_over_tcp_no_request_reaches_the_server(make: Make, programs: Programs) -> None:
-    program = programs()
-    await make(program, readiness_protocol="tcp").startup()
-    program.wait_for("connected")
-    assert program.targets == []
-
-
-async def test_readiness_may_have_a_port_of_its_own(make: Make, programs: Programs) -> None:
-    main, health = programs(), programs()
-    await make(health, port=main.port, readiness_port=health.port).startup()
-    assert health.targets == ["GET /health"]
-    assert main.records("start") == []
-
-
 async def test_a_server_on_a_unix_socket_is_asked_there(make: Make, programs: Programs, tmp_path: Path) -> None:
     uds = str(tmp_path / "s")
     program = programs(uds=uds)
@@ -137,22 +123,6 @@ async def test_one_that_is_not_ready_in_time_is_ended(make: Make, programs: Prog
     join_threads()
 
 
-async def test_no_timeout_is_no_limit(make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", 0.01)
-    program = programs(unhealthy=5)
-    await make(program, readiness_timeout=0).startup()
-    assert program.targets == ["GET /health"] * 6
-
-
-async def test_a_first_request_that_hangs_does_not_keep_the_server_from_being_ready(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.readiness.ATTEMPT_TIMEOUT", 0.2)
-    program = programs(hang_first=1)
-    await make(program).startup()
-    assert program.targets[:2] == ["GET /health"] * 2
-
-
 async def test_a_cancelled_startup_leaves_nothing_running(make: Make, programs: Programs, tmp_path: Path) -> None:
     program = programs(listen_when=tmp_path / "never")
     async with anyio.create_task_group() as group:
@@ -180,26 +150,6 @@ async def test_with_async_init_a_slow_server_is_waited_for_by_the_first_request(
     await end(origin, program)
     await until(lambda: len(program.records("start")) == 2)
     await origin.ready()
-
-
-async def test_async_init_keeps_to_the_init_phase_whatever_the_timeout(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
-    origin = make(programs(listen_when=tmp_path / "never"), async_init=True, readiness_timeout=0)
-    with anyio.fail_after(LIMIT):
-        await origin.startup()
-
-
-async def test_async_init_is_ignored_where_no_request_waits(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
-    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", 0.01)
-    monkeypatch.setattr("bridge.proxy.settings.LONG_INIT_LIMIT", GRACE)
-    program = programs(listen_when=tmp_path / "never")
-    with pytest.raises(OriginNotStarted, match=r"not ready within 0\.1 s"):
-        await make(program, async_init=True).startup()
 
 
 async def test_with_async_init_a_server_that_exits_still_fails_the_startup(make: Make, programs: Programs) -> None:
@@ -259,24 +209,6 @@ async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, prog
     os.kill(program.pids[1], signal.SIGKILL)
     with pytest.raises(OriginLost):
         await origin.check_after_failure()
-
-
-async def test_a_failed_request_to_a_server_that_runs_is_no_more_than_that(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.05)
-    origin = make(programs())
-    await origin.startup()
-    await origin.check_after_failure()
-    origin.check()
-
-
-async def test_after_a_restore_readiness_is_asked_for_again(make: Make, programs: Programs) -> None:
-    program = programs()
-    origin = make(program)
-    await origin.startup()
-    await origin.wait_again()
-    assert program.targets == ["GET /health"] * 2
 
 
 async def test_after_a_restore_the_wait_has_its_limit(

@@ -177,15 +177,6 @@ async def test_after_the_hook_no_request_uses_an_old_connection_even_if_no_clock
     assert origin.connections == 4
 
 
-async def test_without_idle_time_there_is_no_old_connection(clocks: Clocks) -> None:
-    with Origin(vanishes) as origin:
-        async with aclosing(origin.transport(idle_timeout=0)) as transport:
-            for _ in range(3):
-                assert await send(transport, post()) == OK_ANSWER
-                clocks.jump(wall=600, monotonic=0)
-    assert origin.connections == 3
-
-
 async def test_a_connection_that_is_old_on_both_clocks_is_not_used(
     clocks: Clocks, caplog: pytest.LogCaptureFixture
 ) -> None:

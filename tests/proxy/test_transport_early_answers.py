@@ -19,7 +19,6 @@ from tests.proxy.origins import (
     both_loops,
     both_networks,
     make_request,
-    parts_of,
     response,
     seen,
     send,
@@ -142,30 +141,6 @@ async def test_a_request_body_that_fails_closes_the_connection_and_raises_its_ow
                 await send(transport, request)
             await seen((await origin.peer(0)).gone)
             assert await send(transport) == OK_ANSWER
-
-
-async def test_an_answer_is_streamed_while_the_request_is_not_read() -> None:
-    """As from an application that streams and never reads the request: its server reads no more than it must."""
-    arrived = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.read_head()
-        peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        assert arrived.wait(LIMIT)
-        peer.send(b"4\r\nlast\r\n0\r\n\r\n")
-        peer.wait_until_gone()
-
-    with Origin(script, receive_buffer=65536) as origin:
-        async with aclosing(origin.transport()) as transport:
-            try:
-                with anyio.fail_after(LIMIT):
-                    result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
-                    parts = parts_of(result)
-                    assert await anext(parts) == b"first"
-            finally:
-                arrived.set()
-            assert [part async for part in parts] == [b"last"]
-            await result.aclose()
 
 
 async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() -> None:

@@ -15,7 +15,6 @@ from tests.proxy.origins import (
     OK,
     OK_ANSWER,
     Ask,
-    Gone,
     Origin,
     Peer,
     WireRequest,
@@ -195,28 +194,6 @@ async def test_a_request_is_repeated_once_and_then_raises_what_happened() -> Non
     assert origin.connections == 2
 
 
-async def test_what_is_repeated_is_the_same_request() -> None:
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        if peer.number == 1:
-            peer.send(OK)
-            peer.read_request()
-        else:
-            peer.send(OK)
-
-    headers = [(b"host", b"app.test"), (b"x", b"1"), (b"x", b"2")]
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            assert await send(transport, make_request("PUT", b"/a%2Fb?c", headers, BODY)) == OK_ANSWER
-    _, first, second = origin.requests
-    assert (
-        first
-        == second
-        == WireRequest(b"PUT /a%2Fb?c HTTP/1.1", [*headers, (b"content-length", b"%d" % len(BODY))], BODY)
-    )
-
-
 async def test_a_repetition_does_not_take_another_used_connection() -> None:
     """Every idle connection may be as dead as the one that failed."""
     both_here = threading.Barrier(2)
@@ -299,34 +276,3 @@ async def test_a_repetition_is_logged_for_debugging(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.DEBUG, "bridge")
     assert await tries(send, make_request(), leave) == (2, True)
     assert_logged(caplog, ("DEBUG", "GET", "RemoteProtocolError", "disconnected"))
-
-
-async def test_50_used_connections_that_fail_together_repeat_their_own_requests() -> None:
-    all_here = threading.Barrier(50)
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        if peer.number <= 50:
-            all_here.wait(LIMIT)
-            peer.send(OK)
-            peer.read_request()
-            raise Gone
-        request = peer.requests[-1]
-        peer.send(response(request.line + request.body))
-
-    found: dict[int, bytes] = {}
-
-    async def ask(number: int) -> None:
-        request = make_request("PUT", b"/%d" % number, body=b"%d" % number)
-        found[number] = (await send(transport, request)).body
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            async with anyio.create_task_group() as group:
-                for _ in range(50):
-                    group.start_soon(send, transport)
-            async with anyio.create_task_group() as group:
-                for number in range(50):
-                    group.start_soon(ask, number)
-    assert found == {number: b"PUT /%d HTTP/1.1%d" % (number, number) for number in range(50)}
-    assert (origin.connections, len(origin.requests)) == (100, 150)
