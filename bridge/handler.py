@@ -34,7 +34,7 @@ from bridge.responses import (
 )
 from bridge.settings import Settings, in_lambda
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
-from bridge.sources._prelude import encode_prelude
+from bridge.sources._response import encode_prelude
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode, Transport

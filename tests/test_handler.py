@@ -302,7 +302,7 @@ def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
     call: Call, make_event: MakeEvent, event: Any
 ) -> None:
     with closing(Bridge(sending(START, part(b"fine", more=False)))) as handler:
-        with pytest.raises(UnsupportedEvent, match=r"^The event is no HTTP request"):
+        with pytest.raises(UnsupportedEvent, match=r"^The event is not an HTTP request"):
             call(handler, event)
         assert call(handler, make_event()) == result("fine")
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.sources import alb
+from tests.cases import every_case
 from tests.events import MISSING, load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, as_client, scope_of
 
@@ -115,7 +116,7 @@ def test_null_multi_value_parameters_do_not_hide_the_single_ones() -> None:
     assert scope_of(load("alb", multiValueQueryStringParameters=None))["query_string"] == b"tag=b&q=x+y%26z"
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("parameters", "query_string"),
     [
         ({"a": ["%2B"]}, b"a=%2B"),
@@ -135,7 +136,7 @@ def test_query_parameters_are_joined_as_they_came(parameters: object, query_stri
     assert scope_of(event)["query_string"] == query_string
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "raw_path"),
     [
         ("/a%2Fb", "/a/b", b"/a%2Fb"),
@@ -153,7 +154,7 @@ def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> Non
     assert (scope["path"], scope["raw_path"]) == (path, raw_path)
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("forwarded", "client"),
     [
         ("203.0.113.9", ("203.0.113.9", 0)),

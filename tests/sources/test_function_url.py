@@ -1,6 +1,5 @@
-import pytest
-
 from bridge import Settings
+from tests.cases import every_case
 from tests.events import MISSING, load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -51,7 +50,7 @@ def test_the_whole_result_has_joined_headers_and_cookies_apart() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "raw_path"),
     [
         ("/a%2Fb", "/a/b", b"/a%2Fb"),
@@ -69,18 +68,18 @@ def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> Non
     assert (scope["path"], scope["raw_path"]) == (path, raw_path)
 
 
-@pytest.mark.parametrize("query", ["a=1&a=2", "a&b=", "q=%2B+%20&r=%FF", "a=b=c", "?", ""])
+@every_case("query", ["a=1&a=2", "a&b=", "q=%2B+%20&r=%FF", "a=b=c", "?", ""])
 def test_the_query_string_is_verbatim(query: str) -> None:
     assert scope_of(load("function_url", rawQueryString=query))["query_string"] == query.encode()
 
 
-@pytest.mark.parametrize("cookies", [[], None, MISSING])
+@every_case("cookies", [[], None, MISSING])
 def test_without_a_cookie_list_the_header_stays(cookies: object) -> None:
     headers = dict(scope_of(load("function_url", cookies=cookies, headers__cookie="a=1; b=2"))["headers"])
     assert headers[b"cookie"] == b"a=1; b=2"
 
 
-@pytest.mark.parametrize("name", ["cookie", "Cookie"])
+@every_case("name", ["cookie", "Cookie"])
 def test_the_cookie_list_replaces_the_header(name: str) -> None:
     event = load("function_url", cookies=["a=1", "b=2"], headers={name: "c=3", "x": "y"}, body=None)
     assert sorted(scope_of(event)["headers"]) == [(b"cookie", b"a=1; b=2"), (b"x", b"y")]
@@ -96,9 +95,7 @@ def test_a_stage_in_front_of_the_path_is_no_root_path() -> None:
     assert (scope["root_path"], scope["path"]) == ("", "/$default/x")
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"), [("/api/x", "/x"), ("/api", "/"), ("/api/", "/"), ("/apiary", "/apiary")]
-)
+@every_case(("path", "expected"), [("/api/x", "/x"), ("/api", "/"), ("/api/", "/"), ("/apiary", "/apiary")])
 def test_the_base_path_is_stripped_by_whole_segments(path: str, expected: str) -> None:
     scope = scope_of(load("function_url", rawPath=path), Settings(base_path="/api"))
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("", expected, expected.encode())
@@ -114,6 +111,6 @@ def test_a_path_that_has_the_root_path_of_the_settings_keeps_it_once() -> None:
     assert (scope["root_path"], scope["path"]) == ("/shop", "/shop/x")
 
 
-@pytest.mark.parametrize(("protocol", "version"), [("HTTP/1.1", "1.1"), ("HTTP/2.0", "2"), (None, "1.1")])
+@every_case(("protocol", "version"), [("HTTP/1.1", "1.1"), ("HTTP/2.0", "2"), (None, "1.1")])
 def test_the_http_version_is_the_request_contexts(protocol: str | None, version: str) -> None:
     assert scope_of(load("function_url", requestContext__http__protocol=protocol))["http_version"] == version

@@ -1,6 +1,5 @@
-import pytest
-
 from bridge import Settings
+from tests.cases import every_case
 from tests.events import load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -55,7 +54,7 @@ def test_the_whole_result_has_all_headers_in_multi_value_headers() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "raw_path"),
     [
         # What a client can have sent is taken as sent.
@@ -74,7 +73,7 @@ def test_the_path_is_unquoted_only_if_it_is_encoded(sent: str, path: str, raw_pa
     assert (scope["path"], scope["raw_path"]) == (path, raw_path)
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "stage", "expected"),
     [
         ("/x", "$default", ("", "/x")),

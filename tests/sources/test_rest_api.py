@@ -1,7 +1,6 @@
-import pytest
-
 from bridge import Settings
 from bridge.settings import StageMode
+from tests.cases import every_case
 from tests.events import MISSING, load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -62,7 +61,7 @@ def test_an_answer_without_headers_or_body_still_has_all_fields() -> None:
     assert answer(load("rest_api"), Answer()) == expected
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "raw_path"),
     [
         ("/a%2Fb", "/prod/a/b", b"/prod/a%2Fb"),
@@ -79,7 +78,7 @@ def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> Non
     assert (scope["path"], scope["raw_path"], scope["root_path"]) == (path, raw_path, "/prod")
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "full", "resource", "parameters", "expected"),
     [
         # The API's own domain: the stage is in front of everything.
@@ -129,7 +128,7 @@ def test_an_encoded_root_path_is_decoded_like_the_path() -> None:
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/my stage", "/my stage/x", b"/my%20stage/x")
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "full", "expected"),
     [("/x", "/prod/x", "/x"), ("/prod/x", "/prod/prod/x", "/prod/x"), ("/", "/prod/", "/")],
 )
@@ -145,7 +144,7 @@ def test_stage_strip_leaves_a_base_path_mapping_out() -> None:
     assert (scope["root_path"], scope["path"]) == ("", "/x")
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "expected"), [("/api/x", "/prod/x"), ("/api", "/prod/"), ("/apiary", "/prod/apiary"), ("/x", "/prod/x")]
 )
 def test_the_base_path_is_taken_out_of_the_path_by_whole_segments(path: str, expected: str) -> None:
@@ -154,8 +153,8 @@ def test_the_base_path_is_taken_out_of_the_path_by_whole_segments(path: str, exp
     assert (scope["root_path"], scope["path"]) == ("/prod", expected)
 
 
-@pytest.mark.parametrize("resource", ["/x", "/api/x"])
-@pytest.mark.parametrize("stage", ["root_path", "strip"])
+@every_case("resource", ["/x", "/api/x"])
+@every_case("stage", ["root_path", "strip"])
 def test_the_base_path_of_a_custom_domain_is_stripped_once(resource: str, stage: StageMode) -> None:
     path = "/api" + resource
     event = load("rest_api", path=path, requestContext__path=path, resource=resource)
@@ -163,7 +162,7 @@ def test_the_base_path_of_a_custom_domain_is_stripped_once(resource: str, stage:
     assert (scope["root_path"], scope["path"]) == ("", resource)
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("multi", "single", "query_string"),
     [
         ({"a": ["1", "2"], "b": ["3"]}, {"a": "2", "b": "3"}, b"a=1&a=2&b=3"),
@@ -200,7 +199,7 @@ def test_null_multi_value_headers_leave_the_single_ones() -> None:
     assert scope_of(event)["headers"] == [(b"a", b"1")]
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("protocol", "version"),
     [("HTTP/1.0", "1.0"), ("HTTP/1.1", "1.1"), ("HTTP/2.0", "2"), ("HTTP/2", "2"), ("?", "1.1"), (None, "1.1")],
 )

@@ -1,5 +1,4 @@
-import pytest
-
+from tests.cases import every_case
 from tests.events import load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -46,7 +45,7 @@ def test_the_whole_result_has_joined_headers_and_cookies_apart() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "query_string"),
     [
         ("/a%2Fb", "/a/b", b"tag=b"),

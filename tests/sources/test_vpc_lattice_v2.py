@@ -1,5 +1,4 @@
-import pytest
-
+from tests.cases import every_case
 from tests.events import load
 from tests.sources.exchange import CONTEXT, JSON_RESPONSE, Answer, answer, scope_of
 
@@ -47,7 +46,7 @@ def test_the_whole_result_has_joined_headers_and_cookies_apart() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("parameters", "query_string"),
     [({"a": ["1", "2"]}, b"a=1&a=2"), ({"a": "1"}, b"a=1"), ({}, b""), (None, b"")],
 )
@@ -65,7 +64,7 @@ def test_headers_are_strings_or_lists() -> None:
     assert scope_of(event)["headers"] == [(b"a", b"1,2"), (b"b", b"3"), (b"b", b"4")]
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("sent", "path", "query_string"),
     [("/a%2Fb", "/a/b", b"t=1"), ("/a%20b/?c=d", "/a b/", b"c=d"), ("", "/", b"t=1")],
 )
@@ -74,7 +73,7 @@ def test_the_path_may_carry_the_query(sent: str, path: str, query_string: bytes)
     assert (scope["path"], scope["query_string"]) == (path, query_string)
 
 
-@pytest.mark.parametrize("arn", ["serviceArn", "serviceNetworkArn"])
+@every_case("arn", ["serviceArn", "serviceNetworkArn"])
 def test_either_arn_tells_the_source(arn: str) -> None:
     scope = scope_of(load("vpc_lattice_v2", requestContext={arn: "arn:aws:vpc-lattice:eu-west-1:123456789012:x"}))
     assert scope["path"] == "/orders/café"
