@@ -322,8 +322,8 @@ def test_event_that_is_no_http_request_is_an_invocation_error(market: Emulator) 
 
     message = (
         "The event is not an HTTP request: expected an HTTP request from API Gateway (REST or HTTP API), a Function "
-        "URL, an Application Load Balancer, Lambda@Edge (viewer or origin request) or VPC Lattice, but got an object with "
-        "the keys 'Records'."
+        "URL, an Application Load Balancer, Lambda@Edge (viewer or origin request) or VPC Lattice, but got an object "
+        "with the keys 'Records'."
     )
     assert (status, error) == (
         200,

@@ -209,8 +209,8 @@ def test_event_that_is_no_http_request_is_an_error_with_a_type(share: Share) -> 
 
     message = (
         "The event is not an HTTP request: expected an HTTP request from API Gateway (REST or HTTP API), a Function "
-        "URL, an Application Load Balancer, Lambda@Edge (viewer or origin request) or VPC Lattice, but got an object with "
-        "the keys 'Records'."
+        "URL, an Application Load Balancer, Lambda@Edge (viewer or origin request) or VPC Lattice, but got an object "
+        "with the keys 'Records'."
     )
     document = {
         "errorMessage": message,
