@@ -1,4 +1,4 @@
-"""What a page is made of, for tests of pages: is every element closed where it should be, and what does it ask for."""
+"""A parser for tests of HTML pages: unclosed elements, duplicate ids, and the URLs that the page refers to."""
 
 import re
 from html.parser import HTMLParser

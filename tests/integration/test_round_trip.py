@@ -1,6 +1,6 @@
-"""Client -> service -> function -> service -> client gives what the same bytes get from a real server.
+"""Round trips client -> service -> function -> service -> client, compared with a real server.
 
-Every difference is stated in the tables, exactly and with its reason; any other is a fault.
+The tables state every difference exactly, with its reason; any other difference is a fault.
 """
 
 from collections.abc import Iterable, Iterator

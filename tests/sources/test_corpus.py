@@ -138,7 +138,7 @@ def said_by_http_api_v2(event: dict[str, Any]) -> Said:
 
 
 def said_by_rest_api(event: dict[str, Any]) -> Said:
-    # The path of the request context is the client's, but for events that have none.
+    # The path of the request context is the client's, where the event has one.
     path = event.get("requestContext", {}).get("path") or event["path"]
     return unquote(path if path.startswith("/") else f"/{path}"), parameters(event)
 

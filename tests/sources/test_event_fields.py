@@ -1,4 +1,4 @@
-"""What strangers write: every field but the discriminating one may be missing, null or of the wrong type."""
+"""Events with a field that is missing, null or of the wrong type."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ from tests.cases import every_case
 from tests.events import BASES, MISSING, Steps, load, paths, replaced
 from tests.sources.exchange import Answer, answer, as_client
 
-# Without one of these an event is no longer its source's, and may be nobody's.
+# Without one of these fields, another source matches the event, or none.
 DISCRIMINATING: dict[str, set[Steps]] = {
     "alb": {("requestContext",), ("requestContext", "elb")},
     "function_url": {("version",), ("requestContext",), ("requestContext", "http"), ("requestContext", "domainName")},
@@ -25,7 +25,7 @@ DISCRIMINATING: dict[str, set[Steps]] = {
 }
 DISCRIMINATING["alb_multi"] = DISCRIMINATING["alb"]
 
-# What a client sent, in a place where it makes no sense: no line in the log may have it.
+# A client's text in a field of the wrong type: it must not appear in the log.
 SECRET = "s3cret"
 
 # Deeper than Python recurses.

@@ -11,7 +11,7 @@ def test_the_base_event_gives_the_whole_scope() -> None:
     app = Answer()
     answer(event, app)
     assert app.body == b'{"qty": 2}'
-    app.scope["headers"] = sorted(app.scope["headers"])  # where the cookie stands among them does not matter
+    app.scope["headers"] = sorted(app.scope["headers"])  # the position of the cookie does not matter
     assert app.scope == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

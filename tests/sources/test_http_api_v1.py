@@ -89,7 +89,7 @@ def test_a_named_stage_in_the_path_is_the_root_path(path: str, stage: object, ex
     assert (scope["root_path"], scope["path"]) == expected
 
 
-def test_a_stage_in_the_path_behind_a_custom_domain_is_not_the_clients() -> None:
+def test_a_stage_in_the_path_of_a_custom_domain_is_not_the_clients() -> None:
     event = load(
         "http_api_v1", path="/Prod/x", requestContext__stage="Prod", requestContext__domainName="api.example.com"
     )

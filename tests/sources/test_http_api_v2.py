@@ -19,7 +19,7 @@ def test_the_base_event_gives_the_whole_scope() -> None:
     answer(event, app)
     assert app.body == b'{"qty": 2}'
     headers = app.scope["headers"]
-    app.scope["headers"] = sorted(headers)  # where the cookie stands among them does not matter
+    app.scope["headers"] = sorted(headers)  # the position of the cookie does not matter
     assert app.scope == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -114,7 +114,7 @@ def test_a_named_stage_in_the_path_is_the_root_path(path: str, stage: object, ex
 
 
 @every_case(("path", "expected"), [("/Prod/x", "/x"), ("/Prod", "/"), ("/Production", "/Production"), ("/x", "/x")])
-def test_a_stage_in_the_path_behind_a_custom_domain_is_not_the_clients(path: str, expected: str) -> None:
+def test_a_stage_in_the_path_of_a_custom_domain_is_not_the_clients(path: str, expected: str) -> None:
     scope = scope_of(in_stage(path, requestContext__domainName="api.example.com"))
     assert (scope["root_path"], scope["path"]) == ("", expected)
 

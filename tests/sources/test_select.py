@@ -16,7 +16,7 @@ def test_each_base_event_picks_its_own_source(event: str, source: str) -> None:
 
 @every_case("name", BASES)
 def test_the_order_of_sources_matters_only_where_one_field_decides(name: str) -> None:
-    # A Function URL's event is an HTTP API's but for its domain, a REST API's an HTTP API's but for its version.
+    # Only the domain tells a Function URL's event from an HTTP API's, only the version a REST API's.
     also = {"function-url": ["http-api-v2"], "http-api-v1": ["rest-api"]}
     event = load(name)
     known = [source.name for source in DEFAULT_SOURCES if source.matches(event)]

@@ -46,5 +46,5 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.fixture
 def site(framework: Framework, peers: Peers) -> Site:
-    """One framework behind a REST API with a stage, the source that changes most of a request on its way."""
+    """Return one framework behind a REST API with a stage, the source that changes requests most."""
     return Site(framework, GATEWAYS[0], peers)
