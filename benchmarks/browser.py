@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .apps import BODIES, SMALL, taken
+from benchmarks.apps import BODIES, SMALL, taken
 
 __all__ = ["MEGABYTES", "PAGE", "QUERY", "BrowserRequest"]
 

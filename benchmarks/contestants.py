@@ -1,71 +1,94 @@
-"""Everybody who answers a request, each made for one application, one event source and one request."""
+"""The contestants: every way to answer a request, made for one application, one event source and one request."""
 
 import asyncio
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from mangum import Mangum
 from mangum.types import ASGI
 
-from bridge import Bridge
+from benchmarks.apps import bare, site
+from benchmarks.browser import QUERY, BrowserRequest
+from benchmarks.direct import DirectCall, direct_call
+from benchmarks.events import ROOT_PATHS, fresh_events
+from benchmarks.rounds import Contestant
+from benchmarks.web_server import Served, serving
+from bridge import Bridge, Handler
 from bridge._httpx import httpx
 
-from .browser import QUERY, BrowserRequest
-from .direct import DirectCall
-from .events import fresh_events
-from .rounds import Awaited, Called, Contestant
+__all__ = [
+    *("APPS", "BRIDGE", "CODEC", "MANGUM", "SOCKET"),
+    *("Bench", "bench", "check_answers", "codec", "handlers", "over_socket"),
+]
 
-__all__ = ["BRIDGE", "CODEC", "MANGUM", "check_answers", "codec", "handlers", "http_clients"]
-
-BRIDGE = "Bridge, lifespan off"
-BRIDGE_AUTO = "Bridge, lifespan auto"
-BRIDGE_AWAITED = "Bridge, awaited"
+BRIDGE = "Bridge"
 MANGUM = "Mangum, lifespan off"
-MANGUM_AUTO = "Mangum, lifespan auto"
-STOCK = "ASGITransport, AsyncClient"
-SOCKET = "uvicorn socket, AsyncClient"
+MANGUM_AUTO = "Mangum as it comes"
+STOCK = "Handler(httpx.ASGITransport)"
+SOCKET = "httpx.Client, a socket to uvicorn"
 CODEC = "base64 or UTF-8 work alone"
+
+APPS: dict[str, tuple[str, ASGI]] = {"bare": ("bare ASGI app", bare), "site": ("Starlette JSON route", site)}
+
+
+class Bench(NamedTuple):
+    """What lives as long as one application is measured."""
+
+    app: ASGI
+    loop: asyncio.AbstractEventLoop
+    client: httpx.Client
+    server: Served
 
 
 @contextmanager
-def handlers(
-    app: ASGI, source: str, request: BrowserRequest, loop: asyncio.AbstractEventLoop
-) -> Iterator[list[Contestant]]:
-    """The Lambda handlers, called as the runtime calls them; and Bridge once more, awaited."""
-    make = fresh_events(source, request)
+def bench(name: str) -> Iterator[Bench]:
+    """For one of APPS."""
+    app = APPS[name][1]
     with ExitStack() as stack:
-        bridge, auto, awaited = (Bridge(app, lifespan=mode) for mode in ("off", "auto", "off"))
-        for handler in (bridge, auto, awaited):
-            stack.callback(handler.close)
-        mangum, mangum_auto = Mangum(app, lifespan="off"), Mangum(app, lifespan="auto")
-        context: Any = None  # No application here looks at it.
+        loop = asyncio.new_event_loop()
+        stack.callback(loop.close)
+        server = stack.enter_context(serving(name))
+        client = stack.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
+        yield Bench(app, loop, client, server)
+
+
+@contextmanager
+def handlers(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
+    """The direct call, and the Lambda handlers, called as the runtime calls them."""
+    make = fresh_events(source, request)
+    bridge = Bridge(bench.app)
+    stock = Handler(httpx.ASGITransport(bench.app, root_path=ROOT_PATHS.get(source, "")))
+    mangum, mangum_auto = Mangum(bench.app, lifespan="off"), Mangum(bench.app, lifespan="auto")
+    context: Any = None  # No application here looks at it.
+    try:
         yield [
-            Called(BRIDGE, make, lambda event: bridge(event, context)),
-            Called(BRIDGE_AUTO, make, lambda event: auto(event, context)),
-            Awaited(BRIDGE_AWAITED, loop, make, lambda event: awaited.handle(event, context)),
-            Called(MANGUM, make, lambda event: mangum(event, context)),
-            Called(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
+            direct_call(bench.app, request, bench.loop),
+            Contestant(BRIDGE, make, lambda event: bridge(event, context)),
+            Contestant(STOCK, make, lambda event: stock(event, context)),
+            Contestant(MANGUM, make, lambda event: mangum(event, context)),
+            Contestant(MANGUM_AUTO, make, lambda event: mangum_auto(event, context)),
         ]
+    finally:
+        bridge.close()
+        stock.close()
 
 
-def http_clients(
-    request: BrowserRequest, loop: asyncio.AbstractEventLoop, stock: httpx.AsyncClient, socket: httpx.AsyncClient
-) -> list[Contestant]:
-    """The ways that see no Lambda event: httpx's own transport in this process, a web server in another."""
-    url = f"{request.path}?{QUERY}"
+def over_socket(bench: Bench, request: BrowserRequest) -> Contestant:
+    """The way that sees no Lambda event: an HTTP client, and a web server in another process."""
+    client, url = bench.client, f"{request.path}?{QUERY}"
 
-    def ask(client: httpx.AsyncClient) -> Callable[[None], Any]:
-        return lambda _: client.request(request.method, url, headers=request.headers, content=request.body)
+    def ask(_: None) -> httpx.Response:
+        return client.request(request.method, url, headers=request.headers, content=request.body)
 
-    return [Awaited(STOCK, loop, lambda: None, ask(stock)), Awaited(SOCKET, loop, lambda: None, ask(socket))]
+    return Contestant(SOCKET, lambda: None, ask)
 
 
 def codec(request: BrowserRequest) -> Contestant:
-    """What no handler can leave out: an event and a result hold a body as a string, the application wants bytes."""
-    return Called(CODEC, lambda: None, _work(request))
+    """The work that every handler does: an event and a result hold a body as a string, an application wants bytes."""
+    return Contestant(CODEC, lambda: None, _work(request))
 
 
 def _work(request: BrowserRequest) -> Callable[[None], object]:
@@ -80,7 +103,7 @@ def _work(request: BrowserRequest) -> Callable[[None], object]:
 
 
 def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) -> None:
-    """Nobody is measured while failing."""
+    """End the run unless all answer rightly: no contestant is measured while it fails."""
     for contestant in contestants:
         status, body = _answer_of(contestant.result())
         if (status, body) != (200, request.answer):
@@ -89,9 +112,6 @@ def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) ->
 
 def _answer_of(result: Any) -> tuple[int, bytes]:
     """Status and body of a direct call, of an HTTP response or of a Lambda result, to compare them by."""
-    if isinstance(result, tuple):
-        status, content = result
-        return status, content
     if isinstance(result, DirectCall):
         return result.status, b"".join(result.parts)
     if isinstance(result, httpx.Response):

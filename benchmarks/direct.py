@@ -1,17 +1,15 @@
-"""The direct call of an application, with nothing in between: what nobody can go below."""
+"""The direct call of an application, with nothing in between: the least that a handler can cost."""
 
 import asyncio
-from collections.abc import Iterator
 
 from starlette.types import ASGIApp, Message, Scope
 
-from .browser import QUERY, BrowserRequest
-from .rounds import Awaited, Called, Contestant
+from benchmarks.browser import QUERY, BrowserRequest
+from benchmarks.rounds import Contestant
 
-__all__ = ["DIRECT_AWAITED", "DIRECT_RUN", "DirectCall", "direct_calls"]
+__all__ = ["DIRECT", "DirectCall", "direct_call"]
 
-DIRECT_AWAITED = "direct call, awaited"
-DIRECT_RUN = "direct call, run_until_complete"
+DIRECT = "direct call, run_until_complete"
 
 
 class DirectCall:
@@ -35,18 +33,16 @@ class DirectCall:
             self.parts.append(message["body"])
 
 
-def direct_calls(app: ASGIApp, request: BrowserRequest, loop: asyncio.AbstractEventLoop) -> Iterator[Contestant]:
-    """Awaited in a loop that runs: the limit. And as a synchronous handler must, which turns a loop for each call."""
+def direct_call(app: ASGIApp, request: BrowserRequest, loop: asyncio.AbstractEventLoop) -> Contestant:
+    """As a synchronous handler must: the loop runs for one call."""
 
-    def make() -> DirectCall:
-        return DirectCall(_scope(request), request.body)
+    async def call(exchange: DirectCall) -> DirectCall:
+        await app(exchange.scope, exchange.receive, exchange.send)
+        return exchange
 
-    async def awaited(call: DirectCall) -> DirectCall:
-        await app(call.scope, call.receive, call.send)
-        return call
-
-    yield Awaited(DIRECT_AWAITED, loop, make, awaited)
-    yield Called(DIRECT_RUN, make, lambda call: loop.run_until_complete(awaited(call)))
+    return Contestant(
+        DIRECT, lambda: DirectCall(_scope(request), request.body), lambda made: loop.run_until_complete(call(made))
+    )
 
 
 def _scope(request: BrowserRequest) -> Scope:

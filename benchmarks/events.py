@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .browser import QUERY, BrowserRequest
+from benchmarks.browser import QUERY, BrowserRequest
 
-__all__ = ["SOURCES", "fresh_events"]
+__all__ = ["ROOT_PATHS", "SOURCES", "fresh_events"]
 
 _CLIENT = "203.0.113.7"
 _FORWARDED = {
@@ -117,11 +117,16 @@ SOURCES: dict[str, Callable[[BrowserRequest], dict[str, Any]]] = {
 }
 
 
+# The part of the client's path that the application is mounted at. Bridge finds it in the event; httpx's own transport
+# has to be told.
+ROOT_PATHS = {"REST API": "/prod"}
+
+
 def fresh_events(source: str, request: BrowserRequest) -> Callable[[], dict[str, Any]]:
     """A factory of events, each made of new strings, as the runtime's JSON parser makes them for every invocation.
 
-    With one event again and again, every string in it would know its hash, and every cache would look better than it
-    is. Only the body is one object: nobody looks it up.
+    With one event again and again, every string in it would have its hash already, and every cache would look better
+    than it is. Only the body is one object: no cache holds it.
     """
     head = json.dumps(SOURCES[source](request))
     is_base64 = bool(request.body) and not request.is_text

@@ -1,40 +1,29 @@
 """The method: contestants take turns over many short rounds, so that whatever slows the machine slows them all.
 
 A round is one batch of calls by each contestant, in a new order each time, because some neighbours leave warmer caches
-behind than others. Inputs are made before the clock starts. A figure is the median over the rounds, beside the least
+than others. Inputs are made before the clock starts. A figure is the median over the rounds, beside the least
 of them; differences and ratios are taken within a round before their median is. The garbage collector is on, as it is
-in Lambda; what was alive before the rounds is frozen, so that nobody pays for scanning the benchmark.
+in Lambda; what was alive before the rounds is frozen, so that no contestant pays for scanning the benchmark.
 """
 
-import asyncio
 import gc
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from statistics import median
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median, quantiles
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["Awaited", "Called", "Contestant", "Figure", "Figures", "compete"]
+__all__ = ["Contestant", "Figure", "Figures", "compete", "figure_of", "only", "p99", "take_turns"]
+
+T = TypeVar("T")
 
 # Seconds one batch takes: long beside the clock's own resolution, short beside the machine's moods.
 BATCH = 0.002
 MOST_CALLS = 200
 
 
-class Contestant(Protocol):
-    """One way to answer a request."""
-
-    name: str
-
-    def result(self) -> Any:
-        """What one call returns."""
-
-    def seconds(self, calls: int) -> float:
-        """How long a batch takes."""
-
-
-class Called:
-    """A contestant that is a plain call. `make`: the input of one call, made off the clock."""
+class Contestant:
+    """One way to answer a request, as a plain call. `make`: the input of one call, made off the clock."""
 
     def __init__(self, name: str, make: Callable[[], Any], call: Callable[[Any], Any]) -> None:
         self.name = name
@@ -45,40 +34,12 @@ class Called:
         return self._call(self._make())
 
     def seconds(self, calls: int) -> float:
+        """How long a batch of calls takes."""
         inputs = [self._make() for _ in range(calls)]
         call = self._call
         start = perf_counter()
         for item in inputs:
             call(item)
-        return perf_counter() - start
-
-
-class Awaited:
-    """A contestant that is awaited inside a running event loop."""
-
-    def __init__(
-        self, name: str, loop: asyncio.AbstractEventLoop, make: Callable[[], Any], call: Callable[[Any], Awaitable[Any]]
-    ) -> None:
-        self.name = name
-        self._loop = loop
-        self._make = make
-        self._call = call
-
-    def result(self) -> Any:
-        async def once() -> Any:
-            return await self._call(self._make())
-
-        return self._loop.run_until_complete(once())
-
-    def seconds(self, calls: int) -> float:
-        return self._loop.run_until_complete(self._seconds(calls))
-
-    async def _seconds(self, calls: int) -> float:
-        inputs = [self._make() for _ in range(calls)]
-        call = self._call
-        start = perf_counter()
-        for item in inputs:
-            await call(item)
         return perf_counter() - start
 
 
@@ -89,8 +50,12 @@ class Figure(NamedTuple):
     least: float
 
 
+def figure_of(samples: Sequence[float]) -> Figure:
+    return Figure(median(samples), min(samples))
+
+
 class Figures:
-    """Microseconds per call: for each contestant one sample from each round."""
+    """One sample of each contestant from each round, all in one unit."""
 
     def __init__(self, samples: dict[str, list[float]]) -> None:
         self._samples = samples
@@ -100,8 +65,7 @@ class Figures:
         return list(self._samples)
 
     def time(self, name: str) -> Figure:
-        samples = self._samples[name]
-        return Figure(median(samples), min(samples))
+        return figure_of(self._samples[name])
 
     def over(self, name: str, base: str) -> Figure:
         """What `name` costs more than `base`: within a round, and the least of one beside the least of the other."""
@@ -115,22 +79,41 @@ class Figures:
         return Figure(median(ratios), self.time(name).least / sum(self.time(base).least for base in bases))
 
 
+def only(field: str, samples: Mapping[str, Sequence[Any]]) -> Figures:
+    """The figures of one field of named tuples."""
+    return Figures({name: [getattr(sample, field) for sample in of_one] for name, of_one in samples.items()})
+
+
 def compete(contestants: Sequence[Contestant], rounds: int) -> Figures:
-    """Warm everybody up, then let them take turns."""
-    calls = [_calls_in_a_batch(contestant) for contestant in contestants]
-    samples: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
-    turns = list(zip(contestants, calls, strict=True))
+    """Warm all up, then let them take turns. Microseconds per call."""
+
+    def measure(contestant: Contestant) -> Callable[[], float]:
+        calls = _calls_in_a_batch(contestant)
+        return lambda: contestant.seconds(calls) / calls * 1e6
+
+    return Figures(take_turns({contestant.name: measure(contestant) for contestant in contestants}, rounds))
+
+
+def take_turns(measures: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """What each measured, once in each round, in a new order each time."""
+    samples: dict[str, list[T]] = {name: [] for name in measures}
+    turns = list(measures.items())
     order = random.Random(0)
     gc.collect()
     gc.freeze()
     try:
         for _ in range(rounds):
             order.shuffle(turns)
-            for contestant, number in turns:
-                samples[contestant.name].append(contestant.seconds(number) / number * 1e6)
+            for name, measure in turns:
+                samples[name].append(measure())
     finally:
         gc.unfreeze()
-    return Figures(samples)
+    return samples
+
+
+def p99(samples: Iterable[float]) -> float:
+    """What 99 of 100 samples do not exceed."""
+    return quantiles(samples, n=100)[-1]
 
 
 def _calls_in_a_batch(contestant: Contestant) -> int:

@@ -1,10 +1,86 @@
-"""`python benchmarks/run.py`: the same as `python -m benchmarks`, from any directory."""
+"""Measure bridge beside its alternatives, and print the tables: `python benchmarks/run.py --help` lists the parts.
 
-import runpy
+It asserts nothing about time: it ends with 0 whatever the figures are. Only a wrong answer stops it.
+"""
+
+import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+# The project's folder in place of this one, whose modules must not be found under their bare names.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import (
+    big_bodies,
+    cold_starts,
+    imports,
+    invocations,
+    own_cost,
+    proxy_hop,
+    slot_memory,
+    streams,
+    web_adapter,
+)
+from benchmarks.document import with_figures
+from benchmarks.machine import complaint, keep_memory, machine_lines
+from benchmarks.tables import Table, as_markdown
+
+# `quick`: few rounds, to see that a part runs.
+PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {
+    "own-cost": (own_cost.tables, "a small body, warm: what each handler costs beyond the application, per source"),
+    "big-bodies": (big_bodies.tables, "1 MB bodies, warm: beside the base64 or UTF-8 work alone"),
+    "invocations": (invocations.tables, "warm invocations under AWS's emulator, beside awslambdaric and Mangum"),
+    "cold-starts": (cold_starts.tables, "the first invocation under AWS's emulator, beside awslambdaric and Mangum"),
+    "imports": (imports.tables, "imports: CPU time and instructions"),
+    "proxy": (proxy_hop.tables, "Proxy in front of uvicorn, warm: over TCP and UNIX sockets, with and without a pool"),
+    "web-adapter": (web_adapter.tables, "Proxy and Bridge under AWS's emulator, beside Lambda Web Adapter"),
+    "memory": (slot_memory.tables, "the memory of many slots on Managed Instances"),
+    "streams": (streams.tables, "streamed responses: the first byte, and the whole"),
+}
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if (reason := complaint()) and not arguments.quick:
+        sys.exit(reason)
+    kept = keep_memory()
+    lines = [*machine_lines(), f"Freed memory is {'kept by the process' if kept else 'handled as the C library does'}."]
+    if arguments.quick:
+        lines += ["A quick run: it shows that everything runs. Its figures are not for publication.", reason]
+    figures = {"machine": "\n".join(filter(None, lines))}
+    print(figures["machine"], flush=True)
+    for name in arguments.parts or PARTS:
+        sys.stderr.write(f"measuring {name}\n")
+        figures[name] = "\n\n".join(map(as_markdown, PARTS[name][0](arguments.quick)))
+        print(f"\n{figures[name]}", flush=True)
+    if arguments.write:
+        arguments.write.write_text(with_figures(arguments.write.read_text(encoding="utf-8"), figures), encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, PARTS)) + 2
+    parts = "\n".join(f"  {name:{width}}{text}" for name, (_, text) in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run.py",
+        description="Measure bridge beside its alternatives, and print the tables in Markdown.",
+        epilog=f"parts, all of them by default:\n{parts}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", type=_part, help="what to measure, in this order")
+    parser.add_argument("--quick", action="store_true", help="few rounds: seconds for each part")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the figures into this document, docs/benchmarks.md, as well"
+    )
+    return parser
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"Expected one of {', '.join(PARTS)}, but got {name!r}.")
+    return name
+
+
 if __name__ == "__main__":
-    # The project's folder in place of this one: here lie modules that must not be found under their bare names.
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-    runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)
+    main()

@@ -1,11 +1,17 @@
-"""Tables for a terminal and for the documentation, out of the same rows."""
+"""Tables in Markdown."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from .rounds import Figure
+from benchmarks.rounds import Figure
 
-__all__ = ["Table", "as_markdown", "as_text", "shown"]
+__all__ = ["BY_LEAST", "BY_MEDIAN", "MEDIAN", "Table", "as_markdown", "judged", "not_measured", "shown"]
+
+MEDIAN = "median (least)"
+
+# The note of a table with a goal: which of the two numbers decides.
+BY_LEAST = "Judged by the least, which the machine's other work disturbs least."
+BY_MEDIAN = "Judged by the median: several processes take part, and the least of one is not the least of all."
 
 
 class Table(NamedTuple):
@@ -17,25 +23,24 @@ class Table(NamedTuple):
     notes: Sequence[str] = ()
 
 
-def as_text(table: Table) -> str:
-    """Columns aligned, names to the left and figures to the right."""
-    lines = [["", *table.columns], *table.rows]
-    columns = [[len(cell) for cell in column] for column in zip(*lines, strict=True)]
-    first, *others = map(max, columns)
-    aligned = [
-        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
-        for name, *cells in lines
-    ]
-    return "\n".join([table.title, *(f"  {line}".rstrip() for line in aligned), *(f"  {note}" for note in table.notes)])
-
-
-def as_markdown(table: Table) -> str:
-    """A heading, a pipe table, and a paragraph for each note."""
-    rule = ["---", *("---:" for _ in table.columns)]
-    rows = "\n".join(f"| {' | '.join(line)} |" for line in (["", *table.columns], rule, *table.rows))
-    return "\n\n".join([f"### {table.title}", rows, *table.notes])
+def not_measured(title: str, reason: str) -> Table:
+    """What the output has in place of a table that this machine cannot fill."""
+    return Table(title, [], [], [f"Not measured: {reason}"])
 
 
 def shown(figure: Figure, digits: int = 1) -> str:
     """The median, and the least in brackets."""
     return f"{figure.median:.{digits}f} ({figure.least:.{digits}f})"
+
+
+def judged(figure: Figure, goal: float, *, by: Literal["median", "least"] = "median", digits: int = 2) -> str:
+    """The same, and whether it is at most the goal."""
+    value = figure.median if by == "median" else figure.least
+    return f"{shown(figure, digits)} {'met' if value <= goal else 'missed'}"
+
+
+def as_markdown(table: Table) -> str:
+    """A heading, a pipe table if there are rows, and a paragraph for each note."""
+    rule = ["---", *("---:" for _ in table.columns)]
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in (["", *table.columns], rule, *table.rows))
+    return "\n\n".join([f"### {table.title}", *([rows] if table.rows else []), *table.notes])

@@ -9,13 +9,13 @@ handler = Bridge(app)
 
 from typing import TYPE_CHECKING
 
+from bridge.asgi import InProcessTransport
 from bridge.handler import Bridge, Handler
 from bridge.responses import StreamedResponse
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge.asgi.transport import InProcessTransport
     from bridge.proxy import Proxy
 
 __version__ = "0.1.0"
@@ -36,13 +36,11 @@ __all__ = [
 if not TYPE_CHECKING:  # to a type checker it would be any name at all
 
     def __getattr__(name: str) -> object:
-        """What needs a socket or httpx is imported when it is asked for: `import bridge` does without both."""
+        """Import what needs a socket when it is first used: `import bridge` does without it."""
         if name == "Proxy":
             from bridge.proxy import Proxy
 
             return Proxy
         if name == "InProcessTransport":
-            from bridge.asgi.transport import InProcessTransport
-
             return InProcessTransport
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

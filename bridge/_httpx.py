@@ -1,85 +1,74 @@
-"""The one place that picks the installed httpx flavour, and imports it when the first of it is needed.
+"""The one place that picks the httpx flavour: `httpx`, or `httpx2`, its maintained continuation with the same API.
 
-`httpx2` is the maintained continuation of httpx, with the same API. No process should pay for both: whichever the
-application has imported is taken, else httpx2 where it is installed, else httpx. And none should pay for one that it
-does not need, a fifth of a small function's cold start: an event on its way through an application takes no URL, no
-`Headers` and no client.
+No process should pay for both. The flavour that the application has imported is taken, else httpx, else httpx2, which
+costs 9 ms of CPU more to import (docs/benchmarks.md).
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["has_httpx", "httpcore", "httpx"]
+__all__ = ["httpcore", "httpx", "import_flavour"]
+
+_FLAVOURS = ("httpx", "httpx2")
+
+# httpx 0.27 and 0.28 import this module of theirs, and with it click and rich, wherever those are installed.
+_COMMAND_LINE = "httpx._main"
 
 
-def _pick_flavour() -> ModuleType:
-    for name in ("httpx2", "httpx"):
-        imported: ModuleType | None = sys.modules.get(name)
-        if imported is not None:
-            return imported
-    try:
-        import httpx2
-    except ModuleNotFoundError as exc:
-        if exc.name != "httpx2":
-            raise
-        return _import_httpx()
-    return httpx2
+def import_flavour(*names: str) -> ModuleType:
+    """Return the flavour that is imported already, also by another thread just now, else the first that is installed.
 
-
-def _import_httpx() -> ModuleType:
-    """Import httpx without its command line client.
-
-    httpx 0.28 imports `httpx._main` where click and rich happen to be installed, as FastAPI's extras do: 60 ms of
-    every cold start for something no Lambda function runs. None in sys.modules makes that one import fail, which
-    httpx allows for; `httpx.main` then loads the real one when it is called.
+    `names`: the flavours in the order of preference. Raises ModuleNotFoundError if none of them is installed.
     """
-    name = "httpx._main"
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        import httpx
-    finally:
-        if sys.modules.get(name) is None:
-            sys.modules.pop(name, None)
-    httpx.main = _main_on_call(httpx.main)  # type: ignore[assignment]
-    return httpx
-
-
-def _main_on_call(without_its_dependencies: Callable[[], Any]) -> Callable[..., Any]:
-    def main(*args: Any, **kwargs: Any) -> Any:
+    for name in _FLAVOURS:
+        if sys.modules.get(name) is not None:
+            return import_module(name)  # waits for a thread that is in the middle of the import
+    for name in names[:-1]:
         try:
-            from httpx._main import main
-        except ImportError:
-            return without_its_dependencies()
-        return main(*args, **kwargs)
+            return _import_quickly(name)
+        except ModuleNotFoundError as exc:
+            if exc.name != name:  # it is installed, but broken
+                raise
+    return _import_quickly(names[-1])
 
-    return main
+
+def _import_quickly(name: str) -> ModuleType:
+    """Import httpx without its command line client: 60 ms of every cold start that no Lambda function needs.
+
+    None in sys.modules makes that one import fail, and httpx allows for that. If httpx no longer has the module, the
+    None changes nothing. `httpx.main` then imports the client when it is called.
+    """
+    if name != "httpx" or _COMMAND_LINE in sys.modules:
+        return import_module(name)
+    sys.modules[_COMMAND_LINE] = None  # type: ignore[assignment]
+    try:
+        module = import_module(name)
+    finally:
+        del sys.modules[_COMMAND_LINE]
+    without_client = getattr(module, "main", None)
+    if without_client is not None:
+        module.main = lambda *args, **kwargs: _run_client(without_client, *args, **kwargs)  # type: ignore[attr-defined]
+    return module
 
 
-class _Flavour:
-    """Stands for the module: it has what that has, and imports it for the first that is asked of it."""
-
-    def __getattr__(self, name: str) -> Any:
-        module = self.__dict__.get("_module")
-        if module is None:
-            module = self.__dict__["_module"] = _pick_flavour()
-        return getattr(module, name)
+def _run_client(without_client: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        main = import_module(_COMMAND_LINE).main
+    except ImportError:
+        return without_client()  # which says what to install
+    return main(*args, **kwargs)
 
 
 if TYPE_CHECKING:
     import httpx
 else:
-    httpx = _Flavour()
-
-
-def has_httpx() -> bool:
-    """Whether either flavour was imported by anybody: if not, nobody can be looking for anything of it."""
-    return "httpx2" in sys.modules or "httpx" in sys.modules
+    httpx = import_flavour(*_FLAVOURS)
 
 
 def httpcore() -> Any:
-    """The httpcore beneath that httpx, which only a socket needs: `import bridge` does without it."""
-    name = "httpcore2" if httpx.__name__ == "httpx2" else "httpcore"
-    return sys.modules.get(name) or import_module(name)
+    """Import the httpcore of that flavour. Only a socket needs it: `import bridge` does without it."""
+    return import_module("httpcore2" if httpx.__name__ == "httpx2" else "httpcore")

@@ -1,83 +1,85 @@
-"""httpx's Request and Response, built cheaply: what nobody looks at is never made, and httpx not imported for it.
+"""httpx's Request and Response for Lambda: parts that are costly to build are built when they are first read.
 
-An `httpx.Request` parses a URL and copies every header twice, some 60 microseconds that a Lambda invocation does not
-need: its event already holds the parts. These classes keep the parts and build `url`, `headers` and `stream` the first
-time somebody asks for them. Whoever asks for anything else that httpx's own objects have, or whether they are such
-objects, finds that they are: an instance becomes one then. So they are whole httpx objects to a transport or a source
-of your own, and cost nothing where there is none.
+An `httpx.Request` parses a URL and copies every header, and an event already holds the parts. These subclasses keep
+them, and build `url`, `headers` and `stream` only for a transport, a source or a user that reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from bridge._httpx import has_httpx, httpx
+from bridge._httpx import httpx
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-    _Request: TypeAlias = httpx.Request
-    _Response: TypeAlias = httpx.Response
-else:
-    _Request = _Response = object
+__all__ = [
+    "SPEC_VERSION",
+    "WHOLE_RESPONSE",
+    "CompleteResponse",
+    "EventRequest",
+    "header_pairs",
+    "replace_headers",
+    "request_line",
+    "request_target",
+]
 
-__all__ = ["SPEC_VERSION", "CompleteResponse", "EventRequest", "header_pairs", "replace_headers"]
-
-# The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError once nobody
-# reads, and applications need no task that listens for it.
+# The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError after the
+# reader has left, and applications need no task that listens for it.
 SPEC_VERSION = "2.4"
 
+# The key of `request.extensions` that asks a transport for a whole response, a CompleteResponse. Its value is True, or
+# a function that is called with the response as soon as its last message was sent, while the application may go on.
+# A transport that does not know the key returns a response to be read.
+WHOLE_RESPONSE = "whole_response"
 
-class _Deferred:
-    """An object that becomes one of httpx's when somebody looks for that."""
+# How much of a method and of a path goes into a log line, in characters.
+_MAX_METHOD, _MAX_PATH = 20, 200
 
-    # How to build the attributes that are made of others.
-    _parts: ClassVar[dict[str, Callable[[Any], Any]]]
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            # Only called for a name the instance does not have yet.
-            build = self._parts.get(name)
-            if build is not None:
-                value = self.__dict__[name] = build(self)
-                return value
-            if type(self) in _WHOLE:
-                return getattr(_become_whole(self), name)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-
-        @property
-        def __class__(self) -> type:
-            """What isinstance() looks at where the type alone does not tell; without httpx nobody can mean its own."""
-            return _whole_class(type(self)) if has_httpx() else type(self)
-
-        def __reduce_ex__(self, protocol: Any) -> Any:
-            whole = _become_whole(self)
-            return _blank, (type(whole).__mro__[1],), whole.__getstate__()
+_EMPTY = httpx.ByteStream(b"")
 
 
-class EventRequest(_Deferred, _Request):
+class EventRequest(httpx.Request):
     """A request decoded from a Lambda event.
 
     `method`: as sent, upper case. `target`: the request-target in origin form, as the client sent it (RFC 9112,
     3.2.1). `headers`: lower-case name and value as latin-1 bytes, repeats kept, in order. `body`: the decoded bytes.
-    `scope`: the entries of the ASGI scope that HTTP cannot carry; `scheme` and `server` are needed, see
+    `scope`: the entries of the ASGI scope that HTTP cannot carry; `scheme` and `server` are required, see
     `bridge.sources.make_request`.
     """
 
     raw_headers: HeaderPairs
-    extensions: dict[str, Any]
+    body: bytes
 
     def __init__(self, method: str, target: bytes, headers: HeaderPairs, body: bytes, scope: dict[str, Any]) -> None:
+        # Without httpx's own __init__, which builds the parts below.
         self.method = method
         self.raw_headers = headers
-        self._content = body
+        self.body = body
         self.extensions = {"target": target, "asgi": scope}
 
     @property
     def content(self) -> bytes:
-        return self._content
+        return self.body
+
+    @cached_property
+    def url(self) -> httpx.URL:  # type: ignore[override]  # an attribute there
+        scope = self.extensions["asgi"]
+        host, port = scope.get("server") or ("localhost", None)
+        parts = {"scheme": scope["scheme"], "port": port, "raw_path": self.extensions["target"]}
+        try:
+            return httpx.URL(host=host, **parts)
+        except httpx.InvalidURL:  # a host such as 999.1.1.1, which is a name to HTTP and an address to httpx
+            return httpx.URL(host="localhost", **parts)
+
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(self.raw_headers)
+
+    @cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        return httpx.ByteStream(self.body)
 
     def __getstate__(self) -> dict[str, Any]:
         # httpx leaves the extensions out of a pickle, and these parts are made from them.
@@ -85,7 +87,7 @@ class EventRequest(_Deferred, _Request):
         return super().__getstate__()
 
 
-class CompleteResponse(_Deferred, _Response):
+class CompleteResponse(httpx.Response):
     """A response whose body has arrived, still encoded as the application encoded it.
 
     `raw_headers`: name and value bytes, repeats kept, in order. `body`: the bytes to put on the wire. To httpx this
@@ -95,29 +97,34 @@ class CompleteResponse(_Deferred, _Response):
     raw_headers: HeaderPairs
     body: bytes
 
-    # What httpx.Response.__init__ sets on every instance, and nothing here ever changes in place.
-    is_closed = False
-    is_stream_consumed = False
-    next_request = None
-    default_encoding = "utf-8"
-    _request = None
-    _num_bytes_downloaded = 0
-
     def __init__(self, status_code: int, headers: HeaderPairs, body: bytes) -> None:
-        self.status_code = status_code
+        super().__init__(status_code, stream=_EMPTY)
+        del self.headers, self.stream  # built below, from these
         self.raw_headers = headers
         self.body = body
 
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]
+        return httpx.Headers(self.raw_headers)
+
+    @cached_property
+    def stream(self) -> httpx.ByteStream:  # type: ignore[override]
+        return httpx.ByteStream(self.body)
+
     def __getstate__(self) -> dict[str, Any]:
-        # httpx pickles the read content and leaves the stream out.
+        # httpx pickles the content that was read, and leaves the stream out.
         self.read()
-        _ = self.headers, self.history
+        _ = self.headers
         return super().__getstate__()
 
 
+# A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
+_LAZY = (EventRequest, CompleteResponse)
+
+
 def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:
-    """The header pairs of `message`, lower-case names, without building `Headers` where nobody has looked."""
-    if isinstance(message, _CHEAP) and "headers" not in message.__dict__:
+    """Return the header pairs of `message` with lower-case names, without building `Headers` for it."""
+    if isinstance(message, _LAZY) and "headers" not in message.__dict__:
         return message.raw_headers
     return [(name.lower(), value) for name, value in message.headers.raw]
 
@@ -132,53 +139,17 @@ def replace_headers(request: httpx.Request, pairs: HeaderPairs) -> None:
         request.headers = httpx.Headers(pairs)
 
 
-# A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
-_CHEAP = (EventRequest, CompleteResponse)
+def request_target(request: httpx.Request) -> bytes:
+    """Return the request-target as the client sent it, or else as the URL has it."""
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    return target
 
 
-# Each class, and the same as a subclass of httpx's, once that was needed.
-_WHOLE: dict[type, type | None] = {EventRequest: None, CompleteResponse: None}
+def request_line(request: httpx.Request) -> str:
+    """Return the method and the path for a log line, without the query, in which secrets travel.
 
-
-def _whole_class(kind: type) -> type:
-    if kind not in _WHOLE:
-        return kind  # it is one already, or a subclass of the user's
-    whole = _WHOLE[kind]
-    if whole is None:
-        base = httpx.Request if kind is EventRequest else httpx.Response
-        whole = _WHOLE[kind] = type(kind.__name__, (kind, base), {"__module__": kind.__module__})
-    return whole
-
-
-def _blank(kind: type) -> Any:
-    """An instance without its state, which pickle sets then."""
-    return object.__new__(kind)
-
-
-def _become_whole(message: Any) -> Any:
-    object.__dict__["__class__"].__set__(message, _whole_class(type(message)))
-    return message
-
-
-def _url(request: EventRequest) -> httpx.URL:
-    scope = request.extensions["asgi"]
-    host, port = scope.get("server") or ("localhost", None)
-    target = request.extensions["target"]
-    try:
-        return httpx.URL(scheme=scope["scheme"], host=host, port=port, raw_path=target)
-    except httpx.InvalidURL:  # a host such as 999.1.1.1, which is a name to HTTP and an address to httpx
-        return httpx.URL(scheme=scope["scheme"], host="localhost", port=port, raw_path=target)
-
-
-EventRequest._parts = {
-    "url": _url,
-    "headers": lambda request: httpx.Headers(request.raw_headers),
-    "stream": lambda request: httpx.ByteStream(request.content),
-}
-
-CompleteResponse._parts = {
-    "headers": lambda response: httpx.Headers(response.raw_headers),
-    "stream": lambda response: httpx.ByteStream(response.body),
-    "history": lambda response: [],
-    "extensions": lambda response: {},
-}
+    The client chose both, so neither can contain a control character, and both are cut.
+    """
+    method = ascii(request.method[:_MAX_METHOD])[1:-1]
+    path = request_target(request).partition(b"?")[0][:_MAX_PATH].decode("latin-1")
+    return f"{method} {ascii(path)[1:-1]}"

@@ -7,9 +7,6 @@ application that takes one is not an application that takes the other. https://a
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal, Protocol
 
-from bridge._httpx import httpx
-from bridge._messages import CompleteResponse
-
 HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
 
@@ -25,18 +22,6 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LifespanMode = Literal["auto", "on", "off"]
 SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]
-
-
-class Transport(Protocol):
-    """What carries a request to the application."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The response as soon as it has started; its body streams."""
-
-    async def handle_buffered_request(
-        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> CompleteResponse:
-        """The whole response. One that is complete before the call returns may go to `finished` at once."""
 
 
 class Lifespan(Protocol):

@@ -14,34 +14,34 @@ BridgeError
 │   │   ├── InvalidMessage      a message with a value the specification forbids
 │   │   ├── NoResponse          it returned without starting a response
 │   │   └── IncompleteResponse  it returned without finishing its response
-│   ├── ApplicationCancelled    it ended in a cancellation that nobody asked for
+│   ├── ApplicationCancelled    it ended in a cancellation that did not come from outside
 │   └── LifespanError
 │       ├── StartupFailed       its startup raised or answered startup.failed
 │       └── ShutdownFailed      its shutdown raised or answered shutdown.failed
-├── OriginError                 the web server behind Proxy is at fault: the client gets a 502
+├── OriginError                 the web server of Proxy is at fault: the client gets a 502
 │   ├── OriginNotStarted        it could not be started, ended too early, or was not ready in time
 │   ├── OriginUnreachable       no connection to it
-│   ├── OriginBroken            it broke off, or what it sent is no HTTP response
+│   ├── OriginBroken            it broke off, or did not send an HTTP response
 │   ├── OriginTimeout           it had not answered when the invocation's deadline came: a 504
 │   └── SnapshotHookFailed      it refused the request before the snapshot or after the restore
 ├── RuntimeApiError             python -m bridge.runtime and the Lambda Runtime API do not agree
-│   ├── RuntimeApiGone          there is no connection to it any more: the process ends
-│   └── RuntimeApiRefused       it refused a request that the process cannot do without
-├── HandlerNotLoaded            the function's module cannot be imported, or what it has is no handler
+│   ├── RuntimeApiGone          the connection to it is lost: the process ends
+│   └── RuntimeApiRefused       it refused a request that the process depends on
+├── HandlerNotLoaded            the function's module cannot be imported, or has no handler
 ├── InvocationFailed            one invocation of python -m bridge.runtime has no result
-│   ├── EventNotDecoded         its event is no JSON
-│   ├── ContextNotDecoded       what its headers say for the context is no JSON
-│   ├── ResultNotEncoded        the handler function returned what is no JSON
-│   ├── ResultTooLarge          the result is larger than Lambda takes
-│   └── DeadlineExceeded        there was no result in time
-└── ErrorStatus                 the response has a status that is set to fail the invocation
+│   ├── EventNotDecoded         its event is not JSON
+│   ├── ContextNotDecoded       its context headers are not JSON
+│   ├── ResultNotEncoded        the handler function returned a value that JSON lacks
+│   ├── ResultTooLarge          the result is larger than Lambda accepts
+│   └── DeadlineExceeded        there was no result before the deadline
+└── ErrorStatus                 the response has a status that is configured to fail the invocation
 
 SystemExit
-├── OriginLost                  the web server behind Proxy ended a second time: Lambda replaces the environment
-└── Terminated                  SIGTERM has come, and the application is shut down
+├── OriginLost                  the web server of Proxy ended a second time: Lambda replaces the environment
+└── Terminated                  SIGTERM arrived, and the application is shut down
 
 OSError
-└── ClientDisconnected          raised in the application, by send(), once nobody reads
+└── ClientDisconnected          raised in the application, by send(), after the reader has left
 """
 
 __all__ = [
@@ -91,7 +91,7 @@ class BridgeError(Exception):
 
 
 class ConfigurationError(BridgeError):
-    """Raised at construction when a setting or an argument makes no sense."""
+    """Raised at construction when a setting or an argument is invalid."""
 
 
 class RunningLoopError(BridgeError):
@@ -133,7 +133,7 @@ class UnsupportedEvent(EventError):
 class MalformedEvent(EventError):
     """Raised when an HTTP event cannot be turned into a request.
 
-    `status_code` is what the client should be answered: 400, or 413 for a body that AWS cut short.
+    `status_code` is the answer for the client: 400, or 413 for a body that AWS cut short.
     """
 
     def __init__(self, message: str, *, status_code: int = 400) -> None:
@@ -180,10 +180,10 @@ class IncompleteResponse(ProtocolError):
 
 
 class ApplicationCancelled(ApplicationError):
-    """Raised when the application ends in a cancellation that neither the reader nor the loop asked for."""
+    """Raised when the application ends in a cancellation that came neither from the reader nor from the loop."""
 
     def __init__(self) -> None:
-        super().__init__("The ASGI application ended in a cancellation that nobody outside it asked for.")
+        super().__init__("The ASGI application ended in a cancellation that did not come from outside.")
 
 
 class LifespanError(ApplicationError):
@@ -199,7 +199,7 @@ class ShutdownFailed(LifespanError):
 
 
 class OriginError(BridgeError):
-    """The base of the errors of the web server behind Proxy. `status_code` is what the client should be answered."""
+    """The base of the errors of Proxy's web server. `status_code` is the answer for the client."""
 
     status_code = 502
 
@@ -213,7 +213,7 @@ class OriginUnreachable(OriginError):
 
 
 class OriginBroken(OriginError):
-    """Raised when the web server breaks off, or when what it sends is no HTTP response."""
+    """Raised when the web server breaks off, or does not send an HTTP response."""
 
 
 class OriginTimeout(OriginError):
@@ -231,7 +231,7 @@ class OriginLost(SystemExit):
 
 
 class Terminated(SystemExit):
-    """Raised in the main thread once SIGTERM has come and the application is shut down: the process is to end."""
+    """Raised in the main thread after SIGTERM, when the application is shut down: the process must end."""
 
 
 class RuntimeApiError(BridgeError):
@@ -243,11 +243,11 @@ class RuntimeApiGone(RuntimeApiError):
 
 
 class RuntimeApiRefused(RuntimeApiError):
-    """Raised when the Runtime API refuses what the process cannot do without, such as the next invocation."""
+    """Raised when the Runtime API refuses a request that the process depends on, such as for the next invocation."""
 
 
 class HandlerNotLoaded(BridgeError):
-    """Raised when the function's module cannot be imported, or has nothing that could be a handler.
+    """Raised when the function's module cannot be imported, or has no handler.
 
     `error_type`: Lambda's name for it.
     """
@@ -258,31 +258,31 @@ class HandlerNotLoaded(BridgeError):
 
 
 class InvocationFailed(BridgeError):
-    """The base of the errors for which one invocation has no result. `error_type`: the name that its invoker gets."""
+    """The base of the errors that leave one invocation without a result. `error_type`: its name for the invoker."""
 
     error_type: str
 
 
 class EventNotDecoded(InvocationFailed):
-    """Raised when the event of an invocation is no JSON."""
+    """Raised when the event of an invocation is not JSON."""
 
     error_type = "Runtime.UnmarshalError"
 
 
 class ContextNotDecoded(InvocationFailed):
-    """Raised when the client context or the identity of an invocation is no JSON object."""
+    """Raised when the client context or the identity of an invocation is not a JSON object."""
 
     error_type = "Runtime.LambdaContextUnmarshalError"
 
 
 class ResultNotEncoded(InvocationFailed):
-    """Raised when what a handler function returned is nothing that JSON has."""
+    """Raised when a handler function returned a value that JSON lacks."""
 
     error_type = "Runtime.MarshalError"
 
 
 class ResultTooLarge(InvocationFailed):
-    """Raised when a result is larger than Lambda takes."""
+    """Raised when a result is larger than Lambda accepts."""
 
     error_type = "Function.ResponseSizeTooLarge"
 
@@ -294,8 +294,11 @@ class DeadlineExceeded(InvocationFailed):
 
 
 class ErrorStatus(BridgeError):
-    """Raised, if so set, for a response that is to fail the invocation. Its text is JSON: statusCode and body."""
+    """Raised when a response has a status that is configured to fail the invocation.
+
+    Its text is JSON: statusCode and body.
+    """
 
 
 class ClientDisconnected(OSError):
-    """Raised by `send()` in the application once nobody reads the response (ASGI HTTP spec 2.4)."""
+    """Raised by `send()` in the application after the reader has left (ASGI HTTP spec 2.4)."""

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from bridge._messages import CompleteResponse, header_pairs
-from bridge.errors import ApplicationError, ErrorStatus, MalformedEvent, OriginError, ProtocolError
-from bridge.sources._response import has_body
+from bridge._httpx import httpx
+from bridge._messages import CompleteResponse, header_pairs, request_line
+from bridge.asgi.exchange import log_failure_after_response
+from bridge.asgi.tasks import is_asked_to_cancel
+from bridge.errors import (
+    ApplicationCancelled,
+    ApplicationError,
+    ErrorStatus,
+    InvalidMessage,
+    MalformedEvent,
+    OriginError,
+)
+from bridge.sources._response import encode_prelude, has_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
-
-    from bridge._httpx import httpx
 
 __all__ = [
     "BodyParts",
     "StreamedResponse",
     "cancel_response",
     "close_response",
-    "completed",
+    "completed_or_failed",
     "error_status",
     "failed_response",
     "plain",
+    "prelude_of",
+    "started_response",
+    "whole_response",
 ]
 
 logger = logging.getLogger("bridge")
@@ -32,7 +44,7 @@ _MAX_ERROR_BODY = 65536
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
-    """A response of our own: it says no more than a stranger may know; the log says the rest."""
+    """Return a response of our own. It says no more than a stranger may know: the log says the rest."""
     from http import HTTPStatus  # only failures need it
 
     body = (text or HTTPStatus(status_code).phrase).encode("ascii")
@@ -40,32 +52,95 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
     return CompleteResponse(status_code, headers, body)
 
 
-def failed_response(exc: Exception) -> CompleteResponse:
-    """The response to a request in which the application or the web server failed, after one log line about it."""
+def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteResponse:
+    """Log one line that names the request, and return the response: whose fault it is decides both."""
+    what = "The response" if request is None else request_line(request)
     if isinstance(exc, OriginError | MalformedEvent):
-        logger.error("%s", exc)
+        logger.error("%s: %s", what, exc)
         return plain(exc.status_code)
+    if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
+        logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
+        return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
     if isinstance(exc, ApplicationError):
-        # What the application was handling when it broke the protocol is often the fault behind it.
-        logger.error("%s", exc, exc_info=None if exc.__suppress_context__ or exc.__context__ is None else exc)
+        # The exception that the application was handling when it broke the protocol is often the cause.
+        shown = None if exc.__suppress_context__ or exc.__context__ is None else exc
+        logger.error("%s: %s", what, exc, exc_info=shown)
     else:
-        logger.error("The application raised %s.", type(exc).__name__, exc_info=exc)
+        logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
     return plain(500)
 
 
+def _is_of_transport(exc: httpx.TransportError) -> bool:
+    """Whether a transport raised it. One that an application's own client raised names that client's request."""
+    try:
+        _ = exc.request
+    except RuntimeError:
+        return True
+    return False
+
+
 def error_status(response: CompleteResponse) -> ErrorStatus:
-    """The exception for a response whose status is to fail the invocation."""
+    """Return the exception for a response whose status is set to fail the invocation."""
     import json
 
     body = response.body[:_MAX_ERROR_BODY].decode("utf-8", "replace")
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
-async def completed(response: httpx.Response) -> CompleteResponse:
-    """The whole of a response whose body streams."""
+async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """Send `request` through `transport`. Raises what that raises, and ApplicationCancelled.
+
+    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
+    expect it, and the process would end.
+    """
+    try:
+        return await transport.handle_async_request(request)
+    except asyncio.CancelledError:
+        if is_asked_to_cancel():
+            raise
+        raise ApplicationCancelled() from None
+
+
+async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
+    """Send `request` and return the whole response, or that to a failure."""
+    try:
+        response = await _send(transport, request)
+    except Exception as exc:
+        return failed_response(exc, request)
+    return response if isinstance(response, CompleteResponse) else await completed_or_failed(response, request)
+
+
+async def started_response(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request
+) -> tuple[httpx.Response, dict[str, Any]]:
+    """Send `request` and return the response as soon as it has started, or that to a failure, and its prelude."""
+    try:
+        response = await _send(transport, request)
+    except Exception as exc:
+        response = failed_response(exc, request)
+    try:
+        return response, prelude_of(response)
+    except InvalidMessage as exc:
+        await close_response(response, request)
+        failed = failed_response(exc, request)
+        return failed, prelude_of(failed)
+
+
+def prelude_of(response: httpx.Response) -> dict[str, Any]:
+    """Return the head of a streamed response. Raises InvalidMessage for a header that must not reach AWS."""
+    return encode_prelude(response.status_code, header_pairs(response))
+
+
+async def completed_or_failed(response: httpx.Response, request: httpx.Request) -> CompleteResponse:
+    """Read a response whose body streams to its end, as it is on the wire, and close it."""
     if isinstance(response, CompleteResponse):
         return response
-    parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    try:
+        parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    except Exception as exc:
+        return failed_response(exc, request)
+    finally:
+        await close_response(response, request)
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
 
 
@@ -83,9 +158,9 @@ class StreamedResponse:
 
 
 class BodyParts:
-    """The body as it comes, but for a response that has none whatever the application sends.
+    """The body of `response` part by part; none for a response that has no body whatever the application sends.
 
-    Not a generator: nobody closes one that its reader left early.
+    It is not a generator, because a generator that its reader left early stays open.
     """
 
     __slots__ = ("_has_body", "_parts", "_whole")
@@ -111,18 +186,15 @@ class BodyParts:
 
 
 def cancel_response(response: httpx.Response) -> None:
-    """Whoever cancels the reader waits for no application: it gets no time to notice, as `close_response` gives it."""
+    """Cancel the application now: unlike `close_response`, a cancelled reader gives it no time to notice."""
     cancel = getattr(response.stream, "cancel", None)
     if cancel is not None:
         cancel()
 
 
-async def close_response(response: httpx.Response) -> None:
-    """Wait for the application; the response stands whatever it still raises."""
+async def close_response(response: httpx.Response, request: httpx.Request) -> None:
+    """Wait for the application. The response stays as it is whatever the application still raises: that is logged."""
     try:
         await response.aclose()
     except Exception as exc:
-        if isinstance(exc, ProtocolError):
-            logger.error("%s", exc)
-        else:
-            logger.error("The application failed after its response was complete.", exc_info=exc)
+        log_failure_after_response(request, exc)

@@ -83,8 +83,8 @@ def handler_module(environ: Mapping[str, str] = os.environ) -> str:
 def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables for a web server that this process starts.
 
-    It is no Lambda runtime: without the Runtime API, a handler that is made when the server imports the same module
-    stays at rest, instead of starting the next server.
+    The server is not a Lambda runtime. Without the Runtime API, a handler that is made when the server imports the
+    same module stays at rest, instead of starting the next server.
     """
     return {name: value for name, value in environ.items() if name != "AWS_LAMBDA_RUNTIME_API"}
 
@@ -180,7 +180,7 @@ class Settings:
 
 
 def _prefix(name: str, value: object) -> str:
-    """`value` without the slash at its end; "" and "/" both mean that there is no prefix."""
+    """Return `value` without the slash at its end. "" and "/" both mean no prefix."""
     if value is None or value in ("", "/"):
         return ""
     if isinstance(value, str) and re.fullmatch(_PREFIX, prefix := value.removesuffix("/")):
@@ -210,7 +210,7 @@ def _media_types(values: object) -> tuple[str, ...]:
 def status_codes(name: str, value: object) -> frozenset[int]:
     """The codes that a list such as "200-399, 404" names; a list of numbers will do as well. Raises ConfigurationError.
 
-    An entry that makes no sense is an error: passed over, it would be an origin that is never ready, for example.
+    An invalid entry is an error: if it were ignored, a web server might never count as ready.
     """
     codes: set[int] = set()
     items = value.split(",") if isinstance(value, str) else value
@@ -226,7 +226,7 @@ def status_codes(name: str, value: object) -> frozenset[int]:
 
 
 def refusal(name: str, value: object, accepted: str) -> ConfigurationError:
-    """The error for a setting that makes no sense."""
+    """Return the error for an invalid setting."""
     try:
         shown = repr(value)
     except ValueError:  # a number of more digits than Python shows

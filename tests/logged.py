@@ -5,7 +5,7 @@ import pytest
 __all__ = ["assert_logged"]
 
 
-def assert_logged(caplog: pytest.LogCaptureFixture, *lines: tuple[str, *tuple[str, ...]]) -> None:
+def assert_logged(caplog: pytest.LogCaptureFixture, *lines: tuple[str, ...]) -> None:
     """Assert that exactly these lines were logged, in this order.
 
     Each of `lines` is a level, such as "ERROR", and the texts that the line or its traceback must contain.

@@ -1,6 +1,5 @@
 """What a Lambda handler answers, whatever the application does. Loops and threads are in test_handler_loops.py."""
 
-import logging
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from typing import Any
@@ -9,33 +8,24 @@ import anyio
 import pytest
 
 from bridge import DEFAULT_SOURCES, Bridge, Settings
-from bridge._types import ASGIApp, Message, Receive, Scope, Send
-from bridge.errors import ConfigurationError, MalformedEvent, ProtocolError, UnsupportedEvent
+from bridge._types import Receive, Scope, Send
+from bridge.errors import ConfigurationError, MalformedEvent, UnsupportedEvent
+from tests.apps import START, part, sending
+from tests.logged import assert_logged
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 Call = Callable[[Bridge, Event], dict[str, Any]]
-Logged = Callable[[], list[tuple[int, str, type[BaseException] | None]]]
 
-START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-SERVER_ERROR = {
-    "statusCode": 500,
-    "headers": {"content-type": "text/plain; charset=utf-8", "content-length": "21"},
-    "cookies": [],
-    "body": "Internal Server Error",
-    "isBase64Encoded": False,
-}
-BAD_REQUEST = SERVER_ERROR | {
+BAD_REQUEST = {
     "statusCode": 400,
     "headers": {"content-type": "text/plain; charset=utf-8", "content-length": "11"},
+    "cookies": [],
     "body": "Bad Request",
+    "isBase64Encoded": False,
 }
-
-
-def part(body: bytes, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 def result(body: str, status: int = 200) -> dict[str, Any]:
@@ -46,19 +36,6 @@ def result(body: str, status: int = 200) -> dict[str, Any]:
         "body": body,
         "isBase64Encoded": False,
     }
-
-
-def sending(*messages: Message, then: BaseException | None = None) -> ASGIApp:
-    """An application without lifespan that sends `messages`, and then returns or raises."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            for message in messages:
-                await send(message)
-            if then is not None:
-                raise then
-
-    return app
 
 
 def call_sync(handler: Bridge, event: Event) -> dict[str, Any]:
@@ -84,21 +61,12 @@ def call(request: pytest.FixtureRequest) -> Call:
     return chosen
 
 
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """The lines that the package logged: level, message and type of the exception."""
-
-    def lines() -> list[tuple[int, str, type[BaseException] | None]]:
-        records = [record for record in caplog.records if record.name == "bridge"]
-        return [(record.levelno, record.getMessage(), (record.exc_info or (None,))[0]) for record in records]
-
-    return lines
-
-
-def test_an_invocation_gets_the_applications_response(call: Call, make_event: MakeEvent, logged: Logged) -> None:
-    with closing(Bridge(sending(START, part(b"one "), part(b"two", more=False)))) as handler:
+def test_an_invocation_gets_the_applications_response(
+    call: Call, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Bridge(sending(START, part(b"one ", more=True), part(b"two")))) as handler:
         assert call(handler, make_event()) == result("one two")
-    assert logged() == []
+    assert_logged(caplog)
 
 
 def test_the_application_sees_the_request_the_event_and_the_context(make_event: MakeEvent) -> None:
@@ -107,7 +75,7 @@ def test_the_application_sees_the_request_the_event_and_the_context(make_event: 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append((scope["method"], scope["path"], scope["client"], await receive()))
         seen.extend((scope["aws.event"], scope["aws.context"], "state" in scope))
-        await sending(START, part(b"", more=False))(scope, receive, send)
+        await sending(START, part(b""))(scope, receive, send)
 
     event, context = make_event("POST", "/caf%C3%A9", body="text"), object()
     with closing(Bridge(app, lifespan="off")) as handler:
@@ -117,154 +85,26 @@ def test_the_application_sees_the_request_the_event_and_the_context(make_event: 
     assert seen[1] is event
 
 
-class Oops(Exception):
-    """The application's own."""
-
-
-@pytest.mark.parametrize("messages", [[], [START], [START, part(b"one")]], ids=["before", "started", "in the body"])
-def test_an_application_that_raises_before_the_end_is_a_500_and_one_line_with_its_traceback(
-    call: Call, make_event: MakeEvent, logged: Logged, messages: list[Message]
-) -> None:
-    with closing(Bridge(sending(*messages, then=Oops()))) as handler:
-        assert call(handler, make_event()) == SERVER_ERROR
-    assert logged() == [(logging.ERROR, "The application raised Oops.", Oops)]
-
-
-def test_an_application_that_raises_after_the_end_keeps_its_response(
-    call: Call, make_event: MakeEvent, logged: Logged
-) -> None:
-    with closing(Bridge(sending(START, part(b"all", more=False), then=Oops()))) as handler:
-        assert call(handler, make_event()) == result("all")
-    assert logged() == [(logging.ERROR, "The application failed after its response was complete.", Oops)]
-
-
 @pytest.mark.parametrize(
-    ("messages", "line"),
+    ("fields", "facts"),
     [
-        ([], "send 'http.response.start', but it returned without a response."),
-        (
-            [START],
-            "send 'http.response.body' with 'more_body' false, but it returned without completing its response.",
-        ),
-        (
-            [START, part(b"one")],
-            "send 'http.response.body' with 'more_body' false, but it returned without completing its response.",
-        ),
-        ([part(b"one")], "send 'http.response.start', but got 'http.response.body'."),
-        ([START, START], "send 'http.response.body', but got 'http.response.start'."),
-        (
-            [START, part(b"all", more=False), START],
-            "send nothing more, because its response is complete, but got 'http.response.start'.",
-        ),
-        (
-            [START, part(b"all", more=False), part(b"more", more=False)],
-            "send nothing more, because its response is complete, but got 'http.response.body'.",
-        ),
-        ([START, {"type": "http.response.trailers"}], "send 'http.response.body', but got 'http.response.trailers'."),
-    ],
-)
-def test_an_application_that_breaks_the_protocol_is_a_500_and_one_line_that_says_how(
-    call: Call, make_event: MakeEvent, logged: Logged, messages: list[Message], line: str
-) -> None:
-    with closing(Bridge(sending(*messages))) as handler:
-        assert call(handler, make_event()) == SERVER_ERROR
-    assert logged() == [(logging.ERROR, f"Expected the ASGI application to {line}", None)]
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        ({"type": "http.response.start", "status": "200"}, "'status' to be an integer from 100 to 999, but got '200'."),
-        (START | {"headers": [("a", 1)]}, "'headers' to be pairs of bytes, but got [('a', 1)]."),
-        (START | {"headers": [(b"a b", b"1")]}, "the name of a response header to be a token, but got b'a b'."),
-        (
-            START | {"headers": [(b"a", b"1\r\nset-cookie: x")]},
-            "the value of response header 'a' to have no control bytes.",
-        ),
-    ],
-    ids=["status", "headers", "name", "value"],
-)
-def test_a_response_with_an_impossible_head_is_a_500_and_one_line_that_says_why(
-    call: Call, make_event: MakeEvent, logged: Logged, message: Message, line: str
-) -> None:
-    with closing(Bridge(sending(message, part(b"all", more=False)))) as handler:
-        assert call(handler, make_event()) == SERVER_ERROR
-    assert logged() == [(logging.ERROR, f"Expected {line}", None)]
-
-
-def test_a_broken_protocol_that_the_application_swallows_is_a_500_all_the_same(
-    call: Call, make_event: MakeEvent, logged: Logged
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await send(part(b"too early"))
-        except ProtocolError:
-            await sending(START, part(b"all", more=False))(scope, receive, send)
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        assert call(handler, make_event()) == SERVER_ERROR
-    line = "Expected the ASGI application to send 'http.response.start', but got 'http.response.body'."
-    assert logged() == [(logging.ERROR, line, None)]
-
-
-def test_a_broken_protocol_inside_a_task_group_is_still_one_clear_line(
-    call: Call, make_event: MakeEvent, logged: Logged
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        async def answer() -> None:
-            await send(part(b"too early"))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer)
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        assert call(handler, make_event()) == SERVER_ERROR
-    line = "Expected the ASGI application to send 'http.response.start', but got 'http.response.body'."
-    assert logged() == [(logging.ERROR, line, None)]
-
-
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-@pytest.mark.parametrize("messages", [[], [START], [START, part(b"all", more=False)]], ids=["none", "start", "all"])
-def test_what_is_no_exception_is_never_swallowed_and_the_handler_goes_on(
-    make_event: MakeEvent, logged: Logged, error: type[BaseException], messages: list[Message]
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/exit":
-            await sending(*messages, then=error())(scope, receive, send)
-        await sending(START, part(b"fine", more=False))(scope, receive, send)
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        with pytest.raises(error):
-            handler(make_event(path="/exit"), None)
-        assert handler(make_event(), None) == result("fine")
-    assert logged() == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "line"),
-    [
-        (
-            {"body": "no base64!", "isBase64Encoded": True},
-            "Expected a base64 body, as the event's flag says, but it is broken: ",
-        ),
-        ({"body": {"a": 1}}, "Expected the body to be a string, but got dict."),
-        ({"headers": ["a"]}, "Expected headers to be an object, but got list."),
+        ({"body": "no base64!", "isBase64Encoded": True}, ("base64",)),
+        ({"body": {"a": 1}}, ("body", "string", "dict")),
+        ({"headers": ["a"]}, ("headers", "object", "list")),
     ],
     ids=["base64", "body", "headers"],
 )
 def test_a_broken_event_is_a_400_and_one_line_and_the_next_one_is_answered(
-    call: Call, make_event: MakeEvent, logged: Logged, fields: Event, line: str
+    call: Call, make_event: MakeEvent, caplog: pytest.LogCaptureFixture, fields: Event, facts: tuple[str, ...]
 ) -> None:
-    with closing(Bridge(sending(START, part(b"fine", more=False)))) as handler:
+    with closing(Bridge(sending(START, part(b"fine")))) as handler:
         assert call(handler, make_event(**fields)) == BAD_REQUEST
-        ((level, message, error),) = logged()
-        assert (level, error) == (logging.ERROR, None)
-        assert message.startswith(f"A malformed function-url event: {line}")
+        assert_logged(caplog, ("ERROR", "function-url", *facts))
         assert call(handler, make_event()) == result("fine")
 
 
 class Source:
-    """A source that somebody else wrote."""
+    """A source of a user's."""
 
     name = "mine"
 
@@ -282,49 +122,43 @@ class Source:
 
 
 def test_the_source_of_an_event_says_with_which_status_it_is_refused(
-    call: Call, logged: Logged, make_event: MakeEvent
+    call: Call, caplog: pytest.LogCaptureFixture, make_event: MakeEvent
 ) -> None:
     sources = [Source(MalformedEvent("Cut short.", status_code=413)), *DEFAULT_SOURCES]
-    with closing(Bridge(sending(START, part(b"fine", more=False)), sources=sources)) as handler:
+    with closing(Bridge(sending(START, part(b"fine")), sources=sources)) as handler:
         assert call(handler, {"mine": 1})["code"] == 413
-        assert logged() == [(logging.ERROR, "A malformed mine event: Cut short.", None)]
+        assert_logged(caplog, ("ERROR", "mine", "Cut short."))
         assert call(handler, make_event()) == result("fine")
 
 
-def test_a_source_that_fails_is_a_400_and_one_line_with_its_traceback(call: Call, logged: Logged) -> None:
+def test_a_source_that_fails_is_a_400_and_one_line_with_its_traceback(
+    call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
     with closing(Bridge(sending(), sources=[Source(KeyError("path"))])) as handler:
         assert call(handler, {"mine": 1}) == {"code": 400, "text": "Bad Request"}
-    assert logged() == [(logging.ERROR, "A malformed mine event, which could not be decoded.", KeyError)]
+    assert_logged(caplog, ("ERROR", "mine", "Traceback", "KeyError"))
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}, [], None, "text"], ids=repr)
 def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
     call: Call, make_event: MakeEvent, event: Any
 ) -> None:
-    with closing(Bridge(sending(START, part(b"fine", more=False)))) as handler:
-        with pytest.raises(UnsupportedEvent, match=r"^The event is not an HTTP request"):
+    with closing(Bridge(sending(START, part(b"fine")))) as handler:
+        with pytest.raises(UnsupportedEvent, match="HTTP request"):
             call(handler, event)
         assert call(handler, make_event()) == result("fine")
 
 
-def test_what_an_answer_says_of_a_failure_is_no_more_than_its_name(call: Call, make_event: MakeEvent) -> None:
-    with closing(Bridge(sending(then=Oops("the password is 1234")))) as handler:
-        assert "1234" not in repr(call(handler, make_event()))
-
-
 @pytest.mark.parametrize("app", [None, 5, "shop:app"])
 def test_an_application_that_cannot_be_called_is_refused_at_construction(app: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match=f"Expected an ASGI application, but got {type(app).__name__}"):
         Bridge(app)
-    kind = type(app).__name__
-    assert str(caught.value) == f"Expected an ASGI application, but got {kind}, which is no callable."
 
 
 @pytest.mark.parametrize("lifespan", ["never", "", None, True])
 def test_an_unknown_lifespan_mode_is_refused_at_construction(lifespan: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match=f"lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'"):
         Bridge(sending(), lifespan=lifespan)
-    assert str(caught.value) == f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'."
 
 
 def test_settings_given_go_over_those_of_the_environment(
@@ -334,7 +168,7 @@ def test_settings_given_go_over_those_of_the_environment(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         paths.append(scope["path"])
-        await sending(START, part(b"", more=False))(scope, receive, send)
+        await sending(START, part(b""))(scope, receive, send)
 
     monkeypatch.setenv("AWS_LWA_REMOVE_BASE_PATH", "/api")
     for settings in (None, Settings(base_path="/other")):
@@ -355,7 +189,7 @@ def test_requests_share_no_state(make_event: MakeEvent) -> None:
         scope["added"] = len(scopes)
         scope["headers"].append((b"added", b"1"))
         scopes.append(scope)
-        await sending(START, part(b"", more=False))(scope, receive, send)
+        await sending(START, part(b""))(scope, receive, send)
 
     event = make_event()
     with closing(Bridge(app, lifespan="off")) as handler:
@@ -367,7 +201,7 @@ def test_requests_share_no_state(make_event: MakeEvent) -> None:
 
 
 def test_handle_is_a_coroutine_like_any_other(make_event: MakeEvent) -> None:
-    with closing(Bridge(sending(START, part(b"fine", more=False)))) as handler:
+    with closing(Bridge(sending(START, part(b"fine")))) as handler:
         coroutine = handler.handle(make_event(), None)
         assert isinstance(coroutine, Coroutine)
         coroutine.close()

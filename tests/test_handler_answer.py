@@ -2,16 +2,16 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from bridge import Bridge, Settings
-from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge._types import Message, Receive, Scope, Send
 from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
 from bridge.sources import make_request
+from tests.apps import START, part, sending
 from tests.events import BASES, load
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left", "nothing_unclosed")]
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left", "nothin
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 Result = asyncio.Future[dict[str, Any]]
-
-START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-
-
-def part(body: bytes, *, more: bool = False) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 @pytest.fixture
@@ -38,19 +32,6 @@ async def result() -> AsyncIterator[Result]:
     future: Result = asyncio.get_running_loop().create_future()
     yield future
     future.cancel()
-
-
-def sending(*messages: Message, then: Callable[[], Any] | None = None) -> ASGIApp:
-    """Sends `messages`, and goes on with `then`."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http"
-        for message in messages:
-            await send(message)
-        if then is not None:
-            await then()
-
-    return app
 
 
 def handler_of(*messages: Message, then: Callable[[], Any] | None = None, **options: Any) -> Bridge:
@@ -97,7 +78,7 @@ async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEven
     assert result.result()["body"] == "one two"
 
 
-async def test_whoever_waits_for_it_has_a_turn_before_the_application_goes_on(
+async def test_the_task_that_waits_for_it_runs_before_the_application_goes_on(
     make_event: MakeEvent, result: Result
 ) -> None:
     steps: list[str] = []
@@ -114,39 +95,6 @@ async def test_whoever_waits_for_it_has_a_turn_before_the_application_goes_on(
     await handler_of(START, part(b""), then=go_on)._answer(make_event(), None, result)
     await waiting
     assert steps == ["answered", "goes on"]
-
-
-async def test_what_fails_after_it_is_logged_and_the_result_stands(
-    make_event: MakeEvent, result: Result, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def fail() -> None:
-        raise LookupError("no mail server")
-
-    await handler_of(START, part(b"done"), then=fail)._answer(make_event(), None, result)
-    assert result.result()["body"] == "done"
-    assert [record.getMessage() for record in caplog.records] == [
-        "The application failed after its response was complete."
-    ]
-
-
-async def test_a_message_after_the_last_one_is_logged_once_and_the_result_stands(
-    make_event: MakeEvent, result: Result, caplog: pytest.LogCaptureFixture
-) -> None:
-    await handler_of(START, part(b"one"), part(b"two"))._answer(make_event(), None, result)
-    assert result.result()["body"] == "one"
-    (record,) = caplog.records
-    said = "Expected the ASGI application to send nothing more, because its response is complete, but got "
-    assert (record.levelno, record.getMessage()) == (logging.ERROR, f"{said}'http.response.body'.")
-
-
-async def test_an_application_that_fails_before_is_a_500(make_event: MakeEvent, result: Result) -> None:
-    async def fail() -> None:
-        raise LookupError
-
-    for handler in (handler_of(), handler_of(START), handler_of(START, then=fail), handler_of(part(b""))):
-        future: Result = asyncio.get_running_loop().create_future()
-        await handler._answer(make_event(), None, future)
-        assert future.result()["statusCode"] == 500
 
 
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:
@@ -217,24 +165,6 @@ async def test_a_result_that_somebody_else_has_settled_stays_as_it_is(
         result.set_result({"statusCode": 504})
     await handler_of(START, part(b"late"))._answer(make_event(), None, result)
     assert result.cancelled() if is_cancelled else result.result() == {"statusCode": 504}
-
-
-async def test_a_cancellation_from_outside_passes_through(make_event: MakeEvent, result: Result) -> None:
-    handler = handler_of(START, then=asyncio.Event().wait)
-    task = asyncio.create_task(handler._answer(make_event(), None, result))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not result.done()
-
-
-async def test_a_cancellation_of_the_applications_own_is_a_500(make_event: MakeEvent, result: Result) -> None:
-    async def cancel() -> None:
-        raise asyncio.CancelledError
-
-    await handler_of(START, then=cancel)._answer(make_event(), None, result)
-    assert result.result()["statusCode"] == 500
 
 
 # Who takes a stream.

@@ -79,7 +79,7 @@ def test_many_invocations_have_one_startup_and_close_one_shutdown(make_event: Ma
 @pytest.mark.anyio
 async def test_async_with_runs_startup_and_shutdown_around_the_requests(make_event: MakeEvent) -> None:
     app = Journal()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with Bridge(app) as handler:
             assert app == ["startup"]
             for _ in range(2):
@@ -90,7 +90,7 @@ async def test_async_with_runs_startup_and_shutdown_around_the_requests(make_eve
 @pytest.mark.anyio
 async def test_async_with_runs_shutdown_also_when_its_block_fails() -> None:
     app = Journal()
-    with anyio.fail_after(5), pytest.raises(KeyError):
+    with anyio.fail_after(30), pytest.raises(KeyError):
         async with Bridge(app):
             raise KeyError
     assert app == ["startup", "shutdown"]
@@ -100,7 +100,7 @@ async def test_async_with_runs_shutdown_also_when_its_block_fails() -> None:
 async def test_a_handler_can_be_entered_again() -> None:
     app = Journal()
     handler = Bridge(app)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         for _ in range(2):
             async with handler:
                 pass
@@ -126,7 +126,7 @@ async def test_async_first_calls_that_come_together_start_the_application_once(m
         await send({"type": "http.response.body"})
 
     handler = Bridge(app)
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(handler.handle, make_event(), None)
@@ -156,7 +156,7 @@ async def test_a_first_call_that_is_cancelled_leaves_the_startup_to_the_next(mak
     handler = Bridge(app)
     with anyio.move_on_after(0.01):
         await handler.handle(make_event(), None)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with handler:
             assert (await handler.handle(make_event(), None))["body"] == "fine"
     assert startups == [0, 1]
@@ -277,7 +277,7 @@ def test_a_failed_shutdown_fails_close_and_the_handler_is_closed_all_the_same(ma
 
 @pytest.mark.anyio
 async def test_a_failed_shutdown_fails_async_with() -> None:
-    with anyio.fail_after(5), pytest.raises(ShutdownFailed, match="still open"):
+    with anyio.fail_after(30), pytest.raises(ShutdownFailed, match="still open"):
         async with Bridge(Stopping()):
             pass
 
@@ -308,7 +308,7 @@ async def test_an_application_whose_lifespan_ends_by_itself_is_started_once(make
             return
         await only_http(scope, receive, send)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with Bridge(app) as handler:
             for _ in range(3):
                 await anyio.wait_all_tasks_blocked()

@@ -1,4 +1,4 @@
-"""Which httpx the package uses, and what of it. Each in a process of its own, where nothing was imported yet."""
+"""Which flavour of httpx the package uses, and how it imports it. Each in a process that has imported nothing yet."""
 
 import subprocess
 from collections.abc import Callable
@@ -8,99 +8,114 @@ import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-INSTALLED = [name for name in ("httpx2", "httpx") if find_spec(name) is not None]
-REPORT = """
-import sys, bridge
-from bridge._httpx import httpx
-print(httpx.__name__, *sorted({"httpx", "httpx2", "httpx._main", "click", "rich"} & set(sys.modules)))
-"""
+INSTALLED = [name for name in ("httpx", "httpx2") if find_spec(name) is not None]
+HAS_CLIENT = find_spec("click") is not None and find_spec("rich") is not None
 
 needs_both = pytest.mark.skipif(len(INSTALLED) < 2, reason=f"of httpx and httpx2 only {INSTALLED} is installed")
 needs_httpx = pytest.mark.skipif("httpx" not in INSTALLED, reason="httpx is not installed")
 
-
-def report(run_python: Run, code: str) -> list[str]:
-    done = run_python(code + REPORT)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
-
-
-@needs_both
-@pytest.mark.parametrize("name", INSTALLED)
-def test_the_flavour_that_the_application_has_imported_is_taken(run_python: Run, name: str) -> None:
-    taken, *loaded = report(run_python, f"import {name}")
-    assert taken == name
-    assert {"httpx", "httpx2"} & set(loaded) == {name}
+# The flavour that bridge uses, what was imported of both flavours and their command line, and what the transport is.
+REPORT = """
+import sys, bridge
+from bridge._httpx import httpx
+loaded = {"httpx", "httpx2", "httpx._main", "click", "rich"} & set(sys.modules)
+print(httpx.__name__, sorted(loaded), issubclass(bridge.InProcessTransport, httpx.ASGITransport))
+"""
 
 
-@needs_both
-def test_httpx2_is_taken_where_both_are_installed_and_httpx_is_not_loaded(run_python: Run) -> None:
-    taken, *loaded = report(run_python, "")
-    assert taken == "httpx2"
-    assert {"httpx", "httpx2"} & set(loaded) == {"httpx2"}
-
-
-@needs_both
-def test_httpx2_is_taken_where_both_are_imported(run_python: Run) -> None:
-    assert report(run_python, "import httpx, httpx2")[0] == "httpx2"
-
-
-def without_httpx2(name: str = "httpx2") -> str:
-    """Code that makes the import of httpx2 fail, as if `name` were not installed."""
+def hidden(name: str, because_of: str = "") -> str:
+    """Code that makes the import of `name` fail, as if it or `because_of` were not installed."""
+    missing = because_of or name
     return f"""
 import importlib.abc, sys
-
-class Missing(importlib.abc.MetaPathFinder):
+class Hidden(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path, target=None):
-        if fullname == "httpx2":
-            raise ModuleNotFoundError("No module named {name!r}", name={name!r})
+        if fullname == {name!r}:
+            raise ModuleNotFoundError("No module named {missing!r}", name={missing!r})
+sys.meta_path.insert(0, Hidden())
+"""
 
-sys.meta_path.insert(0, Missing())
+
+def report(run_python: Run, code: str) -> str:
+    done = run_python(code + REPORT)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+@needs_both
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("", "httpx ['httpx'] True"),
+        ("import httpx2", "httpx2 ['httpx2'] True"),
+        ("import sys; sys.modules['httpx'] = None", "httpx2 ['httpx', 'httpx2'] True"),
+        (hidden("httpx"), "httpx2 ['httpx2'] True"),
+    ],
+    ids=["none is imported", "httpx2 is imported", "httpx is blocked", "httpx is not installed"],
+)
+def test_the_flavour_is_the_imported_one_else_httpx_else_httpx2(run_python: Run, code: str, expected: str) -> None:
+    assert report(run_python, code) == expected
+
+
+# The import of httpx stops in its middle, in another thread, until that of bridge has begun.
+IN_ANOTHER_THREAD = """
+import builtins, importlib, threading
+begun, go_on, real = threading.Event(), threading.Event(), builtins.__import__
+
+def slow(name, *arguments, **options):
+    if "_models" in name and not begun.is_set():
+        begun.set()
+        go_on.wait(60)
+    return real(name, *arguments, **options)
+
+builtins.__import__ = slow
+other = threading.Thread(target=importlib.import_module, args=("httpx",))
+other.start()
+begun.wait(60)
+threading.Timer(0.1, go_on.set).start()
+import bridge
+from bridge._httpx import httpx
+httpx.Request("GET", "http://app.test/")
+other.join()
+print("whole")
 """
 
 
 @needs_httpx
-def test_httpx_is_taken_where_httpx2_is_not_installed_and_its_command_line_is_not_loaded(run_python: Run) -> None:
-    assert report(run_python, without_httpx2()) == ["httpx", "httpx"]
+def test_an_import_in_another_thread_is_waited_for(run_python: Run) -> None:
+    done = run_python(IN_ANOTHER_THREAD)
+    assert (done.stdout, done.stderr) == ("whole\n", "")
 
 
-def test_a_broken_installation_of_httpx2_is_not_passed_over_in_silence(run_python: Run) -> None:
-    done = run_python(without_httpx2("something_it_needs") + "from bridge import InProcessTransport\n")
+@needs_both
+def test_a_broken_installation_is_not_passed_over(run_python: Run) -> None:
+    done = run_python(hidden("httpx", "something_it_needs") + "import bridge\n")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'something_it_needs'"
+    assert "No module named 'something_it_needs'" in done.stderr
+
+
+def test_without_either_the_error_names_the_package(run_python: Run) -> None:
+    done = run_python(hidden("httpx") + hidden("httpx2") + "import bridge\n")
+    assert "ModuleNotFoundError: No module named 'httpx2'" in done.stderr
 
 
 @needs_httpx
-def test_the_command_line_of_httpx_still_works_for_who_calls_it(run_python: Run) -> None:
-    done = run_python(
-        without_httpx2() + "from bridge import InProcessTransport\nimport httpx\nhttpx.main(['--help'])\n"
-    )
-    if find_spec("click") is None or find_spec("rich") is None:
-        assert done.returncode == 1
-        assert "httpx[cli]" in done.stdout + done.stderr
-    else:
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "httpx <URL> [OPTIONS]" in done.stdout
+@pytest.mark.skipif(not HAS_CLIENT, reason="httpx's command line needs click and rich")
+def test_the_command_line_is_imported_only_when_it_is_called(run_python: Run) -> None:
+    assert report(run_python, "import sys; sys.modules['httpx2'] = None") == "httpx ['httpx', 'httpx2'] True"
+    done = run_python("import bridge, httpx\nhttpx.main(['--help'])\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "httpx <URL> [OPTIONS]" in done.stdout
 
 
 @needs_httpx
-def test_the_module_of_the_command_line_can_still_be_imported(run_python: Run) -> None:
-    code = "import importlib\nfrom bridge import InProcessTransport\nimportlib.import_module('httpx._main')\n"
-    done = run_python(without_httpx2() + code + "print('imported')\n")
-    if find_spec("click") is None or find_spec("rich") is None:
-        assert done.stderr.splitlines()[-1].startswith("ModuleNotFoundError: No module named")
-    else:
-        assert (done.stdout, done.stderr) == ("imported\n", "")
+def test_without_its_packages_the_command_line_says_what_to_install(run_python: Run) -> None:
+    done = run_python(hidden("click") + "import bridge, httpx\nhttpx.main()\n")
+    assert done.returncode == 1
+    assert "httpx[cli]" in done.stdout
 
 
 @needs_httpx
 def test_an_httpx_that_was_imported_before_keeps_its_own_command_line(run_python: Run) -> None:
-    code = "import httpx\nmain = httpx.main\nfrom bridge import InProcessTransport\nprint(httpx.main is main)\n"
-    done = run_python(code)
-    assert (done.stdout, done.stderr) == ("True\n", "")
-
-
-def test_the_transport_belongs_to_the_flavour_in_use(run_python: Run) -> None:
-    code = "from bridge import InProcessTransport\nfrom bridge._httpx import httpx\n"
-    done = run_python(code + "print(issubclass(InProcessTransport, httpx.ASGITransport))\n")
+    done = run_python("import httpx\nmain = httpx.main\nimport bridge\nprint(httpx.main is main)\n")
     assert (done.stdout, done.stderr) == ("True\n", "")

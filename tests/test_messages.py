@@ -1,4 +1,4 @@
-"""The cheap request and response: whole httpx objects to whoever looks, and nothing made before somebody does."""
+"""The request and the response of an event: whole httpx objects, whose costly parts are built when they are read."""
 
 import gzip
 import pickle
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, EventRequest, header_pairs
+from bridge._messages import CompleteResponse, EventRequest, header_pairs, request_line
 
 HEADERS = [(b"host", b"example.org"), (b"x-twice", b"1"), (b"x-twice", b"2"), (b"content-length", b"4")]
 
@@ -30,14 +30,14 @@ def stock_response(*headers: tuple[bytes, bytes], body: bytes = b"caf\xc3\xa9") 
     return httpx.Response(200, headers=pairs, stream=httpx.ByteStream(body))
 
 
-def test_a_request_makes_no_part_that_nobody_looked_at() -> None:
+def test_a_request_builds_no_part_before_it_is_read() -> None:
     request = event_request()
     assert {"url", "headers", "stream"}.isdisjoint(vars(request))
     _ = request.url
     assert {"headers", "stream"}.isdisjoint(vars(request))
 
 
-def test_a_part_is_made_once() -> None:
+def test_a_part_is_built_once() -> None:
     request = event_request()
     assert request.url is request.url
     assert request.headers is request.headers
@@ -100,9 +100,9 @@ def test_a_request_can_be_pickled_as_httpx_requests_can() -> None:
     assert request.extensions == stock.extensions == {}
 
 
-def test_a_response_makes_no_part_that_nobody_looked_at() -> None:
+def test_a_response_builds_no_part_before_it_is_read() -> None:
     response = complete_response()
-    assert {"headers", "stream", "history", "extensions"}.isdisjoint(vars(response))
+    assert {"headers", "stream"}.isdisjoint(vars(response))
 
 
 @pytest.mark.parametrize(
@@ -204,3 +204,27 @@ def test_header_pairs_follow_a_change_of_the_headers(message: Any) -> None:
     message.headers["X-New"] = "1"
     assert header_pairs(message)[-1] == (b"x-new", b"1")
     assert len(header_pairs(message)) == len(message.raw_headers) + 1
+
+
+def test_a_subclass_of_a_request_is_an_httpx_request_too() -> None:
+    class Mine(EventRequest):
+        pass
+
+    request = Mine("GET", b"/", [], b"body", {"scheme": "https", "server": None})
+    assert isinstance(request, httpx.Request)
+    assert request.read() == b"body"
+
+
+def test_the_parts_of_a_request_can_be_replaced() -> None:
+    request = event_request()
+    request.url = request.url.copy_with(host="other.test")
+    request.headers = httpx.Headers({"x": "1"})
+    assert (request.url.host, header_pairs(request)) == ("other.test", [(b"x", b"1")])
+
+
+def test_a_request_line_has_neither_the_query_nor_a_control_character_nor_an_end_that_is_far_away() -> None:
+    scope = {"scheme": "https", "server": None}
+    assert request_line(EventRequest("GET", b"/a%0A?secret=1", [], b"", scope)) == "GET /a%0A"
+    assert request_line(EventRequest("A\r\nB", b"/\n\xff", [], b"", scope)) == "A\\r\\nB /\\n\\xff"
+    assert len(request_line(EventRequest("M" * 1000, b"/" + b"p" * 10_000, [], b"", scope))) == 20 + 1 + 200
+    assert request_line(httpx.Request("GET", "https://app.test/a?b=1")) == "GET /a"

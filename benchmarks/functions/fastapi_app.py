@@ -1,4 +1,4 @@
-"""A FastAPI application, unchanged for whoever runs it."""
+"""A FastAPI application, the same for every runtime."""
 
 from fastapi import FastAPI
 

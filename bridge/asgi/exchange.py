@@ -1,76 +1,109 @@
-"""One exchange whose response is wanted whole: the application runs inline, with no task and no event of ours."""
+"""One exchange whose response is wanted whole: the application runs inline, in the task of its caller."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
-import anyio
-
-from bridge._messages import CompleteResponse
+from bridge._messages import CompleteResponse, request_line
 from bridge.asgi.protocol import COMPLETE, WAITING, ResponseState
+from bridge.asgi.tasks import checkpoint, is_asked_to_cancel, make_event
+from bridge.errors import ApplicationCancelled, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from bridge._types import Message
+    from bridge._httpx import httpx
+    from bridge._types import ASGIApp, Message, Scope
 
-__all__ = ["BufferedExchange", "EarlyExchange"]
+__all__ = ["WholeExchange", "log_failure_after_response", "respond_whole"]
+
+logger = logging.getLogger("bridge")
 
 
-class BufferedExchange(ResponseState):
-    """The `receive` and `send` of one request, and the response they add up to."""
+async def respond_whole(
+    app: ASGIApp,
+    scope: Scope,
+    body: bytes,
+    *,
+    request: httpx.Request,
+    finished: Callable[[CompleteResponse], None] | None = None,
+) -> CompleteResponse:
+    """Run `app` to its end and return its response. This costs neither a task nor an event.
 
-    __slots__ = ("_body", "_complete", "chunks")
+    `finished` is called with the response as soon as its last message was sent. A response that is complete stays as
+    it is whatever the application does after it: that is logged. Raises what the application raised before, and
+    ProtocolError and ApplicationCancelled.
+    """
+    exchange = WholeExchange(body, finished)
+    raised: Exception | None = None
+    try:
+        await app(scope, exchange.receive, exchange.send)
+    except asyncio.CancelledError:
+        if is_asked_to_cancel():
+            raise
+        raised = ApplicationCancelled()
+    except Exception as exc:
+        raised = exc
+    error = exchange.violation or raised  # a task group may have wrapped a violation, or an error handler replaced it
+    if exchange.state is not COMPLETE:
+        if error is not None:
+            raise error
+        exchange.check_finished()
+    elif error is not None:
+        log_failure_after_response(request, error)
+    return exchange.response
 
-    def __init__(self, body: bytes) -> None:
+
+def log_failure_after_response(request: httpx.Request, error: BaseException) -> None:
+    """Log what an application did wrong after its response was complete. The response stays as it is."""
+    what = request_line(request)
+    if isinstance(error, ProtocolError | ApplicationCancelled):
+        logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
+    else:
+        logger.error("%s: The application failed after its response was complete.", what, exc_info=error)
+
+
+class WholeExchange(ResponseState):
+    """The `receive` and `send` of one request, and the response that its messages add up to."""
+
+    __slots__ = ("_body", "_chunks", "_complete", "_finished")
+
+    def __init__(self, body: bytes, finished: Callable[[CompleteResponse], None] | None = None) -> None:
         self.state = WAITING
         self.violation = None
-        self.chunks: list[bytes] = []
         self._body: bytes | None = body
+        self._chunks: list[bytes] = []
+        self._finished = finished
         # Made only if the application waits for the end of its own response.
-        self._complete: anyio.Event | None = None
+        self._complete: Any = None
 
     async def receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        # A Lambda client cannot be seen to go away: the end of the response is the only disconnect there is.
+        # Nothing tells that a Lambda client has left: the end of the response is the only disconnect there is.
         if self.state is not COMPLETE:
             if self._complete is None:
-                self._complete = anyio.Event()
+                self._complete = make_event()
             await self._complete.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         part = self.accept(message)
         if part:
-            self.chunks.append(part)
-        if self._complete is not None and self.state is COMPLETE:
-            self._complete.set()
+            self._chunks.append(part)
+        if self.state is COMPLETE:
+            if self._complete is not None:
+                self._complete.set()
+            if self._finished is not None:
+                self._finished(self.response)
+                await checkpoint()  # the task that waits for the response gets it before the application goes on
 
     @property
     def response(self) -> CompleteResponse:
         """What the application sent, without a copy of a body that came in one part."""
-        body = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         return CompleteResponse(self.status_code, self.headers, body)
-
-
-class EarlyExchange(BufferedExchange):
-    """A BufferedExchange that hands over the response when it is complete, not when the application has ended.
-
-    On asyncio alone: who gets it runs beside the application.
-    """
-
-    __slots__ = ("_finished",)
-
-    def __init__(self, body: bytes, finished: Callable[[CompleteResponse], None]) -> None:
-        super().__init__(body)
-        self._finished = finished
-
-    async def send(self, message: Message) -> None:
-        was_complete = self.state is COMPLETE
-        await super().send(message)
-        if self.state is COMPLETE and not was_complete:
-            self._finished(self.response)
-            await asyncio.sleep(0)  # whoever waits for it is to have it before the application goes on

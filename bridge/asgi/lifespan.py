@@ -19,9 +19,10 @@ from bridge.asgi.tasks import ApplicationTask, LoopReference, is_cancellation, m
 from bridge.errors import ApplicationCancelled, LifespanError, ShutdownFailed, StartupFailed
 
 if TYPE_CHECKING:
+    from bridge._httpx import httpx
     from bridge._types import ASGIApp, Lifespan, LifespanMode, Message
 
-__all__ = ["LifespanOff", "LifespanOn", "make_lifespan"]
+__all__ = ["LifespanOff", "LifespanOn", "TransportLifespan", "make_lifespan"]
 
 logger = logging.getLogger("bridge")
 
@@ -44,6 +45,37 @@ class LifespanOff:
 
     async def shutdown(self) -> None:
         return None
+
+
+class TransportLifespan:
+    """The lifespan of a transport that has no application to start: it is opened and closed on one event loop."""
+
+    state: dict[str, Any] | None = None
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self._loop: LoopReference | None = None
+
+    async def startup(self) -> None:
+        self._loop = LoopReference()
+        try:
+            await self._transport.__aenter__()
+        except Exception as exc:
+            raise StartupFailed(f"The transport could not be opened: {type(exc).__name__}: {exc}") from exc
+
+    async def shutdown(self) -> None:
+        try:
+            await self._transport.__aexit__(None, None, None)
+        except Exception as exc:
+            raise ShutdownFailed(f"The transport could not be closed: {type(exc).__name__}: {exc}") from exc
+
+    @property
+    def is_here(self) -> bool:
+        return self._loop is not None and self._loop.is_here
+
+    @property
+    def is_lost(self) -> bool:
+        return self._loop is not None and self._loop.is_over
 
 
 class _Phase(Enum):

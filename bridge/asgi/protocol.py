@@ -8,12 +8,11 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#http
     STARTED     http.response.body, more_body false     COMPLETE
     COMPLETE    none
 
-Everything else is an UnexpectedMessage.
+Every other message is an UnexpectedMessage.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, ProtocolError, UnexpectedMessage
@@ -21,19 +20,13 @@ from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, Protoc
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs, Message
 
-__all__ = ["COMPLETE", "STARTED", "WAITING", "ResponseState", "State"]
+__all__ = ["COMPLETE", "STARTED", "WAITING", "ResponseState"]
 
 
-class State(Enum):
-    """How far the response is; the value says what the application may send next."""
-
-    WAITING = "'http.response.start'"
-    STARTED = "'http.response.body'"
-    COMPLETE = "nothing more, because its response is complete"
-
-
-# Before Python 3.12 `State.WAITING` is a slow look-up, and every message of every request makes three of them.
-WAITING, STARTED, COMPLETE = State
+# How far a response is: what the application may send next. Constants, because an Enum is slow to make and to look up.
+WAITING = "'http.response.start'"
+STARTED = "'http.response.body'"
+COMPLETE = "nothing more, because its response is complete"
 
 
 class ResponseState:
@@ -70,7 +63,7 @@ class ResponseState:
                 self.headers = _checked_headers(message.get("headers", ()))
                 self.state = STARTED
                 return b""
-            raise UnexpectedMessage(expected=self.state.value, actual=kind)
+            raise UnexpectedMessage(expected=self.state, actual=kind)
         except ProtocolError as exc:
             self.violation = self.violation or exc
             raise

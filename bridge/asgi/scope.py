@@ -19,7 +19,7 @@ def build_scope(request: httpx.Request, *, root_path: str, client: Address | Non
 
     `request.extensions["target"]`, bytes, is the request-target as the client sent it; without it the URL's own is
     taken. `request.extensions["asgi"]`, a dict, holds scope entries that go over all others: what an HTTP request
-    cannot carry. A dict with a "type" is a whole scope, and is used as it is, but for a method and headers that were
+    cannot carry. A dict with a "type" is a whole scope, and is used as it is, except for a method and headers that were
     changed on the request since.
     """
     extensions = request.extensions

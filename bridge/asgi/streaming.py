@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpx
+from bridge._messages import request_line
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
@@ -22,11 +23,11 @@ __all__ = ["ResponseStream", "StreamingExchange"]
 
 logger = logging.getLogger("bridge")
 
-# What Starlette, Django and Litestar raise when they learn that nobody reads.
-_WORDS_FOR_IT = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
+# What Starlette, Django and Litestar raise when they learn that the reader has left.
+_DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
-# How long an application may clean up once its reader has gone, in seconds, before it is cancelled. uvicorn never
-# cancels and would wait for ever; a Lambda environment that waits is paid for.
+# How long an application may clean up after its reader has left, in seconds, before it is cancelled. uvicorn never
+# cancels it, but a Lambda environment that waits is billed.
 DISCONNECT_GRACE = 5.0
 
 # How long send() waits, in seconds, for an application to cancel itself that was listening for the disconnect. Django
@@ -40,14 +41,18 @@ class StreamingExchange(ResponseState):
     The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
     """
 
-    def __init__(self, app: ASGIApp, scope: Scope, stream: httpx.AsyncByteStream) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, request: httpx.Request) -> None:
         super().__init__()
+        stream = request.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
         self._app, self._scope = app, scope
+        self.request = request
         # Request.
         self._parts: AsyncIterator[bytes] | None = aiter(stream)
         # Response.
         self._started = anyio.Event()
-        self._over = anyio.Event()  # complete, or nobody reads any more
+        self._over = anyio.Event()  # complete, or the reader has left
         self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
@@ -119,7 +124,7 @@ class StreamingExchange(ResponseState):
         if self._listeners:
             with anyio.move_on_after(LISTENER_GRACE):
                 await self.task.done.wait()
-        raise ClientDisconnected("The reader of the response has gone.") from None
+        raise ClientDisconnected("The reader of the response has left.") from None
 
     async def send(self, message: Message) -> None:
         if self._gone:
@@ -146,7 +151,7 @@ class StreamingExchange(ResponseState):
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the reader has taken all of a complete response."""
+        """Whether the reader has received all of a complete response."""
         return self.state is COMPLETE and self.taken == self._offered and not self._lost
 
     @property
@@ -155,13 +160,13 @@ class StreamingExchange(ResponseState):
         return self._gone
 
     def leave(self) -> None:
-        """Nobody reads any more: `receive` gives http.disconnect and `send` raises from now on."""
+        """Tell the exchange that its reader has left: from now on `receive` gives http.disconnect and `send` raises."""
         self._gone = self._gone or not self.is_delivered
         self._over.set()
         self.reader.close()
 
     async def finish(self) -> BaseException | None:
-        """Wait for the application to end; what it raised, unless that only says that the reader has gone.
+        """Wait for the application to end, and return what it raised, unless that only says that the reader has left.
 
         Without a time limit if its response is complete: then it does background work. Else it is cancelled after
         DISCONNECT_GRACE seconds.
@@ -173,15 +178,24 @@ class StreamingExchange(ResponseState):
             await self.task.cancel_and_wait()
             raise
         if not self.task.done.is_set():
-            logger.warning("The application went on for %g s after its reader had gone: cancelled.", DISCONNECT_GRACE)
+            logger.warning(
+                "%s: The application ran on for %g s after its reader had left, and was cancelled.",
+                request_line(self.request),
+                DISCONNECT_GRACE,
+            )
             await self.task.cancel_and_wait()
         try:
             return self.failure()
         finally:
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
 
+    async def finish_unread(self) -> BaseException | None:
+        """As `finish`, for a response that was never started."""
+        self.leave()
+        return await self.finish()
+
     def failure(self) -> BaseException | None:
-        """What the application raised, if it has ended, and nobody outside asked for that."""
+        """Return what the application raised, if it has ended, except where its cancellation came from outside."""
         error = self.task.error
         if isinstance(error, anyio.get_cancelled_exc_class()):
             return None if self.task.cancelled else ApplicationCancelled()
@@ -189,13 +203,13 @@ class StreamingExchange(ResponseState):
 
 
 def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether an error is ours, or the framework's own word for it, such as Starlette's ClientDisconnect."""
+    """Whether `error` only says that the reader has left: ours, or a framework's own, as Starlette has one."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_disconnect, error.exceptions))
     if isinstance(error, ClientDisconnected):
         return True
     caused = isinstance(error, Exception) and isinstance(error.__cause__ or error.__context__, ClientDisconnected)
-    return caused and type(error).__name__ in _WORDS_FOR_IT
+    return caused and type(error).__name__ in _DISCONNECTS
 
 
 class ResponseStream(httpx.AsyncByteStream):
@@ -206,7 +220,7 @@ class ResponseStream(httpx.AsyncByteStream):
         self._raise = raise_app_exceptions
         self._closed = False
 
-    # Not a generator: nobody closes one that its reader left early.
+    # Not a generator: one that its reader left early stays open.
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
@@ -229,7 +243,8 @@ class ResponseStream(httpx.AsyncByteStream):
         self._exchange.leave()
         if self._raise or not isinstance(error, Exception):
             raise error
-        logger.error("The application failed in the middle of its response.", exc_info=error)
+        what = request_line(self._exchange.request)
+        logger.error("%s: The application failed in the middle of its response.", what, exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
     def cancel(self) -> None:
@@ -247,5 +262,5 @@ class ResponseStream(httpx.AsyncByteStream):
             return
         if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
             raise error
-        what = "after its reader had gone" if self._exchange.is_left else "after its response was complete"
-        logger.error("The application failed %s.", what, exc_info=error)
+        when = "after its reader had left" if self._exchange.is_left else "after its response was complete"
+        logger.error("%s: The application failed %s.", request_line(self._exchange.request), when, exc_info=error)

@@ -17,7 +17,15 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["ApplicationTask", "LoopReference", "in_async_code", "is_cancellation", "make_event"]
+__all__ = [
+    "ApplicationTask",
+    "LoopReference",
+    "checkpoint",
+    "in_async_code",
+    "is_asked_to_cancel",
+    "is_cancellation",
+    "make_event",
+]
 
 # How long a task that was cancelled may go on before it is cancelled once more, in seconds.
 CANCEL_AGAIN = 0.1
@@ -116,6 +124,18 @@ def make_event() -> Any:
     """An event of the event loop that the caller runs on; anyio's own does no more, but takes anyio's machinery."""
     trio = _trio_here()
     return asyncio.Event() if trio is None else trio.Event()
+
+
+def is_asked_to_cancel() -> bool:
+    """Whether the caller's asyncio task is being cancelled from outside, and did not just await a cancelled one."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def checkpoint() -> None:
+    """Let the other tasks of the event loop run."""
+    trio = _trio_here()
+    await (asyncio.sleep(0) if trio is None else trio.lowlevel.checkpoint())
 
 
 def _has_anyio() -> bool:

@@ -6,13 +6,15 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge.asgi.direct import DirectTransport
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, request_line
+from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
 
 if TYPE_CHECKING:
-    from bridge._types import Address, ASGIApp
-    from bridge.asgi.streaming import StreamingExchange
+    from collections.abc import Callable
+
+    from bridge._types import Address, ASGIApp, Scope
 
 __all__ = ["InProcessTransport"]
 
@@ -31,8 +33,9 @@ class InProcessTransport(httpx.ASGITransport):
     The arguments are those of `httpx.ASGITransport`. Works on asyncio and trio. A slow reader holds the application's
     `send()`; a reader that leaves makes `receive()` give http.disconnect and `send()` raise an OSError.
 
-    `request.extensions["target"]` (bytes) is the raw request-target, `request.extensions["asgi"]` (dict) holds scope
-    entries that go over those made from the request.
+    It reads three keys of `request.extensions`: `target` (bytes), the raw request-target; `asgi` (dict), entries of
+    the scope that replace those made from the request; and `whole_response` (True, or a function that is called with
+    the response as soon as its last message was sent), which asks for a whole response, a `CompleteResponse`.
 
     Raises the application's own exceptions if `raise_app_exceptions`, and the ProtocolErrors of `bridge.errors`;
     else both are logged and become a 500, or httpx.RemoteProtocolError once the response has started.
@@ -49,28 +52,43 @@ class InProcessTransport(httpx.ASGITransport):
         super().__init__(app, raise_app_exceptions, root_path, client)  # type: ignore[arg-type]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Run the application beside the reader; the response is returned as soon as it has started."""
-        from bridge.asgi.streaming import ResponseStream, StreamingExchange  # the handler seldom needs it
+        """Run the application beside the reader, and return the response as soon as it has started.
 
+        With `request.extensions["whole_response"]`, run it in the caller's task and return the whole response.
+        """
         scope = build_scope(request, root_path=self.root_path, client=self.client)
-        stream = request.stream
-        if not isinstance(stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
-        exchange = StreamingExchange(self.app, scope, stream)
+        wanted = request.extensions.get(WHOLE_RESPONSE)
+        return await (self._respond_whole(request, scope, wanted) if wanted else self._stream(request, scope))
+
+    async def _respond_whole(
+        self, request: httpx.Request, scope: Scope, wanted: bool | Callable[[CompleteResponse], None]
+    ) -> CompleteResponse:
+        body = request.body if isinstance(request, EventRequest) else await request.aread()
+        finished = wanted if callable(wanted) else None
+        try:
+            return await respond_whole(self.app, scope, body, request=request, finished=finished)
+        except Exception as exc:
+            if self.raise_app_exceptions:
+                raise
+            return self._failed(request, exc)
+
+    async def _stream(self, request: httpx.Request, scope: Scope) -> httpx.Response:
+        from bridge.asgi.streaming import ResponseStream, StreamingExchange  # most Lambda functions never stream
+
+        exchange = StreamingExchange(self.app, scope, request)
         await exchange.start()
         if exchange.state is WAITING:
-            return await self._without_response(exchange)
+            return self._without_response(request, await exchange.finish_unread())
         body = ResponseStream(exchange, raise_app_exceptions=self.raise_app_exceptions)
         return httpx.Response(exchange.status_code, headers=exchange.headers, stream=body)
 
-    async def _without_response(self, exchange: StreamingExchange) -> httpx.Response:
-        exchange.leave()
-        error = await exchange.finish()
-        if error is None:  # The task was cancelled from outside, by a loop that is closing down.
+    def _without_response(self, request: httpx.Request, error: BaseException | None) -> httpx.Response:
+        if error is None:  # the task was cancelled from outside, by a loop that is closing down
             raise RuntimeError("The application was stopped before it responded.")
         if self.raise_app_exceptions or not isinstance(error, Exception):
             raise error
-        logger.error("The application failed before its response started.", exc_info=error)
-        return httpx.Response(500)
+        return self._failed(request, error)
 
-    handle_buffered_request = DirectTransport.handle_buffered_request
+    def _failed(self, request: httpx.Request, error: Exception) -> CompleteResponse:
+        logger.error("%s: The application failed before its response.", request_line(request), exc_info=error)
+        return CompleteResponse(500, [], b"")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import anyio
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, EventRequest, header_pairs, replace_headers
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, header_pairs, replace_headers
 from bridge.errors import (
     MalformedEvent,
     OriginBroken,
@@ -44,7 +44,7 @@ DEADLINE_MARGIN = 0.25
 HOOK_LIMIT = 60.0
 
 
-class Forwarder:
+class Forwarder(httpx.AsyncBaseTransport):
     """A handler's transport to a web server, and that server's whole life in this environment.
 
     `prepare` makes of a decoded event what goes out.
@@ -88,6 +88,8 @@ class Forwarder:
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response as soon as its head has arrived. Reading its body raises the same errors."""
+        if request.extensions.get(WHOLE_RESPONSE):
+            return await self.handle_buffered_request(request)
         request = await self._prepare(request)
         if self._guard.refuses(_target(request)):
             return _forbidden(request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge._http import CONTEXT_HEADERS
 from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_headers", "first_header", "make_request"]
 
-# Headers that a server sets for the application to trust. A client's copy of one never reaches it.
-_CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})
-
 # A Lambda body arrives whole, so the client's framing does not apply (RFC 9112, 6.1).
-_DROPPED = _CONTEXT_HEADERS | {b"transfer-encoding"}
+_DROPPED = CONTEXT_HEADERS | {b"transfer-encoding"}
 
 # Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that makes them up.
 _MAX_NAMES = 512
@@ -43,7 +41,7 @@ class _Names(dict[str, bytes | None]):
     def __missing__(self, name: str) -> bytes | None:
         encoded = name.encode("latin-1", "replace").lower()
         # CGI and WSGI cannot tell a hyphen from an underscore.
-        value = None if encoded.replace(b"_", b"-") in _CONTEXT_HEADERS else encoded
+        value = None if encoded.replace(b"_", b"-") in CONTEXT_HEADERS else encoded
         if len(name) <= _MAX_NAME_LENGTH:
             if len(self) >= _MAX_NAMES:
                 self.clear()  # and remember the usual ones again

@@ -7,6 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from bridge._http import BODILESS, HOP_BY_HOP, TOKEN
 from bridge._messages import CompleteResponse, header_pairs
 from bridge.errors import InvalidMessage
 from bridge.settings import Settings
@@ -19,18 +20,11 @@ __all__ = ["EncodedResponse", "encode_prelude", "encode_response", "has_body", "
 
 logger = logging.getLogger("bridge")
 
-# They belong to one connection (RFC 9110, 7.6.1), and AWS makes the connection to the client.
-_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
-
-# RFC 9110, 5.6.2: the characters of a header name; 5.5: of the control bytes, only the tab is allowed in a value.
-_TOKEN = b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# RFC 9110, 5.5: of the control bytes, only the tab is allowed in a value.
 _CONTROLS = frozenset(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))
 
 # Longer names are not cached: they come from data, not from code.
 _MAX_NAME_LENGTH = 64
-
-# RFC 9110, 6.4.1: responses without a body, whatever the application sends.
-_BODILESS = frozenset({204, 304})
 
 
 if TYPE_CHECKING:
@@ -92,7 +86,7 @@ def encode_prelude(status_code: int, headers: HeaderPairs) -> Result:
 
 def has_body(status_code: int) -> bool:
     """Return whether a response with this status can have a body."""
-    return status_code >= 200 and status_code not in _BODILESS
+    return status_code >= 200 and status_code not in BODILESS
 
 
 def reason_phrase(status_code: int) -> str:
@@ -125,10 +119,10 @@ def _checked_headers(pairs: HeaderPairs) -> TextPairs:
 @lru_cache(maxsize=512)
 def _checked_name(name: bytes) -> str | None:
     """Return `name` in lower case, or None for a hop-by-hop header."""
-    if not name or name.translate(None, _TOKEN):
+    if not name or name.translate(None, TOKEN):
         raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r:.200}.")
     lower = name.lower()
-    return None if lower in _HOP_BY_HOP else lower.decode("ascii")
+    return None if lower in HOP_BY_HOP else lower.decode("ascii")
 
 
 def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import EventRequest
 from bridge.settings import Settings
-from bridge.sources.vpc_lattice_v2 import decode_event, encode
+from bridge.sources.vpc_lattice_v2 import decode_version, encode
 
 if TYPE_CHECKING:
     from bridge._types import Event
@@ -26,4 +26,4 @@ def matches(event: Event) -> bool:
 
 def decode(event: Event, settings: Settings) -> EventRequest:
     """Return the request as Lattice received it."""
-    return decode_event(event, settings, path="raw_path", flag="is_base64_encoded")
+    return decode_version(event, settings, path="raw_path", flag="is_base64_encoded")

@@ -19,7 +19,7 @@ from bridge.sources._response import encode_response
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["decode", "decode_event", "encode", "matches", "name"]
+__all__ = ["decode", "decode_version", "encode", "matches", "name"]
 
 name = "vpc-lattice-v2"
 
@@ -34,10 +34,10 @@ def matches(event: Event) -> bool:
 
 def decode(event: Event, settings: Settings) -> EventRequest:
     """Return the request as Lattice received it."""
-    return decode_event(event, settings, path="path", flag="isBase64Encoded")
+    return decode_version(event, settings, path="path", flag="isBase64Encoded")
 
 
-def decode_event(event: Event, settings: Settings, *, path: str, flag: str) -> EventRequest:
+def decode_version(event: Event, settings: Settings, *, path: str, flag: str) -> EventRequest:
     """Decode an event of either version. `path` and `flag`: its keys for the path and for a base64 body.
 
     The path may carry the query, which is then nearer to what the client sent than the event's query parameters.

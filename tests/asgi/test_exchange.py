@@ -1,39 +1,38 @@
-"""handle_buffered_request(): the application runs in the caller's own task, and the response comes whole."""
+"""One exchange whose response is wanted whole: `request.extensions["whole_response"]`."""
 
-import logging
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import pytest
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, EventRequest
-from bridge._types import Message, Receive, Scope, Send
+from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
+from bridge.asgi.exchange import WholeExchange
 from bridge.errors import IncompleteResponse, NoResponse, ProtocolError, UnexpectedMessage
+from tests.apps import START, part, sending
+from tests.logged import assert_logged
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
-
-START = {"type": "http.response.start", "status": 201, "headers": [(b"X-A", b"1"), (b"x-a", b"2")]}
-
-
-def part(body: bytes, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
+pytestmark = pytest.mark.anyio
 
 
-def get() -> httpx.Request:
-    return httpx.Request("GET", "http://app.test/")
+async def respond(
+    app: ASGIApp, request: httpx.Request | None = None, wanted: object = True, **options: Any
+) -> CompleteResponse:
+    request = request or httpx.Request("GET", "http://app.test/")
+    request.extensions["whole_response"] = wanted
+    response = await InProcessTransport(app, **options).handle_async_request(request)
+    assert isinstance(response, CompleteResponse)
+    return response
 
 
 async def test_the_parts_add_up_to_one_response() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        for body in (b"one ", b"", b"two"):
-            await send(part(body))
-        await send(part(b"", more=False))
-
-    response = await InProcessTransport(app).handle_buffered_request(get())
-    assert type(response) is CompleteResponse
+    start = {"type": "http.response.start", "status": 201, "headers": [(b"X-A", b"1"), (b"x-a", b"2")]}
+    parts = [part(body, more=True) for body in (b"one ", b"", b"two")]
+    response = await respond(sending(start, *parts, part(b"")))
     assert (response.status_code, response.raw_headers, response.body) == (
         201,
         [(b"X-A", b"1"), (b"x-a", b"2")],
@@ -43,20 +42,11 @@ async def test_the_parts_add_up_to_one_response() -> None:
 
 async def test_a_body_in_one_part_is_not_copied() -> None:
     body = b"x" * 1000
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(body, more=False))
-
-    assert (await InProcessTransport(app).handle_buffered_request(get())).body is body
+    assert (await respond(sending(START, part(body)))).body is body
 
 
 async def test_a_response_without_a_body_has_an_empty_one() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send({"type": "http.response.body"})
-
-    assert (await InProcessTransport(app).handle_buffered_request(get())).body == b""
+    assert (await respond(sending(START, {"type": "http.response.body"}))).body == b""
 
 
 async def test_the_application_runs_in_the_callers_task() -> None:
@@ -64,10 +54,9 @@ async def test_the_application_runs_in_the_callers_task() -> None:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         tasks.append(anyio.get_current_task().id)
-        await send(START)
-        await send(part(b"", more=False))
+        await sending(START, part(b""))(scope, receive, send)
 
-    await InProcessTransport(app).handle_buffered_request(get())
+    await respond(app)
     assert tasks == [anyio.get_current_task().id]
 
 
@@ -76,18 +65,8 @@ async def streamed() -> AsyncIterator[bytes]:
     yield b"two"
 
 
-@pytest.mark.parametrize(
-    "request_of",
-    [
-        lambda: httpx.Request("POST", "http://app.test/", content=b"one two"),
-        lambda: httpx.Request("POST", "http://app.test/", content=streamed()),
-        lambda: EventRequest("POST", b"/", [], b"one two", {"scheme": "http", "server": None}),
-    ],
-    ids=["bytes", "stream", "event"],
-)
-async def test_the_request_body_comes_in_one_message_then_the_end_of_the_response_is_waited_for(
-    request_of: "type[httpx.Request]",
-) -> None:
+@pytest.mark.parametrize("kind", ["bytes", "stream", "event"])
+async def test_the_body_comes_in_one_message_and_then_receive_waits_for_the_end_of_the_response(kind: str) -> None:
     received: list[Message | str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,41 +80,20 @@ async def test_the_request_body_comes_in_one_message_then_the_end_of_the_respons
             await send(START)
             await anyio.wait_all_tasks_blocked()
             received.append("last part")
-            await send(part(b"", more=False))
+            await send(part(b""))
         received.append(await receive())
 
-    with anyio.fail_after(5):
-        await InProcessTransport(app).handle_buffered_request(request_of())  # type: ignore[call-arg]
+    if kind == "event":
+        request: httpx.Request = EventRequest("POST", b"/", [], b"one two", {"scheme": "http", "server": None})
+    else:
+        content = b"one two" if kind == "bytes" else streamed()
+        request = httpx.Request("POST", "http://app.test/", content=content)
+    await respond(app, request)
     assert received == [
         {"type": "http.request", "body": b"one two", "more_body": False},
         "last part",
         {"type": "http.disconnect"},
         {"type": "http.disconnect"},
-    ]
-
-
-@pytest.mark.parametrize("raise_app_exceptions", [True, False])
-@pytest.mark.parametrize("messages", [[], [START], [START, part(b"one")]])
-async def test_a_failure_before_the_end_is_raised(messages: list[Message], raise_app_exceptions: bool) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in messages:
-            await send(message)
-        raise ValueError("oops")
-
-    with pytest.raises(ValueError, match="oops"):
-        await InProcessTransport(app, raise_app_exceptions).handle_buffered_request(get())
-
-
-async def test_a_failure_after_the_end_is_logged_and_the_response_stands(caplog: pytest.LogCaptureFixture) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"all", more=False))
-        raise ValueError("oops")
-
-    response = await InProcessTransport(app).handle_buffered_request(get())
-    assert (response.status_code, response.body) == (201, b"all")
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.ERROR, "The application failed after its response was complete.")
     ]
 
 
@@ -146,59 +104,111 @@ async def test_a_failure_after_the_end_is_logged_and_the_response_stands(caplog:
         ([START], IncompleteResponse),
         ([part(b"")], UnexpectedMessage),
         ([START, START], UnexpectedMessage),
-        ([START, part(b"", more=False), START], UnexpectedMessage),
     ],
 )
-async def test_a_broken_protocol_is_an_exception_with_a_name(
+async def test_a_violation_before_the_end_is_an_exception_with_a_name(
     messages: list[Message], error: type[ProtocolError]
 ) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in messages:
-            await send(message)
-
     with pytest.raises(ProtocolError) as caught:
-        await InProcessTransport(app).handle_buffered_request(get())
+        await respond(sending(*messages))
     assert type(caught.value) is error
 
 
-@pytest.mark.parametrize("then", [None, ValueError("its own"), KeyError])
-async def test_a_broken_protocol_counts_whatever_the_application_does_next(
-    then: "Exception | type[Exception] | None",
-) -> None:
+async def test_a_violation_counts_whatever_the_application_raises_after_it() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await send(part(b"too early"))
         except ProtocolError:
-            if then is not None:
-                raise then from None
-        await send(START)
-        await send(part(b"all", more=False))
+            raise ValueError("its own") from None
 
     with pytest.raises(UnexpectedMessage, match=r"send 'http.response.start', but got 'http.response.body'\.$"):
-        await InProcessTransport(app).handle_buffered_request(get())
+        await respond(app)
+
+
+@pytest.mark.parametrize("messages", [[], [START], [START, part(b"one", more=True)]])
+async def test_a_failure_before_the_end_is_raised(messages: list[Message]) -> None:
+    with pytest.raises(ValueError, match="oops"):
+        await respond(sending(*messages, then=ValueError("oops")))
+
+
+async def test_a_failure_before_the_end_is_a_500_where_exceptions_are_not_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    response = await respond(sending(then=ValueError("oops")), raise_app_exceptions=False)
+    assert (response.status_code, response.body) == (500, b"")
+    assert_logged(caplog, ("ERROR", "GET /", "ValueError: oops"))
+
+
+@pytest.mark.parametrize(
+    "app", [sending(START, part(b"all"), then=ValueError("oops")), sending(START, part(b"all"), START)]
+)
+async def test_a_failure_after_the_end_is_logged_and_the_response_stays(
+    app: ASGIApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await respond(app)
+    assert (response.status_code, response.body) == (200, b"all")
+    assert_logged(caplog, ("ERROR", "GET /", "complete"))
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-async def test_what_is_no_exception_is_never_swallowed(error: type[BaseException]) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"all", more=False))
-        raise error
-
+async def test_an_exit_is_never_swallowed(error: type[BaseException]) -> None:
     with pytest.raises(error):
-        await InProcessTransport(app).handle_buffered_request(get())
+        await respond(sending(START, part(b"all"), then=error()))
 
 
 async def test_cancelling_the_caller_cancels_the_application() -> None:
-    ended: list[bool] = []
+    running, ended = anyio.Event(), anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        running.set()
         try:
             await anyio.sleep_forever()
         finally:
-            ended.append(True)
+            ended.set()
 
-    with anyio.move_on_after(0.01) as scope:
-        await InProcessTransport(app).handle_buffered_request(get())
-    assert scope.cancelled_caught
-    assert ended == [True]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(respond, app)
+        await running.wait()
+        tasks.cancel_scope.cancel()
+    assert ended.is_set()
+
+
+# A function as the value: it gets the response while the application may go on.
+
+
+async def test_the_response_is_handed_over_once_with_the_last_message() -> None:
+    got: list[CompleteResponse] = []
+    exchange = WholeExchange(b"", got.append)
+    await exchange.send(START)
+    await exchange.send(part(b"one ", more=True))
+    assert got == []
+    await exchange.send(part(b"two"))
+    for message in (part(b"more"), START, {"type": "nonsense"}, {}):
+        with pytest.raises(UnexpectedMessage):
+            await exchange.send(message)
+    ((status, headers, body),) = [(each.status_code, each.raw_headers, each.body) for each in got]
+    assert (status, headers, body) == (200, START["headers"], b"one two")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_task_that_waits_for_it_runs_before_the_application_goes_on() -> None:
+    steps: list[str] = []
+    call_soon = asyncio.get_running_loop().call_soon
+
+    async def go_on() -> None:
+        steps.append("the application goes on")
+
+    await respond(
+        sending(START, part(b"all"), then=go_on), wanted=lambda response: call_soon(steps.append, "the task runs")
+    )
+    assert steps == ["the task runs", "the application goes on"]
+
+
+async def test_an_exception_of_the_function_is_raised_by_send() -> None:
+    def refuse(response: CompleteResponse) -> None:
+        raise LookupError("not taken")
+
+    exchange = WholeExchange(b"", refuse)
+    await exchange.send(START)
+    with pytest.raises(LookupError):
+        await exchange.send(part(b""))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState, State
+from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, ProtocolError, UnexpectedMessage
 
 START = {"type": "http.response.start", "status": 200}
@@ -40,7 +40,7 @@ def start(**fields: Any) -> MutableMapping[str, Any]:
         ((START, PART, END), COMPLETE),
     ],
 )
-def test_each_allowed_message_moves_the_response_on(messages: tuple[Mapping[str, Any], ...], state: State) -> None:
+def test_each_allowed_message_moves_the_response_on(messages: tuple[Mapping[str, Any], ...], state: str) -> None:
     exchange = state_after(*messages)
     assert exchange.state is state
     assert exchange.violation is None

@@ -1,7 +1,6 @@
 """A reader that leaves, or is cancelled: the application hears of it, and is gone before the reader goes on."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -13,6 +12,7 @@ from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
 from bridge.errors import ApplicationCancelled, ClientDisconnected
+from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -39,7 +39,7 @@ async def test_receive_says_disconnect_once_the_reader_has_gone(client_of: Clien
         received.append(await receive())
         received.append(await receive())
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
             pass
     assert received == [{"type": "http.disconnect"}, {"type": "http.disconnect"}]
@@ -54,7 +54,7 @@ async def test_receive_says_disconnect_also_if_the_request_was_not_read(client_o
         await left.wait()
         received.append(await receive())
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("POST", "/", content=b"unread"):
             left.set()
     assert received == [{"type": "http.disconnect"}]
@@ -74,7 +74,7 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
             raised.append(exc)
             raise
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         # Not through a client: httpx's own generators, left halfway, are closed whenever they are garbage collected.
         response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
         async with aclosing(aiter(response.stream)) as parts:  # type: ignore[arg-type, type-var]
@@ -83,8 +83,8 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
         await response.aclose()
     (error,) = raised
     assert type(error) is ClientDisconnected
-    assert str(error) == "The reader of the response has gone."
-    assert caplog.records == []
+    assert str(error) == "The reader of the response has left."
+    assert_logged(caplog)
 
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])
@@ -101,12 +101,12 @@ async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
             raised.append(type(exc))
             raise
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         client = client_of(app, raise_app_exceptions=raise_app_exceptions)
         async with client, client.stream("GET", "/"):
             await anyio.wait_all_tasks_blocked()
     assert raised == [ClientDisconnected]
-    assert caplog.records == []
+    assert_logged(caplog)
 
 
 async def test_the_grace_period_holds_for_an_application_whose_last_part_was_not_read(
@@ -125,7 +125,7 @@ async def test_the_grace_period_holds_for_an_application_whose_last_part_was_not
             finally:
                 ended.append(True)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
             await anyio.wait_all_tasks_blocked()
     assert ended == [True]
@@ -144,7 +144,7 @@ async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
             except OSError as exc:
                 raised.append(type(exc))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
             pass
     assert raised == [ClientDisconnected] * 3
@@ -163,10 +163,10 @@ async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
         except OSError:
             raise ClientDisconnect from None
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
             await anyio.wait_all_tasks_blocked()
-    assert caplog.records == []
+    assert_logged(caplog)
 
 
 async def test_a_disconnect_that_comes_out_of_a_task_group_is_no_failure(
@@ -181,10 +181,10 @@ async def test_a_disconnect_that_comes_out_of_a_task_group_is_no_failure(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
             await anyio.wait_all_tasks_blocked()
-    assert [record.getMessage() for record in caplog.records] == []
+    assert_logged(caplog)
 
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])
@@ -197,17 +197,11 @@ async def test_a_failure_after_the_reader_has_gone_is_logged(
         await receive()
         raise ValueError("cleaning up failed")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         client = client_of(app, raise_app_exceptions=raise_app_exceptions)
         async with client, client.stream("GET", "/"):
             pass
-    (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (
-        logging.ERROR,
-        "The application failed after its reader had gone.",
-    )
-    assert record.exc_info is not None
-    assert isinstance(record.exc_info[1], ValueError)
+    assert_logged(caplog, ("ERROR", "GET /", "reader", "ValueError: cleaning up failed"))
 
 
 async def test_the_reader_waits_while_the_application_cleans_up(
@@ -222,13 +216,13 @@ async def test_the_reader_waits_while_the_application_cleans_up(
         await anyio.wait_all_tasks_blocked()
         steps.append("cleaned up")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             async with client.stream("GET", "/"):
                 pass
             steps.append("reader goes on")
     assert steps == ["cleaned up", "reader goes on"]
-    assert caplog.records == []
+    assert_logged(caplog)
 
 
 async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_period(
@@ -245,15 +239,13 @@ async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_per
             steps.append("cancelled")
             raise
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             async with client.stream("GET", "/"):
                 pass
             steps.append("reader goes on")
     assert steps == ["cancelled", "reader goes on"]
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.WARNING, "The application went on for 0.01 s after its reader had gone: cancelled.")
-    ]
+    assert_logged(caplog, ("WARNING", "GET /", "0.01 s", "cancelled"))
 
 
 async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
@@ -269,11 +261,11 @@ async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
         await anyio.sleep(0.01)
         done.append(True)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             assert (await client.get("/")).content == b"all"
     assert done == [True]
-    assert caplog.records == []
+    assert_logged(caplog)
 
 
 async def test_a_reader_that_is_cancelled_before_the_response_takes_the_application_along() -> None:
@@ -294,7 +286,7 @@ async def test_a_reader_that_is_cancelled_before_the_response_takes_the_applicat
             await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
         steps.append("reader ended")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
             tasks.start_soon(read, scope)
@@ -326,7 +318,7 @@ async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_
                 await client.get("/")
         steps.append("reader ended")
 
-    with anyio.fail_after(4):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             scope = anyio.CancelScope()
             tasks.start_soon(read, scope)
@@ -344,7 +336,7 @@ async def test_a_timeout_of_the_application_is_its_own(client_of: ClientOf) -> N
         await send(START)
         await send(part(b"in time", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             assert (await client.get("/")).content == b"in time"
 
@@ -357,7 +349,7 @@ async def test_a_timeout_of_the_reader_is_the_readers_alone(client_of: ClientOf)
         await send(START)
         await send(part(b"", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             await client.get("/")
     assert seen == [float("inf")]
@@ -372,7 +364,7 @@ async def test_closing_a_response_twice_is_closing_it_once(client_of: ClientOf) 
         await receive()
         ended.append(True)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             await response.aclose()
             await response.stream.aclose()  # type: ignore[union-attr]
@@ -385,7 +377,7 @@ async def test_a_failed_response_can_still_be_closed(client_of: ClientOf) -> Non
         await send(START)
         raise ValueError
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             with pytest.raises(ValueError, match=r"^$"):
                 await response.aread()
@@ -408,11 +400,10 @@ class TestOnAsyncio:
                 await send(message)
             raise asyncio.CancelledError
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with client_of(app) as client:
-                with pytest.raises(ApplicationCancelled) as caught:
+                with pytest.raises(ApplicationCancelled):
                     await client.get("/")
-        assert str(caught.value) == ("The ASGI application ended in a cancellation that nobody outside it asked for.")
 
     async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
         ended: list[bool] = []
@@ -425,7 +416,7 @@ class TestOnAsyncio:
             finally:
                 ended.append(True)
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with client_of(app) as client:
                 reader = asyncio.create_task(client.get("/"))
                 await running.wait()

@@ -74,7 +74,7 @@ async def test_the_response_is_there_before_its_body(client_of: ClientOf) -> Non
         await response_seen.wait()
         await send(part(b"body", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             assert response.status_code == 200
             response_seen.set()
@@ -90,7 +90,7 @@ async def test_each_part_is_read_before_the_application_goes_on(client_of: Clien
         await read.wait()
         await send(part(b"second", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             parts = response.aiter_raw()
             assert await anext(parts) == b"first"
@@ -108,7 +108,7 @@ async def test_a_slow_reader_holds_the_applications_send(client_of: ClientOf) ->
             sent.append(body)
         await send(END)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             parts = response.aiter_raw()
             await anyio.wait_all_tasks_blocked()
@@ -140,7 +140,7 @@ async def test_the_request_body_reaches_the_application_part_by_part(client_of: 
             more = message["more_body"]
         await hello(scope, receive, send)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             await client.post("/", content=body())
     assert received == [
@@ -161,7 +161,7 @@ async def test_request_and_response_bodies_flow_at_the_same_time(client_of: Clie
             await send(part(message["body"]))
         await send(END)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(echo) as client, client.stream("POST", "/", content=body()) as response:
             assert [item async for item in response.aiter_raw()] == [b"0", b"1", b"2"]
 
@@ -192,7 +192,7 @@ async def test_a_body_that_fails_fails_in_the_application_and_then_in_the_client
             seen.append(str(exc))
             raise
 
-    with anyio.fail_after(5), pytest.raises(ValueError, match="no more"):
+    with anyio.fail_after(30), pytest.raises(ValueError, match="no more"):
         async with client_of(app) as client:
             await client.post("/", content=body())
     assert seen == ["no more"]
@@ -214,7 +214,7 @@ async def test_receive_waits_for_the_end_of_the_response_and_then_says_disconnec
             seen.append("last part")
             await send(part(b"done", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             response = await client.get("/")
     assert response.content == b"done"
@@ -234,7 +234,7 @@ async def test_exchanges_run_side_by_side(client_of: ClientOf) -> None:
         await send(part(scope["raw_path"], more=False))
 
     answers: dict[str, bytes] = {}
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, anyio.create_task_group() as tasks:
 
             async def ask(path: str) -> None:
@@ -282,7 +282,7 @@ async def test_a_head_response_has_the_headers_of_a_get_and_no_body(client_of: C
         await send(part(b"he"))
         await send(part(b"llo", more=False))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client:
             response = await client.head("/")
     assert (response.headers["content-length"], response.content) == ("5", b"")
@@ -330,7 +330,7 @@ async def test_closing_a_read_response_waits_for_what_the_application_still_does
         await anyio.wait_all_tasks_blocked()
         done.append("background work")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
             parts = [item async for item in response.stream]  # type: ignore[union-attr]
             assert (parts, done) == ([b"hello"], [])

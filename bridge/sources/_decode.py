@@ -1,0 +1,88 @@
+"""Decode an event with its source, whatever the event holds and whatever a source of the user's does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bridge._httpx import httpx
+from bridge._messages import EventRequest, header_pairs, replace_headers
+from bridge.errors import ConfigurationError, MalformedEvent
+from bridge.sources import DEFAULT_SOURCES, Source
+
+if TYPE_CHECKING:
+    from bridge._types import Event
+    from bridge.settings import Settings
+
+__all__ = ["checked_sources", "decode_event"]
+
+logger = logging.getLogger("bridge")
+
+# How much of a reason is logged, in characters: enough to tell it. More could be the client's own text.
+_MAX_REASON = 200
+
+
+def checked_sources(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """Return `sources` as a tuple. Raises ConfigurationError."""
+    try:
+        checked = tuple(sources)
+    except TypeError:
+        raise ConfigurationError(f"Expected a list of sources, but got {sources!r:.200}.") from None
+    for source in checked:
+        if not all(hasattr(source, member) for member in ("name", "matches", "decode", "encode")):
+            raise ConfigurationError(f"Expected a source with name, matches, decode and encode, but got {source!r}.")
+    if not checked:
+        raise ConfigurationError("Expected at least one source, but got none: no event could ever be answered.")
+    return checked
+
+
+def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Request:
+    """Return the request that `event` describes. Its `extensions["asgi"]` is a dict.
+
+    Raises MalformedEvent for a broken event, after one log line about it, and TypeError for a source of the user's
+    that returns something else than a request.
+    """
+    try:
+        request = source.decode(event, settings)
+    except MalformedEvent as exc:
+        logger.error("A malformed %s event: %s", source.name, exc)
+        raise
+    except Exception as exc:
+        _log_undecoded(source, exc)
+        raise MalformedEvent("The event could not be decoded.") from exc
+    if not isinstance(request, EventRequest):
+        _check_request(request, source)
+        request.extensions["asgi"] = request.extensions.get("asgi") or {}
+    if settings.authorization_source:
+        _move_authorization(request, settings.authorization_source.encode("ascii"))
+    return request
+
+
+def _log_undecoded(source: Source, exc: Exception) -> None:
+    """Log one line for a shape that no source of ours expects. A source of the user's may have a fault of its own."""
+    if source in DEFAULT_SOURCES:
+        reason = f"{type(exc).__name__}: {exc}"[:_MAX_REASON]
+        logger.error("A malformed %s event, which could not be decoded: %s", source.name, reason)
+    else:
+        logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
+
+
+def _check_request(request: object, source: Source) -> None:
+    """Check what a source of the user's returned. Raises TypeError, which fails the invocation."""
+    if not isinstance(request, httpx.Request) or not isinstance(request.stream, httpx.AsyncByteStream):
+        raise TypeError(
+            f"Expected the source {source.name!r} to decode to an {httpx.__name__}.Request with a body of bytes "
+            f"or of an async iterable, but got {type(request).__module__}.{type(request).__name__}."
+        )
+
+
+def _move_authorization(request: httpx.Request, source: bytes) -> None:
+    """Make the value of the header `source` the authorization. A request without it keeps the one that it has."""
+    pairs = header_pairs(request)
+    values = [value for name, value in pairs if name == source]
+    if not values:
+        logger.warning("The request lacks the header %s, which authorization is read from.", source.decode("ascii"))
+        return
+    kept = [pair for pair in pairs if pair[0] not in (source, b"authorization")]
+    replace_headers(request, [*kept, (b"authorization", values[0])])
