@@ -155,13 +155,6 @@ def test_broken_base64_gives_the_client_a_400_and_the_log_one_line(name: str, ca
     assert_one_plain_line(name, caplog, ": Expected a base64 body")
 
 
-@every_case("name", BASES)
-def test_a_broken_event_disturbs_no_other(name: str) -> None:
-    app = Answer(content=b"ok")
-    answer(load(name, **BROKEN_BASE64[name]), app)
-    assert as_client(answer(load(name), app)) == (200, [], b"ok")
-
-
 @every_case(("name", "steps"), EVERY_FIELD)
 @every_case("value", [5, "x", True, [SECRET], {SECRET: SECRET}, [[]]])
 def test_no_value_of_any_field_is_an_exception_to_the_caller(

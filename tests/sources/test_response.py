@@ -149,7 +149,7 @@ def test_an_encoded_response_has_text_pairs_in_order_and_its_body() -> None:
     assert result == {"headers": [("b", "1"), ("a", "2"), ("b", "3")], "body": "/w=="}
 
 
-@every_case("name", ["function_url", "http_api_v2"])
+@every_case("name", ["function_url", "http_api_v2", "lambda_edge"])
 def test_an_application_that_empties_the_event_still_gets_its_response_out(name: str) -> None:
     class Emptying(Answer):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
