@@ -1,80 +1,136 @@
-"""What a contributor runs. A bare `nox` is what to run before pushing; `nox -l` lists the rest.
+"""The commands of a contributor. A bare `nox` is the one to run before pushing; `nox -t matrix` tests everything.
 
-Every session makes its own environment from this project's own files: nothing but nox needs to be installed by hand.
+Each session makes an environment of its own from this project's files, and uses it again the next time. Only nox has to
+be installed by hand; `nox[uv]` brings uv too, which makes an environment in a second instead of twenty.
 """
 
 import os
+import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import nox
+from nox.logger import logger
 
 nox.needs_version = ">=2024.10.9"
-nox.options.default_venv_backend = "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
 nox.options.download_python = "never"
-nox.options.error_on_missing_interpreters = False  # a Python that is not here is skipped, with a line that says so
-nox.options.sessions = ["check", "tests", "integration", "demo"]
+nox.options.error_on_missing_interpreters = False  # a missing Python is skipped, and a line says so
+nox.options.tags = ["default"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
-# Sets of dependencies: the least that pyproject.toml allows, together, and the newest with either httpx.
+# Sets of dependencies: the oldest that pyproject.toml allows, together, and the newest with each flavour of httpx.
 DEPENDENCIES = {
     "oldest": ["anyio==4.4.0", "httpx==0.27.0", "starlette==0.40.0", "trio==0.26.0"],
-    "httpx": [],
+    "httpx": ["httpx[cli]"],  # the extra installs what `import bridge` must not import
     "httpx2": ["httpx2"],
 }
 
+# Tests whose result hardly depends on the Python or on the flavour of httpx, and which wait for sockets and processes.
+OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_in_lambda.py"]
+
 
 def offer_pyenv_versions() -> None:
-    """Let pyenv's `python3.12` and the like answer: they do for the versions that PYENV_VERSION names."""
+    """Let pyenv's `python3.12` and the like answer: they do so for the versions in PYENV_VERSION alone."""
     versions = sorted(path.name for path in (Path.home() / ".pyenv/versions").glob("3.*"))
     if versions and "PYENV_VERSION" not in os.environ:
         os.environ["PYENV_VERSION"] = ":".join(versions)
 
 
+def starts(version: str) -> bool:
+    try:
+        return subprocess.run([f"python{version}", "-c", ""], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def newest_python() -> str:
+    """Return the newest Python here that really starts. A missing newer one is named in a line."""
+    for version in reversed(PYTHONS):
+        if starts(version):
+            return version
+        logger.warning("There is no Python %s here: the tests that need it are left out.", version)
+    return PYTHONS[0]
+
+
 offer_pyenv_versions()
+NEWEST = newest_python()
 
 
-def install(session: nox.Session, group: str, *more: str) -> None:
-    """The project itself and one of its dependency groups."""
-    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, group), *more)
+def is_default(python: str, dependencies: str) -> bool:
+    return python == NEWEST if dependencies != "oldest" else python == PYTHONS[0]
 
 
-# The tests of Proxy and of the runtime wait for sockets and processes longer than all others together. With every set
-# of dependencies they run on the oldest Python, on the others with the newest httpx2 alone.
-OF_PROCESSES = ["tests/proxy", "tests/runtime"]
+def test_cells() -> Iterator[object]:
+    """Yield every Python with every set of dependencies. The `rest` of the matrix is what a bare `nox` leaves out."""
+    for python in PYTHONS:
+        for dependencies in DEPENDENCIES:
+            tag = "default" if is_default(python, dependencies) else "rest"
+            yield nox.param(python, dependencies, id=f"{python}-{dependencies}", tags=["matrix", tag])
 
 
-def run_tests(session: nox.Session, *arguments: str, per_cpu: int = 2, env: dict[str, str] | None = None) -> None:
-    """pytest, with more processes than CPUs: the tests mostly wait for sockets, other processes and deadlines.
+def install(session: nox.Session, *groups: str, more: list[str] | None = None) -> None:
+    """Install the project itself and some of its dependency groups."""
+    session.install("-e", ".", *nox.project.dependency_groups(PYPROJECT, *groups), *(more or []))
 
-    In a folder of its own with a short name: the path of a UNIX socket has 103 bytes at most.
+
+def run_tests(session: nox.Session, *arguments: str, processes: int = 1, env: dict[str, str] | None = None) -> None:
+    """Run pytest in some processes for each CPU, and in a temporary folder with a short name.
+
+    The path of a UNIX socket has 103 bytes at most.
     """
     with tempfile.TemporaryDirectory(prefix="b") as folder:
-        at_once = ["-n", str(per_cpu * (os.cpu_count() or 1)), f"--basetemp={folder}/t"]
-        session.run("pytest", *at_once, *arguments, *session.posargs, env=env)
+        options = ["-q", "-n", str(processes * (os.cpu_count() or 1)), f"--basetemp={folder}/t"]
+        session.run("pytest", *options, *arguments, *session.posargs, env=env)
 
 
-@nox.session(python=PYTHONS)
-@nox.parametrize("dependencies", list(DEPENDENCIES))
-def tests(session: nox.Session, dependencies: str) -> None:
-    """The unit tests: every Python that is here, oldest and newest dependencies, httpx and httpx2."""
-    install(session, "test", *DEPENDENCIES[dependencies])
-    left_out = OF_PROCESSES if session.python != PYTHONS[0] and dependencies != "httpx2" else []
-    if left_out:
-        session.log("The tests of processes are left out: they run with these dependencies on Python %s.", PYTHONS[0])
-    ignored = [f"--ignore-glob={path}" for path in ["tests/integration", *left_out]]
-    run_tests(session, *ignored)
+@nox.session(tags=["default"])
+def check(session: nox.Session) -> None:
+    """Check style, types and import walls; write nothing."""
+    install(session, "check", "integration", "bench", more=["httpx2"])
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("mypy")
 
 
 @nox.session
+@nox.parametrize("python,dependencies", list(test_cells()))
+def tests(session: nox.Session, dependencies: str) -> None:
+    """Run the unit tests: oldest and newest dependencies, httpx and httpx2."""
+    install(session, "test", more=DEPENDENCIES[dependencies])
+    left_out = ["tests/integration"]
+    if is_default(str(session.python), dependencies) and dependencies != "httpx":
+        left_out += OF_PROCESSES
+        session.log("Left out here: %s. They run on Python %s with httpx.", ", ".join(OF_PROCESSES), NEWEST)
+    run_tests(session, *[f"--ignore-glob={path}" for path in left_out], processes=2)
+
+
+@nox.session(tags=["default"])
 def integration(session: nox.Session) -> None:
-    """Real peers: frameworks, uvicorn, awslambdaric under the official emulator, boto3, httpx's own tests."""
-    install(session, "integration", "httpx2")
+    """Test with real peers: frameworks, uvicorn, awslambdaric under the official emulator, boto3, httpx's own tests."""
+    install(session, "integration", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
-    # Real peers start processes of their own, and some of them have deadlines that are not ours to choose.
-    run_tests(session, "--dist=loadfile", "tests/integration", per_cpu=1, env=env)
+    run_tests(session, "--dist=loadfile", "tests/integration", env=env)
+
+
+@nox.session(tags=["default"])
+def demo(session: nox.Session) -> None:
+    """Answer a real Lambda event of every source with a sample application."""
+    session.install("-e", ".", "starlette>=0.40")
+    session.run("python", "sample_apps/demo.py", *session.posargs)
+
+
+@nox.session(tags=["matrix", "rest"])
+def soak(session: nox.Session) -> None:
+    """Send 20,000 invocations through one process of the runtime; the integration tests send 1,000."""
+    install(session, "test")
+    env = {"SOAK_INVOCATIONS": "20000"}
+    session.run("pytest", "-q", "tests/integration/test_runtime_soak.py", *session.posargs, env=env)
 
 
 @nox.session
@@ -86,34 +142,16 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def check(session: nox.Session) -> None:
-    """Style, types and import walls; writes nothing."""
-    groups = nox.project.dependency_groups(PYPROJECT, "integration", "bench")
-    install(session, "check", "httpx2", *groups)
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
-    session.run("mypy")
-    session.run("pytest", "tests/test_walls.py", "tests/test_exports.py")
-
-
-@nox.session
 def coverage(session: nox.Session) -> None:
-    """The unit tests again, with branch coverage of the package."""
-    install(session, "coverage", "httpx2")
+    """Run the unit tests with branch coverage of the package."""
+    install(session, "coverage", more=["httpx2"])
     session.run("coverage", "run", "-m", "pytest", "--ignore=tests/integration", *session.posargs)
     session.run("coverage", "report")
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against Mangum, the stock transport and a socket; asserts nothing."""
-    install(session, "bench", "httpx2")
+    """Measure against Mangum, the stock transport and a socket; assert nothing."""
+    install(session, "bench", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
     session.run("python", "benchmarks/run.py", *session.posargs, env=env)
-
-
-@nox.session
-def demo(session: nox.Session) -> None:
-    """A sample application answers a real Lambda event of every source."""
-    session.install("-e", ".", "-r", "sample_apps/hello/requirements.txt")
-    session.run("python", "sample_apps/demo.py", *session.posargs)

@@ -10,6 +10,46 @@ handler = Bridge(app)
 from typing import TYPE_CHECKING
 
 from bridge.asgi import InProcessTransport
+from bridge.errors import (
+    ApplicationCancelled,
+    ApplicationError,
+    BridgeError,
+    ClientDisconnected,
+    ConfigurationError,
+    ContextNotDecoded,
+    DeadlineExceeded,
+    ErrorStatus,
+    EventError,
+    EventNotDecoded,
+    ForeignLoopError,
+    HandlerNotLoaded,
+    IncompleteResponse,
+    InvalidMessage,
+    InvocationFailed,
+    LifespanError,
+    LoopClosedError,
+    MalformedEvent,
+    NoResponse,
+    OriginBroken,
+    OriginError,
+    OriginLost,
+    OriginNotStarted,
+    OriginTimeout,
+    OriginUnreachable,
+    ProtocolError,
+    ResultNotEncoded,
+    ResultTooLarge,
+    RunningLoopError,
+    RuntimeApiError,
+    RuntimeApiGone,
+    RuntimeApiRefused,
+    ShutdownFailed,
+    SnapshotHookFailed,
+    StartupFailed,
+    Terminated,
+    UnexpectedMessage,
+    UnsupportedEvent,
+)
 from bridge.handler import Bridge, Handler
 from bridge.responses import StreamedResponse
 from bridge.settings import Settings
@@ -22,13 +62,51 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_SOURCES",
+    "ApplicationCancelled",
+    "ApplicationError",
     "Bridge",
+    "BridgeError",
+    "ClientDisconnected",
+    "ConfigurationError",
+    "ContextNotDecoded",
+    "DeadlineExceeded",
+    "ErrorStatus",
+    "EventError",
+    "EventNotDecoded",
+    "ForeignLoopError",
     "Handler",
+    "HandlerNotLoaded",
     "InProcessTransport",
+    "IncompleteResponse",
+    "InvalidMessage",
+    "InvocationFailed",
+    "LifespanError",
+    "LoopClosedError",
+    "MalformedEvent",
+    "NoResponse",
+    "OriginBroken",
+    "OriginError",
+    "OriginLost",
+    "OriginNotStarted",
+    "OriginTimeout",
+    "OriginUnreachable",
+    "ProtocolError",
     "Proxy",
+    "ResultNotEncoded",
+    "ResultTooLarge",
+    "RunningLoopError",
+    "RuntimeApiError",
+    "RuntimeApiGone",
+    "RuntimeApiRefused",
     "Settings",
+    "ShutdownFailed",
+    "SnapshotHookFailed",
     "Source",
+    "StartupFailed",
     "StreamedResponse",
+    "Terminated",
+    "UnexpectedMessage",
+    "UnsupportedEvent",
     "__version__",
 ]
 
@@ -41,6 +119,4 @@ if not TYPE_CHECKING:  # to a type checker it would be any name at all
             from bridge.proxy import Proxy
 
             return Proxy
-        if name == "InProcessTransport":
-            return InProcessTransport
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,7 @@ from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import TransportLifespan, make_lifespan
 from bridge.environment import Environment
 from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
+from bridge.init_phase import current_runtime
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -67,7 +68,7 @@ class Handler:
         self._environment = Environment(new_lifespan or (lambda: TransportLifespan(transport)))
         if in_lambda():
             self._register_snapshot_hooks(snapshot)
-            self._environment.start_in_init_phase()
+            self._environment.start_in_init_phase(current_runtime())
 
     def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
         """Have the lifespan or the transport told of a snapshot, on the handler's own event loop."""
@@ -81,7 +82,7 @@ class Handler:
         register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
     def __call__(self, event: Event, context: Any) -> Result:
-        """Answer one invocation, on the handler's own event loop.
+        """Answer one invocation, on the handler's own event loop. Calls from several threads take turns there.
 
         Raises as `handle` does, RunningLoopError inside a running event loop, and LoopClosedError after `close()`.
         """
@@ -245,13 +246,6 @@ class Handler:
     def _runs_in_process(self) -> bool:
         """Whether the application is called in this process, or reached over a socket."""
         return isinstance(self._transport, InProcessTransport)
-
-    def _start_in_worker(self) -> None:
-        """In a process that was forked since the handler was made, and that serves from now on: its startup.
-
-        Raises StartupFailed.
-        """
-        self._environment.start_in_worker()
 
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.

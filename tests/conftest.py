@@ -1,4 +1,4 @@
-"""What every test may ask for, and the limits that hold for each of them."""
+"""Fixtures for all tests, and the limits of each test."""
 
 import gc
 import os
@@ -21,20 +21,20 @@ _MORE_NAMES = {"ASYNC_INIT", "HOST", "PORT", "REMOVE_BASE_PATH", "_HANDLER", "_X
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Both backends, for what promises both; a module that promises asyncio alone overrides this."""
+    """Run a test on both backends. A module whose subject supports asyncio alone overrides this."""
     backend: str = request.param
     return backend
 
 
 @pytest.fixture
 def time_limit() -> int:
-    """Seconds that one test may take; a folder of slow tests overrides this."""
+    """Return the seconds that one test may run. A folder of slow tests overrides this."""
     return 120
 
 
 @pytest.fixture(autouse=True)
 def _no_hang(time_limit: int) -> Iterator[None]:
-    """A test that hangs fails instead of holding up the suite, also where no async timeout reaches."""
+    """Fail a test that hangs, also where no async timeout helps."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -43,7 +43,7 @@ def _no_hang(time_limit: int) -> Iterator[None]:
         pytest.fail(f"The test took longer than {time_limit} s.")
 
     before = signal.signal(signal.SIGALRM, give_up)
-    # Again and again, because what hangs may clean up after the first one, and hang there.
+    # Repeatedly, because a test may clean up after the first one, and hang there.
     signal.setitimer(signal.ITIMER_REAL, time_limit, 5)
     try:
         yield
@@ -54,7 +54,7 @@ def _no_hang(time_limit: int) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have variables set that the package reads."""
+    """Remove variables that the package reads: the tests must not depend on the caller's environment."""
     for name in list(os.environ):
         if name.startswith(("AWS_LAMBDA_", "AWS_LWA_", "BRIDGE_", "READINESS_CHECK_")) or name in _MORE_NAMES:
             monkeypatch.delenv(name)
@@ -62,21 +62,21 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_collections() -> None:
-    """What the imports made stays: without it the collections below take milliseconds instead of tenths of a second."""
+    """Exclude what the imports made from the collections below, which then need milliseconds instead of 0.1 s."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture
 def nothing_unclosed() -> Iterator[None]:
-    """What a test left open is found at once, in the test that did it: pytest turns the warnings into failures."""
+    """Find what a test left open in that test: pytest turns the warnings into failures."""
     yield
     gc.collect()
 
 
 @pytest.fixture
 async def nothing_left(anyio_backend: str) -> AsyncIterator[None]:
-    """No task that the package started outlives the test (they all have names), and nothing is left unclosed."""
+    """Check that no task of the package (they all have names) outlives the test, and that nothing is left unclosed."""
     yield
     gc.collect()
     await anyio.wait_all_tasks_blocked()
@@ -85,7 +85,7 @@ async def nothing_left(anyio_backend: str) -> AsyncIterator[None]:
 
 @pytest.fixture
 def make_event() -> Callable[..., Event]:
-    """Function URL events: the source that changes least between the client's request and the application's scope."""
+    """Return a function that makes Function URL events, the source that changes a client's request least."""
 
     def make(method: str = "GET", path: str = "/", **fields: Any) -> Event:
         return {
@@ -104,7 +104,7 @@ def make_event() -> Callable[..., Event]:
 
 @pytest.fixture
 def start_python(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Start `python` on a piece of code in a process of its own, where nothing was imported yet."""
+    """Return a function that starts `python` on a piece of code in a new process."""
     started: list[subprocess.Popen[str]] = []
 
     def start(code: str, *options: str, **environ: str) -> "subprocess.Popen[str]":
@@ -131,7 +131,7 @@ def start_python(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str
 def run_python(
     start_python: Callable[..., "subprocess.Popen[str]"],
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run `python` on a piece of code to its end."""
+    """Return a function that runs `python` on a piece of code to its end."""
 
     def run(code: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         process = start_python(code, *options, **environ)

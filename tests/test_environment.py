@@ -1,6 +1,7 @@
-"""What lives as long as the process: started once, shut down once, whoever calls and however it ends."""
+"""What lives as long as the process: it is started once and shut down once, whatever calls it and however it ends."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -15,8 +16,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.environment import Environment
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
+from bridge.init_phase import Runtime, set_runtime
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -25,17 +26,17 @@ MakeEvent = Callable[..., Event]
 InThread = Callable[..., "Future[Any]"]
 Step = Callable[[], Awaitable[object]]
 
-TIMEOUT = 10
+TIMEOUT = 30
 
 
-async def at_once() -> None:
-    """The step that takes no time."""
+async def immediately() -> None:
+    """Do nothing."""
 
 
 class App:
     """Writes down its startup, its requests and its shutdown, each after a step that a test gives."""
 
-    def __init__(self, *, startup: Step = at_once, request: Step = at_once) -> None:
+    def __init__(self, *, startup: Step = immediately, request: Step = immediately) -> None:
         self.steps: list[str] = []
         self._startup, self._request = startup, request
 
@@ -57,7 +58,7 @@ class App:
 
 @pytest.fixture
 def in_thread() -> Iterator[InThread]:
-    """Call something in a thread of its own, and look at the outcome when it is wanted."""
+    """Call a function in a thread of its own."""
     with ThreadPoolExecutor(max_workers=4) as threads:
         yield threads.submit
 
@@ -193,7 +194,7 @@ def test_calls_after_closing_are_refused_and_leave_no_coroutine(make_event: Make
             call()
     with pytest.raises(LoopClosedError):
         asyncio.run(handler.handle(make_event(), None))
-    coroutine = at_once()
+    coroutine = immediately()
     with pytest.raises(LoopClosedError):  # A close() right after the check that every call makes first.
         handler._environment.loop.run(coroutine)
     assert app.steps == ["startup", "request", "shutdown"]
@@ -215,55 +216,82 @@ def test_a_sync_call_inside_a_running_loop_is_refused_on_either_backend(
     assert app.steps == []
 
 
-# As `python -m bridge.runtime` uses it, with workers. They are forks, but that is not what it looks at.
+# With a runtime that runs the startup itself, as `python -m bridge.runtime` does.
 
 
 @pytest.fixture
-def _postponed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In Lambda, under the own runtime, and with several workers."""
+def startups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
+    """The startups that the handlers of a test leave to the runtime."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
-    for name in ("is_in_own_runtime", "is_postponed"):
-        monkeypatch.setattr(Environment, name, getattr(Environment, name))
-    Environment.prepare(postpones_startup=True)
-    yield
+    startups: list[Callable[[], None]] = []
+    set_runtime(Runtime(can_stream=True, startups=startups))
+    yield startups
+    set_runtime(Runtime())
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.usefixtures("_postponed")
-def test_a_startup_that_is_postponed_is_run_where_it_is_asked_for(make_event: MakeEvent) -> None:
+def test_a_startup_that_is_left_to_the_runtime_is_run_when_that_asks_for_it(
+    make_event: MakeEvent, startups: list[Callable[[], None]]
+) -> None:
     app = App()
     handler = Bridge(app)
     assert (app.steps, signal.getsignal(signal.SIGTERM)) == ([], signal.SIG_DFL)
-    handler._start_in_worker()
+    (start,) = startups
+    start()
     assert app.steps == ["startup"]
-    assert getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is handler._environment
+    assert callable(signal.getsignal(signal.SIGTERM))
     assert handler(make_event(), None)["body"] == "fine"
     handler.close()
     assert app.steps == ["startup", "request", "shutdown"]
 
 
-@pytest.mark.usefixtures("_postponed")
-def test_what_was_started_before_is_neither_used_nor_ended(make_event: MakeEvent) -> None:
+def test_a_handler_that_the_import_has_called_is_not_started_again(
+    make_event: MakeEvent, startups: list[Callable[[], None]]
+) -> None:
     app = App()
     handler = Bridge(app)
     handler(make_event(), None)
-    loop = handler._environment.loop
-    handler._start_in_worker()
-    assert handler._environment.loop is not loop
-    handler(make_event(), None)
+    startups[0]()
     handler.close()
-    assert app.steps == ["startup", "request", "startup", "request", "shutdown"]
-    loop.close()  # the parent's business
+    assert app.steps == ["startup", "request", "shutdown"]
 
 
-@pytest.mark.usefixtures("_postponed")
-def test_a_postponed_startup_that_fails_leaves_the_signal_as_it_was() -> None:
+def test_a_handler_that_the_import_has_closed_is_not_started(startups: list[Callable[[], None]]) -> None:
+    app = App()
+    Bridge(app).close()
+    startups[0]()
+    assert app.steps == []
+
+
+def test_a_startup_that_fails_leaves_the_signal_as_it_was(startups: list[Callable[[], None]]) -> None:
     async def fail() -> None:
         raise ConnectionError("no database")
 
     handler = Bridge(App(startup=fail))
     with pytest.raises(StartupFailed, match="no database"):
-        handler._start_in_worker()
+        startups[0]()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     handler.close()
+
+
+def test_a_fork_neither_uses_nor_ends_what_the_import_has_started(
+    make_event: MakeEvent, startups: list[Callable[[], None]]
+) -> None:
+    """The fork ends with 0 if its own application went through all of its steps, and its parent's through none."""
+    app = App()
+    handler = Bridge(app)
+    handler(make_event(), None)
+    child = os.fork()
+    if child == 0:
+        try:
+            app.steps.clear()
+            startups[0]()
+            handler(make_event(), None)
+            handler.close()
+            os._exit(0 if app.steps == ["startup", "request", "shutdown"] else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    handler.close()
+    assert app.steps == ["startup", "request", "shutdown"]

@@ -66,16 +66,6 @@ class Stopping(Journal):
     shutdown = "still open"
 
 
-def test_many_invocations_have_one_startup_and_close_one_shutdown(make_event: MakeEvent) -> None:
-    app = Journal()
-    with closing(Bridge(app)) as handler:
-        assert app == []
-        for _ in range(3):
-            assert handler(make_event(), None)["body"] == "fine"
-        assert app == ["startup", "request", "request", "request"]
-    assert app == ["startup", "request", "request", "request", "shutdown"]
-
-
 @pytest.mark.anyio
 async def test_async_with_runs_startup_and_shutdown_around_the_requests(make_event: MakeEvent) -> None:
     app = Journal()
@@ -94,47 +84,6 @@ async def test_async_with_runs_shutdown_also_when_its_block_fails() -> None:
         async with Bridge(app):
             raise KeyError
     assert app == ["startup", "shutdown"]
-
-
-@pytest.mark.anyio
-async def test_a_handler_can_be_entered_again() -> None:
-    app = Journal()
-    handler = Bridge(app)
-    with anyio.fail_after(30):
-        for _ in range(2):
-            async with handler:
-                pass
-    assert app == ["startup", "shutdown"] * 2
-
-
-@pytest.mark.anyio
-async def test_async_first_calls_that_come_together_start_the_application_once(make_event: MakeEvent) -> None:
-    starting, proceed = anyio.Event(), anyio.Event()
-    journal: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await receive()
-            journal.append("startup")
-            starting.set()
-            await proceed.wait()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            return
-        journal.append("request")
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body"})
-
-    handler = Bridge(app)
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(5):
-                tasks.start_soon(handler.handle, make_event(), None)
-            await starting.wait()
-            proceed.set()
-        assert journal == ["startup"] + ["request"] * 5
-        async with handler:  # Only to run the shutdown.
-            pass
 
 
 @pytest.mark.anyio
@@ -200,7 +149,7 @@ def test_a_failed_startup_fails_the_calls_of_all_threads_that_wait_for_it(make_e
     ready = threading.Barrier(4)
 
     def call() -> str:
-        ready.wait(10)
+        ready.wait(30)
         with pytest.raises(StartupFailed) as caught:
             handler(make_event(), None)
         return str(caught.value)
@@ -208,7 +157,7 @@ def test_a_failed_startup_fails_the_calls_of_all_threads_that_wait_for_it(make_e
     journal = Starting()
     with closing(Bridge(journal)) as handler, ThreadPoolExecutor(4) as threads:
         calls = [threads.submit(call) for _ in range(4)]
-        assert {call.result(10) for call in calls} == {"The application's startup failed: no database"}
+        assert {call.result(30) for call in calls} == {"The application's startup failed: no database"}
     assert journal == ["startup"]
 
 
@@ -232,12 +181,6 @@ def test_auto_serves_an_application_without_lifespan_and_gives_it_no_state(
     with closing(Bridge(only_http)) as handler:
         assert [handler(make_event(), None)["body"] for _ in range(2)] == ["False"] * 2
     assert caplog.records == []
-
-
-def test_on_refuses_an_application_without_lifespan(make_event: MakeEvent) -> None:
-    said = pytest.raises(StartupFailed, match="does not support lifespan: it raised AssertionError")
-    with closing(Bridge(only_http, lifespan="on")) as handler, said:
-        handler(make_event(), None)
 
 
 def test_each_request_gets_a_shallow_copy_of_the_state(make_event: MakeEvent) -> None:

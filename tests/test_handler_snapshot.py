@@ -1,7 +1,6 @@
 """Around a snapshot: an application goes on, or is shut down and started again, as Lambda's runtime calls the hooks."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,8 +10,8 @@ import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.environment import Environment
-from bridge.errors import ConfigurationError, ShutdownFailed, StartupFailed
+from bridge.errors import ShutdownFailed, StartupFailed
+from bridge.init_phase import Runtime, set_runtime
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -174,34 +173,18 @@ def test_a_handler_made_inside_of_an_event_loop_is_started_for_the_snapshot_alon
 
 
 def test_a_handler_whose_startup_is_left_to_workers_is_not_started_for_a_snapshot(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make,
 ) -> None:
-    monkeypatch.setattr(Environment, "is_postponed", True)
     app = App()
+    set_runtime(Runtime(can_stream=True, startups=[]))
     make(app, snapshot="restart-lifespan")
+    set_runtime(Runtime())
     run_before_snapshot()
     run_after_restore()
     assert app.steps == []
-
-
-@pytest.mark.parametrize("snapshot", ["restart", "", None])
-def test_any_other_word_is_refused(snapshot: Any) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        Bridge(App(), snapshot=snapshot)
-    assert str(caught.value) == (
-        f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
-    )
 
 
 def test_elsewhere_nothing_is_registered(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
     make(App(), snapshot="restart-lifespan")
     assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
-
-
-def test_nothing_is_logged_on_the_way(make: Make, make_event: MakeEvent, caplog: pytest.LogCaptureFixture) -> None:
-    handler = make(App(), snapshot="restart-lifespan")
-    run_before_snapshot()
-    run_after_restore()
-    handler(make_event(), None)
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -94,17 +94,6 @@ def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_elsewhere_startup_runs_before_the_first_request(run_python: Run) -> None:
-    done = run_python(APP + "\nhandler = Bridge(app)\nsay('constructed')\nhandler(EVENT, None)\nhandler.close()\n")
-    assert done.stdout.split("\n") == ["constructed", "startup", "request True", "shutdown True", ""]
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_lifespan_off_starts_nothing_in_lambda_either(run_python: Run) -> None:
-    done = run_python(APP + "\nhandler = Bridge(app, lifespan='off')\nsay('imported')\n", **LAMBDA)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
-
-
 def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_python: Run, tmp_path: Path) -> None:
     done = run_python(FAILING, **LAMBDA)
     assert done.returncode == 1
@@ -139,29 +128,22 @@ def test_sigterm_runs_the_shutdown_and_exits_with_success(
     process = start_python(APP + code, **LAMBDA)
     lines_until(process, last)
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=30)
     assert stdout.splitlines() == after
     assert (process.returncode, stderr) == (0, "")
 
 
 STARTING = """
-import signal
-
 async def starting(scope, receive, send):
     await receive()
     try:
         say("starting")
-        if "--fail" in sys.argv:
-            raise ValueError("no database")
         while True:
             await asyncio.sleep(0.01)
     finally:
         say("startup ended")
 
-try:
-    Bridge(starting)
-except Exception as exc:
-    say(type(exc).__name__, signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+Bridge(starting)
 """
 
 
@@ -169,19 +151,13 @@ def test_sigterm_during_the_startup_cancels_that_and_exits_with_success(start_py
     process = start_python(APP + STARTING, **LAMBDA)
     lines_until(process, "starting")
     process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=30)
     assert (stdout, process.returncode, stderr) == ("startup ended\n", 0, "")
-
-
-def test_after_a_startup_that_failed_sigterm_means_what_it_meant_before(run_python: Run) -> None:
-    done = run_python(APP + "\nsys.argv.append('--fail')\n" + STARTING, **LAMBDA)
-    assert done.stdout.splitlines() == ["starting", "startup ended", "StartupFailed True"]
-    assert done.returncode == 0
 
 
 WARNING = (
     "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every response is "
-    "given to Lambda in one piece. To stream takes 'python -m bridge.runtime'."
+    "given to Lambda in one piece. Streaming needs 'python -m bridge.runtime'."
 )
 
 
@@ -200,24 +176,6 @@ def test_a_runtime_that_cannot_stream_is_told_of_once(
 ) -> None:
     done = run_python("from bridge import Bridge\nfor _ in range(2): Bridge(print, lifespan='off')", **environ)
     assert (done.returncode, done.stderr.splitlines()) == (0, warnings)
-
-
-def test_a_sigterm_handler_of_the_users_own_stays(start_python: Start) -> None:
-    own = "\nimport os, signal\nsignal.signal(signal.SIGTERM, lambda *_: (say('own'), os._exit(7)))\n"
-    process = start_python(APP + own + IDLE, **LAMBDA)
-    lines_until(process, "ready")
-    process.send_signal(signal.SIGTERM)
-    stdout, _ = process.communicate(timeout=10)
-    assert (stdout, process.returncode) == ("own\n", 7)
-
-
-def test_two_handlers_in_one_process_are_both_shut_down(start_python: Start) -> None:
-    process = start_python(APP + "\nother = Bridge(app)\n" + IDLE, **LAMBDA)
-    assert lines_until(process, "ready") == ["startup", "startup", "request True", "ready"]
-    process.send_signal(signal.SIGTERM)
-    stdout, stderr = process.communicate(timeout=10)
-    assert stdout.splitlines() == ["shutdown True"] * 2
-    assert (process.returncode, stderr) == (0, "")
 
 
 def test_a_handler_made_inside_a_running_loop_starts_with_its_first_request(run_python: Run) -> None:

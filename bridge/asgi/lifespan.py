@@ -2,9 +2,9 @@
 
 https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 
-The application's lifespan call is one task on one event loop, from startup to shutdown. Whether an application
-supports the protocol can only be told by what it does: one that raises or returns before it has called receive() does
-not know lifespan scopes ("auto" goes on without, "on" fails); one that fails after that has a startup that failed.
+The application's lifespan call is one task on one event loop, from startup to shutdown. Only its behaviour tells
+whether an application supports the protocol. One that raises or returns before it has called receive() does not know
+lifespan scopes: "auto" goes on without, and "on" fails. One that fails later has a startup that failed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FAILED_GRACE = 5.0
 
 
 class LifespanOff:
-    """The null twin: nothing to start, nothing to stop."""
+    """A lifespan that has nothing to start or stop."""
 
     state: dict[str, Any] | None = None
     is_lost = False
@@ -85,7 +85,7 @@ class _Phase(Enum):
     OVER = "over"
 
 
-# Before Python 3.12 `_Phase.STARTED` is a slow look-up, and every request makes one.
+# Before Python 3.12 `_Phase.STARTED` is a slow lookup, and every request makes one.
 _STARTED = _Phase.STARTED
 
 
@@ -119,10 +119,10 @@ class LifespanOn:
         await self._not_started()
 
     async def _not_started(self) -> None:
-        """The application answered startup.failed, raised, or returned: which of them, and does it matter?"""
+        """Raise StartupFailed, unless the application just does not support the protocol. Wait for its end first."""
         self._phase = _Phase.OVER
         self._stopping.set()
-        if not self._task.done.is_set():  # mostly it is: most that fail here do not know the protocol
+        if not self._task.done.is_set():  # An application that does not know the protocol has ended.
             try:
                 with anyio.move_on_after(FAILED_GRACE):
                     await self._task.done.wait()
@@ -159,7 +159,7 @@ class LifespanOn:
     async def _send(self, message: Message) -> None:
         expected = "startup" if self._phase is _Phase.STARTING else "shutdown"
         if self._phase is _Phase.STARTED and message["type"] == "lifespan.shutdown.failed":
-            return  # The application ended by itself, and says so before it raises.
+            return  # The application ends by itself, and sends this before it raises.
         if self._answer is not None or message["type"] not in (
             f"lifespan.{expected}.complete",
             f"lifespan.{expected}.failed",
@@ -201,7 +201,10 @@ class LifespanOn:
 
 
 def _raised(task: ApplicationTask) -> Exception | None:
-    """What the application raised; a cancellation that nobody asked for has a name. Raises SystemExit and such."""
+    """Return what the application raised: ApplicationCancelled for a cancellation that was not asked for here.
+
+    Raises what is not an Exception.
+    """
     error = task.error
     if is_cancellation(error):
         return None if task.cancelled else ApplicationCancelled()
@@ -215,5 +218,5 @@ def _said(answer: Message) -> str:
 
 
 def make_lifespan(app: ASGIApp, mode: LifespanMode) -> Lifespan:
-    """A lifespan for `app` that was not started yet."""
+    """Make a lifespan for `app`, which is not started yet."""
     return LifespanOff() if mode == "off" else LifespanOn(app, required=mode == "on")

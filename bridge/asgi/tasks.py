@@ -1,7 +1,7 @@
-"""Running the application beside its caller, on asyncio and on trio.
+"""Running the application next to its caller, in a task of its own, on asyncio and on trio.
 
 The application is user code: it opens task groups and cancel scopes of its own, which must not become the reader's.
-So it gets a task of its own, outside any task group, and whoever started it waits for its end.
+So it gets a task outside of any task group, and the caller that started it waits for its end.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ __all__ = [
     "is_asked_to_cancel",
     "is_cancellation",
     "make_event",
+    "running_loop",
 ]
 
 # How long a task that was cancelled may go on before it is cancelled once more, in seconds.
 CANCEL_AGAIN = 0.1
 
 
-# A forked child has copies of them, which nothing will ever run on: they are kept to its end, not destroyed unfinished.
+# A forked child has copies of them that nothing will ever run: they are kept until it ends, not destroyed unfinished.
 _running: set[asyncio.Task[None]] = set()
 
 
 class ApplicationTask:
     """One run of `function` in a task of its own.
 
-    `ended` is called once, at its end, whichever way it ends. `error`: what it raised, once `done`; a cancellation
-    that nobody asked for is there too. The owner must wait for `done`, and call `cancel()` first if it will not wait
-    for long.
+    `ended` is called once, at the end, however the run ends. `error` is what it raised, once `done` is set; that may be
+    a cancellation that was not asked for here. The owner must wait for `done`, and call `cancel()` first if it does not
+    want to wait for long.
+
+    A run is cancelled in its event loop's own way. anyio's cancel scopes would import a backend, which takes a quarter
+    of a small function's cold start.
     """
 
     __slots__ = ("_ended", "_function", "_scope", "_task", "cancelled", "done", "error")
@@ -48,25 +52,25 @@ class ApplicationTask:
     def __init__(
         self, function: Callable[[], Awaitable[None]], *, name: str, ended: Callable[[], None] | None = None
     ) -> None:
+        trio = _trio_here()
         self._function = function
         self._ended = ended
-        # Without anyio's machinery until somebody has asked for it: it is a tenth of a small function's cold start.
-        self._scope = anyio.CancelScope() if _has_anyio() else None
+        self._scope = None if trio is None else trio.CancelScope()
         self.done = make_event()
         self.error: BaseException | None = None
         self.cancelled = False
-        self._task: Any = self._spawn(name)
-
-    def _spawn(self, name: str) -> Any:
-        trio = _trio_here()
-        if trio is not None:
-            return trio.lowlevel.spawn_system_task(self._run, name=name, context=copy_context())
         # The event loop only keeps a weak reference to its tasks: the owner keeps this one.
+        self._task = self._spawn(name) if trio is None else self._spawn_on_trio(trio, name)
+
+    def _spawn(self, name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(self._run(), name=name)
         task.add_done_callback(self._cancelled_before_it_ran)
         _running.add(task)
         task.add_done_callback(_running.discard)
         return task
+
+    def _spawn_on_trio(self, trio: Any, name: str) -> Any:
+        return trio.lowlevel.spawn_system_task(self._run, name=name, context=copy_context())
 
     async def _run(self) -> None:
         try:
@@ -76,7 +80,7 @@ class ApplicationTask:
             if not is_cancellation(exc):
                 self.error = exc
                 return
-            if self._scope is not None or not self.cancelled:  # a scope keeps those to itself that it has asked for
+            if not self.cancelled:
                 self.error = exc
             raise
         finally:
@@ -89,45 +93,43 @@ class ApplicationTask:
             self.done.set()
 
     def _cancelled_before_it_ran(self, task: asyncio.Task[None]) -> None:
-        """asyncio.run() cancels all tasks at its end, and one that had no turn yet never gets to its `finally`."""
+        """End a run that never reached its `finally`: asyncio.run() cancels all tasks at its end, also new ones."""
         if not self.done.is_set():
             self.error = None if self.cancelled else asyncio.CancelledError()
             self._end()
 
     def cancel(self) -> None:
         """Cancel the run; it ends when `done` is set."""
-        if not self.done.is_set():
+        if not self.cancelled and not self.done.is_set():
             self.cancelled = True
-            if self._scope is not None:
-                self._scope.cancel()
-            else:
-                self._task.cancel()
+            (self._scope or self._task).cancel()
 
     async def cancel_and_wait(self) -> None:
         """Cancel the run and wait for its end, also when the waiting task is itself being cancelled."""
         self.cancel()
         with anyio.CancelScope(shield=True):
-            while self._scope is None and not self.done.is_set():  # a scope cancels again and again by itself
-                self._task.cancel()
+            while self._scope is None and not self.done.is_set():  # trio cancels again and again by itself
                 with anyio.move_on_after(CANCEL_AGAIN):
                     await self.done.wait()
+                    return
+                self._task.cancel()
             await self.done.wait()
 
 
 def is_cancellation(exc: BaseException | None) -> bool:
-    """Whether it is how the event loop that the caller runs on cancels."""
+    """Return whether `exc` is the cancellation of the event loop that the caller runs on."""
     trio = _trio_here()
     return isinstance(exc, asyncio.CancelledError if trio is None else trio.Cancelled)
 
 
 def make_event() -> Any:
-    """An event of the event loop that the caller runs on; anyio's own does no more, but takes anyio's machinery."""
+    """Make an event of the event loop that the caller runs on; anyio's own would import a backend."""
     trio = _trio_here()
     return asyncio.Event() if trio is None else trio.Event()
 
 
 def is_asked_to_cancel() -> bool:
-    """Whether the caller's asyncio task is being cancelled from outside, and did not just await a cancelled one."""
+    """Return whether the caller's asyncio task is cancelled from outside, and did not just await a cancelled one."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
@@ -138,12 +140,8 @@ async def checkpoint() -> None:
     await (asyncio.sleep(0) if trio is None else trio.lowlevel.checkpoint())
 
 
-def _has_anyio() -> bool:
-    return "anyio._backends._asyncio" in sys.modules or _trio_here() is not None
-
-
 class LoopReference:
-    """The event loop that the caller runs on, to be asked later whether it has ended."""
+    """The event loop that the caller runs on, which can be asked later whether it has ended."""
 
     __slots__ = ("_loop", "_trio", "_trio_token")
 
@@ -156,28 +154,36 @@ class LoopReference:
     def is_here(self) -> bool:
         """Whether the caller runs on this loop."""
         if self._loop is not None:
-            return asyncio._get_running_loop() is self._loop
+            return running_loop() is self._loop
         return _trio_here() is not None and self._trio.lowlevel.current_trio_token() is self._trio_token
 
     @property
     def is_over(self) -> bool:
-        """Whether the loop was closed; a loop that only rests may go on."""
+        """Whether the loop was closed; one that is only stopped may go on."""
         if self._loop is not None:
             return self._loop.is_closed()
         try:
-            self._trio_token.run_sync_soon(int)  # does nothing, but says whether it can
+            self._trio_token.run_sync_soon(int)  # does nothing, but raises if it cannot
         except self._trio.RunFinishedError:
             return True
         return False
 
 
 def in_async_code() -> bool:
-    """Whether the caller runs inside an event loop, of asyncio or of trio."""
-    return asyncio._get_running_loop() is not None or _trio_here() is not None
+    """Return whether the caller runs inside an event loop, of asyncio or of trio."""
+    return running_loop() is not None or _trio_here() is not None
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the asyncio event loop that the caller runs on; None outside of one."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _trio_here() -> Any:
-    """The trio module, if the caller runs on trio; it is not imported for that."""
+    """Return the trio module if the caller runs on trio. It is not imported for that."""
     trio = sys.modules.get("trio")
     if trio is None:
         return None
@@ -185,7 +191,7 @@ def _trio_here() -> Any:
     if in_trio_task is not None:
         return trio if in_trio_task() else None
     try:
-        trio.lowlevel.current_task()  # trio before 0.29 has no question for it
+        trio.lowlevel.current_task()  # trio before 0.29 has no in_trio_task()
     except RuntimeError:
         return None
     return trio

@@ -1,6 +1,7 @@
 """Our own client of the Lambda Runtime API: `python -m bridge.runtime module:attribute`.
 
-What awslambdaric cannot do: stream a response, work on after it, and answer many invocations at once in one process.
+It can do what awslambdaric cannot: stream a response, let the application work after its response, and answer many
+invocations concurrently in one process.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 

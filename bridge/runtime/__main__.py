@@ -1,4 +1,4 @@
-"""`python -m bridge.runtime`."""
+"""The program `python -m bridge.runtime`."""
 
 import sys
 

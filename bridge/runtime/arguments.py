@@ -15,24 +15,24 @@ USAGE = """\
 usage: python -m bridge.runtime [module:attribute]
        python -m bridge.runtime --proxy -- command [argument ...]
 
-Answers Lambda invocations with what `attribute` of `module` is: an ASGI application, a Bridge or Proxy, or a handler
-function. Without an argument that is $_HANDLER, in Lambda's form module.attribute. With --proxy, `command`
-starts a web server, which every request is forwarded to."""
+Answers Lambda invocations. The attribute is an ASGI application, a Bridge or Proxy, or a handler function. Without an
+argument, $_HANDLER names it, in Lambda's form module.attribute. With --proxy, the command starts a web server, and
+every request is forwarded to that."""
 
 
 class Arguments(NamedTuple):
-    """`handler`: "" if the command line names none. `command`: the web server's, None if there is none."""
+    """`handler`: "" if the command line names none. `command`: that of a web server, or None."""
 
     handler: str
     command: list[str] | None
 
 
 def parse(arguments: Sequence[str]) -> Arguments:
-    """Raises ConfigurationError."""
+    """Parse the arguments after `python -m bridge.runtime`. Raises ConfigurationError."""
     if arguments and arguments[0] == "--proxy":
         command = list(arguments[2:] if arguments[1:2] == ["--"] else arguments[1:])
         if not command:
-            raise ConfigurationError(f"Expected a command behind --proxy, but got none.\n{USAGE}")
+            raise ConfigurationError(f"Expected a command after --proxy, but got none.\n{USAGE}")
         return Arguments("", command)
     if len(arguments) > 1 or (arguments and arguments[0].startswith("-")):
         raise ConfigurationError(f"Expected one handler, but got {' '.join(arguments)!r:.200}.\n{USAGE}")

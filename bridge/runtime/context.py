@@ -1,6 +1,6 @@
-"""The Lambda context: what a handler gets as its second argument, and an application as `scope["aws.context"]`.
+"""The Lambda context: the second argument of a handler function, and `scope["aws.context"]` of an application.
 
-It has all that awslambdaric's has: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+It has everything that awslambdaric's has: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import json
 import logging
 import sys
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from bridge.errors import ContextNotDecoded
+from bridge.settings import from_environment
 
 __all__ = [
     "Client",
@@ -23,13 +25,13 @@ __all__ = [
     "parse_identity",
 ]
 
-# What there is to the end, in milliseconds, where nobody says: the longest timeout that a function can have.
+# In milliseconds: the longest timeout that a function can have, for an invocation whose deadline is not known.
 MAX_TIMEOUT_MS = 900_000
 
-# What of a caller's trace context (https://www.w3.org/TR/trace-context/) is passed on, if it is text.
+# The fields of a caller's trace context (https://www.w3.org/TR/trace-context/) that are passed on, if they are text.
 _W3C_FIELDS = ("traceparent", "tracestate", "baggage")
 
-# In the order in which an object shows them.
+# Attributes, in the order in which `repr` shows them.
 _CONTEXT = (
     "aws_request_id",
     "log_group_name",
@@ -47,18 +49,19 @@ _CLIENT_CONTEXT = ("custom", "env", "client")
 _CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
-class Function(NamedTuple):
-    """What is the same for all invocations of an environment; None for what is not known."""
+@dataclass(frozen=True)
+class Function:
+    """The function of this environment, by default as Lambda's variables describe it; None for what is not known."""
 
-    name: str | None = None
-    version: str | None = None
-    memory_limit_in_mb: str | None = None
-    log_group_name: str | None = None
-    log_stream_name: str | None = None
+    name: str | None = from_environment("AWS_LAMBDA_FUNCTION_NAME")
+    version: str | None = from_environment("AWS_LAMBDA_FUNCTION_VERSION")
+    memory_limit_in_mb: str | None = from_environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    log_group_name: str | None = from_environment("AWS_LAMBDA_LOG_GROUP_NAME")
+    log_stream_name: str | None = from_environment("AWS_LAMBDA_LOG_STREAM_NAME")
 
 
 class Client:
-    """The mobile application that called."""
+    """The mobile application that invoked the function."""
 
     __slots__ = _CLIENT
 
@@ -75,7 +78,7 @@ class Client:
 
 
 class ClientContext:
-    """What the caller sent along. `custom` and `env` are what it made them, mostly objects."""
+    """The client context of the caller. `custom` and `env` are any JSON values of its own."""
 
     __slots__ = _CLIENT_CONTEXT
 
@@ -90,7 +93,7 @@ class ClientContext:
 
 
 class CognitoIdentity:
-    """Who called, if it was through Amazon Cognito."""
+    """The Amazon Cognito identity of the caller; its attributes are None without one."""
 
     __slots__ = _IDENTITY
 
@@ -103,12 +106,12 @@ class CognitoIdentity:
 
 
 class LambdaContext:
-    """One invocation. Its attributes are plain ones, for the application to change as it likes.
+    """The context of one invocation. The application may change its attributes.
 
-    `deadline_ms`: in milliseconds since the epoch; 0 if it is not known. `client_context` and `identity`: as
-    `parse_client_context` and `parse_identity` give them.
+    `deadline_ms`: in milliseconds since the epoch; 0 if it is not known. `client_context` and `identity`: from
+    `parse_client_context` and `parse_identity`.
 
-    Raises ContextNotDecoded for a client context whose `client` is no object.
+    Raises ContextNotDecoded for a client context whose `client` is not an object.
     """
 
     _w3c: dict[str, str] | None = None
@@ -140,15 +143,15 @@ class LambdaContext:
         self._epoch_deadline_time_in_ms = deadline_ms or int(time.time() * 1000) + MAX_TIMEOUT_MS
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long until Lambda ends the invocation, in milliseconds; 0 once that is over."""
+        """Return the milliseconds until Lambda ends the invocation; 0 after that."""
         return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
     def w3c(self) -> dict[str, str]:
-        """The caller's trace context, of which traceparent, tracestate and baggage are passed on."""
+        """Return `traceparent`, `tracestate` and `baggage` of the caller's trace context."""
         return dict(self._w3c or {})
 
     def log(self, msg: object) -> None:
-        """Write a message into the log as it is, past the logging module's levels and layout."""
+        """Write a message to the log as it is, without the level and the layout of the logging module."""
         for handler in logging.getLogger().handlers:
             sink = getattr(handler, "log_sink", None)
             if sink is not None:
@@ -172,12 +175,12 @@ def _w3c_fields(client_context: dict[str, Any]) -> dict[str, str]:
 
 
 def parse_client_context(header: str | bytes | None) -> dict[str, Any] | None:
-    """`Lambda-Runtime-Client-Context`, JSON of the caller's; None for an empty one. Raises ContextNotDecoded."""
+    """Parse `Lambda-Runtime-Client-Context`, JSON of the caller; None for an empty one. Raises ContextNotDecoded."""
     return _parse(header, "The client context")
 
 
 def parse_identity(header: str | bytes | None) -> dict[str, Any] | None:
-    """`Lambda-Runtime-Cognito-Identity`, JSON; None for an empty one. Raises ContextNotDecoded."""
+    """Parse `Lambda-Runtime-Cognito-Identity`, JSON; None for an empty one. Raises ContextNotDecoded."""
     return _parse(header, "The Cognito identity")
 
 
@@ -187,7 +190,7 @@ def _parse(header: str | bytes | None, what: str) -> dict[str, Any] | None:
     try:
         value = json.loads(header)
     except (ValueError, RecursionError) as exc:
-        raise ContextNotDecoded(f"{what} of the invocation is no JSON: {exc}") from None
+        raise ContextNotDecoded(f"{what} of the invocation is not JSON: {exc}") from None
     return None if value is None else _object(value, what)
 
 

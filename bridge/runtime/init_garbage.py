@@ -1,4 +1,4 @@
-"""The garbage collector in the init phase: what imports make stays, and looking for garbage in it is time lost."""
+"""The garbage collector in the init phase: imported modules stay, so a search for garbage in them is wasted time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 __all__ = ["INIT_THRESHOLD", "few_collections"]
 
-# How many objects more make a collection while modules are imported; Python's own 700 (2,000 since 3.12) make dozens.
+# How many new objects start a collection while modules are imported. Python's own 700 (2,000 since 3.12) start dozens.
 INIT_THRESHOLD = 50_000
 
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Collect seldom inside the block. At its end everything that is alive is taken out of later collections."""
+    """Collect seldom inside the block. At its end, exclude all objects that are alive from later collections."""
     before = gc.get_threshold()
     gc.set_threshold(INIT_THRESHOLD, *before[1:])
     try:

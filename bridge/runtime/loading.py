@@ -1,4 +1,4 @@
-"""The function's own code: what `module:attribute` names, and what kind of handler that is."""
+"""The handler of a function: import it by its name, and tell which kind it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASYNC", "HANDLER", "LAYERS", "SYNC", "Kind", "classify", "load", "prepare_path"]
 
-# What a handler is: one of ours, or an async or a plain function of two arguments.
+# The kind of a handler: a Handler, or an async or a plain function of two arguments.
 Kind = str
 HANDLER, ASYNC, SYNC = "handler", "async", "sync"
 
@@ -31,10 +31,10 @@ _MACHINERY = (__name__, "importlib")
 
 
 def prepare_path(task_root: str, runtime_dir: str) -> None:
-    """Make importable what a handler finds in AWS's own runtime: its own modules, those of its layers, and at the end
-    what Lambda's Python has beside them (`runtime_dir`), such as boto3.
+    """Give `sys.path` the order of AWS's own runtime: the function's folder, its layers, what is there already, and
+    last the folder of Lambda's Python (`runtime_dir`), which has boto3.
 
-    The order is AWS's, and .pth files count in the function's folder and in layers, as they do there.
+    As there, .pth files count in the function's folder and in layers.
     """
     version = ".".join(map(str, sys.version_info[:2]))
     folders = [task_root, f"{LAYERS}/lib/python{version}/site-packages", LAYERS]
@@ -47,9 +47,9 @@ def prepare_path(task_root: str, runtime_dir: str) -> None:
 
 
 def load(name: str) -> Any:
-    """What `name` names: "module:attribute", or Lambda's "module.attribute" with dots or slashes in the module.
+    """Import and return "module:attribute", or Lambda's "module.attribute" with dots or slashes in the module.
 
-    Raises HandlerNotLoaded with Lambda's name for the fault, and what the import of the module raises.
+    Raises HandlerNotLoaded with Lambda's name for the fault, and every other exception of the import.
     """
     module_name, attribute = _split(name)
     found = module = _import(module_name)
@@ -57,7 +57,7 @@ def load(name: str) -> Any:
         for part in attribute.split("."):
             found = getattr(found, part)
     except AttributeError as exc:
-        is_plain = exc.__traceback__ is None or exc.__traceback__.tb_next is None  # and not from code of the module's
+        is_plain = exc.__traceback__ is None or exc.__traceback__.tb_next is None  # not from code of the module
         raise HandlerNotLoaded(
             f"Expected {attribute!r} in the module {module_name!r} ({getattr(module, '__file__', 'no file')}), but it "
             f"has none. Is the handler {name!r} spelt right?",
@@ -101,48 +101,48 @@ def _import(name: str) -> Any:
 
 
 def _without_machinery(trace: TracebackType | None) -> TracebackType | None:
-    """From the first frame of the module's own on; None if there is none, because it was not found, or not compiled."""
+    """Return the traceback from the module's first frame on; None if the module was not found, or not compiled."""
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(_MACHINERY):
         trace = trace.tb_next
     return trace
 
 
 def classify(found: Any, name: str) -> tuple[Kind, Any]:
-    """The kind of handler that `found` is, and what to call: an ASGI application gets a Bridge around it.
+    """Return the kind of a handler, and the object to call: an ASGI application gets a Bridge around it.
 
-    An application takes three arguments, a function two. One that takes either is an application if the first is its
-    scope. Raises HandlerNotLoaded, and what Bridge raises.
+    An application has three parameters, a function two. A callable that accepts two or three arguments is an
+    application if the first parameter is `scope`. Raises HandlerNotLoaded, and the exceptions of Bridge.
     """
     if isinstance(found, Handler):
         return HANDLER, found
     if not callable(found):
-        raise _no_handler(name, f"is {type(found).__name__}, which is no callable")
+        raise _not_a_handler(name, f"is {type(found).__name__}, which is not callable")
     signature = _signature(found)
-    if signature is None:  # of C code, which nobody can tell
+    if signature is None:  # of C code
         return _function(found)
     parameters = list(signature.parameters)
-    takes_two, takes_three = _takes(signature, 2), _takes(signature, 3)
-    if takes_three and (not takes_two or parameters[0] == "scope"):
+    accepts_two, accepts_three = _accepts(signature, 2), _accepts(signature, 3)
+    if accepts_three and (not accepts_two or parameters[0] == "scope"):
         return HANDLER, Bridge(found)
     if "start_response" in parameters:
         command = f"python -m bridge.runtime --proxy -- gunicorn {':'.join(_split(name))}"
-        raise _no_handler(name, f"is a WSGI application. Serve that with '{command}'")
-    if takes_two:
+        raise _not_a_handler(name, f"is a WSGI application. Serve that with '{command}'")
+    if accepts_two:
         return _function(found)
-    raise _no_handler(name, f"has the parameters {str(signature)[:200]}")
+    raise _not_a_handler(name, f"has the parameters {str(signature)[:200]}")
 
 
 def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
-    """How it is called, not what it wraps: a plain function around an async one may well run that by itself."""
-    call = getattr(type(found), "__call__", None)  # noqa: B004  # not whether it can be called, but how
+    """The function itself counts, not one that it wraps: a plain function around an async one may run that itself."""
+    call = getattr(type(found), "__call__", None)  # noqa: B004  # that it can be called is known
     is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call)
     return (ASYNC if is_async else SYNC), found
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    """None if it has none."""
+    """Return None if the function has no signature."""
     options: dict[str, Any] = {}
-    if sys.version_info >= (3, 14):  # which would evaluate annotations, and they may name what was never imported
+    if sys.version_info >= (3, 14):  # evaluating annotations could fail: they may name objects that were never imported
         options["annotation_format"] = importlib.import_module("annotationlib").Format.STRING
     try:
         return inspect.signature(function, **options)
@@ -150,7 +150,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def _takes(signature: inspect.Signature, count: int) -> bool:
+def _accepts(signature: inspect.Signature, count: int) -> bool:
     try:
         signature.bind(*[None] * count)
     except TypeError:
@@ -158,7 +158,7 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _no_handler(name: str, what: str) -> HandlerNotLoaded:
+def _not_a_handler(name: str, what: str) -> HandlerNotLoaded:
     return HandlerNotLoaded(
         f"Expected {name!r} to be an ASGI application, a Bridge, a Proxy, or a function of event and context, but it "
         f"{what}.",

@@ -8,55 +8,58 @@ exit code   0   SIGTERM, and everything ended in order
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge import __version__
-from bridge.environment import Environment, is_sigterm_free
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
+from bridge.init_phase import Runtime, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
-from bridge.runtime.invocations.posting import document_of
-from bridge.runtime.loading import ASYNC, HANDLER, classify, load, prepare_path
+from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
-from bridge.runtime.settings import RuntimeSettings, function, log_settings, runtime_api
+from bridge.runtime.settings import RuntimeSettings, StartSettings
 from bridge.settings import initialization_type
+from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge import Handler
     from bridge.runtime.api.extension import Extension
+    from bridge.runtime.arguments import Arguments
+    from bridge.runtime.loading import Kind
     from bridge.runtime.log.handler import LogOutput
 
 __all__ = ["main"]
 
 logger = logging.getLogger("bridge")
 
-# What `python -m bridge.runtime` ends with outside of Lambda, and for arguments that make no sense there.
+# The exit code outside of Lambda.
 USAGE_FAILED = 2
 
 INIT_FAILED = API_GONE = 1
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until the environment ends. The exit code."""
+    """Serve until the environment ends, and return the exit code."""
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    address = runtime_api()
-    if not address:
+    settings = StartSettings()
+    if not settings.runtime_api:
         print(
             f"AWS_LAMBDA_RUNTIME_API is not set: expected to be started by Lambda or an emulator.\n{USAGE}",
             file=sys.stderr,
         )
         return USAGE_FAILED
-    output = set_up_logging(**log_settings()._asdict())
+    output = set_up_logging(
+        log_format=settings.log_format, log_level=settings.log_level, telemetry_fd=settings.telemetry_fd
+    )
     try:
-        return _Process(address, output).run(arguments)
+        return _Process(settings.runtime_api, output).run(arguments)
     finally:
         output.flush()
 
@@ -70,8 +73,10 @@ class _Process:
         self._settings: RuntimeSettings
         self._extension: Extension | None = None
         self._is_worker = False
-        self._kind: str
+        self._kind: Kind
         self._target: Any
+        # The startups of the handlers that the function's module makes: they run after its import.
+        self._startups: list[Callable[[], None]] = []
 
     def run(self, arguments: Sequence[str]) -> int:
         with few_collections():
@@ -91,12 +96,12 @@ class _Process:
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
     def _runs(self, step: Callable[[], None]) -> bool:
-        """Whether a step of the init phase succeeds; else the error is reported."""
+        """Run a step of the init phase, report its error, and return whether there was none."""
         try:
             step()
         except (KeyboardInterrupt, Terminated):
             raise
-        except BaseException as exc:  # SystemExit too: a module that exits when it is imported is no handler
+        except BaseException as exc:  # SystemExit too: an import that exits has failed
             self._report(exc, INIT_ERROR)
             return False
         return True
@@ -104,34 +109,41 @@ class _Process:
     def _initialize(self, arguments: Sequence[str]) -> None:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
-        Environment.prepare(postpones_startup=self._workers > 1)
+        set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
             self._extension = Extension(self._connect())
             self._extension.announce()
         prepare_path(settings.task_root, settings.runtime_dir)
-        if parsed.command is not None:
-            from bridge.proxy import Proxy
-
-            self._kind, self._target = HANDLER, Proxy(parsed.command)
-        else:
-            name = parsed.handler or settings.handler
-            self._kind, self._target = classify(load(name), name)
+        self._kind, self._target = self._load(parsed)
         if self._kind == HANDLER:
             if settings.invoke_mode == "response_stream":
                 from bridge.runtime.invocations.targets import import_streams
 
                 import_streams(self._target)
-            self._start(self._target)
+            self._check_workers(self._target)
+        set_runtime(Runtime(can_stream=True))
+        if self._workers == 1:
+            self._start()
         if self._extension is not None:
             self._extension.complete()
 
-    def _start(self, handler: Handler) -> None:
-        """Startup belongs to the init phase: also that of a handler that was made inside an event loop."""
-        if self._workers == 1:
-            handler._run(handler.__aenter__())
-        elif not handler._runs_in_process:
+    def _load(self, arguments: Arguments) -> tuple[Kind, Any]:
+        if arguments.command is not None:
+            from bridge.proxy import Proxy
+
+            return HANDLER, Proxy(arguments.command)
+        name = arguments.handler or self._settings.handler
+        return classify(load(name), name)
+
+    def _start(self) -> None:
+        """Run the applications' startup, in the process that serves them."""
+        for start in self._startups:
+            start()
+
+    def _check_workers(self, handler: Handler) -> None:
+        if self._workers > 1 and not handler._runs_in_process:
             raise ConfigurationError(
                 f"BRIDGE_WORKERS is {self._settings.workers}, but a web server has processes of its own: expected 1 "
                 "with Proxy and BRIDGE_MODE=proxy. Give the server more workers instead."
@@ -150,10 +162,10 @@ class _Process:
         return Connection(parse_address(self._address), user_agent=f"bridge/{__version__} python/{_python()}")
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
-        """Log an error of the init phase, and post it; what cannot be posted is logged all the same."""
-        from bridge.runtime.api.errors import encode_document, error_type_header
+        """Log an error of the init phase, and post it to the API. An error that cannot be posted is logged too."""
+        from bridge.runtime.api.errors import encode_document, error_document, error_type_header
 
-        document = document_of(exc)
+        document = error_document(exc)
         self._output.report(document)
         body = encode_document(document)
         headers = error_headers(body, error_type or error_type_header(document["errorType"]))
@@ -163,17 +175,17 @@ class _Process:
                 reply = connection.request_blocking(b"POST", path, headers, body)
             finally:
                 connection.close()
-            if reply.status != FORBIDDEN or not self._is_worker:  # of many that fail alike the first one counts
+            if reply.status != FORBIDDEN or not self._is_worker:  # the first of several workers that fail counts
                 check_reply(reply, ACCEPTED, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
 
     def _work(self, slots: int) -> int:
-        """In a forked worker: the application's startup, then its share of the slots."""
+        """Run the startup in a forked worker, and then serve with a share of the slots."""
         self._is_worker = True
         if self._settings.log_socket:
             self._redirect_output(self._settings.log_socket)
-        if self._kind == HANDLER and not self._runs(self._target._start_in_worker):
+        if not self._runs(self._start):
             return INIT_FAILED
         return self._serve(slots)
 
@@ -183,22 +195,20 @@ class _Process:
         try:
             redirect_output(log_socket)
         except OSError as exc:
-            logger.warning("The log of this worker goes where that of its parent goes: %s: %s", log_socket, exc)
+            logger.warning("The log of this worker goes to the log of its parent: %s: %s", log_socket, exc)
 
     def _serve(self, slots: int) -> int:
+        """Answer invocations until the environment ends, and return the exit code."""
+        from bridge.runtime.service import Service
+
         try:
-            if self._kind == HANDLER:
-                self._serve_handler(self._target, slots)
-            elif self._kind == ASYNC:
-                self._serve_async(slots)
-            else:
-                self._serve_blocking(slots)
+            Service(self._settings, self._output, self._connect).serve(self._kind, self._target, slots)
         except RuntimeApiError as exc:
             logger.error("%s The process ends.", exc)
             return API_GONE
         except Terminated:
             raise
-        except SystemExit as exc:  # Lambda only tells its code
+        except SystemExit as exc:  # Lambda's own error has the code alone
             logger.error("The handler raised %r: the process ends.", exc)
             raise
         finally:
@@ -206,8 +216,7 @@ class _Process:
         return 0
 
     def _shut_down(self) -> None:
-        if is_sigterm_free():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough: a second would cut the shutdown short
+        sigterm.ignore()
         if self._kind == HANDLER:
             try:
                 self._target.close()
@@ -215,53 +224,6 @@ class _Process:
                 logger.error("The application's shutdown failed.", exc_info=exc)
         if self._extension is not None:
             self._extension.close()
-
-    def _serve_handler(self, handler: Handler, slots: int) -> None:
-        from bridge.runtime.invocations.targets import HandlerTarget
-
-        streams = self._settings.invoke_mode == "response_stream"
-        self._run_slots(handler._run, HandlerTarget(handler, streams=streams), slots)
-
-    def _serve_async(self, slots: int) -> None:
-        from bridge._loop import OwnLoop
-        from bridge.runtime.invocations.targets import FunctionTarget
-
-        loop = OwnLoop()
-        try:
-            self._run_slots(loop.run, FunctionTarget(self._target), slots)
-        finally:
-            loop.close()
-
-    def _run_slots(self, run: Any, target: Any, count: int) -> None:
-        from bridge.runtime.invocations.serving import serve
-        from bridge.runtime.invocations.slots import Slot
-
-        facts = self._slot_facts
-        run(serve([Slot(self._connect(), target, **facts) for _ in range(count)]))
-
-    @property
-    def _slot_facts(self) -> dict[str, Any]:
-        from bridge.runtime.invocations.answer import Limits
-        from bridge.runtime.invocations.watchdog import Watchdog
-
-        settings, output = self._settings, self._output
-        limits = Limits(settings.deadline_margin, settings.background_limit, output.report, output.flush, Watchdog())
-        return {"limits": limits, "function": function(), "is_alone": settings.max_concurrency == 1}
-
-    def _serve_blocking(self, count: int) -> None:
-        from bridge.runtime.invocations.blocking import BlockingSlot
-        from bridge.runtime.invocations.serving import Waker, serve_alone, serve_in_threads
-
-        waker = Waker()
-        facts = {**self._slot_facts, "block": waker.block if count == 1 else None}
-        slots = [BlockingSlot(self._connect(), self._target, **facts) for _ in range(count)]
-        try:
-            if count == 1:
-                serve_alone(slots[0], waker)
-            else:
-                serve_in_threads(slots, waker)
-        finally:
-            waker.close()
 
 
 def _python() -> str:

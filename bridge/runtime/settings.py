@@ -1,20 +1,19 @@
-"""What Lambda says of this environment, and the settings of the runtime. As `bridge.settings` for the handler's."""
+"""The settings of the runtime, all from environment variables; those of handlers are in `bridge.settings`."""
 
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-from bridge.runtime.context import Function
 from bridge.settings import from_environment, refusal
 
-__all__ = ["ExtensionMode", "InvokeMode", "LogSettings", "RuntimeSettings", "function", "log_settings", "runtime_api"]
+__all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
 
 InvokeMode = Literal["buffered", "response_stream"]
 ExtensionMode = Literal["auto", "on", "off"]
 
-# Before the deadline, in seconds: time to post the answer, and for the service to pass it on.
+# Seconds before the deadline: time to post the answer, and for the service to pass it on.
 DEADLINE_MARGIN = 0.25
 
 
@@ -40,30 +39,36 @@ def _lower(value: str) -> str:
     return value.strip().lower()
 
 
+def _descriptor(value: str) -> int | None:
+    return int(value) if value.isdecimal() else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class RuntimeSettings:
-    """Everything that `python -m bridge.runtime` reads of its environment. Frozen; compared by value.
+    """How the runtime serves. Frozen; compared by value.
 
-    `handler` (_HANDLER): what to serve, if the command line does not say. `task_root` (LAMBDA_TASK_ROOT): the
-    function's folder. `runtime_dir` (LAMBDA_RUNTIME_DIR): that of Lambda's Python, in images and environments with it.
+    `handler` (_HANDLER): the handler, unless the command line names one. `task_root` (LAMBDA_TASK_ROOT): the folder of
+    the function. `runtime_dir` (LAMBDA_RUNTIME_DIR): the folder of Lambda's own Python runtime, where there is one.
 
     `invoke_mode` (AWS_LWA_INVOKE_MODE): "buffered", or "response_stream" for a Function URL or REST API whose own
     invoke mode is the same.
 
-    `max_concurrency` (AWS_LAMBDA_MAX_CONCURRENCY): how many invocations this environment answers at once.
+    `max_concurrency` (AWS_LAMBDA_MAX_CONCURRENCY): the number of invocations that this environment answers
+    concurrently.
 
-    `workers` (BRIDGE_WORKERS): how many processes share them, for applications that need more than one CPU.
+    `workers` (BRIDGE_WORKERS): the number of processes that share them, for applications that need more than one CPU.
 
-    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before its deadline an invocation is
-    given up, in seconds.
+    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, in milliseconds): how long before its deadline an invocation is given
+    up, in seconds.
 
-    `background_limit` (BRIDGE_BACKGROUND_LIMIT): how long work after the response may hold the next invocation up, in
+    `background_limit` (BRIDGE_BACKGROUND_LIMIT): how long work after the response may delay the next invocation, in
     seconds; None is up to the deadline.
 
     `extension` (BRIDGE_EXTENSION): whether to register the internal extension that makes Lambda send SIGTERM; "auto"
-    is everywhere but under SnapStart, where its connection would have to outlast the snapshot.
+    registers it except under SnapStart, where its connection would have to outlast the snapshot.
 
-    `log_socket` (_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET): takes the output of workers, as that of AWS's own runtime.
+    `log_socket` (_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET): the socket for the output of workers, which AWS's own
+    runtime uses in the same way.
 
     Raises ConfigurationError, which names the variable, its value and what is accepted.
     """
@@ -95,36 +100,21 @@ class RuntimeSettings:
             raise refusal("extension (BRIDGE_EXTENSION)", self.extension, "'auto', 'on' or 'off'")
 
 
-def function() -> Function:
-    """What Lambda says of the function, for the context."""
-    get = os.environ.get
-    return Function(
-        name=get("AWS_LAMBDA_FUNCTION_NAME"),
-        version=get("AWS_LAMBDA_FUNCTION_VERSION"),
-        memory_limit_in_mb=get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
-        log_group_name=get("AWS_LAMBDA_LOG_GROUP_NAME"),
-        log_stream_name=get("AWS_LAMBDA_LOG_STREAM_NAME"),
-    )
+@dataclass(frozen=True, kw_only=True)
+class StartSettings:
+    """What the runtime needs before it can log or report an error. No value is refused.
 
+    `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
 
-class LogSettings(NamedTuple):
-    """What AWS's own runtime reads, too: "JSON" or else text, the root logger's level, the descriptor for frames."""
+    `log_format` (AWS_LAMBDA_LOG_FORMAT), `log_level` (AWS_LAMBDA_LOG_LEVEL) and `telemetry_fd`
+    (_LAMBDA_TELEMETRY_LOG_FD): see `bridge.runtime.log.handler.set_up_logging`. The last variable is removed from the
+    environment, because child processes must not write to the descriptor.
+    """
 
-    log_format: str
-    log_level: str
-    telemetry_fd: int | None
+    runtime_api: str = from_environment("AWS_LAMBDA_RUNTIME_API", default="")
+    log_format: str = from_environment("AWS_LAMBDA_LOG_FORMAT", default="")
+    log_level: str = from_environment("AWS_LAMBDA_LOG_LEVEL", default="")
+    telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor)
 
-
-def log_settings() -> LogSettings:
-    """These are wanted first, and none of them can be wrong. No child process is to see the descriptor."""
-    descriptor = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", "")
-    return LogSettings(
-        os.environ.get("AWS_LAMBDA_LOG_FORMAT", ""),
-        os.environ.get("AWS_LAMBDA_LOG_LEVEL", ""),
-        int(descriptor) if descriptor.isdecimal() else None,
-    )
-
-
-def runtime_api() -> str:
-    """ "host:port" of the Runtime API; "" outside of Lambda."""
-    return os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
+    def __post_init__(self) -> None:
+        os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)

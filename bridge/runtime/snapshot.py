@@ -1,11 +1,14 @@
-"""SnapStart: what happens between the init phase and the first invocation.
+"""SnapStart: the hooks before the snapshot and after the restore, between the init phase and the first invocation.
 
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
-    startup -> hooks before the snapshot, last registered first -> GET restore/next, in which the snapshot is taken, and
-    which returns in every environment that is made of it -> hooks after the restore, first registered first -> next
+    1. the startup of the application
+    2. the hooks before the snapshot, last registered first
+    3. GET restore/next: Lambda takes the snapshot during this request, which returns in each restored environment
+    4. the hooks after the restore, first registered first
+    5. GET invocation/next
 
-All of it is synchronous: the handler's event loop rests meanwhile, in the snapshot too.
+All of it is synchronous: the handler's event loop does not run meanwhile.
 """
 
 from __future__ import annotations
@@ -29,10 +32,10 @@ BEFORE_SNAPSHOT_FAILED, AFTER_RESTORE_FAILED = 64, 65
 
 
 def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str], None]) -> int:
-    """Go through it all. The exit code: 0 to go on.
+    """Run steps 2 to 4, and return the exit code: 0 to go on.
 
     `report(exc, path, error_type)` logs and posts an error. No connection outlives the snapshot: `connection` is closed
-    when its one request is done.
+    after its one request.
     """
     try:
         for function, args, kwargs in reversed(hooks("before_snapshot")):
@@ -43,7 +46,7 @@ def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str
             connection.close()
     except (KeyboardInterrupt, Terminated):
         raise
-    except BaseException as exc:  # SystemExit too: nobody would say why there is no snapshot
+    except BaseException as exc:  # SystemExit too: without a report, Lambda would not tell why there is no snapshot
         report(exc, INIT_ERROR, "Runtime.BeforeSnapshotError")
         return BEFORE_SNAPSHOT_FAILED
     try:
@@ -59,7 +62,7 @@ def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str
 
 
 def _reseed() -> None:
-    """Every environment of one snapshot would draw the same numbers."""
+    """Seed `random` again: all environments of one snapshot would draw the same numbers."""
     random = sys.modules.get("random")
     if random is not None:
         random.seed()

@@ -1,19 +1,23 @@
-"""Hello: a Starlette application on AWS Lambda, whichever service invokes the function."""
+"""Hello: a Starlette application that answers every service that can invoke a Lambda function."""
 
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from html import escape
 from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bridge import Bridge
 
+# One orange pixel.
+PICTURE = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4P5MBAAQzAZni4lchAAAAAElFTkSuQmCC")
+
 
 async def home(request: Request) -> HTMLResponse:
-    """A page. Its links work under an API stage too: `url_for` knows where the application is mounted."""
+    """Return a page. Its links work under an API stage too: `url_for` knows where the application is mounted."""
     name = unquote(request.cookies.get("name", "stranger"))
     urls = {
         "Show what you send": request.url_for("echo", path="anything"),
@@ -25,7 +29,7 @@ async def home(request: Request) -> HTMLResponse:
 
 
 async def echo(request: Request) -> JSONResponse:
-    """The request as it arrived here."""
+    """Return the request as it arrived here."""
     body = await request.body()
     return JSONResponse(
         {
@@ -40,15 +44,20 @@ async def echo(request: Request) -> JSONResponse:
 
 
 async def remember(request: Request) -> RedirectResponse:
-    """A cookie, and a redirect to the page that reads it."""
+    """Set a cookie, and redirect to the page that reads it."""
     response = RedirectResponse(request.url_for("home"), status_code=303)
     # Quoted, because a cookie holds few characters beyond letters and digits.
     response.set_cookie("name", quote(request.path_params["name"]), httponly=True)
     return response
 
 
+async def picture(request: Request) -> Response:
+    """Return bytes that are not text: a Lambda result can carry them only in base64."""
+    return Response(PICTURE, media_type="image/png")
+
+
 async def countdown(request: Request) -> StreamingResponse:
-    """A response that is sent in parts."""
+    """Send a response in parts."""
     return StreamingResponse(_count(3), media_type="text/plain")
 
 
@@ -63,6 +72,7 @@ app = Starlette(
         Route("/", home),
         Route("/echo/{path:path}", echo, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         Route("/remember/{name}", remember),
+        Route("/picture", picture),
         Route("/countdown", countdown),
     ]
 )

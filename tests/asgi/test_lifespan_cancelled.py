@@ -1,4 +1,4 @@
-"""An application whose lifespan ends in a cancellation that nobody outside it asked for."""
+"""An application whose lifespan ends in a cancellation that was not asked for from outside."""
 
 import asyncio
 

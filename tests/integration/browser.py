@@ -1,4 +1,4 @@
-"""A real Chromium, driven over the W3C's WebDriver protocol, which is JSON over HTTP: no package is needed for it.
+"""A real Chromium, driven with the W3C's WebDriver protocol, which is JSON over HTTP and needs no package.
 
 https://www.w3.org/TR/webdriver2/
 """
@@ -20,7 +20,7 @@ __all__ = ["Browser", "WebDriverError", "missing_browser", "open_browser"]
 # Debian's names, and those of the distributions' other packages.
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# The tests use this browser for loopback alone: it has no business elsewhere.
+# The tests use this browser for loopback alone.
 _ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # containers and root have none
@@ -29,14 +29,14 @@ _ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
-# How an element is called in WebDriver's JSON. https://www.w3.org/TR/webdriver2/#elements
+# The key of an element in WebDriver's JSON. https://www.w3.org/TR/webdriver2/#elements
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
-# Seconds for one command. A wait in the page ends before: then the error says what was waited for.
+# Seconds for one command. A wait in the page ends earlier, so that the error names its condition.
 _COMMAND_TIMEOUT = 40
 _WAIT_TIMEOUT = 20
 
-# Call back as soon as a condition holds, which is looked at whenever anything in the document changes.
+# Call back as soon as a condition holds. Every change of the document evaluates it.
 _WAIT = """
 const [condition, tellTest] = [new Function("return " + arguments[0]), arguments[1]];
 if (condition()) { tellTest(); return; }
@@ -46,11 +46,11 @@ observer.observe(document, { attributes: true, characterData: true, childList: t
 
 
 class WebDriverError(Exception):
-    """The browser could not do what it was told."""
+    """Raised when the browser reports an error."""
 
 
 def missing_browser() -> str | None:
-    """What is not installed here, as a reason to skip a test; None if all is there."""
+    """Return what is not installed here, as a reason to skip a test, or None."""
     if shutil.which("chromedriver") is None:
         return "There is no chromedriver here."
     return None if _browser() else "There is no Chromium here."
@@ -61,14 +61,14 @@ def _browser() -> str | None:
 
 
 class Browser:
-    """One window. Raises WebDriverError for what fails in it."""
+    """One window. All methods raise WebDriverError."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._session = ""
 
     def start(self, folder: Path) -> None:
-        """`folder`: an empty one, for its profile."""
+        """Open the window. `folder`: an empty one, for the profile."""
         options = {"args": [*_ARGUMENTS, f"--user-data-dir={folder}"], "binary": _browser()}
         capabilities = {"goog:chromeOptions": options, "timeouts": {"script": _WAIT_TIMEOUT * 1000}}
         value = self._send("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
@@ -82,18 +82,18 @@ class Browser:
         self._send("POST", f"{self._session}/url", {"url": url})
 
     def look_like(self, width: int, height: int, *, dark: bool = False) -> None:
-        """The screen of another device, in CSS pixels: a window cannot be as narrow as a phone."""
+        """Emulate the screen of another device, in CSS pixels: a window cannot be as narrow as a phone's."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._send_to_devtools("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._send_to_devtools("Emulation.setEmulatedMedia", {"features": [scheme]})
 
     def run(self, script: str, *arguments: object) -> Any:
-        """What the body of a JavaScript function returns."""
+        """Return the result of a JavaScript function with this body."""
         return self._send("POST", f"{self._session}/execute/sync", {"script": script, "args": arguments})
 
     def wait_until(self, condition: str) -> None:
-        """Until a JavaScript expression is true, which depends on the document alone."""
+        """Wait until a JavaScript expression is true. It may depend on the document alone."""
         try:
             self._send("POST", f"{self._session}/execute/async", {"script": _WAIT, "args": [condition]})
         except WebDriverError as exc:
@@ -105,11 +105,6 @@ class Browser:
 
     def type(self, selector: str, text: str) -> None:
         self._send("POST", f"{self._element(selector)}/value", {"text": text})
-
-    def screenshot(self) -> str:
-        """A PNG, in base64."""
-        value: str = self._send("GET", f"{self._session}/screenshot")
-        return value
 
     def _send_to_devtools(self, command: str, params: dict[str, Any]) -> None:
         self._send("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": params})
@@ -133,7 +128,7 @@ class Browser:
 
 @contextmanager
 def open_browser(folder: Path) -> Iterator[Browser]:
-    """A browser of its own, with a chromedriver of its own. `folder`: an empty one."""
+    """Start a browser and its chromedriver. `folder`: an empty one."""
     environ = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     process = subprocess.Popen(
         ["chromedriver", "--port=0"],
@@ -153,11 +148,11 @@ def open_browser(folder: Path) -> Iterator[Browser]:
             finally:
                 browser.close()
         finally:
-            os.killpg(process.pid, signal.SIGTERM)  # the browser too, should it still be there
+            os.killpg(process.pid, signal.SIGTERM)  # and to the browser, if it still runs
 
 
 def _port_of(process: "subprocess.Popen[str]") -> int:
-    """The port in the line that chromedriver writes once it listens there."""
+    """Return the port in the line that chromedriver writes when it listens."""
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -165,4 +160,4 @@ def _port_of(process: "subprocess.Popen[str]") -> int:
         started = re.search(r"started successfully on port (\d+)", line)
         if started is not None:
             return int(started[1])
-    raise WebDriverError(f"chromedriver ended at once, and wrote: {''.join(lines)}")
+    raise WebDriverError(f"chromedriver ended immediately, and wrote: {''.join(lines)}")

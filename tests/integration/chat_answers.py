@@ -1,12 +1,7 @@
-"""What chat_stream answers its events with."""
+"""The answers of chat_stream to its events."""
 
-import base64
-import hashlib
 import json
 from typing import Any
-
-from tests.integration.pages import Page
-from tests.integration.sample_apps import SAMPLE_APPS
 
 __all__ = ["ANSWER", "DONE", "EVENT_STREAM", "WORDS", "Streamed", "chat_streams", "prelude", "token"]
 
@@ -44,23 +39,8 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def csp_hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def chat_page() -> tuple[str, dict[str, str]]:
-    """The page, and the headers that it comes with."""
-    html = (SAMPLE_APPS / "chat_stream" / "page.html").read_text()
-    page = Page(html)
-    policy = (
-        f"default-src 'none'; style-src {csp_hash(*page.styles)}; script-src {csp_hash(*page.scripts)}; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return html, {"content-security-policy": policy, "x-content-type-options": "nosniff"}
-
-
-def prelude(content_type: str, *, status: int = 200, headers: dict[str, str] | None = None) -> dict[str, Any]:
-    return {"statusCode": status, "headers": {"content-type": content_type} | (headers or {}), "cookies": []}
+def prelude(content_type: str, *, status: int = 200) -> dict[str, Any]:
+    return {"statusCode": status, "headers": {"content-type": content_type}, "cookies": []}
 
 
 EVENT_STREAM = {
@@ -71,10 +51,9 @@ EVENT_STREAM = {
 
 
 def chat_streams() -> dict[str, Streamed]:
-    html, headers = chat_page()
+    """Return the answer to each event that succeeds, except for the page's."""
     return {
         "chat": (EVENT_STREAM, [*map(token, WORDS), DONE]),
         "chat_without_words": (prelude("application/json", status=422), [compact(REFUSAL).encode()]),
         "health": (prelude("application/json"), [b'{"status":"ok"}']),
-        "page": (prelude("text/html; charset=utf-8", headers=headers), [html.encode()]),
     }

@@ -1,3 +1,6 @@
+import os
+import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,11 +10,13 @@ import pytest
 from tests.integration.managed import ManagedEmulator, missing_platform_for_managed_instances
 from tests.integration.pypi import cache_folder
 from tests.integration.rie import Emulator, fetch_emulator, missing_platform
+from tests.integration.sample_apps import SAMPLE_APPS
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.processes import Runtimes
+from tests.runtime.processes import Runtime, Runtimes
 
 StartEmulator = Callable[..., Emulator]
 StartManaged = Callable[..., ManagedEmulator]
+StartSample = Callable[..., Runtime]
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +34,9 @@ def emulator_binary(download_cache: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmulator]:
-    """`start_emulator("module.handler", VARIABLE="value")`: an execution environment for this test alone.
+    """`start_emulator("module.handler", VARIABLE="value")` starts an execution environment for this test alone.
 
-    With `command=[...]` another runtime than awslambdaric is started, with these arguments.
+    `command=[...]` starts another runtime than awslambdaric, with these arguments.
     """
     with ExitStack() as running:
 
@@ -44,7 +49,7 @@ def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmula
 
 @pytest.fixture
 def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManaged]:
-    """`start_managed([python, "-m", ...], max_concurrency=8, VARIABLE="value")`: many invocations at a time."""
+    """`start_managed([python, "-m", ...], max_concurrency=8, VARIABLE="value")` answers invocations concurrently."""
     if reason := missing_platform_for_managed_instances():
         pytest.skip(reason)
     with ExitStack() as running:
@@ -65,30 +70,49 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
         yield start
 
 
-@pytest.fixture(scope="module")
-def shop(emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An execution environment for the tests that leave it as they found it."""
-    with Emulator(emulator_binary, "shop.handler", tmp_path_factory.mktemp("shop") / "journal") as emulator:
-        yield emulator
-
-
 @pytest.fixture
 def api() -> Iterator[RuntimeDouble]:
-    """A double of the Runtime API."""
+    """Return a test double of the Runtime API."""
     with RuntimeDouble() as double:
         yield double
 
 
 @pytest.fixture
 def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    """Starts `python -m bridge.runtime` and others against `api`; they end before it does."""
+    """Return what starts `python -m bridge.runtime` and others with `api`; they end before it does."""
     runtimes = Runtimes(tmp_path, api.address)
     yield runtimes
     runtimes.end()
 
 
+@pytest.fixture
+def start_sample(api: RuntimeDouble) -> Iterator[StartSample]:
+    """`start_sample("chat_stream", CHAT_PAUSE="0")` starts the function as its template tells Lambda to do."""
+    with ExitStack() as running:
+
+        def start(app: str, **environ: str) -> Runtime:
+            template = (SAMPLE_APPS / app / "template.yaml").read_text()
+            variables = dict(re.findall(r"^ {10}([A-Z_]+): (\S+)", template, re.MULTILINE))
+            (handler,) = re.findall(r"^ {6}Handler: (\S+)", template, re.MULTILINE)
+            wrapper = str(SAMPLE_APPS / app) + variables.pop("AWS_LAMBDA_EXEC_WRAPPER").removeprefix("/var/task")
+            variables |= {
+                "AWS_LAMBDA_FUNCTION_NAME": app,
+                "AWS_LAMBDA_RUNTIME_API": api.address,
+                "LAMBDA_TASK_ROOT": str(SAMPLE_APPS / app),
+                "PATH": os.defpath,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "_HANDLER": handler,
+            }
+            command = [wrapper, sys.executable, "/var/runtime/bootstrap.py"]
+            runtime = Runtime(command, SAMPLE_APPS / app, variables | environ, ())
+            running.callback(runtime.end)
+            return runtime
+
+        yield start
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What a test has measured, and does not judge: `record_property("printed", text)`."""
+    """Print what a test measured without a limit: `record_property("printed", text)`."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in getattr(report, "user_properties", []):
             if name == "printed":

@@ -20,9 +20,9 @@ FUNCTIONS = Path(__file__).parent / "functions"
 HOST = "127.0.0.1"
 
 # How long a step may take before the test fails, in seconds. None is ever waited for in full when things work.
-START_TIMEOUT = 20.0
-LOG_TIMEOUT = 10.0
-STOP_TIMEOUT = 5.0
+START_TIMEOUT = 60.0
+LOG_TIMEOUT = 30.0
+STOP_TIMEOUT = 30.0
 
 
 class EmulatorProcess:
@@ -95,7 +95,7 @@ class EmulatorProcess:
 
     @cached_property
     def _invoker(self) -> Invoker:
-        """Made when it is needed, because boto3 may not be installed where nobody asks for it."""
+        """Made when it is needed, because boto3 may be missing where nothing is invoked."""
         return Invoker(HOST, self.port)
 
     def exchange(self, event: object, **about: Any) -> Response:

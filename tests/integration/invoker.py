@@ -13,9 +13,9 @@ from unittest import mock
 __all__ = ["CLIENTS", "INVOKE_TIMEOUT", "Invoker", "Response"]
 
 # How long an answer may take before the test fails, in seconds.
-INVOKE_TIMEOUT = 30.0
+INVOKE_TIMEOUT = 60.0
 
-# As many connections as a test invokes at once, and more: boto3 complains about one that it cannot keep.
+# More connections than a test has concurrent invocations: boto3 complains about one that it cannot keep.
 CLIENTS = 64
 
 
@@ -53,7 +53,7 @@ class Invoker:
         try:
             answer = self._client.invoke(FunctionName="function", **arguments)
         except self._client.exceptions.ClientError:
-            # boto3 understands AWS's own error documents alone, and gives none of this one away.
+            # boto3 understands AWS's own error documents alone, and hides this one.
             failure: Response = self._call.failure
             return failure
         with contextlib.closing(answer["Payload"]) as payload:

@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
 
 With AWS_LAMBDA_MAX_CONCURRENCY the emulator ignores its command line, and starts /var/runtime/bootstrap in /var/task as
-user 993. Both are there in a mount namespace of the emulator's own, which ends with it and leaves nothing behind. The
+user 993. Both are there in a mount namespace of the emulator's own, which ends with it and leaves nothing. The
 one thing that its user has and Lambda's has not is leave to read: the tester's Python may be where only root looks.
 """
 
@@ -25,15 +25,14 @@ from tests.integration.rie import missing_platform
 
 __all__ = ["RUNTIME_GID", "RUNTIME_UID", "ManagedAnswer", "ManagedEmulator", "missing_platform_for_managed_instances"]
 
-# Who the emulator starts the runtime as.
+# The user and the group of the runtime under the emulator.
 RUNTIME_UID, RUNTIME_GID = 993, 990
 
 # What the emulator logs about the runtime's requests: each poll is open until an invocation takes it.
 _POLLED = 'msg="InvokeRouter: received runtime /next"'
 _TAKEN = 'msg="Sending Invoke to Runtime"'
 
-# Another /var, whose entries are those of the real one, and which has what Lambda puts there. The mounts are seen by
-# nobody outside: that is what `unshare` promises.
+# Another /var, with the entries of the real one and those of Lambda. `unshare` keeps the mounts private.
 _NAMESPACE = """
 set -e
 stage=$1 functions=$2 bootstrap=$3
@@ -97,8 +96,8 @@ class ManagedAnswer(NamedTuple):
 class ManagedEmulator(EmulatorProcess):
     """One execution environment with many slots: the runtime that `command` starts, in the folder of functions.
 
-    It is entered when all slots poll for an invocation; with `ready=False` at once, for a runtime that will not come
-    up. `journal`: as for `Emulator`.
+    It is entered when all slots poll for an invocation; with `ready=False` immediately, for a runtime that
+    will not come up. `journal`: as for `Emulator`.
     """
 
     def __init__(
@@ -131,7 +130,7 @@ class ManagedEmulator(EmulatorProcess):
         return _answer(self.exchange(event, **about))
 
     def invoke_many(self, events: Iterable[object]) -> list[ManagedAnswer]:
-        """Invoke the function with all these at once; the answers in the order of the events.
+        """Invoke the function with all these concurrently; return the answers in the order of the events.
 
         An answer comes before its slot polls again, so a second burst wants `wait_for_polls` before it.
         """

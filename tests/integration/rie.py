@@ -86,7 +86,7 @@ class Emulator(EmulatorProcess):
             try:
                 socket.create_connection((HOST, self.port), timeout=1).close()
             except OSError:
-                time.sleep(0.01)  # A port tells nobody that it is open now.
+                time.sleep(0.01)  # Nothing reports that a port is open now.
             else:
                 return
         raise AssertionError(f"The emulator does not listen on port {self.port}:\n{self.log()}")

@@ -1,4 +1,4 @@
-"""The page of chat_stream in a real Chromium: words that appear one by one, Stop, and an answer that breaks off."""
+"""The page of chat_stream in a real Chromium: words appear one by one, Stop stops, and a broken stream is reported."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ WORDS = ["You ", "wrote ", "“Hi”. ", "I ", "am "]  # the first ones of the a
 
 
 class Gate:
-    """ASGI middleware: a streamed response waits after each part, until the test lets it go on.
+    """ASGI middleware: a streamed response waits after each part, until the test lets it continue.
 
-    `ended`: the application has ended, whichever way. `held_back`: what of the response does not reach the client.
+    `ended`: set when the application has ended. `held_back`: a part of the response that does not reach the client.
     """
 
     def __init__(self, app: ASGIApp, *, held_back: bytes | None = None) -> None:
@@ -47,13 +47,13 @@ class Gate:
             self.ended.set()
 
     def let_pass(self, parts: int) -> None:
-        """Once a part has arrived: the application goes on as if so many more had been taken."""
+        """Let the application continue for so many parts, after one has arrived."""
         for _ in range(parts):
             self._loop.call_soon_threadsafe(self._passes.release)
 
 
 class Chat:
-    """The page in a browser, as its reader knows it."""
+    """The page in a browser, with what its reader can do and see."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.browser = browser
@@ -64,14 +64,14 @@ class Chat:
         self.browser.click("#send")
 
     def wait_for_answer(self, text: str) -> None:
-        """Until the last answer is exactly this."""
+        """Wait until the last answer is exactly this."""
         self.browser.wait_until(f"[...document.querySelectorAll('.theirs .text')].at(-1)?.textContent === {text!r}")
 
     def wait_for_status(self, text: str) -> None:
         self.browser.wait_until(f"document.querySelector('#status').textContent === {text!r}")
 
     def state(self) -> dict[str, Any]:
-        """What the last answer looks like, and which buttons can be pressed."""
+        """Return what the last answer looks like, and which buttons can be pressed."""
         state: dict[str, Any] = self.browser.run(
             """
             const answer = [...document.querySelectorAll(".theirs")].at(-1);
@@ -103,7 +103,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> ASGIApp:
-    """The application, whose model does not pause by itself."""
+    """Return the application, whose model does not pause by itself."""
     monkeypatch.setenv("CHAT_PAUSE", "0")
     application: ASGIApp = load("chat_stream/app.py").app
     return application
@@ -180,21 +180,17 @@ def test_a_stream_that_ends_well_but_without_done_is_shown_as_broken_off(open_ch
     assert state == BROKEN_OFF
 
 
-def test_after_an_answer_that_broke_off_there_is_another(open_chat: OpenChat, app: ASGIApp) -> None:
-    chat = open_chat(app)
-    chat.say("/fail")
-    chat.wait_for_status("The answer broke off.")
-    chat.say("Hi")
-    chat.wait_for_status("Done.")
-    assert chat.browser.run("return document.querySelectorAll('#log p').length") == 4
-
-
-def test_a_message_that_is_refused_is_shown_as_an_error(open_chat: OpenChat, app: ASGIApp) -> None:
+def test_a_message_that_is_refused_is_shown_as_an_error_and_the_next_one_is_answered(
+    open_chat: OpenChat, app: ASGIApp
+) -> None:
     chat = open_chat(app)
     chat.browser.run("document.getElementById('message').value = 'x'.repeat(1001)")  # as no reader could type it
     chat.browser.click("#send")
     chat.wait_for_status("The server refused the message (422).")
     assert chat.state() == {"answer": "", **BROKEN_OFF, "note": "The server refused the message (422)."}
+    chat.say("Hi")
+    chat.wait_for_status("Done.")
+    assert chat.browser.run("return document.querySelectorAll('#log p').length") == 4
 
 
 def test_a_server_that_has_gone_is_shown_as_an_error(browser: Browser, app: ASGIApp) -> None:
@@ -205,7 +201,9 @@ def test_a_server_that_has_gone_is_shown_as_an_error(browser: Browser, app: ASGI
     assert chat.state() == {"answer": "", **BROKEN_OFF, "note": "The server could not be reached."}
 
 
-def test_a_message_never_becomes_a_part_of_the_page(open_chat: OpenChat, app: ASGIApp) -> None:
+def test_a_message_never_becomes_a_part_of_the_page_which_requests_the_answer_alone(
+    open_chat: OpenChat, app: ASGIApp
+) -> None:
     message = "<img src=x onerror='document.title = 1'><script>document.title = 2</script>"
     chat = open_chat(app)
     chat.say(message)
@@ -214,23 +212,16 @@ def test_a_message_never_becomes_a_part_of_the_page(open_chat: OpenChat, app: AS
     assert chat.state()["answer"].startswith(f"You wrote “{message}”. ")
     found = "return [document.title, document.querySelectorAll('#log img, #log script').length]"
     assert chat.browser.run(found) == ["Chat", 0]
-
-
-def test_the_page_asks_for_nothing_but_the_answer(open_chat: OpenChat, app: ASGIApp) -> None:
-    chat = open_chat(app)
-    chat.say("Hi")
-    chat.wait_for_status("Done.")
     urls = "return performance.getEntriesByType('resource').map((entry) => new URL(entry.name).pathname)"
     assert chat.browser.run(urls) == ["/chat"]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
 def test_the_page_fits_its_window_and_keeps_the_end_in_sight(
-    open_chat: OpenChat, app: ASGIApp, width: int, dark: bool
+    open_chat: OpenChat, app: ASGIApp, width: int, scheme: str
 ) -> None:
     chat = open_chat(app)
-    chat.browser.look_like(width, 480, dark=dark)
+    chat.browser.look_like(width, 480, dark=scheme == "dark")
     for _ in range(3):
         chat.say("W" * 200)  # which is wider than a phone
         chat.wait_for_status("Done.")
@@ -247,4 +238,4 @@ def test_the_page_fits_its_window_and_keeps_the_end_in_sight(
         };
         """
     )
-    assert look == {"page": [width, 480], "log": 0, "hidden": 0, "paper": "dark" if dark else "light"}
+    assert look == {"page": [width, 480], "log": 0, "hidden": 0, "paper": scheme}

@@ -1,4 +1,4 @@
-"""What the other tests rely on: AWS's emulator in both modes, with awslambdaric as the runtime that is known."""
+"""AWS's emulator in Managed Instances mode, as other tests rely on it, with awslambdaric as the known runtime."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import StartEmulator, StartManaged
+from tests.integration.conftest import StartManaged
 from tests.integration.managed import RUNTIME_GID, RUNTIME_UID
 
 PLAIN = [sys.executable, "-m", "awslambdaric", "plain.handler"]
@@ -40,7 +40,7 @@ def test_runtime_runs_where_lambda_runs_it_and_as_whom(start_managed: StartManag
     assert answer.payload["process"] in emulator.runtime_pids()
 
 
-def test_invocations_of_all_slots_run_at_once_and_one_more_is_refused(
+def test_invocations_of_all_slots_run_concurrently_and_one_more_is_refused(
     start_managed: StartManaged, tmp_path: Path
 ) -> None:
     emulator = start_managed(PLAIN, max_concurrency=3)
@@ -59,29 +59,6 @@ def test_invocations_of_all_slots_run_at_once_and_one_more_is_refused(
     assert sorted(emulator.journal()) == ["enough", "waiter 0", "waiter 1", "waiter 2"]
 
 
-def test_slots_serve_one_burst_after_the_other(start_managed: StartManaged) -> None:
-    emulator = start_managed(PLAIN, max_concurrency=4)
-    names = [[f"{burst} {number}" for number in range(4)] for burst in range(3)]
-
-    answered = []
-    for burst in names:
-        emulator.wait_for_polls()
-        answers = emulator.invoke_many({"name": name} for name in burst)
-        answered.append([answer.payload["name"] for answer in answers])
-
-    assert answered == names
-
-
-def test_error_of_an_invocation_has_a_type_of_its_own(start_managed: StartManaged) -> None:
-    emulator = start_managed(PLAIN, max_concurrency=1)
-
-    answer = emulator.invoke({"name": "broken", "fail": "no stock"})
-
-    # awslambdaric names the type in the body, and the emulator looks for it in a header.
-    assert (answer.status, answer.error_type) == (200, "Runtime.Unknown")
-    assert (answer.payload["errorType"], answer.payload["errorMessage"]) == ("ValueError", "no stock")
-
-
 def test_runtime_that_does_not_come_up_ends_the_emulator(start_managed: StartManaged) -> None:
     emulator = start_managed([sys.executable, "-m", "awslambdaric", "missing.handler"], max_concurrency=1, ready=False)
 
@@ -89,7 +66,7 @@ def test_runtime_that_does_not_come_up_ends_the_emulator(start_managed: StartMan
     assert "No module named 'missing'" in emulator.wait_for_log("Runtime.ImportModuleError")
 
 
-def test_mounts_are_seen_by_nobody_else_and_nothing_stays_behind(
+def test_mounts_are_private_and_nothing_is_left_of_them(
     start_managed: StartManaged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "temporary"
@@ -106,20 +83,3 @@ def test_mounts_are_seen_by_nobody_else_and_nothing_stays_behind(
     emulator.stop()
 
     assert (during, seen(), list(folder.iterdir()), emulator.runtime_pids()) == (before, before, [], [])
-
-
-def test_classic_emulator_starts_any_command_and_passes_on_what_the_invoker_says(start_emulator: StartEmulator) -> None:
-    emulator = start_emulator(command=PLAIN)
-
-    answer = emulator.invoke({"name": "first"}, client_context=CONTEXT, trace_id=TRACE, tenant_id="blue")
-
-    assert answer.payload == {
-        "name": "first",
-        "process": emulator.runtime_pid(),
-        "user": [os.getuid(), os.getgid()],
-        "folder": str(Path(__file__).parent / "functions"),
-        "can_write": os.access(Path(__file__).parent / "functions", os.W_OK),
-        "custom": CONTEXT["custom"],
-        "trace": None,  # The emulator keeps it to itself in this mode.
-        "tenant": "blue",
-    }

@@ -1,7 +1,6 @@
-"""The double of Lambda's APIs has no objection to what AWS's own runtime client does, and serves it."""
+"""The double of Lambda's APIs serves AWS's own runtime client, and reports no violation of it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,13 +41,6 @@ def api_options() -> dict[str, Any]:
 def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
     with RuntimeDouble(**api_options) as double:
         yield double
-
-
-@pytest.fixture
-def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    runtimes = Runtimes(tmp_path, api.address)
-    yield runtimes
-    runtimes.end()
 
 
 def start(start_runtime: Runtimes, code: str = HANDLER, **environ: Any) -> Runtime:
@@ -121,7 +113,7 @@ def test_an_error_around_a_snapshot(
     assert runtime.wait() == code
 
 
-def test_several_at_once(api: RuntimeDouble, start_runtime: Runtimes) -> None:
+def test_several_concurrently(api: RuntimeDouble, start_runtime: Runtimes) -> None:
     start(start_runtime, AWS_LAMBDA_MAX_CONCURRENCY="2")
     api.wait_for_polls(2)
     invocations = [api.invoke(number, invocation_id=f"i-{number}") for number in range(4)]

@@ -1,7 +1,8 @@
-"""The package as users deploy it: built, installed into a folder, and started as Lambda starts it in each place."""
+"""The package as users deploy it: built, installed into a folder, and started in each way that Lambda has."""
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 WRAPPER = "bridge/runtime/wrapper"
 
-# What Lambda's managed Python runtimes start, or hand to a wrapper: the file need not exist for that.
+# The command that Lambda's managed Python runtimes start, or hand to a wrapper; the file need not exist for that.
 BOOTSTRAP = [sys.executable, "/var/runtime/bootstrap.py"]
 
 # Answers with where its parts come from.
@@ -38,16 +39,24 @@ MakeEvent = Callable[..., dict[str, Any]]
 StartCommand = Callable[..., Runtime]
 
 
-def pip(*arguments: str | Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def build_wheel(folder: Path) -> None:
+    """With uv where it is installed: an environment that uv has made has no pip."""
+    if uv := shutil.which("uv"):
+        run(uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
+    else:
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+
+
+def install(wheel: Path, folder: Path) -> None:
+    if uv := shutil.which("uv"):
+        run(uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", folder, wheel)
+    else:
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, wheel)
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +67,17 @@ def time_limit() -> int:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
-    (file,) = folder.iterdir()
+    build_wheel(folder)
+    (file,) = folder.glob("*.whl")
     return file
 
 
 @pytest.fixture(scope="module")
 def packages(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `pip install --target` makes of it; its name has a space. What it depends on is the tests' own."""
+    """The wheel installed into a folder whose name has a space. Its dependencies are those of the tests."""
     folder = tmp_path_factory.mktemp("installed") / "the packages"
-    pip("install", "--quiet", "--no-deps", "--target", folder, wheel)
+    install(wheel, folder)
     return folder
-
-
-@pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
-    with RuntimeDouble() as double:
-        yield double
 
 
 @pytest.fixture
@@ -118,12 +121,12 @@ def answer(api: RuntimeDouble, event: dict[str, Any]) -> tuple[list[str], list[s
 
 
 def check_end(runtime: Runtime) -> None:
-    """SIGTERM reaches Python itself: there is no shell in front of it."""
+    """SIGTERM reaches Python itself: no shell receives it instead."""
     runtime.terminate()
     assert (runtime.wait(), runtime.log) == (0, "")
 
 
-def test_the_wheel_has_a_wrapper_that_anybody_can_execute(wheel: Path) -> None:
+def test_the_wheel_has_a_wrapper_that_all_users_can_execute(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         mode = archive.getinfo(WRAPPER).external_attr >> 16
         assert stat.S_IMODE(mode) & 0o111 == 0o111
@@ -147,7 +150,7 @@ def test_from_the_functions_own_folder_it_starts_the_runtime_in_place_of_lambdas
 def test_from_a_layer_it_starts_the_function_elsewhere_whose_modules_come_first(
     api: RuntimeDouble, start: StartCommand, function: Path, make_event: MakeEvent, tmp_path: Path
 ) -> None:
-    """A layer's packages are in the folder `python`; AWS's own runtime finds them behind those of the function."""
+    """A layer's packages are in the folder `python`; AWS's own runtime finds them after those of the function."""
     task = write_function(tmp_path / "task")
     layer = tmp_path / "opt/python"
     layer.parent.mkdir()

@@ -51,7 +51,7 @@ def fork_runtime(api: RuntimeDouble, tmp_path: Path, nursery: Nursery) -> Iterat
 
 @pytest.fixture
 def slots(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> Iterator[Slots]:
-    """Starts slots in this process against `api`; they end before it does, and leave no error that nobody looked at."""
+    """Starts slots in this process against `api`; they end before it does, with no error that was not looked at."""
     made = Slots(api)
     yield made
     made.end()
@@ -61,7 +61,7 @@ def slots(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> Iterator[Slot
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """The lines that the package has logged so far, and asyncio for errors that nobody has looked at."""
+    """The lines that the package has logged so far, and asyncio for errors that were not retrieved."""
 
     def lines() -> list[tuple[int, str]]:
         records = [record for record in caplog.records if record.name in ("bridge", "asyncio")]

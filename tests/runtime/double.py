@@ -1,9 +1,9 @@
-"""Our own double of Lambda's Runtime API and Extensions API, for what AWS's emulator does not do.
+"""Our own double of Lambda's Runtime API and Extensions API, for tests that AWS's emulator does not allow.
 
-Answers are seen as they arrive; a reader may be slow, a caller may hang up, a snapshot may be taken. Whatever a runtime
-does against the rules is a violation, and so is what a test has forgotten: leaving the `with` block raises
-AssertionError with all of them. It runs in threads of its own, so the code under test may block its event loop; all
-methods are synchronous, and may be called from any thread.
+A test sees answers as they arrive; a reader may be slow, a caller may hang up, a snapshot may be taken. Everything that
+a runtime does against the rules is a violation, and so is an invocation that a test has forgotten: leaving the `with`
+block raises AssertionError with all of them. The double runs in threads of its own, so the code under test may block
+its event loop. All methods are synchronous, and may be called from any thread.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import json
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,27 +20,29 @@ from tests.runtime.double_connections import Connection, Request
 from tests.runtime.double_invocations import LIMIT, Answer, Invocation
 from tests.runtime.double_routes import Extension, Refusal, Report, Routes
 
-__all__ = ["ARN", "LIMIT", "PAYLOAD_LIMIT", "Answer", "Extension", "Invocation", "Report", "Request", "RuntimeDouble"]
+__all__ = ["ARN", "LIMIT", "NEXT", "PAYLOAD_LIMIT", "Answer", "Invocation", "Report", "RuntimeDouble"]
+
+NEXT = "/2018-06-01/runtime/invocation/next"
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 
-# An event of this size fits into a socket's buffers, so whoever sends it does not wait for the runtime to read.
+# An event of this size fits into a socket's buffers: sending it does not wait for the runtime to read.
 _SMALL = 32 * 1024
+
+# In bytes: what the kernel takes of a connection (and as much again) while a test makes the double stop reading. Left
+# alone, it would take megabytes.
+_RECEIVE_BUFFER = 64 * 1024
 
 
 class RuntimeDouble:
     """One execution environment's APIs, at `address`, from entering the `with` block to leaving it.
 
     `snapstart`: it has restore/next and restore/error, and gives no invocation before the restore.
-    `refuse_extensions`: none can be registered. `receive_buffer`: bytes, what the kernel takes of a connection (and as
-    much again) while nobody reads; left alone, it would take megabytes.
+    `refuse_extensions`: none can be registered.
     """
 
-    def __init__(
-        self, *, snapstart: bool = False, refuse_extensions: bool = False, receive_buffer: int = 64 * 1024
-    ) -> None:
+    def __init__(self, *, snapstart: bool = False, refuse_extensions: bool = False) -> None:
         self._routes = Routes(snapstart=snapstart, refuse_extensions=refuse_extensions)
-        self._receive_buffer = receive_buffer
         self._threads: list[threading.Thread] = []
         self._accepted = 0
         self._is_stopped = False
@@ -48,7 +50,7 @@ class RuntimeDouble:
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._start(self._accept)
         return self
@@ -88,9 +90,6 @@ class RuntimeDouble:
         identity: Any = None,
         tenant_id: str | None = None,
         invocation_id: str | None = None,
-        arn: str = ARN,
-        content_type: str = "application/json",
-        headers: Sequence[tuple[str, str]] = (),
         chunk_size: int | None = None,
         stop_reading_after: int | None = None,
         may_stay_unanswered: bool = False,
@@ -102,20 +101,19 @@ class RuntimeDouble:
         reading the answer's body after so many bytes, until `Invocation.go_on`.
         """
         request_id = str(uuid.uuid4())
-        optional = {
+        about = {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
             "Lambda-Runtime-Trace-Id": _make_trace_id() if trace_id is None else trace_id,
             "Lambda-Runtime-Client-Context": _to_text(client_context),
             "Lambda-Runtime-Cognito-Identity": _to_text(identity),
             "Lambda-Runtime-Aws-Tenant-Id": tenant_id,
             "Lambda-Runtime-Invocation-Id": invocation_id,
-            "Lambda-Runtime-Invoked-Function-Arn": arn,
-            "Content-Type": content_type,
+            "Lambda-Runtime-Invoked-Function-Arn": ARN,
+            "Content-Type": "application/json",
         }
-        known = [("Lambda-Runtime-Aws-Request-Id", request_id)]
-        known += [(name, value) for name, value in optional.items() if value]
         invocation = Invocation(
             event if isinstance(event, bytes) else json.dumps(event).encode(),
-            [*known, *headers],
+            [(name, value) for name, value in about.items() if value],
             request_id=request_id,
             invocation_id=invocation_id,
             seconds=deadline,
@@ -138,14 +136,11 @@ class RuntimeDouble:
                 self._start(hand_over)
 
     def refuse_next_answer(
-        self, status: int, error_type: str = "Refused", message: str = "The test refuses it.", *, is_final: bool = True
+        self, status: int, error_type: str = "Refused", message: str = "The test refuses it."
     ) -> None:
-        """Answer the next result with `status` instead of 202, after reading it whole.
-
-        `is_final`: with that the invocation is over, and a second answer to it is a violation.
-        """
+        """Answer the next result with `status` instead of 202, after reading it whole. The invocation is over then."""
         with self._routes.lock:
-            self._routes.refusals.append(Refusal(status, error_type, message, is_final))
+            self._routes.refusals.append(Refusal(status, error_type, message))
 
     @property
     def open_polls(self) -> int:
@@ -208,17 +203,12 @@ class RuntimeDouble:
         self._wait_for(lambda: len(found()) >= count, timeout, f"request {count} for {path}")
         return found()[count - 1]
 
-    @property
-    def open_connections(self) -> int:
-        with self._routes.lock:
-            return sum(connection.is_open() for connection in self._routes.connections)
-
     def wait_for_connections(self, count: int, timeout: float = LIMIT) -> None:
         """Until no more than so many connections are open. Raises TimeoutError."""
         self._wait_for(lambda: len(self._routes.connections) <= count, timeout, f"no more than {count} connections")
 
     def wait_until_left(self, timeout: float = LIMIT) -> None:
-        """Until no connection is open: whoever was here has gone. Raises TimeoutError."""
+        """Until no connection is open: all clients have gone. Raises TimeoutError."""
         self._wait_for(lambda: not self._routes.connections, timeout, "the end of all connections")
 
     def drop_connections(self, *, polls: bool = False) -> int:
@@ -258,10 +248,6 @@ class RuntimeDouble:
             assert not thread.is_alive()
 
     # Violations.
-
-    @property
-    def violations(self) -> list[str]:
-        return list(self._routes.violations)
 
     def take_violations(self) -> list[str]:
         """What was done against the rules so far; it counts as seen."""

@@ -1,4 +1,4 @@
-"""What a runtime must keep to when it answers: pure functions over headers and bodies, each gives a list of complaints.
+"""The rules for a runtime's answers: pure functions over headers and bodies that return lists of complaints.
 
 The rules are those of AWS's Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html) and of its
 response streaming (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming),
@@ -27,7 +27,7 @@ __all__ = [
     "check_trailers",
 ]
 
-Headers = Mapping[str, str]  # names in lower case; what came more than once is joined by commas
+Headers = Mapping[str, str]  # names in lower case; repeated values are joined by commas
 
 # 6 MiB and 100 bytes: the largest buffered result that Lambda takes.
 PAYLOAD_LIMIT = 6_291_556
@@ -55,7 +55,7 @@ def check_invocation_id(headers: Headers, expected: str | None) -> list[str]:
 
 
 def check_stream_head(headers: Headers) -> list[str]:
-    """The headers of a streamed response; a mode other than `streaming` is somebody else's check."""
+    """The headers of a streamed response; a mode other than `streaming` is checked elsewhere."""
     complaints = []
     if (coding := headers.get("transfer-encoding", "").lower()) != "chunked":
         complaints.append(f"it streams with Transfer-Encoding {coding!r}, expected 'chunked'")
@@ -92,12 +92,12 @@ def _check_prelude_fields(prelude: dict[str, Any]) -> list[str]:
     if unknown := prelude.keys() - _PRELUDE_KEYS:
         complaints.append(f"its prelude has keys that Lambda does not know: {', '.join(sorted(unknown))}")
     if not _is_object_of(str, prelude.get("headers", {})):
-        complaints.append(f"the headers of its prelude are no object of strings: {prelude['headers']!r}")
+        complaints.append(f"the headers of its prelude are not an object of strings: {prelude['headers']!r}")
     if not _is_list_of(str, prelude.get("cookies", [])):
-        complaints.append(f"the cookies of its prelude are no list of strings: {prelude['cookies']!r}")
+        complaints.append(f"the cookies of its prelude are not a list of strings: {prelude['cookies']!r}")
     lists = prelude.get("multiValueHeaders", {})
     if not _is_object_of(list, lists) or not all(_is_list_of(str, each) for each in lists.values()):
-        complaints.append(f"the multiValueHeaders of its prelude are no object of lists of strings: {lists!r}")
+        complaints.append(f"the multiValueHeaders of its prelude are not an object of lists of strings: {lists!r}")
     return complaints
 
 
@@ -153,12 +153,12 @@ def check_error(body: bytes) -> list[str]:
 
 
 def check_error_type(headers: Headers) -> list[str]:
-    """What init/error and restore/error have to say in a header, too."""
+    """The type in a header, which init/error and restore/error need too."""
     return [] if headers.get(ERROR_TYPE) else ["it has no Lambda-Runtime-Function-Error-Type"]
 
 
 def check_trailers(headers: Headers, trailers: Headers) -> list[str]:
-    """What stands behind a streamed body: nothing, or both error trailers, all of it announced."""
+    """The trailers of a streamed body: none, or both error trailers, all of them announced."""
     complaints = [f"its trailer {name} was not announced" for name in sorted(trailers.keys() - _announced(headers))]
     if (ERROR_TYPE in trailers) != (ERROR_BODY in trailers):
         complaints.append(f"it has one error trailer without the other: {', '.join(trailers)}")

@@ -1,14 +1,13 @@
 """One connection of a runtime to the double: HTTP/1.1 with h11, over a blocking socket, in a thread of its own.
 
-The thread is always in `recv` when it has nothing to do, also while a request waits for its answer: so it notices at
-once when the client leaves. Whoever has the answer sends it, from whatever thread.
+The thread is always in `recv` when it has nothing to do, also while a request waits for its answer: so it notices
+immediately when the client leaves. Any thread may send the answer.
 """
 
 import contextlib
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ HEAD_LIMIT = 2 * 1024 * 1024
 
 RECEIVE_SIZE = 256 * 1024
 
-Headers = dict[str, str]  # names in lower case; what came more than once is joined by commas
+Headers = dict[str, str]  # names in lower case; repeated values are joined by commas
 
 
 class Gone(Exception):
@@ -29,13 +28,12 @@ class Gone(Exception):
 
 
 class Request(NamedTuple):
-    """One request as the log has it. `connection`: its number, counted from 1. `at`: seconds, monotonic clock."""
+    """One request as the log has it. `connection`: its number, counted from 1."""
 
     connection: int
     method: str
     path: str
     headers: Headers
-    at: float
 
 
 class Trailers(NamedTuple):
@@ -61,7 +59,7 @@ class Connection:
         self._is_sending = False
 
     def serve(self, handle: Callable[["Connection", Request], None]) -> None:
-        """Give each request to `handle`, which reads its body, and replies or leaves that to somebody else."""
+        """Give each request to `handle`, which reads its body, and replies or leaves that to another thread."""
         try:
             while (request := self._read_head()) is not None:
                 handle(self, request)
@@ -84,7 +82,7 @@ class Connection:
         if not isinstance(event, h11.Request):
             return None
         head = _to_dict(event.headers)
-        return Request(self.number, event.method.decode(), event.target.decode("latin-1"), head, time.monotonic())
+        return Request(self.number, event.method.decode(), event.target.decode("latin-1"), head)
 
     def body(self) -> Iterator[h11.Data | Trailers]:
         """The parts of a request's body as they arrive, and its trailers. Raises Gone if it is broken off."""
@@ -117,7 +115,7 @@ class Connection:
             return self._http.next_event()
         except h11.RemoteProtocolError:
             if is_in_body and self._has_ended:
-                raise Gone from None  # a body that is broken off is no malformed HTTP
+                raise Gone from None  # a body that is broken off is not malformed HTTP
             raise
 
     def _receive(self) -> bytes:
@@ -167,7 +165,7 @@ class Connection:
         self._is_sending = False
 
     def _wait_for_reply(self) -> None:
-        """Until the client sends what comes behind the reply. It may not do so before."""
+        """Wait until the client sends its next request, which it must not do before the reply."""
         data = self._receive()
         if not data:
             raise Gone

@@ -1,4 +1,4 @@
-"""One event on its way through a runtime, and what the runtime answers, as a test sees them."""
+"""One event that a runtime gets, and the runtime's answer, as a test sees them."""
 
 import base64
 import json
@@ -13,13 +13,13 @@ from tests.runtime.double_connections import Connection, Headers
 __all__ = ["LIMIT", "Answer", "Invocation"]
 
 # Seconds that a test waits for anything, unless it says otherwise: only a broken one gets that far.
-LIMIT = 10.0
+LIMIT = 30.0
 
 Kind = Literal["response", "error"]
 
 
 class Answer:
-    """What a runtime posted for an invocation: `kind` says where.
+    """The answer that a runtime posted for an invocation; `kind` is where it was posted to.
 
     Complete as `Invocation.answer` returns it. Names of headers and trailers are in lower case; times are seconds of
     the monotonic clock.
@@ -30,8 +30,7 @@ class Answer:
         self.headers = headers
         self.trailers: Headers = {}
         self.is_whole = False  # came to its end; else the connection was lost before
-        self.status = 0  # what it was answered with
-        self.started_at = time.monotonic()
+        self.status = 0  # of the reply
         self.ended_at = 0.0
         self.size = 0  # of the body
         self._chunks: list[tuple[float, bytearray]] = []
@@ -73,12 +72,12 @@ class Answer:
 
     @property
     def prelude(self) -> Any:
-        """What stands before the 8 NUL bytes of a streamed HTTP response."""
+        """The JSON before the 8 NUL bytes of a streamed HTTP response."""
         return json.loads(self.body.partition(DELIMITER)[0])
 
     @property
     def payload(self) -> bytes:
-        """What stands behind them."""
+        """The bytes after them."""
         head, delimiter, payload = self.body.partition(DELIMITER)
         if not delimiter:
             raise ValueError(f"there are no 8 NUL bytes in {head[:200]!r}")
@@ -172,12 +171,13 @@ class Invocation:
         with self._changed:
             self._changed.notify_all()
 
-    def answer_early(self, status: int, error_type: str = "InvokeTimeout", message: str = "Invoke timeout") -> None:
+    def answer_early(self, status: int) -> None:
         """Answer the runtime while its answer is still coming. What comes then is read, to the end it has."""
         with self._changed:
             if self._answer is not None:
                 self._answer.status = status
-        self._cut().reply_early(status, json.dumps({"errorMessage": message, "errorType": error_type}).encode())
+        document = {"errorMessage": "Invoke timeout", "errorType": "InvokeTimeout"}
+        self._cut().reply_early(status, json.dumps(document).encode())
 
     def expire(self) -> None:
         """Its time is over: an answer that comes later gets 410, and none need come."""
@@ -220,7 +220,7 @@ class Invocation:
         return self._is_settled or self._is_expired or self._is_cut
 
     def complaint(self) -> str | None:
-        """What is left to say at the end."""
+        """What is wrong at the end of a test, or None."""
         is_answered = self._answer is not None and (self._answer.is_whole or self._is_looked_at)
         if self._may_stay_unanswered or self._is_expired or self._is_cut or (self._is_settled and is_answered):
             return None
@@ -282,8 +282,3 @@ class Invocation:
             self._answer.status = self._answer.status or status
             self._has_ended = True
             self._changed.notify_all()
-
-    def reopen(self) -> None:
-        """Another answer may come."""
-        with self._changed:
-            self._answer = self._connection = None

@@ -1,4 +1,4 @@
-"""What the double does with each request of a runtime: the Runtime API's routes, and the Extensions API's.
+"""The routes of the double: those of the Runtime API, and those of the Extensions API.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
@@ -37,7 +37,7 @@ _JSON = ("Content-Type", "application/json")
 
 
 class Extension:
-    """One that was registered. `polled`: it asked for its events."""
+    """A registered extension. `polled`: it asked for its events."""
 
     def __init__(self, name: str, events: list[str]) -> None:
         self.identifier = str(uuid.uuid4())
@@ -50,19 +50,18 @@ class Extension:
 
 
 class Report(NamedTuple):
-    """What came to init/error or restore/error."""
+    """A report to init/error or restore/error."""
 
     headers: Headers
     document: Any
 
 
 class Refusal(NamedTuple):
-    """How a result is answered instead of 202. `is_final`: the invocation is over with that."""
+    """How a result is answered instead of 202."""
 
     status: int
     error_type: str
     message: str
-    is_final: bool
 
 
 class Routes:
@@ -81,9 +80,8 @@ class Routes:
         self.extensions: list[Extension] = []
         self.init_error: Report | None = None
         self.restore_error: Report | None = None
-        self.snapshot: tuple[Connection, int] | None = (
-            None  # what asked for restore/next, and how many others there were
-        )
+        # The connection that asked for restore/next, and the number of the others.
+        self.snapshot: tuple[Connection, int] | None = None
         self.is_restored = not snapstart
         self._is_initialized = False  # a `next` was seen
         self._handed_to: dict[Connection, Invocation] = {}
@@ -223,10 +221,6 @@ class Routes:
             invocation.end(0)
             raise Gone
         refusal = self._refusal_of(invocation, answer)
-        if refusal is not None and not refusal.is_final:
-            invocation.reopen()
-            _reply_error(connection, refusal.status, refusal.error_type, refusal.message)
-            return
         invocation.settle(trailers)
         if refusal is None:
             connection.reply(202, b'{"status":"OK"}\n', [_JSON])
@@ -237,13 +231,13 @@ class Routes:
     def _refusal_of(self, invocation: Invocation, answer: Answer) -> Refusal | None:
         with self.lock:
             if invocation.is_expired:
-                return Refusal(410, "InvokeTimeout", "Invoke timeout", True)
+                return Refusal(410, "InvokeTimeout", "Invoke timeout")
             if self.refusals:
                 return self.refusals.popleft()
         if answer.is_streamed or answer.size <= PAYLOAD_LIMIT:
             return None
         said = f"Exceeded maximum allowed payload size ({PAYLOAD_LIMIT} bytes)."
-        return Refusal(413, "RequestEntityTooLarge", said, True)
+        return Refusal(413, "RequestEntityTooLarge", said)
 
     # Errors outside invocations.
 
@@ -305,20 +299,15 @@ class Routes:
         if self._refuse_extensions:
             _reply_error(connection, 403, "Extension.RegistrationRefused", "the test refuses extensions")
             return
-        name = request.headers.get("lambda-extension-name", "")
-        events = _events_of(body)
-        if not name:
-            self._refuse(connection, request, 403, "Extension.InvalidExtensionName", "Lambda-Extension-Name is missing")
-        elif events is None:
-            self._refuse(connection, request, 400, "InvalidRequestFormat", f"expected a list of events, got {body!r}")
-        elif events - {"INVOKE"}:
-            said = f"an internal extension gets no {', '.join(sorted(events - {'INVOKE'}))}"
+        name, events = request.headers.get("lambda-extension-name", ""), json.loads(body)["events"]
+        if "SHUTDOWN" in events:
+            said = "an internal extension gets no SHUTDOWN"
             self._refuse(connection, request, 403, "Extension.InvalidEventType", said)
-        elif self._is_initialized or any(name == each.name for each in self.extensions):
-            said = f"{name} came after the first `next`, or twice"
+        elif not name or self._is_initialized or any(name == each.name for each in self.extensions):
+            said = f"{name!r} came after the first `next`, or twice, or without a name"
             self._refuse(connection, request, 403, "Extension.InvalidExtensionState", said)
         else:
-            self._add(connection, Extension(name, sorted(events)))
+            self._add(connection, Extension(name, events))
 
     def _add(self, connection: Connection, extension: Extension) -> None:
         with self.lock:
@@ -340,14 +329,6 @@ class Routes:
             self.changed.notify_all()
         for hand_over in self.match():
             hand_over()
-
-
-def _events_of(body: bytes) -> set[str] | None:
-    try:
-        events = json.loads(body)["events"]
-        return set(events) if isinstance(events, list) else None
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def _reply_error(connection: Connection, status: int, error_type: str, message: str) -> None:

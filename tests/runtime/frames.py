@@ -14,10 +14,10 @@ _HEAD = 16
 
 
 def parse_frames(data: bytes) -> list[Frame]:
-    """Every frame of `data`. AssertionError if something is left over, or if it holds what is no frame."""
+    """Every frame of `data`. AssertionError if something is left over, or is not a frame."""
     frames: list[Frame] = []
     while data:
-        assert data[:3] == b"\xa5\x5a\x00", f"no frame, but {data[:_HEAD]!r}"
+        assert data[:3] == b"\xa5\x5a\x00", f"expected a frame, but got {data[:_HEAD]!r}"
         end = _HEAD + int.from_bytes(data[4:8], "big")
         assert len(data) >= end, f"{len(data)} bytes of a frame of {end}"
         frames.append((data[:4], data[_HEAD:end].decode("utf-8")))

@@ -1,4 +1,4 @@
-"""Runtimes that are forks of a process with everything imported: no less of their own, and there in no time.
+"""Runtimes that are forks of a process with everything imported: as isolated as others, and started in milliseconds.
 
 Started as `python -m tests.runtime.nursery`, with a socket as its standard input.
 """
@@ -22,7 +22,7 @@ __all__ = ["Nursery"]
 
 ROOT = Path(__file__).parents[2]
 
-# What a runtime imports before it imports the function, and what it imports later.
+# The modules that a runtime imports before and after the function.
 PRELOADED = """
     anyio._backends._asyncio h11 snapshot_restore_py
     bridge.runtime.invocations.blocking bridge.runtime.api.extension bridge.runtime.process bridge.runtime.api.errors
@@ -35,7 +35,7 @@ _SIZE = 8
 
 
 class _Fork:
-    """What `subprocess.Popen` is for a child of one's own. Its process id is its own until `wait` has returned."""
+    """A fork, with the interface of `subprocess.Popen`. Its process id is not used again until `wait` has returned."""
 
     def __init__(self, output: int, status: socket.socket) -> None:
         self.stdout = os.fdopen(output, "rb", buffering=0)
@@ -98,7 +98,7 @@ class Nursery:
 
     def close(self) -> None:
         self._socket.close()
-        assert self._process.wait(10) == 0
+        assert self._process.wait(30) == 0
 
 
 class _ForkedRuntime(Runtime):
@@ -115,7 +115,7 @@ def main() -> None:
     for module in PRELOADED.split():
         importlib.import_module(module)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks' exit codes come by another way
     orders = socket.socket(fileno=os.dup(0))
     while True:
         message, descriptors, _, _ = socket.recv_fds(orders, 65536, 2)

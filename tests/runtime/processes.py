@@ -15,11 +15,11 @@ __all__ = ["LIMIT", "Process", "Runtime", "Runtimes"]
 ROOT = Path(__file__).parents[2]
 
 # Seconds that a test waits for anything, unless it says otherwise: only a broken one gets that far.
-LIMIT = 10.0
+LIMIT = 30.0
 
 
 class Process(Protocol):
-    """What is needed of `subprocess.Popen`."""
+    """The part of `subprocess.Popen` that is needed here."""
 
     pid: int
 
@@ -34,7 +34,7 @@ class Process(Protocol):
 
 
 class Runtime:
-    """One process, the leader of a session: what it forks ends with it. Its output is collected as it comes."""
+    """One process, the leader of a session: its children end with it. Its output is collected as it comes."""
 
     def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str], pass_fds: Sequence[int]) -> None:
         self.folder = folder

@@ -2,28 +2,34 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any
 
 from bridge import Bridge, Handler
-from bridge._loop import OwnLoop
 from bridge._types import ASGIApp, Message
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
-from bridge.runtime.invocations.answer import Limits
+from bridge.runtime.invocations.answer import Means
 from bridge.runtime.invocations.blocking import BlockingSlot
-from bridge.runtime.invocations.serving import Waker, serve, serve_in_threads
+from bridge.runtime.invocations.deadline import Limits
+from bridge.runtime.invocations.serving import serve, serve_in_threads
 from bridge.runtime.invocations.slots import Slot
 from bridge.runtime.invocations.targets import FunctionTarget, HandlerTarget, Target
+from bridge.runtime.invocations.waker import Waker
+from bridge.runtime.invocations.watchdog import Watchdog
 from bridge.settings import set_trace_id
 from tests.runtime.double import LIMIT, RuntimeDouble
 
-__all__ = ["FUNCTION", "NO_DEADLINE", "START", "Gate", "Logged", "Running", "Slots", "part"]
+__all__ = ["DEADLINE", "FUNCTION", "MARGIN", "NO_DEADLINE", "START", "Gate", "Logged", "Running", "Slots", "part"]
 
 Logged = Callable[[], list[tuple[int, str]]]
 
 OUR_TASKS = {"bridge application", "bridge invocation", "bridge slot", "bridge stop"}
+
+# For `RuntimeDouble.invoke`, in seconds: a deadline that only comes when a test puts the clock forward; and the margin
+# of all slots on an event loop that do not say otherwise.
+DEADLINE, MARGIN = 1000.0, 100.0
 
 # For `RuntimeDouble.invoke`: it comes out as what is no number of milliseconds.
 NO_DEADLINE = -1e10
@@ -72,6 +78,15 @@ class Gate:
         return self._opened.is_set()
 
 
+class ClockLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock a test can put forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
 class Running:
     """Slots that are served. `error`: what has ended them, once they have."""
 
@@ -80,6 +95,7 @@ class Running:
         self.error: BaseException | None = None
         self.left: list[str] = []  # the names of tasks of ours that were there then
         self.served = threading.Event()  # and nothing is closed yet
+        self.loop: ClockLoop
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(serve,), name="slots of the test")
         self._thread.start()
@@ -97,8 +113,37 @@ class Running:
         self.cancel = cancel
         self._started.set()
 
+    def pass_time(self, api: RuntimeDouble, polls: int = 1) -> None:
+        """Put the clock forward until so many slots wait for the next event, however often they set a new timer."""
+        for _ in range(100):
+            self.advance(MARGIN)
+            with suppress(TimeoutError):
+                api.wait_for_polls(polls, timeout=0.1)
+                return
+        raise AssertionError("the next event is not asked for")
+
+    def advance(self, seconds: float) -> None:
+        """Put the clock of the event loop forward."""
+        is_done = threading.Event()
+
+        def put_forward() -> None:
+            self.loop.ahead += seconds
+            is_done.set()
+
+        self.loop.call_soon_threadsafe(put_forward)
+        assert is_done.wait(LIMIT)
+
+    def loop_has_turned(self) -> None:
+        """Wait for a few turns of the event loop, in which it does what is due."""
+        for _ in range(5):
+            self.advance(0.0)
+
+    def near_deadline(self) -> None:
+        """Let the time of an invocation with DEADLINE come, with half of MARGIN left to clean up and to post."""
+        self.advance(DEADLINE - MARGIN / 2)
+
     def join(self) -> BaseException | None:
-        """Wait for their end: what it was."""
+        """Wait for their end, and return it."""
         self._thread.join(LIMIT)
         assert not self._thread.is_alive(), "the slots go on"
         return self.error
@@ -110,6 +155,20 @@ class Running:
         return self.join()
 
 
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run it on a loop of its own, and cancel it after what ends the process, as the runtime does."""
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(coroutine)
+        try:
+            loop.run_until_complete(task)
+        finally:
+            task.cancel()
+            while not task.done():
+                with suppress(SystemExit, asyncio.CancelledError):  # once more, from a task group
+                    loop.run_until_complete(task)
+
+
 class Slots:
     """Each call starts some, with a connection to the API each."""
 
@@ -119,52 +178,59 @@ class Slots:
         self.reports: list[dict[str, Any]] = []  # the documents of errors that were logged
 
     def of_function(
-        self, function: Callable[[Any, Any], Awaitable[object]], *, count: int = 1, **limits: Any
+        self, function: Callable[[Any, Any], Awaitable[object]], *, count: int = 1, **options: Any
     ) -> Running:
         """An async handler function, on an event loop."""
-        loop = OwnLoop()
-        return self._serve(FunctionTarget(function), loop.run, loop.close, count, limits)
+        return self._serve(FunctionTarget(function), nullcontext(), count, options)
 
-    def on_loop(self, app: ASGIApp | Handler, *, count: int = 1, streams: bool = False, **limits: Any) -> Running:
-        """An ASGI application, or a handler of ours, on an event loop."""
+    def on_loop(self, app: ASGIApp | Handler, *, count: int = 1, streams: bool = False, **options: Any) -> Running:
+        """An ASGI application, or a handler of ours, on an event loop. `options`: of Limits, and `watchdog`."""
         handler = app if isinstance(app, Handler) else Bridge(app)
-        handler._run(handler.__aenter__())  # as in the init phase
-        return self._serve(HandlerTarget(handler, streams=streams), handler._run, handler.close, count, limits)
+        return self._serve(HandlerTarget(handler, streams=streams), handler, count, options)
 
     def _serve(
-        self, target: Target, run: Callable[[Any], Any], close: Callable[[], None], count: int, limits: dict[str, Any]
+        self, target: Target, life: AbstractAsyncContextManager[object], count: int, options: dict[str, Any]
     ) -> Running:
+        watchdog = options.pop("watchdog", None)
+        limits = Limits(**{"margin": MARGIN} | options)
         slots = [
-            Slot(self._connect(), target, limits=self._limits(limits), function=FUNCTION, is_alone=count == 1)
+            Slot(Means(self._connect(), target, limits, self, watchdog), function=FUNCTION, is_alone=count == 1)
             for _ in range(count)
         ]
 
         async def main(running: Running) -> None:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert isinstance(loop, ClockLoop)
             assert task is not None
-            running.started(lambda: loop.call_soon_threadsafe(task.cancel))
-            try:
-                await serve(slots)
-            finally:
-                others = asyncio.all_tasks() - {task}
-                running.left = sorted({each.get_name() for each in others if not each.done()} & OUR_TASKS)
-                running.served.set()
+            running.loop = loop
+            async with life:
+                running.started(lambda: loop.call_soon_threadsafe(task.cancel))
+                try:
+                    await serve(slots)
+                finally:
+                    others = asyncio.all_tasks() - {task}
+                    running.left = sorted({each.get_name() for each in others if not each.done()} & OUR_TASKS)
+                    running.served.set()
 
-        def run_and_close(running: Running) -> None:
-            try:
-                run(main(running))
-            finally:
-                close()
+        return self._start(lambda running: _run(main(running)))
 
-        return self._start(run_and_close)
+    def report(self, document: dict[str, Any]) -> None:
+        self.reports.append(document)
 
-    def in_threads(self, function: Callable[[Any, Any], object], *, count: int = 1, **limits: Any) -> Running:
+    def flush(self) -> None:
+        """Nothing is printed here."""
+
+    def in_threads(
+        self, function: Callable[[Any, Any], object], *, count: int = 1, watchdog: Watchdog | None = None
+    ) -> Running:
         """A plain handler function."""
         slots = [
             BlockingSlot(
                 self._connect(),
                 function,
-                limits=self._limits(limits),
+                margin=0.25,
+                output=self,
+                watchdog=watchdog,
                 function=FUNCTION,
                 block=None,
                 is_alone=count == 1,
@@ -193,13 +259,8 @@ class Slots:
     def _connect(self) -> Connection:
         return Connection(parse_address(self._api.address), user_agent="test")
 
-    def _limits(self, changed: dict[str, Any]) -> Limits:
-        report: Callable[[dict[str, Any]], None] = self.reports.append
-        known = {"margin": 0.25, "background": None, "report": report, "flush": lambda: None}
-        return Limits(**known | changed)
-
     def end(self) -> None:
-        """Those that still run are cancelled, and nothing else has ended the others: their tests have looked at it."""
+        """Cancel those that still run. Nothing else has ended the others, unless their tests know of it."""
         for running in self._running:
             was_over = running.error
             error = running.end()

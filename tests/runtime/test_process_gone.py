@@ -1,78 +1,70 @@
-"""The Runtime API goes away or refuses to go on: one line in the log, a shutdown, exit 1, and no trying without end."""
+"""The Runtime API goes away or refuses to go on: one line in the log, a shutdown, exit 1, and no endless attempts."""
 
-import contextlib
 import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from tests.runtime.applications import APP
-from tests.runtime.double import RuntimeDouble
+from tests.runtime.double import NEXT, RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
 
 MakeEvent = Callable[..., dict[str, Any]]
 
-# Each kind of handler, and how many invocations it answers at once.
-KINDS: dict[str, tuple[str, str]] = {
-    "application": (APP.replace("app(", "handler("), "1"),
-    "application with three slots": (APP.replace("app(", "handler("), "3"),
-    "async function": ("async def handler(event, context): return event", "1"),
-    "async function with three slots": ("async def handler(event, context): return event", "3"),
-    "plain function": ("def handler(event, context): return event", "1"),
-    "plain function with three threads": ("def handler(event, context): return event", "3"),
-}
+FUNCTION = "def handler(event, context): return event"
+
+# Each kind of handler.
+KINDS = {"application": APP.replace("app(", "handler("), "async function": f"async {FUNCTION}", "function": FUNCTION}
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+with_slots = pytest.mark.parametrize("slots", [1, 3])
 
 
-def check_end(runtime: Runtime, kind: str, message: str) -> None:
+def check_end(runtime: Runtime, kind: str, *facts: str) -> None:
     assert runtime.wait() == 1
-    is_application = kind.startswith("application")
     lines = runtime.log.splitlines()
-    if is_application:
+    if kind == "application":
         assert (lines.pop(0), lines.pop()) == ("startup", "shutdown")
     (line,) = lines
     level, _, request_id, text = line.split("\t")
     assert (level, request_id) == ("[ERROR]", "")
-    assert text.startswith(message)
-    assert text.endswith(" The process ends.")
+    assert [fact for fact in (*facts, "The process ends.") if fact not in text] == []
 
 
-def start(make: Runtimes, kind: str, **environ: Any) -> Runtime:
-    code, concurrency = KINDS[kind]
-    return make(code, "app.handler", AWS_LAMBDA_MAX_CONCURRENCY=concurrency, **environ)
+def start(make: Runtimes, kind: str, slots: int, **environ: Any) -> Runtime:
+    return make(KINDS[kind], "app.handler", AWS_LAMBDA_MAX_CONCURRENCY=str(slots), **environ)
 
 
 @every_kind
+@with_slots
 def test_an_api_that_is_gone_ends_the_process(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, kind: str
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, kind: str, slots: int
 ) -> None:
-    runtime = start(fork_runtime, kind)
-    api.wait_for_polls(int(KINDS[kind][1]))
+    runtime = start(fork_runtime, kind, slots)
+    api.wait_for_polls(slots)
     api.invoke(make_event()).answer()
     api.stop()
-    check_end(runtime, kind, "The Runtime API is gone: ")
+    check_end(runtime, kind, "The Runtime API is gone")
 
 
 @every_kind
 def test_a_first_poll_that_is_reset_ends_the_process(api: RuntimeDouble, fork_runtime: Runtimes, kind: str) -> None:
-    runtime = start(fork_runtime, kind)
-    api.wait_for_polls(int(KINDS[kind][1]))
+    runtime = start(fork_runtime, kind, 3)
+    api.wait_for_polls(3)
     api.drop_connections(polls=True)
-    check_end(runtime, kind, "The Runtime API is gone: ")
+    check_end(runtime, kind, "The Runtime API is gone")
     api.wait_until_left()
 
 
-@pytest.mark.parametrize("kind", ["application", "async function", "plain function"])
+@every_kind
 def test_a_connection_that_was_closed_between_two_requests_is_made_again(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, kind: str
 ) -> None:
-    code, _ = KINDS[kind]
     wait = "    open(os.path.join(os.environ['LAMBDA_TASK_ROOT'], 'fifo')).read()\n"
-    code = code.replace("return event", f"\n{wait}    return event")
+    code = KINDS[kind].replace("return event", f"\n{wait}    return event")
     code = code.replace(
         '    await send({"type": "http.response.start"', f'{wait}    await send({{"type": "http.response.start"'
     )
@@ -89,65 +81,32 @@ def test_a_connection_that_was_closed_between_two_requests_is_made_again(
     assert "ERROR" not in runtime.log
 
 
-class Refusing:
-    """A server in the place of the API, which answers every request with one status, and counts them."""
+@every_kind
+@with_slots
+def test_a_refusal_of_the_next_invocation_ends_the_process(fork_runtime: Runtimes, kind: str, slots: int) -> None:
+    asked: list[str] = []
 
-    def __init__(self, status: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._status = status
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.targets: list[str] = []
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    class Refusing(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with contextlib.suppress(ConnectionError), connection, connection.makefile("rwb") as stream:
-                while line := stream.readline():
-                    self.targets.append(line.decode().split()[1])
-                    while stream.readline().strip():
-                        pass
-                    stream.write(b"HTTP/1.1 %d No\r\ncontent-length: 5\r\n\r\nnever" % self._status)
-                    stream.flush()
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response_only(403)
+            self.send_header("content-length", "5")
+            self.end_headers()
+            self.wfile.write(b"never")
 
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever).start()
+        address = f"127.0.0.1:{server.server_port}"
+        runtime = start(fork_runtime, kind, slots, AWS_LAMBDA_RUNTIME_API=address, BRIDGE_EXTENSION="off")
+        check_end(runtime, kind, "Expected the next invocation", "403 never")
+        server.shutdown()
+    assert asked == [NEXT] * len(asked)
+    assert 1 <= len(asked) <= slots
 
 
-@pytest.fixture(params=[403, 500])
-def refusing(request: pytest.FixtureRequest) -> Iterator[Refusing]:
-    made = Refusing(request.param)
-    yield made
-    made.close()
-
-
-@pytest.mark.parametrize(
-    "kind", ["application", "async function", "plain function", "plain function with three threads"]
-)
-def test_a_refusal_of_the_next_invocation_ends_the_process(
-    fork_runtime: Runtimes, refusing: Refusing, kind: str
-) -> None:
-    runtime = start(fork_runtime, kind, AWS_LAMBDA_RUNTIME_API=refusing.address, BRIDGE_EXTENSION="off")
-    check_end(runtime, kind, f"Expected the next invocation, but got {refusing._status} never.")
-    asked = refusing.targets
-    assert set(asked) == {"/2018-06-01/runtime/invocation/next"}
-    assert len(asked) <= int(KINDS[kind][1])
-
-
-def test_an_api_that_was_never_there_ends_the_process(fork_runtime: Runtimes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-    runtime = fork_runtime(APP, "app:app", AWS_LAMBDA_RUNTIME_API=address, BRIDGE_EXTENSION="off")
-    check_end(runtime, "application", "The Runtime API is gone: [Errno 111] Connection refused.")
-
-
-def test_requests_that_are_going_on_are_cancelled_because_nobody_would_hear_their_answers(
+def test_requests_that_are_going_on_are_cancelled_because_their_answers_would_be_lost(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
 ) -> None:
     code = """

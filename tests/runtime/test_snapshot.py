@@ -1,4 +1,4 @@
-"""Around a snapshot: who is called when, that no connection outlives it, and what Lambda is told of a failure."""
+"""Around a snapshot: the order of the hooks, the end of the connection before it, and the reports of failures."""
 
 import random
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
-from bridge.errors import RuntimeApiRefused, Terminated
+from bridge.errors import Terminated
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import INIT_ERROR, RESTORE_ERROR
 from bridge.runtime.snapshot import AFTER_RESTORE_FAILED, BEFORE_SNAPSHOT_FAILED, snapshot
@@ -25,9 +25,15 @@ def api_options() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
-    monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
+def _no_hooks() -> Iterator[None]:
+    """Without the hooks of other tests, during each test."""
+    registries = [snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore()]
+    before = [list(registry) for registry in registries]
+    for registry in registries:
+        registry.clear()
+    yield
+    for registry, hooks in zip(registries, before, strict=True):
+        registry[:] = hooks
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def reports() -> Reports:
 
 @pytest.fixture
 def go(api: RuntimeDouble, reports: Reports) -> Iterator[Go]:
-    """Go through it all in a thread, and look at the exit code when it is wanted."""
+    """Go through it all in a thread, which has the exit code."""
 
     def report(exc: BaseException, path: bytes, error_type: str) -> None:
         reports.append((exc, path, error_type))
@@ -103,7 +109,7 @@ def fail(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.parametrize("error", [ValueError("no database"), SystemExit(3), Broken()], ids=lambda error: repr(error))
+@pytest.mark.parametrize("error", [ValueError("no database"), SystemExit(3), Broken()], ids=repr)
 def test_a_hook_that_fails_before_the_snapshot_is_reported_and_the_rest_is_left(
     api: RuntimeDouble, go: Go, reports: Reports, error: BaseException
 ) -> None:
@@ -118,7 +124,7 @@ def test_a_hook_that_fails_before_the_snapshot_is_reported_and_the_rest_is_left(
     assert api.requests == []
 
 
-@pytest.mark.parametrize("error", [ValueError("no database"), SystemExit(3), Broken()], ids=lambda error: repr(error))
+@pytest.mark.parametrize("error", [ValueError("no database"), SystemExit(3), Broken()], ids=repr)
 def test_a_hook_that_fails_after_the_restore_is_reported_and_the_rest_is_left(
     api: RuntimeDouble, go: Go, reports: Reports, error: BaseException
 ) -> None:
@@ -145,14 +151,3 @@ def test_what_ends_the_process_from_outside_is_no_failure_of_a_hook(
     with pytest.raises((KeyboardInterrupt, Terminated)):
         going.result()
     assert reports == []
-
-
-@pytest.mark.parametrize("api_options", [{"snapstart": False}])
-def test_an_api_that_knows_no_snapshot_is_reported(api: RuntimeDouble, go: Go, reports: Reports) -> None:
-    assert go().result() == BEFORE_SNAPSHOT_FAILED
-    ((error, path, error_type),) = reports
-    assert (path, error_type) == (INIT_ERROR, "Runtime.BeforeSnapshotError")
-    assert isinstance(error, RuntimeApiRefused)
-    assert str(error).startswith("Expected 200 for the snapshot, but got 404 ")
-    (violation,) = api.take_violations()
-    assert violation.endswith("there is no such method and path")

@@ -1,10 +1,10 @@
 """One keep-alive connection to the Runtime API, over a plain socket.
 
-Each exchange is one generator that yields what it waits for. Whoever runs it waits as it likes: on the event loop,
-or by blocking, where nothing else is to be done.
+Each exchange is a generator that yields READ or WRITE when the socket is not ready. Its caller waits on the event
+loop, or blocks where nothing else is to be done.
 
-No time limit: the environment may be frozen for hours while a request for the next invocation is open. And no proxy,
-whatever the environment says: the API is on this machine.
+There is no time limit: the environment may be frozen for hours while a request for the next invocation is open. The
+environment's proxy settings are ignored: the API is on this machine.
 """
 
 from __future__ import annotations
@@ -29,14 +29,18 @@ __all__ = ["READ", "WRITE", "Connection", "gone", "parse_address"]
 
 READ, WRITE = select.POLLIN, select.POLLOUT
 
-# In seconds, as AWS's own clients have it: the API listens on this machine before this process starts.
+# In seconds, as in AWS's own clients: the API listens on this machine before this process starts.
 CONNECT_TIMEOUT = 1.0
+
+# In milliseconds: how long a wait without an event loop lasts before the interpreter checks for signals. One that
+# arrives between its last check and the system call does not end that call, and the snapshot may take minutes.
+SIGNAL_CHECK_INTERVAL = 100
 
 _CHUNK = 65536
 
 
 def parse_address(address: str) -> tuple[str, int]:
-    """ "127.0.0.1:9001" taken apart. Raises RuntimeApiGone."""
+    """Return the host and the port of "127.0.0.1:9001". Raises RuntimeApiGone."""
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal():
         raise RuntimeApiGone(f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r:.100}.")
@@ -44,55 +48,48 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 class Connection:
-    """Connects when it is used, and again when the API has closed it meanwhile. One exchange at a time."""
+    """A connection for one exchange at a time. Connects on first use, and again after the API has closed it."""
 
     def __init__(self, address: tuple[str, int], *, user_agent: str) -> None:
         self._address = address
         host, port = address
-        # RFC 9112, 3.2: what a numeric IPv6 address needs brackets for.
+        # RFC 9112, 3.2: a numeric IPv6 address needs brackets.
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._always: Pairs = [(b"host", authority.encode("ascii")), (b"user-agent", user_agent.encode("ascii"))]
         self._socket: socket.socket | None = None
-        self._has_begun = False  # the reply to the current request
+        self._has_begun = False  # whether a part of the reply to the current request was read
 
     async def request(
         self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, rest: Rest | None = None
     ) -> Reply:
-        """One exchange, on the event loop. Raises RuntimeApiGone.
+        """Make a request and return its reply, on the event loop. Raises RuntimeApiGone.
 
-        `rest(socket, want)` may wait in the loop's place, as long as that has nothing to do, and says whether it has.
+        `rest(socket, want)` may wait in the place of the loop, where that has nothing to do, and says whether it has.
         """
         steps = self._exchange(method, target, headers, body)
         try:
             while True:
                 want = next(steps)
-                if rest is None or not (rest(self.sock, want) or await _turn() or rest(self.sock, want)):
+                if rest is None or not rest(self.sock, want):
                     await self._ready(want)
         except StopIteration as done:
             reply: Reply = done.value
             return reply
         except BaseException:
-            self.close()  # cancelled in the middle of it, or broken
+            self.close()  # cancelled, or broken
             raise
 
     def request_blocking(
         self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, block: Block | None = None
     ) -> Reply:
-        """One exchange, without an event loop. `block(socket, want)` waits in its own way. Raises RuntimeApiGone."""
-        steps = self._exchange(method, target, headers, body)
-        try:
-            while True:
-                want = next(steps)
-                (block or _block)(self.sock, want)
-        except StopIteration as done:
-            reply: Reply = done.value
-            return reply
-        except BaseException:
-            self.close()
-            raise
+        """Make a request and return its reply, without an event loop. Raises RuntimeApiGone.
+
+        `block(socket, want)` waits for the socket; by default nothing but the socket is waited for.
+        """
+        return self._run(self._exchange(method, target, headers, body), block or _block)
 
     def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
-        """Send a request whose reply is read later, or never. Raises RuntimeApiGone."""
+        """Send a request whose reply is read by `reply_blocking`, or never. Raises RuntimeApiGone."""
         try:
             self._connect()
             for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
@@ -102,21 +99,26 @@ class Connection:
             raise gone(exc) from exc
 
     def reply_blocking(self) -> Reply:
-        """The reply to what `send_blocking` has sent. Raises RuntimeApiGone."""
-        steps = self._read_reply()
+        """Return the reply to the request of `send_blocking`. Raises RuntimeApiGone."""
+        try:
+            return self._run(self._read_reply(), _block)
+        except (OSError, BrokenReply) as exc:
+            raise gone(exc) from exc
+
+    def _run(self, steps: Generator[int, None, Reply], block: Block) -> Reply:
         try:
             while True:
                 want = next(steps)
-                _block(self.sock, want)
+                block(self.sock, want)
         except StopIteration as done:
             reply: Reply = done.value
             return reply
-        except (OSError, BrokenReply) as exc:
+        except BaseException:  # interrupted, or broken
             self.close()
-            raise gone(exc) from exc
+            raise
 
     def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
-        """Send a request and read its reply; once more on a new connection, if a used one turns out to be dead."""
+        """Send a request and read its reply; try once more on a new connection if a used one is dead."""
         data = request_head(method, target, [*self._always, *headers]) + body
         is_used = self._socket is not None
         try:
@@ -178,7 +180,7 @@ class Connection:
                 return reply
 
     def head(self, method: bytes, target: bytes, headers: Pairs) -> bytes:
-        """The head of a request that is sent, and whose reply is read, by the caller. Connects; raises OSError."""
+        """Connect, and return the head of a request for a caller that sends it and reads the reply. Raises OSError."""
         self._connect()
         return request_head(method, target, [*self._always, *headers])
 
@@ -191,7 +193,7 @@ class Connection:
 
     @property
     def has_data(self) -> bool:
-        """Whether a part of the reply has arrived, read or not."""
+        """Whether a part of the reply has arrived, even if it was not read yet."""
         try:
             return self._has_begun or self.sock.recv(1, socket.MSG_PEEK) != b""
         except OSError:  # nothing yet, or never
@@ -214,7 +216,7 @@ class Connection:
             remove(fd)
 
     def close(self) -> None:
-        """Idempotent; the next request connects again."""
+        """Close the connection. The next request connects again. Idempotent."""
         connection, self._socket = self._socket, None
         if connection is not None:
             connection.close()
@@ -223,13 +225,8 @@ class Connection:
 def _block(sock: socket.socket, want: int) -> None:
     poll = select.poll()
     poll.register(sock, want)
-    poll.poll()
-
-
-async def _turn() -> bool:
-    """One turn of the loop, which may leave it with nothing to do; False."""
-    await asyncio.sleep(0)
-    return False
+    while not poll.poll(SIGNAL_CHECK_INTERVAL):
+        pass
 
 
 def _wake(waiter: asyncio.Future[Any]) -> None:
@@ -238,5 +235,5 @@ def _wake(waiter: asyncio.Future[Any]) -> None:
 
 
 def gone(exc: Exception) -> RuntimeApiGone:
-    """The error for a connection that failed."""
+    """Return the error for a connection that failed."""
     return RuntimeApiGone(f"The Runtime API is gone: {str(exc) or type(exc).__name__}.")

@@ -1,45 +1,53 @@
 """Errors as Lambda wants them reported: the JSON document, the type in a header, the cause for X-Ray.
 
-Pure functions. None of them raises, whatever the exception is like.
+None of these functions raises, whatever the exception is like.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from bisect import bisect_right
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bridge.errors import BridgeError
 from bridge.runtime.api.tracebacks import own_frames, stack_trace
+from bridge.runtime.api.vocabulary import error_headers
 from bridge.runtime.log.text import json_text, printable, safe_text
 
-__all__ = ["encode_document", "error_document", "error_type_header", "xray_cause"]
+if TYPE_CHECKING:
+    from bridge.runtime.api.http import Pairs
+    from bridge.runtime.api.vocabulary import Invocation
 
-# In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it no JSON any more.
+__all__ = ["encode_document", "error_answer", "error_document", "error_type_header", "exit_in", "xray_cause"]
+
+# In bytes, encoded. Lambda cuts the report of an error at 256 KiB, which makes it invalid JSON.
 MAX_DOCUMENT = 240 * 1024
 
-# In bytes, encoded. The message comes before the stack, which must have some room too: it can be the text of a whole
-# response (`bridge.errors.ErrorStatus`), which is of use only in one piece.
+# In bytes, encoded. A message can be a whole response as text (`bridge.errors.ErrorStatus`), which is useful only in
+# one piece; the stack gets the rest.
 MAX_MESSAGE = 160 * 1024
 
-# In bytes, encoded: of one line of the stack, which may be the message of a cause. And of a type.
+# In bytes, encoded: of one line of the stack, which may be the message of a cause; and of a type.
 MAX_LINE = 8 * 1024
 MAX_TYPE = 256
 
-# In bytes. The cause is a header, and servers take headers of 1 MiB together.
+# In bytes. The cause is a header, and servers accept headers of 1 MiB together.
 MAX_CAUSE = 1024 * 1024
 
-# What Lambda takes for the type of an error; everything else would be Runtime.Unknown, as if we were at fault.
+# The types of errors that Lambda accepts; it changes all others to Runtime.Unknown, as if the runtime were at fault.
 _TYPE = r"(?:Runtime|Function)\.[A-Z][a-zA-Z]+"
 _CLASS = r"[A-Z][a-zA-Z]+"
 
 
-def error_document(exc: BaseException, *, request_id: str = "", error_type: str | None = None) -> dict[str, Any]:
-    """`errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; within 256 KiB as JSON.
+def error_document(exc: BaseException, *, request_id: str = "") -> dict[str, Any]:
+    """Return `errorMessage`, `errorType`, `requestId` and `stackTrace`, a list of lines; up to 256 KiB as JSON.
 
-    `error_type`: in place of the name of the exception's class.
+    The type is the name of the exception's class; some of our own errors have one of Lambda's in its place.
     """
+    error_type = getattr(exc, "error_type", None) if isinstance(exc, BridgeError) else None
     document: dict[str, Any] = {
         "errorMessage": _cut(printable(safe_text(exc)), MAX_MESSAGE),
         "errorType": _cut(printable(safe_text(error_type or _type_name(exc))), MAX_TYPE),
@@ -51,13 +59,38 @@ def error_document(exc: BaseException, *, request_id: str = "", error_type: str 
     return document
 
 
+def error_answer(invocation: Invocation, exc: BaseException, document: dict[str, Any]) -> tuple[Pairs, bytes]:
+    """Return the headers and the body that fail an invocation with `exc` and its document."""
+    body = encode_document(document)
+    headers = [*error_headers(body, error_type_header(document["errorType"])), *invocation.echo]
+    cause = xray_cause(exc, _working_directory())
+    if cause:
+        headers.append((b"lambda-runtime-function-xray-error-cause", cause))
+    return headers, body
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # the application has deleted it
+        return ""
+
+
+def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
+    """Return what ends the process, if `exc` is that or a group with it; an error of one invocation does not."""
+    if isinstance(exc, SystemExit | KeyboardInterrupt):
+        return exc
+    parts = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
+    return next((found for part in parts if (found := exit_in(part)) is not None), None)
+
+
 def encode_document(document: dict[str, Any]) -> bytes:
-    """A document as JSON in UTF-8."""
+    """Return a document as JSON in UTF-8."""
     return json_text(document).encode("utf-8")
 
 
 def error_type_header(error: BaseException | str) -> str:
-    """What goes into `Lambda-Runtime-Function-Error-Type` for an exception, or for the name of its type."""
+    """Return `Lambda-Runtime-Function-Error-Type` for an exception, or for the name of its type."""
     name = error if isinstance(error, str) else _type_name(error)
     if re.fullmatch(_TYPE, name):
         return name
@@ -65,7 +98,7 @@ def error_type_header(error: BaseException | str) -> str:
 
 
 def xray_cause(exc: BaseException, working_directory: str) -> bytes:
-    """`Lambda-Runtime-Function-XRay-Error-Cause`: JSON in ASCII for X-Ray; b"" if it is too long for a header."""
+    """Return `Lambda-Runtime-Function-XRay-Error-Cause`, JSON in ASCII; b"" if it is too long for a header."""
     try:
         frames = own_frames(exc)
     except Exception:
@@ -97,7 +130,7 @@ def _size(value: object) -> int:
 
 
 def _cut(text: str, limit: int) -> str:
-    """As much of `text` as takes `limit` bytes of JSON, and what is missing."""
+    """Return the beginning of `text` that has `limit` bytes as JSON, and a note if that is not all."""
     if len(text) <= limit and _size(text) <= limit:
         return text
     end = f" [... {len(text)} characters in all]" + ("\n" if text.endswith("\n") else "")
@@ -106,7 +139,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _without_middle(lines: list[str], limit: int) -> list[str]:
-    """As many lines as take `limit` bytes of JSON, from both ends: where it began, and where it went wrong."""
+    """Return the first and the last lines, up to `limit` bytes of JSON: both ends of a stack tell the most."""
     sizes = [_size(line) + len(", ") for line in lines]
     if sum(sizes) <= limit:
         return lines

@@ -1,4 +1,4 @@
-"""An internal extension that does nothing: Lambda sends SIGTERM only to a function that has one.
+"""An internal extension without events: Lambda sends SIGTERM only to a function that has an extension.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -26,17 +26,17 @@ _NEXT = b"/2020-01-01/extension/event/next"
 
 
 class Extension:
-    """One that is registered while the function's module is imported: Lambda's answer need not be waited for.
+    """The extension, registered while the function's module is imported, so that Lambda's reply costs no time.
 
-    An extension without events never gets one, so nobody reads the reply to its request for the first: that connection
-    is all there is of it. One that cannot be registered costs the shutdown, not the function.
+    The reply to its request for an event is never read, because there are no events: it lives as long as the
+    connection. Where it cannot be registered, the function has no shutdown, but works.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def announce(self) -> None:
-        """Begin, before the import."""
+        """Send the registration, before the import."""
         body = json.dumps({"events": []}).encode("ascii")
         headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
         try:
@@ -45,7 +45,7 @@ class Extension:
             self._give_up(exc)
 
     def complete(self) -> bool:
-        """Ask for the first event, before the first invocation is asked for. Whether it is registered."""
+        """Read the reply and ask for an event, before the first poll. Return whether the extension is registered."""
         if not self._connection.is_open:
             return False
         try:

@@ -1,7 +1,10 @@
-"""HTTP/1.1 as the Runtime API speaks it: requests to bytes, bytes to replies. No I/O.
+"""HTTP/1.1 for a client of the Runtime API: requests to bytes, bytes to replies. No I/O.
 
-RFC 9112. An invocation takes two exchanges, whose parsing alone would take as long as all of the rest if it were done
-by a general parser; tests hold this one against h11.
+RFC 9112. An invocation needs two exchanges, and a general parser would need as much time for them as all of the rest
+of an invocation (docs/design.md). Tests compare this one with h11.
+
+How long the body of a reply is (RFC 9112, 6.3): a 204 or 304 has none; else chunks say, else Content-Length, else it
+ends with the connection.
 """
 
 from __future__ import annotations
@@ -18,18 +21,24 @@ Pairs = list[tuple[bytes, bytes]]
 # In bytes. The headers of an invocation carry the client context, of 3,583 bytes at most, and the trace.
 MAX_HEAD = 65536
 
-# Of the line in front of a chunk, in bytes: a length, and extensions that nobody sends.
+# In bytes, of the line before a chunk: a length, and extensions, which have no meaning here.
 MAX_CHUNK_LINE = 1024
+
+# RFC 9110, 15.3.5 and 15.4.5. The others without a body are interim replies.
+_WITHOUT_BODY = (204, 304)
 
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 class BrokenReply(Exception):
-    """Raised for what is no reply in HTTP/1.1, or ends too early."""
+    """Raised for bytes that are not a reply in HTTP/1.1, and for a reply that ends too early."""
 
 
 class Reply(NamedTuple):
-    """What the API said. `headers`: lower-case names. `keeps_alive`: the connection can take another request."""
+    """A reply of the API. `headers`: names in lower case, repeated values joined by commas.
+
+    `keeps_alive`: the connection can be used for another request.
+    """
 
     status: int
     headers: dict[bytes, bytes]
@@ -38,7 +47,7 @@ class Reply(NamedTuple):
 
 
 def request_head(method: bytes, target: bytes, headers: Pairs) -> bytes:
-    """The head of a request. Raises ValueError for what would not stay inside its line."""
+    """Return the head of a request. Raises ValueError for a line break or a space that would change its lines."""
     lines = [b"%s %s HTTP/1.1" % (method, target), *(b"%s: %s" % pair for pair in headers)]
     head = b"\r\n".join(lines)
     if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or target.count(b" "):
@@ -47,12 +56,12 @@ def request_head(method: bytes, target: bytes, headers: Pairs) -> bytes:
 
 
 def chunk(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """A chunk of a body that goes out in parts, without a copy of `data`, which must not be empty."""
+    """Return a chunk of a body that goes out in parts, without a copy of `data`, which must not be empty."""
     return b"%x\r\n" % len(data), data, b"\r\n"
 
 
 def last_chunk(trailers: Pairs) -> bytes:
-    """The end of a body in chunks. Raises ValueError for a trailer that would not stay inside its line."""
+    """Return the end of a body in chunks. Raises ValueError for a line break in a trailer."""
     lines = b"".join([b"%s: %s\r\n" % pair for pair in trailers])
     if lines.count(b"\n") != len(trailers) or lines.count(b"\r") != len(trailers):
         raise ValueError(f"A trailer has a line break in it: {lines!r:.200}")
@@ -60,29 +69,33 @@ def last_chunk(trailers: Pairs) -> bytes:
 
 
 def read_reply() -> Generator[None, bytes, Reply]:
-    """A reader: it yields when it wants more, is sent what came, and returns the reply. b"" is the end of the data.
+    """Read a reply: yield for more data, be sent it, and return the reply. b"" is the end of the connection.
 
     Raises BrokenReply.
     """
-    status = 100
+    status, minor = 100, b"1"
     headers: dict[bytes, bytes] = {}
     buffer = b""
-    while 100 <= status < 200:  # what goes before a reply is none
+    while 100 <= status < 200:  # an interim reply comes before the reply
         while (end := buffer.find(b"\r\n\r\n")) < 0:
             if len(buffer) > MAX_HEAD:
                 raise BrokenReply(f"the head of a reply is over {MAX_HEAD} bytes")
             buffer += yield from _more()
-        status, headers = _parse_head(buffer[:end])
+        minor, status, headers = _parse_head(buffer[:end])
         buffer = buffer[end + 4 :]
-    encoding = headers.get(b"transfer-encoding")
-    if encoding is not None:
-        if encoding.lower() != b"chunked":
-            raise BrokenReply(f"a reply has the transfer coding {encoding!r:.100}")
-        body = yield from _read_chunks(buffer)
+    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+    if status in _WITHOUT_BODY:
+        body = yield from _read_length(buffer, b"0")
+    elif coding is not None:
+        body = yield from _read_chunks(buffer, coding)
+    elif length is not None:
+        body = yield from _read_length(buffer, length)
     else:
-        body = yield from _read_length(buffer, headers.get(b"content-length"))
-    keeps_alive = b"close" not in headers.get(b"connection", b"").lower()
-    return Reply(status, headers, body, keeps_alive)
+        body = yield from _read_to_end(buffer)
+    has_end = length is not None or coding is not None or status in _WITHOUT_BODY
+    connection = headers.get(b"connection", b"").lower()
+    keeps_alive = b"close" not in connection if minor != b"0" else b"keep-alive" in connection
+    return Reply(status, headers, body, has_end and keeps_alive)
 
 
 def _more() -> Generator[None, bytes, bytes]:
@@ -92,23 +105,30 @@ def _more() -> Generator[None, bytes, bytes]:
     return data
 
 
-def _parse_head(head: bytes) -> tuple[int, dict[bytes, bytes]]:
+def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
+    """Return the minor version, the status and the headers."""
     first, *lines = head.split(b"\r\n")
     version, status, *_ = *first.split(b" ", 2), b""
-    if version != b"HTTP/1.1" or len(status) != 3 or not status.isdigit():
+    protocol, minor = version[:7], version[7:]
+    if protocol != b"HTTP/1." or len(minor) != 1 or not minor.isdigit() or len(status) != 3 or not status.isdigit():
         raise BrokenReply(f"a reply begins with {first!r:.100}")
-    headers = {}
+    headers: dict[bytes, bytes] = {}
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or not name or name[-1:].isspace() or name[:1].isspace():
             raise BrokenReply(f"a reply has the header {line!r:.100}")
-        headers[name.lower()] = value.strip(b" \t")
-    return int(status), headers
+        name, value = name.lower(), value.strip(b" \t")
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return minor, int(status), headers
 
 
-def _read_length(buffer: bytes, announced: bytes | None) -> Generator[None, bytes, bytes]:
-    if announced is None or not announced.isdigit():
-        raise BrokenReply(f"a reply has no length: content-length is {announced!r:.100}")
+def _read_length(buffer: bytes, announced: bytes) -> Generator[None, bytes, bytes]:
+    """`announced`: a number, also as a list of the same number (RFC 9112, 6.3)."""
+    if not announced.isdigit():
+        first, *others = {part.strip() for part in announced.split(b",")}
+        if others or not first.isdigit():
+            raise BrokenReply(f"a reply has the length {announced!r:.100}")
+        announced = first
     missing = int(announced) - len(buffer)
     if missing == 0:
         return buffer
@@ -121,7 +141,16 @@ def _read_length(buffer: bytes, announced: bytes | None) -> Generator[None, byte
     return b"".join(parts)
 
 
-def _read_chunks(data: bytes) -> Generator[None, bytes, bytes]:
+def _read_to_end(buffer: bytes) -> Generator[None, bytes, bytes]:
+    parts = [buffer]
+    while data := (yield):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _read_chunks(data: bytes, coding: bytes) -> Generator[None, bytes, bytes]:
+    if coding.lower() != b"chunked":
+        raise BrokenReply(f"a reply has the transfer coding {coding!r:.100}")
     buffer, parts = bytearray(data), []
     while True:
         line = yield from _read_line(buffer)
@@ -137,7 +166,7 @@ def _read_chunks(data: bytes) -> Generator[None, bytes, bytes]:
             raise BrokenReply("a chunk of a reply is longer than it says")
         parts.append(bytes(buffer[:size]))
         del buffer[: size + 2]
-    while (yield from _read_line(buffer)):  # trailers, which mean nothing here
+    while (yield from _read_line(buffer)):  # trailers, which have no meaning here
         pass
     if buffer:
         raise BrokenReply(f"a reply is {len(buffer)} bytes longer than it says")

@@ -1,4 +1,4 @@
-"""Events and results as JSON: what the Runtime API carries."""
+"""Events and results as JSON, as the Runtime API carries them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["decode_event", "encode_result"]
 
 
 def decode_event(invocation: Invocation) -> Any:
-    """The event of an invocation. Raises EventNotDecoded."""
+    """Decode the event of an invocation. Raises EventNotDecoded."""
     try:
         return json.loads(invocation.body)
-    except (ValueError, RecursionError) as exc:  # the latter for brackets in brackets, a hundred thousand deep
+    except (ValueError, RecursionError) as exc:  # the latter for deeply nested brackets
         raise EventNotDecoded(
             f"Expected an event in JSON, but got {len(invocation.body)} bytes that cannot be decoded: {exc}."
         ) from None
 
 
 def encode_result(result: object) -> bytes:
-    """A result in UTF-8, as short as JSON can be: its length is limited. Bytes as they are.
+    """Encode a result in UTF-8, without white space, because its length is limited. Bytes are returned as they are.
 
-    As AWS's own runtime has it, a Decimal, which DynamoDB's client gives, becomes a number with all of its digits;
-    bytes inside become text; NaN and the infinities, which JSON lacks, are written as most readers of it take them.
+    As in AWS's own runtime, a Decimal, such as DynamoDB's client returns, becomes a number with all of its digits;
+    bytes inside become text; NaN and the infinities, which JSON does not have, are written as Python's json does.
 
     Raises ResultNotEncoded.
     """
@@ -37,17 +37,17 @@ def encode_result(result: object) -> bytes:
     default = _Default()
     try:
         text = json.dumps(result, ensure_ascii=False, separators=(",", ":"), default=default)
-    except Exception as exc:  # of whatever the values' own methods raise, too
+    except Exception as exc:  # the methods of values may raise any
         reason = str(exc) or type(exc).__name__
         raise ResultNotEncoded(f"Expected the handler to return what JSON has, but {reason}.") from exc
     if default.numbers:
         text = default.put_numbers(text)
-    # Half a surrogate pair is no UTF-8, and JSON has an escape for it that Python's own happens to be.
+    # UTF-8 has no bytes for a lone surrogate. JSON's escape for it is the same as Python's.
     return text.encode("utf-8", "backslashreplace")
 
 
 class _Default:
-    """What `json` asks about values that it does not know."""
+    """The function that `json` calls for values of other types."""
 
     def __init__(self) -> None:
         self.numbers: list[str] = []
@@ -63,11 +63,12 @@ class _Default:
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
     def _number(self, digits: str) -> str:
-        """What stands for it for now: `json` can only be given floats, which have no more than 17 digits."""
+        """Return a placeholder: `json` itself writes floats alone, which have no more than 17 digits."""
         self._mark = self._mark or os.urandom(16).hex()
         self.numbers.append(digits)
         return self._mark
 
     def put_numbers(self, text: str) -> str:
+        """Replace the placeholders."""
         first, *rest = text.split(f'"{self._mark}"')
         return first + "".join(map("".join, zip(self.numbers, rest, strict=True)))

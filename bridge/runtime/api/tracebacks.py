@@ -1,4 +1,4 @@
-"""Where an exception comes from, as text: the application's frames, without ours in front of them."""
+"""The stack trace of an exception as text: the application's frames, without ours before them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["own_frames", "stack_trace"]
 # File, line, function, and the text of the line.
 Frame = tuple[str, int, str, str | None]
 
-# As the frames have them.
+# Paths, as frames have them.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _STDLIB = os.path.dirname(traceback.__file__)
 
-# What calls the application, or imports it.
+# Code that calls the application, or imports it.
 _CALLERS = (
     os.path.join(_PACKAGE, "runtime", ""),
     os.path.join(_PACKAGE, "_loop.py"),
@@ -32,20 +32,19 @@ _CALLERS = (
     "<frozen importlib.",
 )
 
-# What has no line of the application's in it. The last is what dataclasses make.
+# Code that is not the application's. The last is that of methods which dataclasses make.
 _OURS = (*_CALLERS, os.path.join(_PACKAGE, ""), "<string>")
 
 _HEADER = "Traceback (most recent call last):\n"
 
 
 def stack_trace(exc: BaseException) -> list[str]:
-    """The frames as `traceback.format_list` gives them, oldest first; for an exception without more to it that is all.
+    """Return the frames as `traceback.format_list` does, oldest first, without the message of the exception.
 
-    In front of them is what the exception came from, as Python shows it: the cause with its frames and its message,
-    and the sentence that links the two. Behind them is what its message does not have: where the fault in a source
-    file is, and the notes. An exception group is followed by its exceptions.
+    Before them is the cause, as Python shows it: its frames, its message, and the sentence that links the two. After
+    them are the place of a syntax error, and the notes. An exception group is followed by its exceptions.
 
-    May raise whatever the exception's own methods raise.
+    May raise any exception that the exception's own methods raise.
     """
     shown = traceback.TracebackException.from_exception(exc, compact=True)
     _leave_out_callers(shown, exc)
@@ -59,7 +58,7 @@ def stack_trace(exc: BaseException) -> list[str]:
 
 
 def _without_message(shown: traceback.TracebackException, message: list[str]) -> list[str]:
-    """The place of a syntax error, which stands in front of its message; the notes, which stand behind it."""
+    """Return the place of a syntax error, which comes before its message, and the notes, which come after it."""
     shown.__notes__ = None
     bare = list(shown.format_exception_only())
     return bare[:-1] + message[len(bare) :]
@@ -78,10 +77,10 @@ def _leave_out_callers(shown: traceback.TracebackException, exc: BaseException) 
 
 
 def own_frames(exc: BaseException) -> list[Frame]:
-    """The frames of one exception from the application's first one on.
+    """Return the frames of one exception from the application's first one on.
 
-    Where there is none of the application, it is a fault of the caller's, and all are shown; but an error that the
-    package itself raises there says everything in its message.
+    Without a frame of the application, the fault is in the caller, and all frames are returned; except for an error of
+    the package itself, which says everything in its message.
     """
     frames = _frames(exc.__traceback__)
     if isinstance(exc, BridgeError) and all(frame[0].startswith(_OURS) for frame in frames):

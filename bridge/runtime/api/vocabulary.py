@@ -1,13 +1,14 @@
-"""The Runtime API's vocabulary: its paths, an invocation out of its headers, and what an answer is posted with.
+"""The vocabulary of the Runtime API: its paths, its headers and its status codes.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from bridge.errors import RuntimeApiRefused
+from bridge.errors import ResultTooLarge, RuntimeApiRefused
 
 if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
@@ -23,11 +24,15 @@ __all__ = [
     "RESTORE_ERROR",
     "RESTORE_NEXT",
     "Invocation",
+    "check_answer",
     "check_reply",
     "error_headers",
     "result_headers",
     "shown",
+    "too_large",
 ]
+
+logger = logging.getLogger("bridge")
 
 _ROOT = b"/2018-06-01/runtime/"
 
@@ -38,18 +43,18 @@ RESTORE_ERROR = _ROOT + b"restore/error"
 
 OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
 
-# In bytes: 6 MiB and 100 bytes, over which the API refuses a result and a stream that nobody reads as one.
+# In bytes: 6 MiB and 100 bytes. The API refuses a larger result, and a larger stream if it is collected.
 MAX_RESULT = 6_291_556
 
 _JSON: Pairs = [(b"content-type", b"application/json")]
 _BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
 
-# How much of an answer that was not expected goes into the log.
+# Bytes of an unexpected reply that go to the log.
 _MAX_SHOWN = 500
 
 
 class Invocation:
-    """What the API says of one invocation. Empty and absent are the same: some environments send every header."""
+    """One invocation, from the API's reply. Empty and absent are the same: some environments send every header."""
 
     __slots__ = (
         "arn",
@@ -64,15 +69,15 @@ class Invocation:
     )
 
     def __init__(self, reply: Reply) -> None:
-        """Raises RuntimeApiRefused for what is no invocation."""
+        """Raises RuntimeApiRefused for a reply that is not an invocation."""
         if reply.status != OK:
             raise RuntimeApiRefused(f"Expected the next invocation, but got {shown(reply)}.")
         get = reply.headers.get
         self.body = reply.body
         self.request_id = get(b"lambda-runtime-aws-request-id", b"").decode("latin-1")
-        # Since 2026: the API refuses an answer that comes too late by it, and wants it back.
+        # Since 2026 every answer returns it, so that the API can refuse one that is too late.
         self.invocation_id = get(b"lambda-runtime-invocation-id", b"")
-        # Milliseconds since the epoch; 0: nobody knows.
+        # Milliseconds since the epoch; 0 if it is not known.
         deadline = get(b"lambda-runtime-deadline-ms", b"")
         self.deadline_ms = int(deadline) if deadline.isdigit() else 0
         self.trace_id = get(b"lambda-runtime-trace-id", b"").decode("latin-1")
@@ -93,17 +98,17 @@ class Invocation:
 
     @property
     def echo(self) -> Pairs:
-        """The header that every answer brings back."""
+        """The header that every answer returns."""
         return [(b"lambda-runtime-invocation-id", self.invocation_id)] if self.invocation_id else []
 
 
 def result_headers(invocation: Invocation, body: bytes, *, is_json: bool = True) -> Pairs:
-    """The headers of a whole result."""
+    """Return the headers of a buffered result."""
     return [(b"content-length", b"%d" % len(body)), *(_JSON if is_json else _BYTES), *invocation.echo]
 
 
 def error_headers(body: bytes, error_type: str) -> Pairs:
-    """The headers of an error document."""
+    """Return the headers of an error document."""
     return [
         (b"content-length", b"%d" % len(body)),
         *_JSON,
@@ -117,6 +122,19 @@ def check_reply(reply: Reply, expected: int, what: str) -> None:
         raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
 
 
+def check_answer(reply: Reply) -> None:
+    """Log an answer that the API did not accept. Nothing more can be done for that invocation."""
+    if reply.status == GONE:
+        logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
+    elif not 200 <= reply.status < 300:
+        logger.error("The Runtime API did not accept the answer: %s.", shown(reply))
+
+
+def too_large(body: bytes) -> ResultTooLarge:
+    """Return the error for a result of more than MAX_RESULT bytes."""
+    return ResultTooLarge(f"The result has {len(body)} bytes as JSON, and Lambda takes {MAX_RESULT} at most.")
+
+
 def shown(reply: Reply) -> str:
-    """A reply for the log."""
+    """Return a reply as text for the log."""
     return f"{reply.status} {reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace').rstrip()}"

@@ -1,4 +1,7 @@
-"""Plain handler functions: a slot calls, and posts what comes back. One slot is the main thread, more are threads."""
+"""Plain handler functions: a slot calls the function in its own thread, and posts the result.
+
+One slot runs in the main thread, several run in a thread each.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,33 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bridge._loop import OwnLoop
-from bridge.errors import ResultTooLarge
 from bridge.runtime.api.payload import decode_event, encode_result
-from bridge.runtime.api.vocabulary import MAX_RESULT, NEXT, Invocation, result_headers
-from bridge.runtime.invocations.posting import check_answer, document_of, error_answer, exit_in
-from bridge.runtime.invocations.slots import enter, leave, make_context
-from bridge.runtime.invocations.watchdog import time_left
+from bridge.runtime.api.vocabulary import (
+    MAX_RESULT,
+    NEXT,
+    Invocation,
+    check_answer,
+    result_headers,
+    too_large,
+)
+from bridge.runtime.invocations.current import enter, leave, make_context
+from bridge.runtime.invocations.deadline import time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.runtime.api.connection import Block, Connection
+    from bridge.runtime.api.http import Pairs
     from bridge.runtime.context import Function
-    from bridge.runtime.invocations.answer import Limits
-    from bridge.runtime.invocations.watchdog import Watch
+    from bridge.runtime.invocations.answer import Output
+    from bridge.runtime.invocations.watchdog import Watch, Watchdog
+
+    # The path, the headers and the body of a POST.
+    Post = tuple[bytes, Pairs, bytes]
 
 __all__ = ["BlockingSlot"]
 
@@ -30,25 +43,33 @@ logger = logging.getLogger("bridge")
 
 
 class BlockingSlot:
-    """One polling slot, with a connection of its own. `block`: how it waits for the next invocation."""
+    """One polling slot, with a connection of its own.
+
+    `margin`: how long before its deadline the log says where the function is, in seconds. `block`: how the slot waits
+    for the next invocation. `is_alone`: there is no other slot in any process.
+    """
 
     def __init__(
         self,
         connection: Connection,
         target: Callable[[Any, Any], object],
         *,
-        limits: Limits,
+        margin: float,
+        output: Output,
+        watchdog: Watchdog | None,
         function: Function,
         block: Block | None,
         is_alone: bool,
     ) -> None:
         self._connection = connection
         self._target = target
-        self._limits = limits
+        self._margin = margin
+        self._output = output
+        self._watchdog = watchdog
         self._function = function
         self._block = block
         self._is_alone = is_alone
-        self._loop = OwnLoop()  # for a function that gives something to await; made only then
+        self._loop = OwnLoop()  # for a function that returns an awaitable; made only then
         self._is_stopping = False
         self.is_idle = True
 
@@ -60,7 +81,7 @@ class BlockingSlot:
                 reply = self._connection.request_blocking(b"GET", NEXT, [], block=self._block)
                 self.is_idle = False
                 self._serve(Invocation(reply))
-                self._limits.flush()
+                self._output.flush()
                 leave()
         finally:
             self._connection.close()
@@ -72,30 +93,33 @@ class BlockingSlot:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for the next invocation, and nothing of that has arrived, be it unread."""
+        """Whether it waits for the next invocation, and nothing of that has arrived, not even unread."""
         return self.is_idle and not self._connection.has_data
 
     def _serve(self, invocation: Invocation) -> None:
         enter(invocation, is_alone=self._is_alone)
         try:
-            result = self._call(invocation)
-            body = encode_result(result)
-            if len(body) > MAX_RESULT:
-                raise ResultTooLarge(
-                    f"The result has {len(body)} bytes as JSON, and Lambda takes {MAX_RESULT} at most."
-                )
+            path, headers, body = self._result(invocation)
         except BaseException as exc:
-            ends_process = exit_in(exc)
-            if ends_process is not None:
-                raise ends_process from None
-            document = document_of(exc, invocation.request_id)
-            self._limits.report(document)
-            headers, body = error_answer(invocation, exc, document)
-            path = invocation.error_path
-        else:
-            headers = result_headers(invocation, body, is_json=not isinstance(result, bytes))
-            path = invocation.response_path
+            path, headers, body = self._failure(invocation, exc)
         check_answer(self._connection.request_blocking(b"POST", path, headers, body))
+
+    def _result(self, invocation: Invocation) -> Post:
+        result = self._call(invocation)
+        body = encode_result(result)
+        if len(body) > MAX_RESULT:
+            raise too_large(body)
+        return invocation.response_path, result_headers(invocation, body, is_json=not isinstance(result, bytes)), body
+
+    def _failure(self, invocation: Invocation, exc: BaseException) -> Post:
+        from bridge.runtime.api.errors import error_answer, error_document, exit_in
+
+        ends_process = exit_in(exc)
+        if ends_process is not None:
+            raise ends_process from None
+        document = error_document(exc, request_id=invocation.request_id)
+        self._output.report(document)
+        return invocation.error_path, *error_answer(invocation, exc, document)
 
     def _call(self, invocation: Invocation) -> object:
         event = decode_event(invocation)
@@ -105,22 +129,23 @@ class BlockingSlot:
             result = self._target(event, context)
             return self._loop.run(_awaited(result)) if isinstance(result, Awaitable) else result
         finally:
-            if watch is not None and self._limits.watchdog is not None:
-                self._limits.watchdog.leave(watch)
+            if watch is not None and self._watchdog is not None:
+                self._watchdog.leave(watch)
 
     def _start_watch(self, deadline_ms: int) -> Watch | None:
-        if not deadline_ms or self._limits.watchdog is None:
+        if not deadline_ms or self._watchdog is None:
             return None
-        left, _ = time_left(deadline_ms, self._limits.margin)
-        ident = threading.get_ident()
-        return self._limits.watchdog.watch(time.time() + left, lambda: _tell(ident))
+        left, _ = time_left(deadline_ms, self._margin)
+        return self._watchdog.watch(time.time() + left, partial(_log_late, threading.get_ident()))
 
 
-def _tell(ident: int) -> None:
+def _log_late(ident: int) -> None:
     from bridge.runtime.log.stacks import describe_thread
 
-    stack = describe_thread(ident)
-    logger.error("The function has no result, and the deadline of the invocation is near. Where it stands:\n%s", stack)
+    logger.error(
+        "The function has no result, and the deadline of the invocation is near. The stack of its thread:\n%s",
+        describe_thread(ident),
+    )
 
 
 async def _awaited(result: Awaitable[object]) -> object:

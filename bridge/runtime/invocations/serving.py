@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import select
-import signal
-import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from bridge.environment import is_sigterm_free
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
-from bridge.runtime.invocations.leftovers import collect_tasks
+from bridge.runtime.invocations.background import collect_tasks
+from bridge.runtime.invocations.waker import Stopped, Waker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
+    import socket
+    from collections.abc import Iterator, Sequence
 
     from bridge.runtime.invocations.blocking import BlockingSlot
     from bridge.runtime.invocations.slots import Slot
 
-__all__ = ["Waker", "serve", "serve_alone", "serve_in_threads"]
+__all__ = ["serve", "serve_alone", "serve_in_threads"]
 
 logger = logging.getLogger("bridge")
 
@@ -32,20 +29,23 @@ logger = logging.getLogger("bridge")
 # the application's shutdown needs some of them.
 SHUTDOWN_GRACE = 0.3
 
+# The tasks of an environment in which nothing goes on: between invocations, or when there is only an answer to post.
+_IDLE_TASKS = frozenset({"bridge main", "bridge lifespan", "bridge slot", "bridge stop"})
+
 
 async def serve(slots: Sequence[Slot]) -> None:
     """Run slots on this event loop until SIGTERM. Raises what ends a slot: RuntimeApiGone, RuntimeApiRefused."""
     loop = asyncio.get_running_loop()
     collect_tasks(loop)
     _keep_threads()
-    stopping = asyncio.Event()
-    with _sigterm_on(loop, stopping):
-        tasks = [loop.create_task(slot.run(), name="bridge slot") for slot in slots]
+    with _waking(loop) as (waker, stopping):
+        rest = _Rest(waker) if len(slots) == 1 else None
+        tasks = [loop.create_task(slot.run(rest), name="bridge slot") for slot in slots]
         stop = loop.create_task(stopping.wait(), name="bridge stop")
         try:
             await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
             failures = [_failure(task) for task in tasks if task.done()]
-            if not any(isinstance(failure, RuntimeApiGone) for failure in failures):  # else there is nobody to answer
+            if not any(isinstance(failure, RuntimeApiGone) for failure in failures):  # else no answer can be posted
                 await _drain(slots, tasks, "A slot has failed" if failures else "SIGTERM")
         finally:
             for task in (*tasks, stop):
@@ -55,6 +55,47 @@ async def serve(slots: Sequence[Slot]) -> None:
         for failure in failures:
             if failure is not None:
                 raise failure
+
+
+@contextmanager
+def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[Waker, asyncio.Event]]:
+    """Give a waker that wakes `loop`, and the event that SIGTERM sets there."""
+    waker, stopping = Waker(), asyncio.Event()
+
+    def wake() -> None:
+        waker.drain()
+        if waker.is_stopping:
+            stopping.set()
+
+    loop.add_reader(waker.fileno(), wake)
+    try:
+        with waker.on_signals():
+            yield waker, stopping
+    finally:
+        loop.remove_reader(waker.fileno())
+        waker.close()
+
+
+class _Rest:
+    """How the only slot of an event loop waits: without the loop, while nothing of the application's runs on it.
+
+    A wait on the loop is three turns of it, and an invocation has two: together they cost 5% to 10% of a small
+    invocation. Lambda freezes the process anyway while the next invocation is waited for.
+    """
+
+    def __init__(self, waker: Waker) -> None:
+        self._waker = waker
+        main = asyncio.current_task()
+        assert main is not None
+        main.set_name("bridge main")
+
+    def __call__(self, sock: socket.socket, want: int) -> bool:
+        """Block until `sock` is ready. Return whether it is; if not, the loop has to wait for it."""
+        return _is_idle() and self._waker.rest(sock, want)
+
+
+def _is_idle() -> bool:
+    return all(task.get_name() in _IDLE_TASKS for task in asyncio.all_tasks())
 
 
 def _keep_threads() -> None:
@@ -77,9 +118,12 @@ _is_main.__module__ = "uvloop.loop"
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:
-    """What has ended a slot; None if it was stopped."""
+    """Return what has ended a slot; None if it was stopped."""
     if task.cancelled():
-        return RuntimeError("A slot was cancelled, by whoever cancels all tasks of this event loop: the process ends.")
+        return RuntimeError(
+            "Expected the application to cancel its own tasks alone, but a slot of the runtime was cancelled, too: the "
+            "process ends."
+        )
     return task.exception()
 
 
@@ -93,100 +137,10 @@ async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why
     _warn_of(len(busy), why)
 
 
-@contextmanager
-def _sigterm_on(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> Iterator[None]:
-    """Have SIGTERM set `stopping` on the loop, unless the application has a handler of its own for it."""
-    if not _can_take_sigterm():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    signal.signal(signal.SIGTERM, _ignore_more)  # the loop hears of a signal all the same
-    try:
-        yield
-    finally:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if stopping.is_set() else before)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _can_take_sigterm() -> bool:
-    return threading.current_thread() is threading.main_thread() and is_sigterm_free()
-
-
-def _ignore_more(signum: int, frame: FrameType | None) -> None:
-    """One is enough: the next must neither cut the shutdown short nor hold it up."""
-    signal.signal(signum, signal.SIG_IGN)
-
-
-class Stopped(Exception):
-    """Raised where the main thread waits for the next invocation, once SIGTERM has come."""
-
-
-class Waker:
-    """Wakes a thread that waits for a socket, once SIGTERM has come or a thread has ended.
-
-    A signal that comes just before a wait would not end it: so the interpreter writes to a socket that is waited for.
-    """
-
-    def __init__(self) -> None:
-        self.is_stopping = False
-        self.when_stopping: Callable[[], None] | None = None
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-
-    @contextmanager
-    def on_sigterm(self) -> Iterator[None]:
-        """Take SIGTERM, unless the application has a handler of its own for it."""
-        if not _can_take_sigterm():
-            yield
-            return
-        before = signal.signal(signal.SIGTERM, self._stop)
-        fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_stopping else before)
-            signal.set_wakeup_fd(fd)
-
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        _ignore_more(signum, frame)
-        self.is_stopping = True
-        self.wake()  # should the application have taken the interpreter's own wake-up for itself
-        if self.when_stopping is not None:
-            self.when_stopping()
-
-    def wake(self) -> None:
-        """From any thread, also once this is closed."""
-        with suppress(OSError):
-            self._writer.send(b"\0")
-
-    def block(self, sock: socket.socket | None, want: int) -> None:
-        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
-        if sock is not None:
-            poll.register(sock, want)
-        while True:
-            ready = {fd for fd, _ in poll.poll(0 if self.is_stopping else None)}
-            if self._reader.fileno() in ready:
-                self._reader.recv(4096)
-            if self.is_stopping and (sock is None or sock.fileno() not in ready):
-                raise Stopped
-            if sock is None or sock.fileno() in ready:
-                return
-
-    def close(self) -> None:
-        self._reader.close()
-        self._writer.close()
-
-
 def serve_alone(slot: BlockingSlot, waker: Waker) -> None:
     """Run one slot in this thread, the main one, until SIGTERM. A function that runs then goes on to its end."""
     waker.when_stopping = slot.stop
-    with waker.on_sigterm(), suppress(Stopped):
+    with waker.on_signals(), suppress(Stopped):
         slot.run()
 
 
@@ -203,7 +157,7 @@ def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:
             waker.wake()
 
     threads = [threading.Thread(target=run, args=(slot,), name="bridge slot", daemon=True) for slot in slots]
-    with waker.on_sigterm():
+    with waker.on_signals():
         for thread in threads:
             thread.start()
         with suppress(Stopped):
@@ -211,14 +165,14 @@ def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:
                 waker.block(None, 0)
     for slot in slots:
         slot.stop()
-    if not failures or isinstance(failures[0], RuntimeApiRefused):  # else there is nobody to answer, or to wait
+    if not failures or isinstance(failures[0], RuntimeApiRefused):  # else no answer can be posted, or is wanted
         _join(slots, threads, "A slot has failed" if failures else "SIGTERM")
     if failures:
         raise failures[0]
 
 
 def _join(slots: Sequence[BlockingSlot], threads: Sequence[threading.Thread], why: str) -> None:
-    """What `_drain` is for tasks; but nothing can cancel a thread, and it ends with the process."""
+    """Do for threads what `_drain` does for tasks; but a thread cannot be cancelled, and ends with the process."""
     busy = [thread for slot, thread in zip(slots, threads, strict=True) if not slot.is_waiting]
     end = time.monotonic() + SHUTDOWN_GRACE
     for thread in busy:

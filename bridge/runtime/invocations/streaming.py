@@ -3,22 +3,21 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 
     POST .../response                                  Transfer-Encoding: chunked, and two announced trailers
-    {"statusCode": 200, ...} and 8 NUL bytes           the prelude: at once, also if no body follows
+    {"statusCode": 200, ...} and 8 NUL bytes           the prelude: immediately, also if no body follows
     the body                                           each part as the application sends it
-    trailers with an error's type and document         only if the application failed: with them it is no whole stream
+    trailers with an error's type and document         only if the application failed: the stream is not whole then
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import ClientDisconnected, ResultTooLarge
+from bridge.errors import ClientDisconnected
 from bridge.runtime.api.connection import gone
 from bridge.runtime.api.http import BrokenReply, chunk, last_chunk, read_reply
+from bridge.runtime.invocations.stream_format import STREAM_HEADERS, encode_prelude, error_trailers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,33 +26,7 @@ if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
     from bridge.runtime.api.vocabulary import Invocation
 
-__all__ = ["MAX_PRELUDE", "MAX_TRAILER", "StreamedAnswer"]
-
-_ERROR_TYPE = b"Lambda-Runtime-Function-Error-Type"
-_ERROR_BODY = b"Lambda-Runtime-Function-Error-Body"
-
-# The trailers are announced, or the API does not read them.
-_HEADERS: Pairs = [
-    (b"Transfer-Encoding", b"chunked"),
-    (b"Lambda-Runtime-Function-Response-Mode", b"streaming"),
-    (b"Content-Type", b"application/vnd.awslambda.http-integration-response"),
-    (b"Trailer", _ERROR_TYPE),
-    (b"Trailer", _ERROR_BODY),
-]
-
-_DELIMITER = bytes(8)
-
-# In bytes, delimiter and all: API Gateway looks no further for the end of it.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
-MAX_PRELUDE = 16 * 1024
-
-# How long the document of an error may be, in bytes. In base64 it has to fit into a trailer, and the API's HTTP library
-# takes no more than 4 KiB of trailers together ("suspiciously long trailer after chunked body", Go's net/http).
-MAX_TRAILER = 2800
-
-# Of a message and of a type that are too long for that, in characters: each can be six bytes of JSON.
-MAX_MESSAGE = 300
-MAX_TYPE = 60
+__all__ = ["StreamedAnswer"]
 
 _CHUNK = 65536
 
@@ -62,7 +35,7 @@ class StreamedAnswer:
     """The stream of one invocation, from its head to the API's reply.
 
     Callbacks of the event loop write and read it. So a part that was begun goes out whole, and an end that was begun
-    is the end, whoever is cancelled meanwhile.
+    is the end, even if the sending task is cancelled meanwhile.
     """
 
     def __init__(self, connection: Connection, invocation: Invocation) -> None:
@@ -70,19 +43,19 @@ class StreamedAnswer:
         self._invocation = invocation
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None  # while the connection is this stream's
-        self._pending: list[bytes | memoryview] = []  # what the socket has not taken yet; nothing in it is empty
+        self._pending: list[bytes | memoryview] = []  # not accepted by the socket yet; no item is empty
         self._is_writing = False
         self._reader = read_reply()
         self._waiter: asyncio.Future[None] | None = None
         self._when_gone: Callable[[], object] = _nothing
         self.is_started = False
         self.is_over = False  # its end is on the way, or it was broken off: nothing more may be sent
-        self.is_gone = False  # nobody reads any more
+        self.is_gone = False  # its reader
         self._is_broken_off = False  # before its end
-        self.reply: Reply | None = None  # of the API; if nobody reads any more, it says why
+        self.reply: Reply | None = None  # of the API; if the reader has gone, it says why
 
     def when_gone(self, callback: Callable[[], object]) -> None:
-        """Have `callback` called once nobody reads any more."""
+        """Have `callback` called once the reader has gone."""
         self._when_gone = callback
 
     async def start(self, prelude: Mapping[str, Any]) -> None:
@@ -91,11 +64,11 @@ class StreamedAnswer:
         Raises ResultTooLarge before anything was sent, RuntimeApiGone, and ClientDisconnected as `send`.
         """
         self._check_open()
-        first = _encode_prelude(prelude)
+        first = encode_prelude(prelude)
         try:
             if self._connection.is_open and _has_ended(self._connection.sock):
                 self._connection.close()  # while the application took its time
-            headers = [*_HEADERS, *self._invocation.echo]
+            headers = [*STREAM_HEADERS, *self._invocation.echo]
             head = self._connection.head(b"POST", self._invocation.response_path, headers)
         except OSError as exc:
             raise gone(exc) from exc
@@ -107,9 +80,9 @@ class StreamedAnswer:
         await self._drained()
 
     async def send(self, part: bytes) -> None:
-        """Send a part of the body, as one chunk; returns when the socket has taken it.
+        """Send a part of the body as one chunk, and wait until the socket has accepted it.
 
-        Raises ClientDisconnected if nobody reads any more.
+        Raises ClientDisconnected if the reader has gone.
         """
         self._check_open()
         if part:  # an empty chunk would be the end
@@ -117,31 +90,31 @@ class StreamedAnswer:
             await self._drained()
 
     async def finish(self) -> Reply:
-        """The clean end. Raises ClientDisconnected if nobody reads any more."""
+        """Send the clean end. Raises ClientDisconnected if the reader has gone."""
         self._check_open()
         self._end([])
         return await self.replied()
 
     async def fail(self, document: dict[str, Any]) -> Reply:
-        """The end that says that this was not all, unless there was one. `document`: that of the error.
+        """Send the end that says that the stream is not whole, unless it has ended. `document`: that of the error.
 
-        Raises ClientDisconnected if nobody reads any more.
+        Raises ClientDisconnected if the reader has gone.
         """
         if not self.is_over:
-            self._end(_trailers(document))
+            self._end(error_trailers(document))
         return await self.replied()
 
     async def replied(self) -> Reply:
         """Wait for the reply to the end. Raises ClientDisconnected if there is none."""
         while self.reply is None and self._socket is not None and not self.is_gone:
             await self._changed()
-        self.close()  # as AWS wants it behind a stream
+        self.close()  # as AWS asks for after a stream
         self._check_whole()
         assert self.reply is not None
         return self.reply
 
     def close(self) -> None:
-        """Break off, if it is not at its end. Idempotent."""
+        """Break the stream off, if it is not at its end. Idempotent."""
         self.is_over = True
         if self._socket is not None:
             self._is_broken_off = self.reply is None
@@ -173,7 +146,7 @@ class StreamedAnswer:
             self._write()
 
     def _write(self) -> None:
-        """Give the socket what it takes; the loop calls again when it takes more."""
+        """Write as much as the socket accepts; the loop calls again when it accepts more."""
         assert self._socket is not None
         try:
             while self._pending:
@@ -203,7 +176,7 @@ class StreamedAnswer:
     # In.
 
     def _hear(self) -> None:
-        """The socket can be read: there is a part of the reply, or the end of the connection."""
+        """Read a part of the reply, or the end of the connection."""
         assert self._socket is not None
         try:
             data = self._socket.recv(_CHUNK)
@@ -218,7 +191,7 @@ class StreamedAnswer:
         except BrokenReply:
             pass
         else:
-            return  # the rest is to come
+            return  # the rest follows
         if self.reply is None or not self.is_over:
             self._lose()
         else:  # it is the one to the end
@@ -248,25 +221,15 @@ class StreamedAnswer:
     async def _changed(self) -> None:
         if self._waiter is None or self._waiter.done():
             self._waiter = self._loop.create_future()
-        await asyncio.wait([self._waiter])  # cancelling one of two that wait is not to cancel what both wait for
+        await asyncio.wait([self._waiter])  # if one task that waits is cancelled, the others wait on
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
 
-def _encode_prelude(prelude: Mapping[str, Any]) -> bytes:
-    encoded = json.dumps(prelude).encode("ascii") + _DELIMITER
-    if len(encoded) > MAX_PRELUDE:
-        raise ResultTooLarge(
-            f"The status and the headers of a streamed response have {len(encoded)} bytes as JSON, and AWS takes "
-            f"{MAX_PRELUDE} at most."
-        )
-    return encoded
-
-
 def _has_ended(sock: socket.socket) -> bool:
-    """Whether a connection between two requests can take no other: the API has closed it, or says what nobody asked."""
+    """Whether a connection cannot be used for another request: the API has closed it, or has sent data unasked."""
     try:
         sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
@@ -276,30 +239,5 @@ def _has_ended(sock: socket.socket) -> bool:
     return True
 
 
-def _trailers(document: dict[str, Any]) -> Pairs:
-    from bridge.runtime.api import errors as reports
-
-    error_type = reports.error_type_header(document["errorType"]).encode("ascii")
-    body = reports.encode_document(_shortened(document, reports.encode_document))
-    return [(_ERROR_TYPE, error_type), (_ERROR_BODY, b64encode(body))]
-
-
-def _shortened(document: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> dict[str, Any]:
-    """As much of an error's document as a trailer takes: of a long one the innermost calls, which come last."""
-    if len(encode(document)) <= MAX_TRAILER:
-        return document
-    short = document | {
-        "errorMessage": document["errorMessage"][:MAX_MESSAGE],
-        "errorType": document["errorType"][:MAX_TYPE],
-        "stackTrace": [],
-    }
-    for line in reversed(document["stackTrace"]):
-        longer = short | {"stackTrace": [line, *short["stackTrace"]]}
-        if len(encode(longer)) > MAX_TRAILER:
-            break
-        short = longer
-    return short
-
-
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """Do nothing."""

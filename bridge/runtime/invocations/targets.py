@@ -1,4 +1,4 @@
-"""What an invocation is handed to: a handler of ours, or an async handler function. Each in the same two steps."""
+"""What an invocation is handed to: a handler of ours, or an async handler function."""
 
 from __future__ import annotations
 
@@ -10,29 +10,44 @@ import anyio
 from bridge.errors import ClientDisconnected, ResultTooLarge
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from bridge import Handler
     from bridge.responses import StreamedResponse
-    from bridge.runtime.invocations.answer import Answering
+    from bridge.runtime.api.http import Reply
     from bridge.runtime.invocations.streaming import StreamedAnswer
 
-__all__ = ["FunctionTarget", "HandlerTarget", "Target", "import_streams"]
+__all__ = ["Call", "FunctionTarget", "HandlerTarget", "Target", "import_streams"]
 
 logger = logging.getLogger("bridge")
 
 
-class Target(Protocol):
-    """Who answers."""
+class Call(Protocol):
+    """One invocation, as a target sees it. `result`: for the target to set; done if the invocation was given up."""
 
-    async def work(self, answering: Answering) -> None:
-        """Answer: set `answering.result`, and go on with whatever is left to do. Raises what fails the invocation."""
+    event: Any
+    context: Any
+    result: asyncio.Future[Any]
+
+    def open_stream(self) -> StreamedAnswer:
+        """Answer with a stream, in place of `result`."""
+
+    def end_stream(self, reply: Reply | None) -> None:
+        """Say that the stream has ended: with the API's reply, or without one, because its reader has gone."""
+
+
+class Target(Protocol):
+    """What answers invocations."""
+
+    async def work(self, call: Call) -> None:
+        """Answer `call`, and go on with what is left to do. Raises what fails the invocation."""
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
-        """The result in place of one that is late or too large; None if the caller only understands an error."""
+        """Return the result in place of one that is late or too large; None if the caller only understands an error."""
 
     def substitute_stream(self, event: Any, status_code: int, text: str) -> tuple[dict[str, Any], bytes] | None:
-        """The same for an event that is answered with a stream; None if it is not."""
+        """Return the same as prelude and body for an event that is answered with a stream; None for any other."""
 
 
 class HandlerTarget:
@@ -42,30 +57,28 @@ class HandlerTarget:
         self._handler = handler
         self._streams = streams
 
-    async def work(self, answering: Answering) -> None:
-        if self._streams and self._handler._can_stream(answering.event):
-            await self._stream(answering)
+    async def work(self, call: Call) -> None:
+        if self._streams and self._handler._can_stream(call.event):
+            await self._stream(call)
         else:
-            await self._handler._answer(answering.event, answering.context, answering.result)
+            await self._handler._answer(call.event, call.context, call.result)
 
-    async def _stream(self, answering: Answering) -> None:
-        from bridge.runtime.invocations.streaming import StreamedAnswer
-
-        async with self._handler.stream(answering.event, answering.context) as response:
-            if answering.result.done():  # given up meanwhile: the connection is the next invocation's
+    async def _stream(self, call: Call) -> None:
+        async with self._handler.stream(call.event, call.context) as response:
+            if call.result.done():  # given up meanwhile: the connection is the next invocation's
                 return
-            streamed = answering.streamed = StreamedAnswer(answering.connection, answering.invocation)
+            streamed = call.open_stream()
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:
                     await self._send(streamed, response)
-                    answering.streamed_whole(await streamed.finish())
+                    call.end_stream(await streamed.finish())
                 except ClientDisconnected:
                     if not streamed.is_over and not streamed.is_gone:
                         raise  # the application's own
             if streamed.is_gone:
-                answering.stream_lost()
-            # Leaving the block waits for the application: it works on after its response, or hears that nobody reads.
+                call.end_stream(None)
+            # Leaving the block waits for the application, which works on or learns of the disconnect.
 
     async def _send(self, streamed: StreamedAnswer, response: StreamedResponse) -> None:
         try:
@@ -105,10 +118,10 @@ class FunctionTarget:
     def __init__(self, function: Callable[[Any, Any], Awaitable[object]]) -> None:
         self._function = function
 
-    async def work(self, answering: Answering) -> None:
-        result = await self._function(answering.event, answering.context)
-        if not answering.result.done():
-            answering.result.set_result(result)
+    async def work(self, call: Call) -> None:
+        result = await self._function(call.event, call.context)
+        if not call.result.done():
+            call.result.set_result(result)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return None

@@ -1,4 +1,4 @@
-"""A look at the clock from a thread of its own: the log tells where something stands that nothing can interrupt."""
+"""A thread that watches the clock: it tells where code is that nothing can interrupt."""
 
 from __future__ import annotations
 
@@ -12,28 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Watch", "Watchdog", "time_left"]
+__all__ = ["Watch", "Watchdog"]
 
 logger = logging.getLogger("bridge")
 
 NEVER = float("inf")
 
-# How long the thread waits at once, in seconds: a lock takes no wait of any length.
+# The longest single wait of the thread, in seconds: a lock cannot wait for any length of time.
 MAX_WAIT = 3600.0
 
 
-def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
-    """How long until an invocation is to be given up, and how long before its deadline that is, in seconds.
-
-    `margin`, but never more than half of what there is: a function whose time is shorter than that has some, too.
-    """
-    left = max(0.0, deadline_ms / 1000 - time.time())
-    margin = min(margin, left / 2)
-    return left - margin, margin
-
-
 class Watch:
-    """What is to be over at a moment, in seconds since the epoch; `tell` is called in its context if it is not."""
+    """Something that is to be over at `moment`, in seconds since the epoch; else `tell` is called in `context`."""
 
     __slots__ = ("context", "moment", "tell")
 
@@ -44,14 +34,19 @@ class Watch:
 
 
 class Watchdog:
-    """One thread for all that is watched. It is woken when it must be, not for every invocation."""
+    """One thread for everything that is watched. It is woken when it must be, not for every invocation."""
 
     def __init__(self) -> None:
-        # Without a lock, as most invocations end in time: a set takes and gives in one step.
+        # Without a lock, as most invocations end in time: a set adds and removes in one step.
         self._watched: set[Watch] = set()
         self._changed = threading.Condition()
-        self._next = NEVER  # when the thread looks next
+        self._next = NEVER  # when the thread checks next
         self._thread: threading.Thread | None = None
+
+    @property
+    def watched(self) -> list[Watch]:
+        """All that is not over."""
+        return list(self._watched)
 
     def watch(self, moment: float, tell: Callable[[], None]) -> Watch:
         """Have `tell` called in the watchdog's thread at `moment`, unless `leave` is called before. From any thread."""
@@ -62,14 +57,14 @@ class Watchdog:
         return watch
 
     def leave(self, watch: Watch) -> None:
-        """It is over. Idempotent."""
+        """End a watch: it is over. Idempotent."""
         self._watched.discard(watch)
 
     def _wake(self) -> None:
         with self._changed:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="bridge watchdog", daemon=True)
-                with suppress(RuntimeError):  # no thread to be had: an invocation can do without
+                with suppress(RuntimeError):  # no thread can be started: an invocation can do without
                     thread.start()
                     self._thread = thread
             self._changed.notify()
@@ -78,14 +73,14 @@ class Watchdog:
         while True:
             self._wait()
             now = time.time()
-            for watch in list(self._watched):
+            for watch in self.watched:
                 if watch.moment <= now and self._take(watch):
                     _tell(watch)
 
     def _wait(self) -> None:
         with self._changed:
-            self._next = NEVER  # before the look: whoever comes after it wakes this thread
-            self._next = min((watch.moment for watch in list(self._watched)), default=NEVER)
+            self._next = NEVER  # first: a watch that is added after the next line wakes this thread
+            self._next = min((watch.moment for watch in self.watched), default=NEVER)
             self._changed.wait(min(max(0.0, self._next - time.time()), MAX_WAIT))
 
     def _take(self, watch: Watch) -> bool:
@@ -100,4 +95,4 @@ def _tell(watch: Watch) -> None:
     try:
         watch.context.run(watch.tell)
     except Exception as exc:  # the thread goes on for the others
-        logger.error("It could not be told where an invocation stands near its deadline.", exc_info=exc)
+        logger.error("The stack of an invocation near its deadline could not be logged.", exc_info=exc)

@@ -1,6 +1,6 @@
-"""Several processes that share the slots, for applications that one CPU is not enough for.
+"""Several processes that share the slots, for applications that need more than one CPU.
 
-They are forked after the import, so they share the memory of what was imported; the application's startup is run in
+They are forked after the import, so they share the memory of the imported modules. The application's startup is run in
 each of them, because event loops and connections cannot be shared.
 """
 
@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from bridge.signals import sigterm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,19 +30,19 @@ STOP_LIMIT = 2.0
 
 
 def shares(slots: int, workers: int) -> list[int]:
-    """How many slots each worker gets; no worker without one."""
+    """Return how many slots each worker gets; each gets at least one."""
     workers = min(slots, workers)
     return [slots // workers + (number < slots % workers) for number in range(workers)]
 
 
 def run_workers(counts: list[int], work: Callable[[int], int]) -> int:
-    """Fork a worker for each count, and wait for them all. The exit code: 1 if one ended that should not have.
+    """Fork a worker for each count, and wait for all of them. Return the exit code: 1 if one ended unexpectedly.
 
-    SIGTERM goes on to the workers; a worker that ends without it takes the others with it.
+    SIGTERM is passed on to the workers. A worker that ends without it ends the others, too.
 
-    In a worker this raises SystemExit with what `work(count)` returns.
+    In a worker this raises SystemExit with the exit code that `work(count)` returns.
     """
-    gc.freeze()  # what is shared stays shared: a collection would write to it
+    gc.freeze()  # a collection would write to the shared memory, and so copy it
     supervisor = _Supervisor()
     try:
         for count in counts:
@@ -52,7 +54,7 @@ def run_workers(counts: list[int], work: Callable[[int], int]) -> int:
 
 
 class _Supervisor:
-    """The parent, which learns from signals alone, and reads them as bytes: none can come just before a wait."""
+    """The parent process. It reads signals as bytes from a socket, so that none is missed just before a wait."""
 
     def __init__(self) -> None:
         self._pid = os.getpid()
@@ -62,11 +64,12 @@ class _Supervisor:
         self._signals, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._wakeup_fd = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        self._handlers = {number: _listen(number) for number in (signal.SIGTERM, signal.SIGCHLD)}
+        self._has_sigterm = sigterm.take(_nothing)
+        self._on_child_ended = _listen(signal.SIGCHLD)
 
     def fork(self) -> bool:
-        """Whether this is the worker now: signals mean there what they meant before."""
-        # What comes to the worker too early for that has to wait.
+        """Fork a worker. Return whether this is the worker, in which signals do what they did before."""
+        # A signal that the worker gets before that has to wait.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         try:
             pid = os.fork()
@@ -79,7 +82,7 @@ class _Supervisor:
         return pid == 0
 
     def wait(self) -> int:
-        """Until no worker is left. The exit code."""
+        """Wait until no worker is left. Return the exit code."""
         while self._workers:
             try:
                 numbers = self._signals.recv(4096)
@@ -93,7 +96,7 @@ class _Supervisor:
         return self._exit_code
 
     def _reap(self, is_expected: bool) -> bool:
-        """Take note of workers that have ended, but not of other children, which the function waits for itself."""
+        """Note workers that have ended. Other children are the function's own, which waits for them itself."""
         ended = {pid: os.waitstatus_to_exitcode(status) for pid, status in map(_poll, self._workers) if pid}
         self._workers -= ended.keys()
         for code in ended.values():
@@ -114,7 +117,7 @@ class _Supervisor:
                 os.kill(pid, number)
 
     def close(self) -> None:
-        """Leave no worker behind, and signals as they were; in a worker those alone. Idempotent."""
+        """End all workers, and restore what signals did; in a worker only the latter. Idempotent."""
         if self._signals.fileno() < 0:
             return
         try:
@@ -126,29 +129,29 @@ class _Supervisor:
 
     def _leave_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup_fd)
-        for number, handler in self._handlers.items():
-            if handler is not None:
-                # One SIGTERM is enough: a second would end this process on its last few steps, with a failure.
-                is_over = self._is_stopping and number == signal.SIGTERM
-                signal.signal(number, signal.SIG_IGN if is_over else handler)
+        if self._on_child_ended is not None:
+            signal.signal(signal.SIGCHLD, self._on_child_ended)
+        if self._has_sigterm:
+            # One SIGTERM is enough: a second would end this process on its last few steps, with a failure.
+            sigterm.release(ignore=self._is_stopping)
         self._signals.close()
         self._writer.close()
 
 
 def _listen(number: signal.Signals) -> Any:
-    """Have a signal written to the wakeup descriptor, which takes a handler in Python. What there was, if replaced."""
+    """Have a signal written to the wakeup descriptor, which needs a handler in Python. Return a replaced handler."""
     handler = signal.getsignal(number)
     if callable(handler):
         return None  # the application's own, which stays
-    return signal.signal(number, _nothing)
+    return signal.signal(number, lambda signum, frame: None)
 
 
 def _poll(pid: int) -> tuple[int, int]:
     try:
         return os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # somebody else has waited for it: that it has ended is all there is to know
+    except ChildProcessError:  # other code has waited for it: its exit code is not known any more
         return pid, 0
 
 
-def _nothing(signum: int, frame: object) -> None:
-    """The byte tells it all."""
+def _nothing() -> None:
+    """Do nothing: the parent reads the byte of the signal."""

@@ -1,6 +1,6 @@
-"""What a log record and an error look like in Lambda's log, as text and as JSON: pure functions and formatters.
+"""The layouts of log records and errors in Lambda's log, as text and as JSON: pure functions and formatters.
 
-Both are awslambdaric's, so that what reads a function's log reads it on.
+They are those of awslambdaric, so tools that read its logs can read ours.
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 __all__ = ["UNTYPED", "JsonFormatter", "error_json", "error_lines", "frame_type", "text_formatter"]
 
-# A frame's type says how its message is written, and how grave it is: four bytes, big-endian.
+# The type of a frame gives the format and the severity of its message: four bytes, big-endian.
 _TEXT, _JSON = 0xA55A0003, 0xA55A0002
 _SEVERITIES = {0: 0x00, 10: 0x08, 20: 0x0C, 30: 0x10, 40: 0x14, 50: 0x18}
 _TEXT_TYPES, _JSON_TYPES = (
     {level: (base + severity).to_bytes(4, "big") for level, severity in _SEVERITIES.items()} for base in (_TEXT, _JSON)
 )
 
-# The type of a message of which nothing more is known.
+# The type of a message in text without a severity.
 UNTYPED = _TEXT_TYPES[logging.NOTSET]
 
 _TEXT_LAYOUT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
 _TEXT_TIME = "%Y-%m-%dT%H:%M:%S"
 _JSON_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
-# What indents a line of an error in text, as awslambdaric has it: a space at the beginning of a line may get lost.
+# Indents the lines of an error in text, as in awslambdaric: a plain space at the beginning of a line may get lost.
 _INDENT = "\N{NO-BREAK SPACE}"
 
-# What a record has of its own: the rest of its attributes are the application's.
+# The attributes of every record: all others are the application's.
 _OWN = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
 _OWN |= {"_frame_type", "asctime", "aws_request_id", "message", "taskName", "tenant_id"}
 
 
 def frame_type(level: int, *, as_json: bool) -> bytes:
-    """The type of a frame with a message of that level."""
+    """Return the type of a frame whose message has that level."""
     return (_JSON_TYPES if as_json else _TEXT_TYPES)[_rounded(level)]
 
 
 def _rounded(level: int) -> int:
-    """The standard level at or below a level: Lambda knows no others."""
+    """Return the standard level at or below a level: Lambda does not know others."""
     return min(50, max(0, level)) // 10 * 10
 
 
 def text_formatter() -> logging.Formatter:
-    """One line per record. The record must have `aws_request_id`.
+    """Return a formatter for one line per record. The record must have `aws_request_id`.
 
-    It is a plain Formatter, because that is what tools replace by one of theirs; its clock is set for it alone.
+    It is a plain Formatter, because that is the class that tools replace; its clock is set for this one object.
     """
     formatter = logging.Formatter(_TEXT_LAYOUT, _TEXT_TIME)
     formatter.converter = time.gmtime
@@ -61,7 +61,7 @@ def text_formatter() -> logging.Formatter:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per record, and per line; with what the application gave as `extra`."""
+    """Writes each record as a JSON object in one line, with the fields that the application gave as `extra`."""
 
     def __init__(self) -> None:
         super().__init__(datefmt=_JSON_TIME)
@@ -87,7 +87,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _exception(record: logging.LogRecord) -> dict[str, object]:
-    """What a record tells of an exception. `exc_info=True` where there is none tells nothing."""
+    """Return the fields of the record's exception; none for `exc_info=True` without an exception."""
     if not record.exc_info or record.exc_info[0] is None:
         return {}
     kind, value, trace = record.exc_info
@@ -100,7 +100,7 @@ def _exception(record: logging.LogRecord) -> dict[str, object]:
 
 
 def error_lines(document: Mapping[str, Any]) -> list[str]:
-    """An error document as text: `errorType` and `errorMessage`, then the lines of `stackTrace`."""
+    """Return an error document as text: `errorType` and `errorMessage`, then the lines of `stackTrace`."""
     kind, message = document.get("errorType"), document.get("errorMessage")
     what = ": ".join(safe_text(part) for part in (kind, message) if part)
     lines = (f"[ERROR] {what}" if what else "[ERROR]").split("\n")
@@ -118,6 +118,6 @@ def _indented(line: str) -> str:
 
 
 def error_json(document: Mapping[str, Any], *, now: float) -> str:
-    """An error document as JSON in one line, as of `now`, in seconds since the epoch."""
+    """Return an error document as JSON in one line, with the time `now`, in seconds since the epoch."""
     timestamp = time.strftime(_JSON_TIME, time.gmtime(now))
     return json_text({"timestamp": timestamp, "level": "ERROR", **document})

@@ -1,7 +1,7 @@
-"""The log of a function: set up as AWS's own runtime does it, with the right request id where many requests go on.
+"""The log of a function, set up as AWS's own runtime does it, but for many concurrent invocations.
 
-Lambda reads lines from the standard output, or frames from a descriptor. A record is put into a layout with the
-request id of the invocation that the current code works for (`bridge.invocation`), not with a global one.
+Lambda reads lines from the standard output, or frames from a descriptor. The request id of a record is that of the
+invocation for which the current code runs (`bridge.invocation`), not a global one.
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -30,22 +30,22 @@ __all__ = [
     "set_up_logging",
 ]
 
-# The descriptors: child processes write there too, and code in C.
+# The descriptors, to which child processes and code in C write too.
 _STDOUT, _STDERR = 1, 2
 
 
 class LambdaLoggerHandler(logging.Handler):
-    """Hands records to a sink. Has the name by which tools find awslambdaric's, to give it a formatter of theirs.
+    """Passes records to a sink. Tools find it by its name, which is awslambdaric's, and set their own formatter.
 
-    As there, a formatter and a filter of this handler find `aws_request_id` and `tenant_id` in the record; but it is
-    a copy: other handlers see the record as it was.
+    As there, a formatter and a filter of this handler find `aws_request_id` and `tenant_id` in the record; but the
+    record is a copy, so other handlers see the original.
     """
 
     def __init__(self, *, as_json: bool, telemetry_fd: int | None) -> None:
         super().__init__()
         self._own_formatter = JsonFormatter() if as_json else text_formatter()
         self.formatter = self._own_formatter
-        # The sink has the handler's lock, because in a forked child logging makes that as good as new.
+        # The sink has the handler's lock, because logging makes that lock anew in a forked child.
         assert self.lock is not None
         self.log_sink: LogSink = (
             StandardSink(self.lock) if telemetry_fd is None else TelemetrySink(telemetry_fd, self.lock)
@@ -68,10 +68,10 @@ class LambdaLoggerHandler(logging.Handler):
 
 
 class LambdaLoggerHandlerWithFrameType(LambdaLoggerHandler):
-    """Tells Lambda the level of each record too: where the log is JSON, or a level was set."""
+    """Also passes the level of each record to Lambda: used where the log is JSON, or a level was set."""
 
     def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
-        # What a formatter of awslambdaric's leaves in the record, if the application sets one here.
+        # A formatter of awslambdaric, if the application sets one here, leaves it in the record.
         known: bytes | None = getattr(record, "_frame_type", None)
         return known or frame_type(record.levelno, as_json=isinstance(formatter, JsonFormatter))
 
@@ -83,12 +83,12 @@ def _copy(record: logging.LogRecord, **changes: object) -> logging.LogRecord:
 
 
 def _explained(record: logging.LogRecord, exc: Exception) -> logging.LogRecord:
-    """In the place of a record that no text can be made of: what is known of it, and why."""
+    """Return a record that replaces one that cannot be formatted, with its parts and the reason."""
     message = (
         f"{_shown(record.msg)} with the arguments {_shown(record.args)}: this record could not be formatted, "
         f"{type(exc).__name__}: {safe_text(exc)} (logged in {record.pathname}, line {record.lineno})"
     )
-    explained = object.__new__(logging.LogRecord)  # a class of the application's may be what fails
+    explained = object.__new__(logging.LogRecord)  # the application's own class may be the cause
     vars(explained).update(vars(record), msg=message, args=())
     return explained
 
@@ -96,7 +96,7 @@ def _explained(record: logging.LogRecord, exc: Exception) -> logging.LogRecord:
 def _format(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     try:
         return formatter.format(record)
-    except Exception:  # what the application gave as exc_info is nothing of the kind
+    except Exception:  # the application gave something else as exc_info
         return formatter.format(_copy(record, exc_info=None, exc_text=None, stack_info=None))
 
 
@@ -108,25 +108,25 @@ def _shown(value: object) -> str:
 
 
 class LogOutput:
-    """The owner of the log: a handler of the root logger, and the sink behind it."""
+    """The owner of the log: a handler of the root logger, and its sink."""
 
     def __init__(self, handler: LambdaLoggerHandler, *, as_json: bool) -> None:
         self._handler = handler
         self._as_json = as_json
 
     def report(self, document: Mapping[str, Any]) -> None:
-        """Log the document of an error (`bridge.runtime.api.errors`), whatever became of the root logger's handlers."""
+        """Log the document of an error (`bridge.runtime.api.errors`), also if the handler was removed meanwhile."""
         lines = [error_json(document, now=time.time())] if self._as_json else error_lines(document)
         self._handler.log_sink.log_lines(lines, frame_type(logging.ERROR, as_json=self._as_json))
 
     def flush(self) -> None:
-        """Write out what the application left in the standard output and in stderr.
+        """Flush the standard output and stderr.
 
-        Lines are written as they end. The rest of one, and what went past the text layer, would wait in a frozen
-        environment for the next invocation, or be lost.
+        Lines are written as they end. A part of a line, and bytes that were written to the buffer directly, would wait
+        in a frozen environment for the next invocation, or be lost.
         """
         for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # None, closed, or anybody's object
+            with suppress(Exception):  # None, closed, or an object of the application's
                 stream.flush()
 
     def close(self) -> None:
@@ -137,14 +137,14 @@ class LogOutput:
 
 
 def set_up_logging(*, log_format: str, log_level: str, telemetry_fd: int | None) -> LogOutput:
-    """Give the root logger a handler for Lambda's log, and have both standard streams write every line at once.
+    """Give the root logger a handler for Lambda's log, and have both standard streams write lines as they end.
 
-    `log_format` (AWS_LAMBDA_LOG_FORMAT): "JSON" in any case, everything else is text. `log_level`
-    (AWS_LAMBDA_LOG_LEVEL): the root logger's new level; one that logging does not know changes nothing.
-    `telemetry_fd` (_LAMBDA_TELEMETRY_LOG_FD): a descriptor for frames, which is owned from now on; None for stdout.
+    `log_format`: "JSON", in upper or lower case; everything else is text. `log_level`: the root logger's new level; a
+    name that logging does not know changes nothing. `telemetry_fd`: a descriptor for frames, which the log owns from
+    now on; None for the standard output.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # None, closed, or of a kind that has no such thing
+        with suppress(Exception):  # None, closed, or without this method
             stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
     as_json = log_format.upper() == "JSON"
     kind = LambdaLoggerHandlerWithFrameType if as_json or log_level else LambdaLoggerHandler
@@ -152,22 +152,22 @@ def set_up_logging(*, log_format: str, log_level: str, telemetry_fd: int | None)
     root = logging.getLogger()
     root.addHandler(handler)
     level = log_level.upper()
-    level = "DEBUG" if level == "TRACE" else level  # Lambda's finest level, which Python has no name for
+    level = "DEBUG" if level == "TRACE" else level  # Lambda's lowest level, which Python does not have
     if level in logging.getLevelNamesMapping():
         root.setLevel(level)
     return LogOutput(handler, as_json=as_json)
 
 
 def redirect_output(socket_path: str) -> None:
-    """Connect the standard output and stderr each to the Unix socket that takes the log of one process.
+    """Connect the standard output and stderr each to the Unix socket for the log of one process.
 
-    On Managed Instances (_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET) that is how Lambda tells apart the processes of an
-    environment. Raises OSError, and leaves everything as it was then.
+    On Managed Instances (_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET) Lambda tells the processes of an environment apart
+    by their connections. Raises OSError, and changes nothing then.
     """
     from socket import AF_UNIX, socket
 
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # what was written before belongs to where it was written to
+        with suppress(Exception):  # the text in the buffer belongs to the old destination
             stream.flush()
     with socket(AF_UNIX) as output, socket(AF_UNIX) as errors:
         output.connect(socket_path)

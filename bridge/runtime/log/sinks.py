@@ -1,7 +1,7 @@
-"""Where the log goes: the standard output, or the descriptor that Lambda gives for frames.
+"""The destinations of the log: the standard output, or a descriptor of Lambda's for frames.
 
 A frame is its type (4 bytes), the length of the message (4), the time in microseconds since the epoch (8), all
-big-endian, and the message: Lambda sees where it begins and ends, whatever lines it has.
+big-endian, and the message, which may have any number of lines.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _STDERR = 2
 
 
 class LogSink:
-    """What takes whole messages, from any thread and from signal handlers. Nothing it does raises into the caller."""
+    """A destination for whole messages, from any thread and from signal handlers. No method raises."""
 
-    # What stands between the lines of one message.
+    # Separates the lines of one message.
     line_end = "\n"
 
     def log(self, message: str, frame_type: bytes | None = None) -> None:
-        """Write one message. What cannot be written goes to stderr, with the reason."""
+        """Write one message. One that cannot be written goes to stderr, with the reason."""
         try:
             self._write(message, frame_type or UNTYPED)
         except Exception as exc:
@@ -42,16 +42,16 @@ class LogSink:
         self.log(self.line_end.join(lines), frame_type)
 
     def close(self) -> None:
-        """Give back what the sink owns. Idempotent."""
+        """Close what the sink owns. Idempotent."""
 
     def _write(self, message: str, frame_type: bytes) -> None:
         raise NotImplementedError
 
 
 class StandardSink(LogSink):
-    """Writes to what is `sys.stdout` then: the application may replace it.
+    """Writes to the `sys.stdout` of the moment: the application may replace it.
 
-    A message ends with its line, and what reads the output takes every line for a message of its own.
+    Lambda reads every line as a message.
     """
 
     line_end = "\r"
@@ -68,7 +68,7 @@ class StandardSink(LogSink):
             except UnicodeEncodeError:  # a stream that is not UTF-8
                 encoding = stream.encoding or "utf-8"
                 stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            flush = getattr(stream, "flush", None)  # what the application put there may only know how to write
+            flush = getattr(stream, "flush", None)  # an object of the application's may only have `write`
             if flush is not None:
                 flush()
 
@@ -76,8 +76,8 @@ class StandardSink(LogSink):
 class TelemetrySink(LogSink):
     """Writes frames. Owns the descriptor.
 
-    The descriptor may take a part of a frame and then have a signal handled, which may want to write too: its frame
-    has to wait until the first one is whole.
+    While a frame is written in parts, a signal may be handled whose handler logs too: its frame has to wait until the
+    first one is whole.
     """
 
     def __init__(self, fd: int, lock: RLock) -> None:
@@ -95,7 +95,7 @@ class TelemetrySink(LogSink):
             self._frames.append(head + data)
             if self._is_writing:
                 return
-            while self._frames:  # a signal handler may have left one behind the last
+            while self._frames:  # a signal handler may have added one after the last
                 self._is_writing = True
                 try:
                     self._write_frames()
@@ -103,7 +103,7 @@ class TelemetrySink(LogSink):
                     self._is_writing = False
 
     def _forget_parent(self) -> None:
-        """A forked child does not go on with what a thread of its parent is in the middle of."""
+        """Drop the frames that a thread of the parent was writing when this child was forked."""
         pid = os.getpid()
         if pid != self._pid:
             self._pid, self._is_writing = pid, False
@@ -118,7 +118,7 @@ class TelemetrySink(LogSink):
                 self._wait()
                 continue
             except OSError:
-                frames.clear()  # nobody will read them, and what comes next fails by itself
+                frames.clear()  # they cannot be written either
                 raise
             if written < len(frames[0]):
                 frames[0] = frames[0][written:]
@@ -126,7 +126,7 @@ class TelemetrySink(LogSink):
                 frames.popleft()
 
     def _wait(self) -> None:
-        """Until the descriptor takes more, where it does not block by itself."""
+        """Wait until the descriptor, which does not block by itself, can be written to."""
         import select
 
         poll = select.poll()
@@ -140,6 +140,6 @@ class TelemetrySink(LogSink):
 
 
 def _write_to_stderr(text: str) -> None:
-    """Not through `sys.stderr`, which may be what fails."""
+    """Write to the descriptor, because `sys.stderr` may be the cause of the failure."""
     with suppress(OSError):
         os.write(_STDERR, printable(text).encode("utf-8"))

@@ -1,20 +1,20 @@
-"""Any object as text, and as JSON: neither ever raises, and what comes out is UTF-8 to every reader."""
+"""Any object as text and as JSON. No function raises, and UTF-8 has bytes for every result."""
 
 import json
 import re
 
 __all__ = ["json_text", "printable", "safe_text"]
 
-# How deep a value is looked into that JSON cannot take as it is; below that it becomes text.
+# Levels of a value that JSON does not have as it is; what is nested deeper becomes text.
 _MAX_DEPTH = 16
 
-# Half a character, which Python keeps for a byte that it could not decode, and which UTF-8 has no bytes for. Compiled
-# when there is one: an application may never log any.
+# A lone surrogate: Python keeps one for a byte that it could not decode, and UTF-8 has no bytes for it. Compiled on
+# first use: most applications never log one.
 _SURROGATE = "[\ud800-\udfff]"
 
 
 def safe_text(value: object) -> str:
-    """`str(value)`, or which class has no such thing."""
+    """Return `str(value)`, or a text that names its class and the exception."""
     try:
         return str(value)
     except Exception as exc:
@@ -22,7 +22,7 @@ def safe_text(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with the code of a lone surrogate in its place."""
+    """Replace every lone surrogate by its code."""
     return text if _is_utf8(text) else re.sub(_SURROGATE, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -37,17 +37,17 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=safe_tex
 
 
 def json_text(value: object) -> str:
-    """`value` as JSON, in one line. What JSON has no way to say is text in it."""
+    """Return `value` as JSON, in one line. Parts that JSON does not have become text."""
     try:
         text = _encode(value)
-    except Exception:  # a key that is no text, a number that is none, a circle, too deep
+    except Exception:  # a key that is not text, NaN, a reference to itself, too deep
         text = _encode(_plain(value, _MAX_DEPTH))
-    # Inside of JSON the backslash needs one of its own: a reader may refuse the code of half a character.
+    # Two backslashes: a reader of JSON may refuse the escape of a lone surrogate.
     return text if _is_utf8(text) else re.sub(_SURROGATE, lambda match: f"\\\\u{ord(match[0]):04x}", text)
 
 
 def _plain(value: object, depth: int) -> object:
-    """`value` with text in every place that JSON would refuse."""
+    """Return `value` with text in place of every part that JSON refuses."""
     try:
         if isinstance(value, dict) and depth:
             return {safe_text(key): _plain(item, depth - 1) for key, item in list(value.items())}

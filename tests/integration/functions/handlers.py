@@ -1,4 +1,4 @@
-"""Lambda handler functions, a plain one and an async one, which do as the event says."""
+"""Lambda handler functions, a plain one and an async one, which do what the event asks for."""
 
 import asyncio
 import logging
@@ -16,16 +16,12 @@ _all_tasks = asyncio.Barrier(SLOTS)
 
 
 def plain(event: dict[str, Any], context: Any) -> object:
-    if event.get("hangs"):
-        threading.Event().wait()
     if event.get("meets"):
         _all_threads.wait()
     return _result(event, context)
 
 
 async def asynchronous(event: dict[str, Any], context: Any) -> object:
-    if event.get("hangs"):
-        await asyncio.Event().wait()
     if event.get("meets"):
         await _all_tasks.wait()
     return _result(event, context)

@@ -1,6 +1,6 @@
-"""A Starlette application as any web server runs it: nothing here makes a Lambda function of it.
+"""A Starlette application as any web server runs it, with nothing of Lambda in it.
 
-It notes in a file when it starts and ends and what becomes of its slow answers, which wait for a line in that file.
+It writes to a file when it starts and ends, and how its slow answers end, which wait for a line in that file.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def look(request: Request) -> Response:
-    """Who answers whom."""
+    """Tell about the invocation and the process."""
     context = request.scope["aws.context"]
     logger.warning("looking for %s", request.query_params.get("name"))
     return JSONResponse(
@@ -57,19 +57,19 @@ def barrier(parties: int) -> asyncio.Barrier:
 
 
 async def meet(request: Request) -> Response:
-    """Nobody gets an answer before so many wait for one."""
+    """Answer when so many requests wait for an answer."""
     await barrier(int(request.query_params["parties"])).wait()
     return await look(request)
 
 
 def wait_for_line(line: str) -> None:
-    """A file tells nobody that it has grown."""
+    """Poll: nothing reports that a file has grown."""
     while line not in journal.read_text(encoding="utf-8").splitlines():
         time.sleep(0.005)
 
 
 async def wait(line: str) -> None:
-    """For a line in the journal; for "never" there is none."""
+    """Wait for a line in the journal, or without end for "never"."""
     logger.warning("waiting for %s", line)
     try:
         await (asyncio.Event().wait() if line == "never" else asyncio.to_thread(wait_for_line, line))
@@ -104,10 +104,6 @@ async def fail_with_much_to_say() -> None:
     raise ValueError("the shelf is " + "very " * 10_000 + "empty")
 
 
-async def wait_for_ever() -> None:
-    await wait("never")
-
-
 async def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -117,7 +113,6 @@ ENDS: dict[str, Callable[[], Awaitable[object]]] = {
     "whole": lambda: asyncio.sleep(0),
     "fails": fail,
     "fails at length": fail_with_much_to_say,
-    "hangs": wait_for_ever,
     "dies": die,
 }
 
@@ -138,11 +133,6 @@ async def broken(request: Request) -> Response:
     return Response()
 
 
-async def leave(request: Request) -> Response:
-    await die()
-    return Response()
-
-
 app = Starlette(
     lifespan=lifespan,
     routes=[
@@ -154,6 +144,5 @@ app = Starlette(
         Route("/nothing", nothing),
         Route("/stream", stream),
         Route("/broken", broken),
-        Route("/leave", leave),
     ],
 )

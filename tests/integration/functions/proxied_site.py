@@ -1,4 +1,4 @@
-"""The site behind the function in proxied.py. It notes in a file when it starts and when it ends."""
+"""The web application of the function in proxied.py. It writes to a file when it starts and when it ends."""
 
 import asyncio
 import json

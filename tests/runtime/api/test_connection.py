@@ -1,4 +1,4 @@
-"""One connection to the Runtime API: kept, made again when it has died, and given up when nobody listens."""
+"""One connection to the Runtime API: kept, made again when it has died, and given up where nothing listens."""
 
 import asyncio
 import select
@@ -70,7 +70,7 @@ class Server:
                     connection.sendall(answer)
 
     def close(self) -> None:
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         self._listener.close()
 
@@ -112,7 +112,7 @@ async def test_an_event_and_a_result_of_six_megabytes_come_through(
     api: RuntimeDouble, connection: Connection, ask: Ask
 ) -> None:
     text = b'"%s"' % (b"x" * 6_000_000)
-    for chunk_size in (None, 4096):
+    for chunk_size in (None, 65536):
         queued = api.invoke(text, chunk_size=chunk_size)
         invocation = Invocation(await ask(connection, b"GET", NEXT, []))
         assert invocation.body == text
@@ -133,28 +133,29 @@ async def test_a_connection_that_the_api_has_closed_meanwhile_is_made_again(
     assert {request.connection for request in api.requests} == {1, 2}
 
 
-async def test_nobody_who_listens_is_the_end(ask: Ask) -> None:
+async def test_an_api_that_does_not_listen_is_gone(ask: Ask) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(RuntimeApiGone, match=r"^The Runtime API is gone: .*Connection refused"):
+    with pytest.raises(RuntimeApiGone, match=r"Connection refused"):
         await ask(connect(address), b"GET", NEXT, [])
+    with pytest.raises(RuntimeApiGone, match="Connection refused"):
+        connect(address).send_blocking(b"GET", NEXT, [])
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("answer", "fact"),
     [
         (None, "Connection reset by peer"),
-        (b"", "it closed the connection in the middle of a reply"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12", "it closed the connection in the middle of a reply"),
-        (b"220 smtp ready\r\n\r\n", "a reply begins with b'220 smtp ready'"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12", "in the middle of a reply"),
+        (b"220 smtp ready\r\n\r\n", "220 smtp ready"),
     ],
 )
 async def test_a_new_connection_that_fails_is_not_tried_again(
-    serve: Callable[..., Server], ask: Ask, answer: bytes | None, message: str
+    serve: Callable[..., Server], ask: Ask, answer: bytes | None, fact: str
 ) -> None:
     server = serve(answer)
     connection = connect(server.address)
-    with pytest.raises(RuntimeApiGone, match=message):
+    with pytest.raises(RuntimeApiGone, match=fact):
         await ask(connection, b"GET", NEXT, [])
     assert not connection.is_open
     assert len(server.requests) == 1
@@ -190,9 +191,9 @@ async def test_a_request_whose_reply_has_begun_is_not_sent_again(ask: Ask) -> No
         await ask(connection, b"GET", b"/1", [])
         with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
             await ask(connection, b"POST", b"/2", [(b"content-length", b"0")])
-        thread.join(10)
+        thread.join(30)
         listener.setblocking(False)
-        with pytest.raises(BlockingIOError):  # nobody has connected a second time
+        with pytest.raises(BlockingIOError):  # there is no second connection
             listener.accept()
 
 
@@ -231,38 +232,33 @@ async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
     await asyncio.to_thread(api.wait_for_polls, 1)
     api.invoke(1, may_stay_unanswered=True)
     assert (await task).body == b"1"
-    # Once more after a turn of the loop, which may have been all that it had to do.
-    assert wants == [select.POLLIN, select.POLLIN]
+    assert wants == [select.POLLIN]
 
 
-async def test_a_request_that_nobody_waits_for_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
+async def test_a_request_without_a_wait_for_its_reply_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
     connection.send_blocking(b"GET", NEXT, [])
     await asyncio.to_thread(api.wait_for_polls, 1)
 
 
-def test_a_request_to_nobody_is_the_end_as_well() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(RuntimeApiGone, match="Connection refused"):
-        connect(address).send_blocking(b"GET", NEXT, [])
+async def test_a_connection_that_ends_before_the_reply_is_gone(serve: Callable[..., Server]) -> None:
+    connection = connect(serve(b"").address)
+    connection.send_blocking(b"GET", NEXT, [])
+    with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
+        connection.reply_blocking()
+    assert not connection.is_open
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [("127.0.0.1:9001", ("127.0.0.1", 9001)), ("localhost:80", ("localhost", 80)), ("[::1]:9001", ("::1", 9001))],
-)
-def test_an_address_is_taken_apart(address: str, expected: tuple[str, int]) -> None:
-    assert parse_address(address) == expected
+def test_an_address_is_parsed_or_named() -> None:
+    assert parse_address("127.0.0.1:9001") == ("127.0.0.1", 9001)
+    assert parse_address("localhost:80") == ("localhost", 80)
+    assert parse_address("[::1]:9001") == ("::1", 9001)
+    for address in ("127.0.0.1", ":9001", "localhost:", "localhost:http", ""):
+        with pytest.raises(RuntimeApiGone) as caught:
+            parse_address(address)
+        assert repr(address) in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", ":9001", "localhost:", "localhost:http", ""])
-def test_an_address_that_is_none_is_named(address: str) -> None:
-    with pytest.raises(RuntimeApiGone) as caught:
-        parse_address(address)
-    assert str(caught.value) == f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r}."
-
-
-async def test_an_ipv6_address_stands_in_brackets_in_the_host_header() -> None:
+async def test_an_ipv6_address_has_brackets_in_the_host_header() -> None:
     try:
         listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:

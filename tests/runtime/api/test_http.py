@@ -19,7 +19,7 @@ from bridge.runtime.api.http import (
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: 8476a536\r\n"
 
-# What the API's own HTTP library sends, and what else RFC 9112 lets a server send.
+# Replies as the API's own HTTP library sends them, and others that RFC 9112 allows.
 REPLIES = {
     "a length": HEAD + b"Content-Length: 5\r\n\r\n{1:2}",
     "a length of nothing": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
@@ -36,6 +36,10 @@ REPLIES = {
     "odd white space in headers": b"HTTP/1.1 200 OK\r\nA:1\r\nB: \t two words \t\r\nC:\r\nContent-Length: 0\r\n\r\n",
     "bytes beyond ASCII in a header": b"HTTP/1.1 200 OK\r\nA: caf\xe9\r\nContent-Length: 0\r\n\r\n",
     "an interim reply first": b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 1\r\n\r\nx",
+    "a length twice": HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "nothing new": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+    "an older version": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
     "the end of the connection": HEAD + b"Connection: close\r\nContent-Length: 1\r\n\r\nx",
     "the end of the connection, in a list": HEAD + b"Connection: x, Close\r\nContent-Length: 1\r\n\r\nx",
 }
@@ -74,20 +78,30 @@ def read_with_h11(data: bytes) -> Reply:
     return Reply(response.status_code, dict(response.headers), body, http.their_state is not h11.MUST_CLOSE)
 
 
-@pytest.mark.parametrize("data", REPLIES.values(), ids=REPLIES)
-def test_a_reply_is_read_as_h11_reads_it(data: bytes) -> None:
-    ours, theirs = read(data), read_with_h11(data)
-    # h11 leaves out a length that does not count, and writes this one name small.
-    headers = {name: value for name, value in ours.headers.items() if name in theirs.headers}
-    assert headers.pop(b"transfer-encoding", b"").lower() == theirs.headers.pop(b"transfer-encoding", b"")
-    assert (ours.status, headers, ours.body, ours.keeps_alive) == theirs
-    assert ours.headers.keys() - theirs.headers.keys() <= {b"transfer-encoding", b"content-length"}
+def test_a_reply_is_read_as_h11_reads_it_in_pieces_of_any_size() -> None:
+    different = []
+    for name, data in REPLIES.items():
+        ours, theirs = read(data), read_with_h11(data)
+        # h11 leaves out a length that does not count, and writes this one name small.
+        headers = {name: value for name, value in ours.headers.items() if name in theirs.headers}
+        coding = headers.pop(b"transfer-encoding", b"").lower() == theirs.headers.pop(b"transfer-encoding", b"")
+        if name == "a length twice":
+            headers[b"content-length"] = headers[b"content-length"].partition(b",")[0]
+        is_same = (ours.status, headers, ours.body, ours.keeps_alive) == theirs
+        in_pieces = all(read(data, size) == ours for size in (1, 2, 3, 7, 64))
+        if not (coding and is_same and in_pieces):
+            different.append((name, ours, theirs))
+    assert different == []
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-@pytest.mark.parametrize("data", REPLIES.values(), ids=REPLIES)
-def test_a_reply_is_the_same_in_pieces_of_any_size(data: bytes, size: int) -> None:
-    assert read(data, size) == read(data)
+def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    reply = feed(iter([HEAD + b"\r\none", b" two", b""]))
+    assert (reply.status, reply.body, reply.keeps_alive) == (200, b"one two", False)
+
+
+def test_an_older_version_keeps_its_connection_if_it_says_so() -> None:
+    reply = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n"
+    assert read(reply).keeps_alive
 
 
 def test_bodies_of_any_size_come_whole_in_any_pieces() -> None:
@@ -101,62 +115,44 @@ def test_bodies_of_any_size_come_whole_in_any_pieces() -> None:
             assert read(data, numbers.choice([13, 1460, 65536])).body == body
 
 
-BROKEN = {
-    "nothing": (b"", "it closed the connection in the middle of a reply"),
-    "half a head": (HEAD, "it closed the connection in the middle of a reply"),
-    "half a body": (HEAD + b"Content-Length: 5\r\n\r\nhel", "it closed the connection in the middle of a reply"),
-    "half a chunk": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
-        "it closed the connection in the middle of a reply",
-    ),
-    "no last chunk": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
-        "it closed the connection in the middle of a reply",
-    ),
-    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "a reply begins with b'SSH-2.0-OpenSSH_9.6'"),
-    "another version": (b"HTTP/1.0 200 OK\r\n\r\n", "a reply begins with b'HTTP/1.0 200 OK'"),
-    "a status of words": (b"HTTP/1.1 OK fine\r\n\r\n", "a reply begins with b'HTTP/1.1 OK fine'"),
-    "no status": (b"HTTP/1.1\r\n\r\n", "a reply begins with b'HTTP/1.1'"),
-    "a header without a colon": (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "a reply has the header b'nonsense'"),
-    "a header with a blank before its colon": (b"HTTP/1.1 200 OK\r\nA : 1\r\n\r\n", "a reply has the header b'A : 1'"),
-    "a header on two lines": (b"HTTP/1.1 200 OK\r\nA: 1\r\n 2: 3\r\n\r\n", "a reply has the header b' 2: 3'"),
-    "no length": (HEAD + b"\r\n", "a reply has no length: content-length is None"),
-    "a length that is none": (HEAD + b"Content-Length: -1\r\n\r\n", "a reply has no length: content-length is b'-1'"),
-    "more than the length": (HEAD + b"Content-Length: 1\r\n\r\nxyz", "a reply is 2 bytes longer than it says"),
-    "more than the last chunk": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nxyz",
-        "a reply is 3 bytes longer than it says",
-    ),
-    "a longer chunk": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n",
-        "a chunk of a reply is longer than it says",
-    ),
-    "a chunk without a size": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n\r\n0\r\n\r\n",
-        "a chunk of a reply begins with b''",
-    ),
-    "a chunk with a sign": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n",
-        "a chunk of a reply begins with b'+1'",
-    ),
-    "a chunk in Python's own hexadecimal": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n",
-        "a chunk of a reply begins with b'0x1'",
-    ),
-    "another coding": (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", "a reply has the transfer coding b'gzip'"),
-    "an endless head": (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD, f"the head of a reply is over {MAX_HEAD} bytes"),
-    "an endless line between chunks": (
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * MAX_CHUNK_LINE,
-        f"a line between the chunks of a reply is over {MAX_CHUNK_LINE} bytes",
-    ),
-}
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+ENDED = "closed the connection in the middle"
+
+# What is not a whole reply, and a fact of the error.
+BROKEN = [
+    (b"", ENDED),
+    (HEAD, ENDED),
+    (HEAD + b"Content-Length: 5\r\n\r\nhel", ENDED),
+    (CHUNKED + b"5\r\nhel", ENDED),
+    (CHUNKED + b"1\r\nx\r\n", ENDED),
+    (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "SSH-2.0-OpenSSH_9.6"),
+    (b"HTTP/2.0 200 OK\r\n\r\n", "HTTP/2.0 200 OK"),
+    (b"HTTP/1.1 OK fine\r\n\r\n", "HTTP/1.1 OK fine"),
+    (b"HTTP/1.1\r\n\r\n", "HTTP/1.1"),
+    (b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", "nonsense"),
+    (b"HTTP/1.1 200 OK\r\nA : 1\r\n\r\n", "A : 1"),
+    (b"HTTP/1.1 200 OK\r\nA: 1\r\n 2: 3\r\n\r\n", " 2: 3"),
+    (HEAD + b"Content-Length: -1\r\n\r\n", "-1"),
+    (HEAD + b"Content-Length: 1, 2\r\n\r\nx", "1, 2"),
+    (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", "1, 2"),
+    (HEAD + b"Content-Length: 1\r\n\r\nxyz", "2 bytes longer"),
+    (b"HTTP/1.1 204 No Content\r\n\r\nx", "1 bytes longer"),
+    (CHUNKED + b"0\r\n\r\nxyz", "3 bytes longer"),
+    (CHUNKED + b"1\r\nxyz\r\n0\r\n\r\n", "chunk of a reply is longer"),
+    (CHUNKED + b"\r\n0\r\n\r\n", "chunk of a reply begins with b''"),
+    (CHUNKED + b"+1\r\nx\r\n0\r\n\r\n", "+1"),
+    (CHUNKED + b"0x1\r\nx\r\n0\r\n\r\n", "0x1"),
+    (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", "gzip"),
+    (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD, f"over {MAX_HEAD} bytes"),
+    (CHUNKED + b"1;" + b"x" * MAX_CHUNK_LINE, f"over {MAX_CHUNK_LINE} bytes"),
+]
 
 
-@pytest.mark.parametrize(("data", "message"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_whole_reply_is_refused_with_what_is_wrong(data: bytes, message: str) -> None:
-    with pytest.raises(BrokenReply) as caught:
-        feed(iter([data, b""] if data else [b""]))
-    assert str(caught.value) == message
+def test_bytes_that_are_not_a_whole_reply_are_refused_with_what_is_wrong() -> None:
+    for data, fact in BROKEN:
+        with pytest.raises(BrokenReply) as caught:
+            feed(iter([data, b""] if data else [b""]))
+        assert fact in str(caught.value)
 
 
 def test_a_request_has_a_line_for_each_header() -> None:
@@ -164,15 +160,12 @@ def test_a_request_has_a_line_for_each_header() -> None:
     assert head == b"POST /2018-06-01/runtime/invocation/1/response HTTP/1.1\r\nhost: api:9001\r\na: b c\r\n\r\n"
 
 
-@pytest.mark.parametrize("bad", [b"x\r\ny: z", b"x\n", b"\r"])
-def test_a_line_break_in_a_request_is_refused(bad: bytes) -> None:
-    for method, target, headers in [(bad, b"/", []), (b"GET", bad, []), (b"GET", b"/", [(b"a", bad)])]:
-        with pytest.raises(ValueError, match="A request to the Runtime API has a line break or a blank in it"):
-            request_head(method, target, headers)
-
-
-def test_a_blank_in_a_target_is_refused() -> None:
-    with pytest.raises(ValueError, match="a line break or a blank"):
+def test_a_line_break_or_a_space_that_would_change_the_lines_of_a_request_is_refused() -> None:
+    for bad in (b"x\r\ny: z", b"x\n", b"\r"):
+        for method, target, headers in [(bad, b"/", []), (b"GET", bad, []), (b"GET", b"/", [(b"a", bad)])]:
+            with pytest.raises(ValueError, match="line break"):
+                request_head(method, target, headers)
+    with pytest.raises(ValueError, match="a blank"):
         request_head(b"GET", b"/a b", [])
 
 
@@ -189,7 +182,7 @@ def read_request_with_h11(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes
     return list(request.headers), body, list(event.headers)
 
 
-def test_a_stream_is_read_by_h11_as_it_was_meant() -> None:
+def test_h11_reads_a_stream_as_it_was_written() -> None:
     numbers = random.Random(2)
     parts = [numbers.randbytes(size) for size in (1, 9, 10, 15, 16, 255, 256, 70_000)]
     head = request_head(b"POST", b"/x", [(b"host", b"api"), (b"transfer-encoding", b"chunked")])

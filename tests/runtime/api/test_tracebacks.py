@@ -1,4 +1,4 @@
-"""Where an exception comes from: the application's frames, and what led to it."""
+"""The stack trace of an exception: the frames of the application, and those of its causes."""
 
 import asyncio
 import importlib
@@ -139,14 +139,7 @@ def test_a_group_is_followed_by_its_exceptions(app: Any) -> None:
     assert "RuntimeError: wrapped" in text
 
 
-def test_a_group_as_a_cause_is_shown_too(app: Any) -> None:
-    outer = RuntimeError("outer")
-    outer.__cause__ = caught(app.group)
-    text = "".join(stack_trace(outer))
-    assert text.index("ExceptionGroup: two") < text.index("ValueError: no") < text.index("direct cause of")
-
-
-def test_notes_stand_behind_the_frames(app: Any) -> None:
+def test_notes_come_after_the_frames(app: Any) -> None:
     assert stack_trace(caught(app.note)) == [
         place(app, 36, "note", "raise exc"),
         "Have you tried turning it off?\n",
@@ -159,14 +152,6 @@ def test_a_syntax_error_has_the_place_of_the_fault(app: Any) -> None:
     assert trace[0] == place(app, 45, "call", "return function(*args)")
     assert "".join(trace[1:]).startswith('  File "/var/task/broken.py", line 2\n    if x = 2:\n       ^')
     assert not any("SyntaxError" in line for line in trace)
-
-
-def test_a_syntax_error_as_a_cause_has_its_message_too(app: Any) -> None:
-    outer = RuntimeError("outer")
-    outer.__cause__ = caught(compile, "if x = 2:\n", "/var/task/broken.py", "exec")
-    text = "".join(stack_trace(outer))
-    assert text.startswith('  File "/var/task/broken.py", line 1\n    if x = 2:\n')
-    assert "SyntaxError: invalid syntax" in text
 
 
 def test_a_recursion_is_cut_as_python_does(app: Any) -> None:
@@ -239,14 +224,14 @@ def test_what_calls_the_application_is_left_out_of_a_cause_too(app: Any) -> None
 
 
 def test_what_the_application_calls_is_not_left_out(app: Any) -> None:
-    """asyncio behind the application's own frame is a part of the story."""
+    """asyncio after the application's own frame is a part of the story."""
     trace = stack_trace(caught(app.call, asyncio.run, app.fail_later()))
     assert trace[0] == place(app, 45, "call", "return function(*args)")
     assert "asyncio" in trace[1]
 
 
 def test_a_fault_of_the_callers_own_is_shown_as_it_is() -> None:
-    """There is no frame of the application: whoever mends the caller needs them all."""
+    """There is no frame of the application: to mend the caller needs them all."""
     frames = own_frames(from_runtime_alone(ValueError("ours")))
     assert [(Path(file).name, line, name) for file, line, name, _ in frames] == [
         ("serve.py", 2, "serve"),
@@ -264,12 +249,6 @@ def from_runtime_alone(exc: Exception) -> BaseException:
     code = "def serve():\n    raise_it()\ndef raise_it():\n    raise exc\n"
     exec(compile(code, str(PACKAGE / "runtime" / "serve.py"), "exec"), namespace)
     return caught(namespace["serve"])
-
-
-def test_an_error_of_the_packages_own_still_shows_its_cause(app: Any) -> None:
-    outer = from_runtime_alone(ConfigurationError("The application could not be imported."))
-    outer.__cause__ = caught(app.fail)
-    assert stack_trace(outer) == [fail_place(app), "ValueError: no\n", CAUSE]
 
 
 def test_causes_in_a_circle_are_shown_once() -> None:

@@ -1,7 +1,6 @@
-"""The slots of a process together: until SIGTERM, or until one of them fails. In threads, until something wakes."""
+"""The slots of a process together: until SIGTERM, or until one of them fails. On an event loop, and in threads."""
 
 import asyncio
-import logging
 import os
 import select
 import signal
@@ -15,12 +14,19 @@ import pytest
 
 from bridge._loop import OwnLoop
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
-from bridge.runtime.invocations.serving import SHUTDOWN_GRACE, Stopped, Waker, serve, serve_alone, serve_in_threads
-from tests.runtime.slots import Gate, Logged
+from bridge.runtime.invocations import serving
+from bridge.runtime.invocations.serving import serve, serve_alone, serve_in_threads
+from bridge.runtime.invocations.waker import Stopped, Waker
+from tests.logged import assert_logged
+from tests.runtime.slots import Gate
+
+Rest = Callable[[socket.socket, int], bool]
 
 
 class Slot:
-    """Runs `work`, which may look whether it is to stop. `is_waiting`: as the slots of a runtime say it."""
+    """Runs `work`, which may ask whether it is to stop. `is_waiting`: as the slots of a runtime say it."""
+
+    rest: Rest | None = None
 
     def __init__(self, work: "Callable[[Slot], Any]", *, is_waiting: bool = False) -> None:
         self.is_waiting = is_waiting
@@ -28,7 +34,8 @@ class Slot:
         self._work = work
         self.ends: list[str] = []
 
-    async def run(self) -> None:
+    async def run(self, rest: Rest | None) -> None:
+        self.rest = rest
         self.started.open()
         try:
             await self._work(self)
@@ -85,36 +92,39 @@ async def terminate_and_wait(slot: Slot) -> None:
     await until_stopped(slot)
 
 
-@pytest.fixture
-def sigterm() -> Iterator[list[int]]:
-    """What SIGTERM does is as before at the end, and one that nobody took has not ended the tests."""
+@pytest.fixture(autouse=True)
+def _sigterm() -> Iterator[None]:
+    """What SIGTERM does is as before at the end, and one that was not handled has not ended the tests."""
     before = signal.getsignal(signal.SIGTERM)
     assert before is signal.SIG_DFL
-    yield []
+    yield
     signal.signal(signal.SIGTERM, before)
 
 
-pytestmark = pytest.mark.usefixtures("sigterm")
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which another thread lets a slot end: how fast it is, is not what they are about."""
+    monkeypatch.setattr(serving, "SHUTDOWN_GRACE", 30.0)
 
 
 # On an event loop.
 
 
-def test_sigterm_stops_all_slots_and_waits_for_those_that_answer(logged: Logged) -> None:
+@pytest.mark.usefixtures("patient")
+def test_sigterm_stops_all_slots_and_waits_for_those_that_answer(caplog: pytest.LogCaptureFixture) -> None:
     waiting = Slot(wait, is_waiting=True)
     answering = Slot(until_stopped)
     run(waiting, answering, Slot(terminate_and_wait))
     assert (waiting.ends, answering.ends) == (["cancelled"], ["returned"])
-    assert logged() == []
+    assert_logged(caplog)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # a second one would cut the shutdown short
 
 
-def test_sigterm_cancels_what_does_not_answer_in_time(logged: Logged) -> None:
+def test_sigterm_cancels_what_does_not_answer_in_time(caplog: pytest.LogCaptureFixture) -> None:
     late = [Slot(wait), Slot(wait)]
     run(*late, Slot(terminate_and_wait))
     assert [slot.ends for slot in late] == [["cancelled"]] * 2
-    said = f"SIGTERM: 2 invocations had no answer within {SHUTDOWN_GRACE} s: cancelled."
-    assert logged() == [(logging.WARNING, said)]
+    assert_logged(caplog, ("WARNING", "SIGTERM", "2 invocations", f"{serving.SHUTDOWN_GRACE} s"))
 
 
 def test_a_handler_of_the_applications_own_stays_in_place() -> None:
@@ -130,12 +140,6 @@ def test_a_handler_of_the_applications_own_stays_in_place() -> None:
         run(Slot(terminate_and_see))
 
 
-def test_without_a_sigterm_everything_is_as_before() -> None:
-    with pytest.raises(RuntimeApiGone):
-        run(Slot(failing(RuntimeApiGone("gone"))))
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
 def test_slots_run_on_other_threads_than_the_main_one_too() -> None:
     errors: list[BaseException] = []
 
@@ -147,38 +151,38 @@ def test_slots_run_on_other_threads_than_the_main_one_too() -> None:
 
     thread = threading.Thread(target=run_there)
     thread.start()
-    thread.join(10)
+    thread.join(30)
     assert [str(error) for error in errors] == ["gone"]
 
 
-def test_an_api_that_is_gone_cancels_the_others_at_once(logged: Logged) -> None:
+def test_an_api_that_is_gone_cancels_the_others(caplog: pytest.LogCaptureFixture) -> None:
     answering, waiting = Slot(until_stopped), Slot(wait, is_waiting=True)
     with pytest.raises(RuntimeApiGone, match="gone"):
         run(answering, waiting, Slot(failing(RuntimeApiGone("gone"), answering, waiting)))
     assert answering.ends == waiting.ends == ["cancelled"]
     assert not answering.stopped.is_open
-    assert logged() == []
+    assert_logged(caplog)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("error", [RuntimeApiRefused("no"), LookupError("a fault of ours")], ids=repr)
-def test_a_slot_that_fails_lets_the_others_answer(logged: Logged, error: Exception) -> None:
+def test_a_slot_that_fails_lets_the_others_answer(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     answering, waiting, late = Slot(until_stopped), Slot(wait, is_waiting=True), Slot(wait)
     with pytest.raises(type(error)) as caught:
         run(answering, waiting, late, Slot(failing(error, answering, waiting, late)))
     assert caught.value is error
     assert (answering.ends, waiting.ends, late.ends) == (["returned"], ["cancelled"], ["cancelled"])
-    said = f"A slot has failed: 1 invocations had no answer within {SHUTDOWN_GRACE} s: cancelled."
-    assert logged() == [(logging.WARNING, said)]
+    assert_logged(caplog, ("WARNING", "A slot has failed", "1 invocations"))
 
 
-def test_a_slot_that_somebody_has_cancelled_is_a_failure() -> None:
+def test_a_slot_that_the_application_has_cancelled_is_a_failure() -> None:
     async def cancel_all_slots(slot: Slot) -> None:
         for task in asyncio.all_tasks():
             if task.get_name() == "bridge slot":
                 task.cancel()
         await asyncio.sleep(0)
 
-    with pytest.raises(RuntimeError, match="A slot was cancelled"):
+    with pytest.raises(RuntimeError, match="cancelled"):
         run(Slot(wait), Slot(cancel_all_slots))
 
 
@@ -222,11 +226,43 @@ def test_a_worker_thread_of_anyios_outlasts_the_task_that_needed_it_and_ends_wit
     with pytest.raises(RuntimeApiGone):
         run(Slot(work))
     assert threads == threads[:1] * 3
-    threads[0].join(10)
+    threads[0].join(30)
     assert not threads[0].is_alive()
 
 
-# What wakes a thread that waits.
+# Blocking the loop.
+
+
+def test_one_slot_may_block_the_loop_while_nothing_else_runs_on_it() -> None:
+    rested: list[bool] = []
+    ours, theirs = socket.socketpair()
+
+    async def work(slot: Slot) -> None:
+        assert slot.rest is not None
+        timer = threading.Timer(0.02, theirs.send, [b"x"])
+        timer.start()
+        rested.append(slot.rest(ours, select.POLLIN))
+        timer.join()
+        task = asyncio.create_task(asyncio.Event().wait(), name="the application's")
+        rested.append(slot.rest(ours, select.POLLIN))
+        task.cancel()
+        ours.recv(1)
+        terminate()
+        rested.append(slot.rest(ours, select.POLLIN))
+        await until_stopped(slot)
+
+    with ours, theirs:
+        run(Slot(work))
+    assert rested == [True, False, False]
+
+
+def test_slots_beside_others_leave_the_loop_to_them() -> None:
+    slots = [Slot(terminate_and_wait), Slot(until_stopped)]
+    run(*slots)
+    assert [slot.rest for slot in slots] == [None, None]
+
+
+# In threads.
 
 
 @pytest.fixture
@@ -234,115 +270,6 @@ def waker() -> Iterator[Waker]:
     made = Waker()
     yield made
     made.close()
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours, theirs
-
-
-Pair = tuple[socket.socket, socket.socket]
-
-
-def test_it_waits_for_a_socket(waker: Waker, pair: Pair) -> None:
-    ours, theirs = pair
-    thread = threading.Timer(0.02, theirs.send, [b"x"])
-    thread.start()
-    waker.block(ours, select.POLLIN)
-    assert ours.recv(1, socket.MSG_DONTWAIT) == b"x"
-    thread.join()
-    waker.block(ours, select.POLLOUT)
-
-
-def test_a_signal_before_the_wait_ends_it(waker: Waker, pair: Pair) -> None:
-    with waker.on_sigterm():
-        terminate()
-        with pytest.raises(Stopped):
-            waker.block(pair[0], select.POLLIN)
-        with pytest.raises(Stopped):
-            waker.block(pair[0], select.POLLIN)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-
-
-def test_a_signal_in_the_wait_ends_it(waker: Waker, pair: Pair) -> None:
-    timer = threading.Timer(0.02, terminate)
-    with waker.on_sigterm():
-        timer.start()
-        with pytest.raises(Stopped):
-            waker.block(pair[0], select.POLLIN)
-    timer.join()
-
-
-def test_a_signal_in_the_wait_ends_it_where_the_application_has_taken_the_wake_up(waker: Waker, pair: Pair) -> None:
-    timer = threading.Timer(0.02, terminate)
-    with waker.on_sigterm():
-        before = signal.set_wakeup_fd(-1)
-        timer.start()
-        with pytest.raises(Stopped):
-            waker.block(pair[0], select.POLLIN)
-        signal.set_wakeup_fd(before)
-    timer.join()
-
-
-def test_what_has_arrived_before_the_signal_is_not_lost(waker: Waker, pair: Pair) -> None:
-    ours, theirs = pair
-    theirs.send(b"x")
-    with waker.on_sigterm():
-        terminate()
-        waker.block(ours, select.POLLIN)
-        assert ours.recv(1) == b"x"
-        with pytest.raises(Stopped):
-            waker.block(ours, select.POLLIN)
-
-
-def test_another_signal_ends_no_wait(waker: Waker, pair: Pair) -> None:
-    ours, theirs = pair
-    before = signal.signal(signal.SIGUSR1, lambda signum, frame: None)
-    timers = [
-        threading.Timer(0.01, os.kill, [os.getpid(), signal.SIGUSR1]),
-        threading.Timer(0.03, theirs.send, [b"x"]),
-    ]
-    try:
-        with waker.on_sigterm():
-            for timer in timers:
-                timer.start()
-            waker.block(ours, select.POLLIN)
-            assert ours.recv(1, socket.MSG_DONTWAIT) == b"x"
-    finally:
-        for timer in timers:
-            timer.join()
-        signal.signal(signal.SIGUSR1, before)
-
-
-def test_a_thread_can_wake_it_also_when_it_is_closed_or_full(waker: Waker) -> None:
-    for _ in range(1_000):
-        waker.wake()
-    waker.block(None, 0)
-    waker.close()
-    waker.wake()
-
-
-def test_the_waker_leaves_a_handler_of_the_applications_own_in_place(waker: Waker) -> None:
-    signals: list[int] = []
-    signal.signal(signal.SIGTERM, lambda signum, frame: signals.append(signum))
-    with waker.on_sigterm():
-        terminate()
-    assert signals == [signal.SIGTERM]
-    assert not waker.is_stopping
-
-
-def test_without_a_sigterm_the_waker_leaves_everything_as_before(waker: Waker) -> None:
-    before = signal.set_wakeup_fd(-1)
-    signal.set_wakeup_fd(before)
-    with waker.on_sigterm():
-        pass
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.set_wakeup_fd(before) == before
-
-
-# In threads.
 
 
 def work_until_stopped(slot: Slot) -> None:
@@ -358,7 +285,8 @@ def test_one_slot_ends_its_work_after_sigterm(waker: Waker) -> None:
     serve_alone(BlockingSlot(work), waker)  # type: ignore[arg-type]
 
 
-def test_threads_have_time_to_answer_after_sigterm(waker: Waker, logged: Logged) -> None:
+@pytest.mark.usefixtures("patient")
+def test_threads_have_time_to_answer_after_sigterm(waker: Waker, caplog: pytest.LogCaptureFixture) -> None:
     answering = BlockingSlot(work_until_stopped)
 
     def end(slot: Slot) -> None:
@@ -368,10 +296,10 @@ def test_threads_have_time_to_answer_after_sigterm(waker: Waker, logged: Logged)
 
     serve_in_threads([answering, BlockingSlot(end)], waker)  # type: ignore[list-item]
     assert answering.ends == ["returned"]
-    assert logged() == []
+    assert_logged(caplog)
 
 
-def test_threads_that_do_not_answer_in_time_are_counted(waker: Waker, logged: Logged) -> None:
+def test_threads_that_do_not_answer_in_time_are_counted(waker: Waker, caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
 
     def work(slot: Slot) -> None:
@@ -385,11 +313,11 @@ def test_threads_that_do_not_answer_in_time_are_counted(waker: Waker, logged: Lo
         terminate()
 
     serve_in_threads([late, waiting, BlockingSlot(end)], waker)  # type: ignore[list-item]
-    said = f"SIGTERM: 1 invocations had no answer within {SHUTDOWN_GRACE} s: cancelled."
-    assert logged() == [(logging.WARNING, said)]
+    assert_logged(caplog, ("WARNING", "SIGTERM", "1 invocations", f"{serving.SHUTDOWN_GRACE} s"))
     gate.open()
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("error", "is_waited_for"),
     [(RuntimeApiGone("gone"), False), (RuntimeApiRefused("no"), True), (SystemExit(3), False)],

@@ -12,6 +12,7 @@ import anyio
 from bridge import Proxy
 from bridge._types import Receive, Scope, Send
 from bridge.invocation import request_id, tenant_id, trace_id
+from bridge.settings import set_trace_id
 from tests.proxy.origins import Origin, Peer, response
 from tests.runtime.double import Invocation, RuntimeDouble
 from tests.runtime.processes import Runtimes
@@ -95,7 +96,9 @@ def test_functions_in_threads_find_their_own(api: RuntimeDouble, slots: Slots) -
         assert invocation.answer().json == [own, [own] * 6, own[0]]
 
 
-def test_what_startup_has_left_running_belongs_to_none(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+def test_what_startup_has_left_running_belongs_to_no_invocation(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
     jobs: asyncio.Queue[asyncio.Future[list[str]]] = asyncio.Queue()
 
     async def work_off() -> None:
@@ -120,20 +123,19 @@ def test_what_startup_has_left_running_belongs_to_none(api: RuntimeDouble, slots
     assert json.loads(api.invoke(make_event()).answer().json["body"]) == ["", "", ""]
 
 
-async def environment(event: Any, context: Any) -> object:
-    return os.environ.get("_X_AMZN_TRACE_ID")
+def test_the_environment_has_the_trace_while_there_is_one_invocation_at_a_time(
+    api: RuntimeDouble, slots: Slots
+) -> None:
+    async def environment(event: Any, context: Any) -> object:
+        return os.environ.get("_X_AMZN_TRACE_ID")
 
-
-def test_the_environment_has_the_trace_of_the_one_invocation(api: RuntimeDouble, slots: Slots) -> None:
-    slots.of_function(environment)
-    for trace in ("Root=1-a", "Root=1-b", "", "Root=1-c"):
+    running = slots.of_function(environment)
+    for trace in ("Root=1-a", "", "Root=1-b"):
         assert api.invoke({}, trace_id=trace).answer().json == (trace or None)
-
-
-def test_the_environment_has_no_trace_where_many_invocations_go_on(api: RuntimeDouble, slots: Slots) -> None:
+    running.end()
+    set_trace_id("")
     slots.of_function(environment, count=2)
-    for trace in ("Root=1-a", "Root=1-b"):
-        assert api.invoke({}, trace_id=trace).answer().json is None
+    assert api.invoke({}, trace_id="Root=1-a").answer().json is None
 
 
 def test_a_web_server_is_told_the_trace_of_its_own_request(

@@ -13,7 +13,8 @@ import pytest
 from bridge.errors import ClientDisconnected, ResultTooLarge, RuntimeApiGone
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import NEXT, Invocation
-from bridge.runtime.invocations.streaming import MAX_PRELUDE, MAX_TRAILER, StreamedAnswer
+from bridge.runtime.invocations.stream_format import MAX_PRELUDE, MAX_TRAILER, error_trailers
+from bridge.runtime.invocations.streaming import StreamedAnswer
 from tests.runtime import double
 from tests.runtime.double import RuntimeDouble
 
@@ -155,7 +156,7 @@ async def test_a_caller_that_has_gone_is_noticed_without_anything_being_sent(str
     streamed.when_gone(gone.set)
     await asyncio.to_thread(queued.wait_for, 10)
     queued.hang_up()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await gone.wait()
     assert streamed.is_gone
     with pytest.raises(ClientDisconnected):
@@ -169,7 +170,7 @@ async def test_a_caller_that_has_gone_lets_go_of_a_sender_that_waits(stream: Cal
     sender = asyncio.create_task(streamed.send(LARGE))
     await asyncio.to_thread(queued.wait_for, 1000)
     queued.hang_up()
-    with anyio.fail_after(5), pytest.raises(ClientDisconnected):
+    with anyio.fail_after(30), pytest.raises(ClientDisconnected):
         await sender
 
 
@@ -180,7 +181,7 @@ async def test_an_early_reply_can_be_read(stream: Callable[..., Any]) -> None:
     await streamed.start(PRELUDE)
     await asyncio.to_thread(queued.wait_for, 10)
     queued.answer_early(410)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await gone.wait()
     assert streamed.reply is not None
     assert streamed.reply.status == 410
@@ -240,22 +241,10 @@ async def test_closing_lets_go_of_all_that_wait(stream: Callable[..., Any]) -> N
     await asyncio.sleep(0)
     streamed.close()
     for task in waiting:
-        with anyio.fail_after(5), pytest.raises(ClientDisconnected):
+        with anyio.fail_after(30), pytest.raises(ClientDisconnected):
             await task
     queued.go_on()
     assert not (await whole(queued)).is_whole
-
-
-async def test_whoever_waits_is_not_disturbed_by_another_one_that_is_cancelled(stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream(stop_reading_after=1000)
-    await streamed.start(PRELUDE)
-    sender = asyncio.create_task(streamed.send(LARGE))
-    await asyncio.sleep(0)
-    await cut_off(streamed.finish())
-    queued.go_on()
-    await sender
-    assert (await streamed.replied()).status == 202
-    assert (await whole(queued)).payload == LARGE
 
 
 async def test_nothing_wants_to_write_when_all_is_written(connection: Connection, stream: Callable[..., Any]) -> None:
@@ -283,7 +272,7 @@ async def test_nothing_stays_registered_behind_a_stream(
     if end == "hang up":
         await asyncio.to_thread(queued.wait_for, 10)
         queued.hang_up()
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await gone.wait()
     else:
         queued.go_on()
@@ -345,17 +334,11 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-async def test_trailers_are_no_larger_than_they_may_be_whatever_the_error_is_called(
-    stream: Callable[..., Any], name: str
-) -> None:
-    queued, streamed = await stream()
-    await streamed.start(PRELUDE)
-    error = {"errorType": name[:256], "errorMessage": name * 10, "requestId": "x" * 36, "stackTrace": ["x"] * 5000}
-    await streamed.fail(error)
-    trailers = (await whole(queued)).trailers
-    # Go's net/http looks for the end of trailers in 4,096 bytes: names, line ends and all.
-    assert len(b"".join(b"%s: %s\r\n" % (a.encode(), b.encode()) for a, b in trailers.items()) + b"\r\n") <= 4096
+async def test_trailers_are_no_larger_than_they_may_be_whatever_the_error_is_called() -> None:
+    for name in NAMES.values():
+        error = {"errorType": name[:256], "errorMessage": name * 10, "requestId": "x" * 36, "stackTrace": ["x"] * 5000}
+        # Go's net/http looks for the end of trailers in 4,096 bytes: names, line ends and all.
+        assert len(b"".join(b"%s: %s\r\n" % pair for pair in error_trailers(error)) + b"\r\n") <= 4096
 
 
 async def test_a_large_part_is_not_copied(stream: Callable[..., Any]) -> None:

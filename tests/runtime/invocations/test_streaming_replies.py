@@ -41,7 +41,7 @@ async def stream_to(script: Callable[[Peer], None]) -> AsyncIterator[tuple[Strea
         streamed.when_gone(gone.set)
         await streamed.start(PRELUDE)
         try:
-            with anyio.fail_after(5):
+            with anyio.fail_after(30):
                 yield streamed, gone
         finally:
             streamed.close()
@@ -75,7 +75,7 @@ async def test_an_early_reply_counts_once_it_is_whole() -> None:
         peer.send(LATE[:-1])
         peer.wait_until_read()
         peer.read_until(b"part")
-        goes_on.wait(5)
+        goes_on.wait(30)
         peer.send(LATE[-1:])
         peer.wait_until_gone()
 

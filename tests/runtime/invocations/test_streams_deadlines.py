@@ -1,108 +1,109 @@
 """Streams whose time is over: applications that are late, and callers that do not read on."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bridge import Bridge
-from bridge._types import Receive, Scope, Send
+from bridge._types import Message, Receive, Scope, Send
+from bridge.runtime.invocations.streaming import StreamedAnswer
+from bridge.runtime.invocations.targets import HandlerTarget
 from tests.events import load
+from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.slots import Gate, Logged, Slots, part
+from tests.runtime.slots import DEADLINE, Gate, Slots, part
 from tests.runtime.streamed_apps import TEXT, ends_with, sending
 
 MakeEvent = Callable[..., dict[str, Any]]
 
 
-def test_an_application_that_is_late_before_its_response_is_a_504(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await Gate().passed()
+NEAR = "There is no result, and the deadline"
+BROKEN_OFF = "did not read the rest of the stream"
 
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event(), deadline=0.6).answer()
-    assert (answer.is_streamed, answer.is_whole, answer.trailers) == (True, True, {})
-    assert (answer.prelude["statusCode"], answer.payload) == (504, b"Gateway Timeout")
-    api.wait_for_polls(1)
-    assert any("in passed" in message for _, message in logged())
+# More than the kernel takes while the caller does not read.
+LARGE = bytes(16 << 20)
 
 
-@pytest.mark.parametrize("is_stubborn", [False, True], ids=["one that ends", "a stubborn one"])
-def test_an_application_that_is_late_in_the_middle_breaks_the_stream_off(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, is_stubborn: bool
-) -> None:
-    gate = Gate()
+class Late:
+    """An application that sends some messages and waits. `stubborn`: what its cleaning up waits for."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(b"half", more=True))
+    def __init__(self, *messages: Message, stubborn: Gate | None = None) -> None:
+        self.arrived = Gate()
+        self._messages = messages
+        self._stubborn = stubborn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for message in self._messages:
+            await send(message)
+        self.arrived.open()
         try:
             await Gate().passed()
         finally:
-            if is_stubborn:
-                await gate.passed()
+            if self._stubborn is not None:
+                await self._stubborn.passed()
 
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event(), deadline=0.6).answer()
-    assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
-    assert answer.trailers["lambda-runtime-function-error-type"] == "Function.DeadlineExceeded"
-    gate.open()
+
+def test_an_application_that_is_late_before_its_response_is_a_504(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Late()
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(), deadline=DEADLINE)
+    app.arrived.wait()
+    running.near_deadline()
+    answer = invocation.answer()
+    assert (answer.is_streamed, answer.is_whole, answer.trailers) == (True, True, {})
+    assert (answer.prelude["statusCode"], answer.payload) == (504, b"Gateway Timeout")
     api.wait_for_polls(1)
+    assert_logged(caplog, ("ERROR", NEAR, "Task bridge application:", "in passed"))
 
 
-class _WhenLogged(logging.Handler):
-    """Calls `then` for the first line that begins with a text, before whoever logs it goes on."""
-
-    def __init__(self, text: str, then: Callable[[], object]) -> None:
-        super().__init__()
-        self._text = text
-        self._then = [then]
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._then and record.getMessage().startswith(self._text):
-            self._then.pop()()
-
-
-@contextmanager
-def when_logged(text: str, then: Callable[[], object]) -> Iterator[None]:
-    handler = _WhenLogged(text, then)
-    logger = logging.getLogger("bridge")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-NEAR = "There is no result, and the deadline"
-
-# More than the kernel takes while nobody reads.
-LARGE = bytes(16 << 20)
+def test_an_application_that_is_late_in_the_middle_breaks_the_stream_off(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    gate = Gate()
+    for stubborn in (None, gate):
+        app = Late(TEXT, part(b"half", more=True), stubborn=stubborn)
+        running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+        invocation = api.invoke(make_event(), deadline=DEADLINE)
+        app.arrived.wait()
+        running.near_deadline()
+        answer = invocation.answer()
+        assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
+        assert answer.trailers["lambda-runtime-function-error-type"] == "Function.DeadlineExceeded"
+        if stubborn is not None:
+            running.pass_time(api)  # up to the poll
+        gate.open()
+        running.end()
 
 
 def test_a_caller_that_reads_on_too_late_gets_all_that_was_sent_and_the_error(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent
 ) -> None:
-    slots.on_loop(sending(TEXT, part(LARGE, more=True), part(b"never sent")), streams=True, margin=1.0)
-    invocation = api.invoke(make_event(), deadline=2.0, stop_reading_after=1000)
-    with when_logged(NEAR, invocation.go_on):
-        answer = invocation.answer()
+    running = slots.on_loop(sending(TEXT, part(LARGE, more=True), part(b"never sent")), streams=True)
+    invocation = api.invoke(make_event(), deadline=DEADLINE, stop_reading_after=1000)
+    invocation.wait_for(1000)
+    running.near_deadline()
+    running.loop_has_turned()
+    invocation.go_on()
+    answer = invocation.answer()
     assert (answer.payload == LARGE, answer.error["errorType"]) == (True, "Function.DeadlineExceeded")
-    api.wait_for_polls(1)
 
 
 def test_a_caller_that_never_reads_on_holds_the_slot_to_the_deadline_and_no_longer(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slots.on_loop(sending(TEXT, part(LARGE)), streams=True)
-    invocation = api.invoke(make_event(), deadline=0.6, stop_reading_after=1000)
-    api.wait_for_polls(1)
-    assert logged()[-1] == (logging.ERROR, "The rest of the stream was not read before the deadline: broken off.")
+    running = slots.on_loop(sending(TEXT, part(LARGE)), streams=True)
+    invocation = api.invoke(make_event(), deadline=DEADLINE, stop_reading_after=1000)
+    invocation.wait_for(1000)
+    running.near_deadline()
+    running.loop_has_turned()
+    assert api.open_polls == 0
+    running.pass_time(api)
+    assert_logged(caplog, ("ERROR", NEAR), ("ERROR", BROKEN_OFF))
     invocation.go_on()
     assert not invocation.answer().is_whole
 
@@ -110,10 +111,13 @@ def test_a_caller_that_never_reads_on_holds_the_slot_to_the_deadline_and_no_long
 def test_a_stream_that_is_at_its_end_stays_whole_though_its_reply_is_late(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent
 ) -> None:
-    slots.on_loop(sending(TEXT, part(b"all")), streams=True, margin=1.0)
-    invocation = api.invoke(make_event(), deadline=2.0, stop_reading_after=1)
-    with when_logged(NEAR, invocation.go_on):
-        answer = invocation.answer()
+    running = slots.on_loop(sending(TEXT, part(b"all")), streams=True)
+    invocation = api.invoke(make_event(), deadline=DEADLINE, stop_reading_after=1)
+    invocation.wait_for(1)
+    running.near_deadline()
+    running.loop_has_turned()
+    invocation.go_on()
+    answer = invocation.answer()
     assert (answer.payload, answer.is_whole, answer.trailers) == (b"all", True, {})
     api.wait_for_polls(1)
     assert slots.reports == []
@@ -123,7 +127,7 @@ def test_a_stream_that_is_at_its_end_stays_whole_though_its_reply_is_late(
 def test_a_stubborn_application_cannot_disturb_the_next_invocation(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, is_started: bool
 ) -> None:
-    late, tried, next_one = Gate(), Gate(), Gate()
+    arrived, late, tried, next_one = Gate(), Gate(), Gate(), Gate()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/next":
@@ -134,11 +138,10 @@ def test_a_stubborn_application_cannot_disturb_the_next_invocation(
             return
         if is_started:
             await send(TEXT)
+        arrived.open()
         while not late.is_open:
-            try:
+            with suppress(asyncio.CancelledError):
                 await late.passed()
-            except asyncio.CancelledError:
-                continue
         try:
             if not is_started:
                 await send(TEXT)
@@ -146,9 +149,12 @@ def test_a_stubborn_application_cannot_disturb_the_next_invocation(
         finally:
             tried.open()
 
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(make_event(path="/late"), deadline=0.6).answer()
-    assert answer.prelude["statusCode"] == (200 if is_started else 504)
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(path="/late"), deadline=DEADLINE)
+    arrived.wait()
+    running.near_deadline()
+    assert invocation.answer().prelude["statusCode"] == (200 if is_started else 504)
+    running.pass_time(api)
     invocation = api.invoke(make_event(path="/next"))
     invocation.wait_for(ends_with(b"next "))
     late.open()
@@ -159,24 +165,55 @@ def test_a_stubborn_application_cannot_disturb_the_next_invocation(
 
 
 def test_a_late_answer_of_ours_holds_the_slot_to_the_deadline_and_no_longer(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, logged: Logged
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await Gate().passed()
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event(), deadline=0.6, stop_reading_after=1)
-    api.wait_for_polls(1)
-    assert logged()[-1] == (logging.ERROR, "The rest of the stream was not read before the deadline: broken off.")
+    app = Late()
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event(), deadline=DEADLINE, stop_reading_after=1)
+    app.arrived.wait()
+    running.near_deadline()
+    invocation.wait_for(1)
+    running.pass_time(api)
+    assert_logged(caplog, ("ERROR", NEAR), ("ERROR", BROKEN_OFF))
     invocation.go_on()
     assert invocation.answer().prelude["statusCode"] == 504  # all of it was on its way
 
 
-def test_a_service_that_cannot_stream_gets_its_504_as_a_result(api: RuntimeDouble, slots: Slots) -> None:
+class GivenUp:
+    """A call that was given up before its response began."""
+
+    def __init__(self, event: object) -> None:
+        self.event, self.context = event, None
+        self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.result.set_result(None)
+
+    def open_stream(self) -> StreamedAnswer:
+        raise AssertionError("the connection is the next invocation's")
+
+    def end_stream(self, reply: object) -> None:
+        raise AssertionError("there is no stream")
+
+
+def test_a_stream_that_starts_when_its_invocation_was_given_up_is_left(make_event: MakeEvent) -> None:
+    messages: list[Any] = []
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(TEXT)
-        await Gate().passed()
+        messages.append(await receive())
+        messages.append(await receive())
 
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    answer = api.invoke(load("alb"), deadline=0.6).answer()
+    async def main() -> None:
+        await HandlerTarget(Bridge(app, lifespan="off"), streams=True).work(GivenUp(make_event()))
+
+    asyncio.run(main())
+    assert messages[-1] == {"type": "http.disconnect"}
+
+
+def test_a_service_that_cannot_stream_gets_its_504_as_a_result(api: RuntimeDouble, slots: Slots) -> None:
+    app = Late(TEXT)
+    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(load("alb"), deadline=DEADLINE)
+    app.arrived.wait()
+    running.near_deadline()
+    answer = invocation.answer()
     assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 504, "Gateway Timeout")

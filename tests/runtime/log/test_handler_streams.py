@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Run = Callable[..., Any]
 
 SET_UP = """
@@ -17,33 +15,28 @@ output = set_up_logging(log_format="", log_level="", telemetry_fd=None)
 """
 
 
-@pytest.mark.parametrize(
-    ("flush", "stdout", "stderr"),
-    [("", "a line\n", "a line\n"), ("output.flush()", "a line\na part", "a line\na part")],
-    ids=["lines", "flushed"],
-)
-def test_lines_are_written_as_they_end_and_the_rest_when_it_is_asked_for(
-    run_python: Run, flush: str, stdout: str, stderr: str
-) -> None:
-    code = f"""{SET_UP}
+def test_lines_are_written_as_they_end_and_the_rest_on_demand(run_python: Run) -> None:
+    for flush, written in (("", "a line\n"), ("output.flush()", "a line\na part")):
+        code = f"""{SET_UP}
 for stream in (sys.stdout, sys.stderr):
     stream.write("a line\\n")
     stream.write("a part")
 {flush}
 os._exit(0)
 """
-    done = run_python(code, PYTHONUNBUFFERED="")
-    assert (done.stdout, done.stderr) == (stdout, stderr)
+        done = run_python(code, PYTHONUNBUFFERED="")
+        assert (done.stdout, done.stderr) == (written, written)
 
 
-@pytest.mark.parametrize("stream", ["None", "io.StringIO()", "object()", "closed"])
-def test_streams_that_are_no_files_are_left_as_they_are(run_python: Run, stream: str) -> None:
+def test_objects_that_are_not_files_are_left_as_they_are(run_python: Run) -> None:
     code = f"""import io, sys
 closed = io.StringIO()
 closed.close()
-output, sys.stdout, sys.stderr = sys.stdout, {stream}, {stream}
-{SET_UP.replace("output = ", "log = ")}
-log.flush()
+output = sys.stdout
+for stream in (None, io.StringIO(), object(), closed):
+    sys.stdout = sys.stderr = stream
+    {SET_UP.replace("output = ", "log = ").strip().replace(chr(10), chr(10) + "    ")}
+    log.flush()
 output.write("done")
 output.flush()
 os._exit(0)  # Python itself wants streams that can be flushed

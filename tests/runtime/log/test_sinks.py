@@ -56,7 +56,7 @@ def test_a_message_without_a_type_is_a_frame_of_text(pipe: Pipe, sink: Telemetry
     assert parse_frames(pipe.read_to_end()) == [(UNTYPED, "one"), (INFO, "two\nthree"), (UNTYPED, "")]
 
 
-def test_a_message_that_is_no_utf8_is_shown_with_its_codes(pipe: Pipe, sink: TelemetrySink) -> None:
+def test_a_message_that_is_not_utf8_is_shown_with_its_codes(pipe: Pipe, sink: TelemetrySink) -> None:
     sink.log("a\udc80b")
     sink.close()
     assert parse_frames(pipe.read_to_end()) == [(UNTYPED, "a\\udc80b")]
@@ -100,7 +100,7 @@ def test_frames_of_several_threads_do_not_mix(pipe: Pipe, sink: TelemetrySink) -
 
 @pytest.fixture
 def on_signal() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """What to do at SIGUSR1."""
+    """Call a function at SIGUSR1."""
     before = signal.getsignal(signal.SIGUSR1)
     yield lambda function: void(signal.signal(signal.SIGUSR1, lambda *_: function()))
     signal.signal(signal.SIGUSR1, before)
@@ -124,7 +124,7 @@ def test_a_signal_handler_that_logs_waits_for_the_frame_it_interrupts(
     def interrupt_and_read() -> None:
         data.extend(os.read(pipe.reader, 1))  # a part of the frame is written, and the rest has no room
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
-        handled.wait(5)
+        handled.wait(30)
         data.extend(pipe.read_to_end())
 
     on_signal(log_and_tell)
@@ -165,26 +165,17 @@ os._exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_what_cannot_be_written_is_told_on_stderr(
+def test_messages_that_cannot_be_written_are_on_stderr_with_the_reason(
     pipe: Pipe, sink: TelemetrySink, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pipe.close_reader()
     sink.log("one\udc80\n", INFO)
-    sink.log("two", INFO)
-    assert capfd.readouterr().err == (
-        "The log could not be written (BrokenPipeError(32, 'Broken pipe')): one\\udc80\n\n"
-        "The log could not be written (BrokenPipeError(32, 'Broken pipe')): two\n"
-    )
-
-
-def test_closing_twice_closes_once_and_what_comes_later_is_told_on_stderr(
-    pipe: Pipe, sink: TelemetrySink, capfd: pytest.CaptureFixture[str]
-) -> None:
     sink.close()
     sink.close()
     sink.log("late")
-    assert pipe.read_to_end() == b""
-    assert capfd.readouterr().err == "The log could not be written (OSError(9, 'Bad file descriptor')): late\n"
+    first, _, second, _ = capfd.readouterr().err.split("\n")
+    assert ("Broken pipe" in first, first.endswith(": one\\udc80")) == (True, True)
+    assert ("Bad file descriptor" in second, second.endswith(": late")) == (True, True)
 
 
 @pytest.fixture
@@ -209,17 +200,14 @@ def test_it_is_the_standard_output_of_the_moment(standard: StandardSink, monkeyp
     assert (first.getvalue(), second.getvalue()) == ("one\n", "two\n")
 
 
-@pytest.mark.parametrize(
-    ("encoding", "expected"), [("utf-8", "caf\u00e9 \\udc80\n".encode()), ("ascii", b"caf\\xe9 \\udc80\n")]
-)
-def test_what_the_standard_output_has_no_bytes_for_is_shown_by_its_code_at_once(
-    standard: StandardSink, monkeypatch: pytest.MonkeyPatch, encoding: str, expected: bytes
+def test_the_standard_output_gets_the_codes_of_what_its_encoding_does_not_have(
+    standard: StandardSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw = io.BytesIO()
-    buffered = io.BufferedWriter(raw)
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffered, encoding=encoding))
-    standard.log("caf\u00e9 \udc80")
-    assert raw.getvalue() == expected
+    for encoding, expected in (("utf-8", "caf\u00e9 \\udc80\n".encode()), ("ascii", b"caf\\xe9 \\udc80\n")):
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding))
+        standard.log("caf\u00e9 \udc80")
+        assert raw.getvalue() == expected  # immediately
 
 
 def test_a_standard_output_that_can_only_write_is_enough(
@@ -242,21 +230,10 @@ def closed() -> io.StringIO:
     return stream
 
 
-@pytest.mark.parametrize(
-    ("stream", "reason"),
-    [
-        (closed(), "ValueError('I/O operation on closed file')"),
-        (None, "AttributeError(\"'NoneType' object has no attribute 'write'\")"),
-    ],
-    ids=["closed", "none"],
-)
 def test_without_a_standard_output_stderr_has_it(
-    standard: StandardSink,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    stream: object,
-    reason: str,
+    standard: StandardSink, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdout", stream)
-    standard.log("one")
-    assert capfd.readouterr().err == f"The log could not be written ({reason}): one\n"
+    for stream in (closed(), None):
+        monkeypatch.setattr(sys, "stdout", stream)
+        standard.log("one")
+        assert capfd.readouterr().err.endswith(": one\n")

@@ -1,0 +1,54 @@
+"""What a handler can expect of the program that imports the function's module: awslambdaric, or our own runtime.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Runtime", "current_runtime", "set_runtime", "warn_of_streams"]
+
+logger = logging.getLogger("bridge")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What the program that imports the function's module does for the handlers in it.
+
+    `can_stream`: whether it gives Lambda a response while the application sends it. `startups`: where a handler leaves
+    its startup, which the program runs after the import; None if the handler has to run it while it is made.
+    """
+
+    can_stream: bool = False
+    startups: list[Callable[[], None]] | None = None
+
+
+# In this process: by default what is true of awslambdaric, and of any other program that does not know about handlers.
+_runtime = Runtime()
+
+
+def set_runtime(runtime: Runtime) -> None:
+    """Set what handlers that are made from now on can expect."""
+    global _runtime
+    _runtime = runtime
+
+
+def current_runtime() -> Runtime:
+    """Return what was set with `set_runtime`."""
+    return _runtime
+
+
+@functools.cache
+def warn_of_streams() -> None:
+    """Log once in a process that its responses cannot stream."""
+    logger.warning(
+        "AWS_LWA_INVOKE_MODE is 'response_stream', but the runtime that runs this process cannot stream: every "
+        "response is given to Lambda in one piece. Streaming needs 'python -m bridge.runtime'."
+    )

@@ -1,0 +1,152 @@
+"""The work of an invocation: the application's call, which may go on after the answer, and the tasks that it started.
+
+Lambda freezes the process once the next invocation is asked for, so that waits for this work, within limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from bridge.runtime.invocations.deadline import Deadline
+
+__all__ = ["Background", "collect_tasks", "names"]
+
+logger = logging.getLogger("bridge")
+
+# How long an application may take to return once it has sent its response, in seconds, before it counts as working on.
+RETURN_TIME = 0.01
+
+# How long tasks that an invocation leaves behind may hold up the next one, in seconds. Work that was started without
+# waiting for it, such as sending a metric, ends sooner; the reader task of a connection pool, which the first request
+# makes, never ends, and every second of waiting for it is billed.
+LEFT_TASKS_LIMIT = 1.0
+
+# The tasks of the current invocation that have not ended; None outside of invocations, as for tasks of the startup.
+_started_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge started tasks", default=None)
+
+# Tasks that did not end when they were cancelled. The event loop alone would not keep them.
+_abandoned: set[asyncio.Task[None]] = set()
+
+
+def collect_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Have every task that is made on `loop` noted for the invocation that makes it.
+
+    A task factory sees the context of its caller. To ask a task for its context needs Python 3.12.
+    """
+    make: Callable[..., Any] = loop.get_task_factory() or _make_task
+
+    def make_and_note(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+        task = make(loop, coro, **options)
+        tasks = _started_tasks.get()
+        if tasks is not None:
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        return task
+
+    loop.set_task_factory(make_and_note)  # type: ignore[arg-type]  # options are newer than typeshed's protocol
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+    return asyncio.Task(coro, loop=loop, **options)
+
+
+class Background:
+    """The work of one invocation. `limit`: how long its call may go on after the answer, in seconds."""
+
+    __slots__ = ("_deadline", "_limit", "_loop", "_started", "_work", "is_cancelled")
+
+    def __init__(self, deadline: Deadline, limit: float | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._deadline = deadline
+        self._limit = limit
+        self._work: asyncio.Task[None]
+        self._started: set[asyncio.Task[Any]] = set()
+        self.is_cancelled = False  # the call, by us
+
+    def start(self, call: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
+        """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on."""
+        _started_tasks.set(self._started)
+        self._work = self._loop.create_task(call, name="bridge invocation")
+        self._started.discard(self._work)
+        self._work.add_done_callback(ended)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call and all the tasks that it started have ended."""
+        return self._work.done() and not self._started
+
+    def cancel(self) -> None:
+        """Cancel the call once: a second time would cut off the cleaning up that the first one has begun."""
+        if not self.is_cancelled and not self._work.done():
+            self.is_cancelled = True
+            self._work.cancel()
+
+    async def cancel_and_wait(self, grace: float) -> None:
+        """Cancel the call, and wait `grace` seconds for its end."""
+        if self._work.done():
+            return
+        self.cancel()
+        await asyncio.wait([self._work], timeout=grace)
+        if not self._work.done():
+            logger.error("The application was cancelled, but does not end. The next invocation goes on beside it.")
+            _abandoned.add(self._work)
+            self._work.add_done_callback(_abandoned.discard)
+
+    async def finish(self) -> None:
+        """Wait for the call, and then for the tasks that it left behind, each within its limit."""
+        if not self.is_cancelled:
+            await self._finish_call()
+        await self.cancel_and_wait(self._deadline.grace)
+        await self._finish_tasks()
+
+    async def _finish_call(self) -> None:
+        time_left = self._earlier(self._limit)
+        seconds = None if time_left is None else max(time_left, RETURN_TIME)
+        _, pending = await asyncio.wait([self._work], timeout=seconds)
+        if pending:
+            self.log_stacks("The application works on after its answer, and its time is over.")
+
+    async def _finish_tasks(self) -> None:
+        await asyncio.sleep(0)  # the event loop makes a task for every async generator that the call has left
+        end = self._loop.time() + LEFT_TASKS_LIMIT
+        while tasks := [task for task in self._started if _is_left(task)]:  # which may start others
+            seconds = self._earlier(end - self._loop.time())
+            assert seconds is not None
+            if seconds <= 0:
+                logger.warning(
+                    "The application left tasks behind that go on beside the next invocation: %s.", names(tasks)
+                )
+                return
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def _earlier(self, limit: float | None) -> float | None:
+        """The seconds of `limit`, or until the invocation is given up, whichever is less."""
+        return min((each for each in (limit, self._deadline.left) if each is not None), default=None)
+
+    def log_stacks(self, what: str) -> None:
+        """Log `what`, and the stacks of the call, of the tasks that it started, and of the threads."""
+        from bridge.runtime.log.stacks import describe_tasks
+
+        started = sorted(self._started, key=lambda task: task.get_name())
+        logger.error("%s The stacks:\n%s", what, describe_tasks([self._work, *started]))
+
+
+def _is_left(task: asyncio.Task[Any]) -> bool:
+    """Whether a task is the application's. The call waits for ours, or is abandoned together with them."""
+    return not task.done() and not task.get_name().startswith("bridge ")
+
+
+def names(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    """Return tasks for a log line: their names and what they run."""
+    return ", ".join(sorted(f"{task.get_name()} ({_function(task)})" for task in tasks))
+
+
+def _function(task: asyncio.Task[Any]) -> str:
+    coroutine: Any = task.get_coro()
+    return getattr(coroutine, "__qualname__", None) or type(coroutine).__name__

@@ -1,0 +1,114 @@
+"""How the main thread waits for a socket, on an event loop or without one, until SIGTERM ends the wait."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from bridge.signals import sigterm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Stopped", "Waker"]
+
+
+class Stopped(Exception):
+    """Raised where the main thread waits for the next invocation, once SIGTERM has come."""
+
+
+class Waker:
+    """Wakes a thread that waits for a socket, once SIGTERM has come or a thread has ended.
+
+    A signal that comes just before a wait does not end it by itself, because Python calls its handler later. So the
+    interpreter also writes to a socket that is waited for (`signal.set_wakeup_fd`).
+    """
+
+    def __init__(self) -> None:
+        self.is_stopping = False
+        self.when_stopping: Callable[[], None] | None = None
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Have every signal end a wait, and take SIGTERM, unless the application has a handler of its own for it.
+
+        Only the main thread can; in any other one this does nothing.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        fd = self._write_signals_to(self._writer.fileno())
+        is_taken = sigterm.take(self._stop)
+        try:
+            yield
+        finally:
+            if is_taken:
+                sigterm.release(ignore=self.is_stopping)
+            self._write_signals_to(fd)
+
+    def _write_signals_to(self, fd: int) -> int:
+        """Return the former descriptor. That of an event loop which has signal handlers stays: they depend on it."""
+        before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+        if before not in (-1, self._writer.fileno()):
+            signal.set_wakeup_fd(before)
+        return before
+
+    def _stop(self) -> None:
+        self.is_stopping = True
+        self.wake()  # should the application have taken the interpreter's own wake-up for itself
+        if self.when_stopping is not None:
+            self.when_stopping()
+
+    def wake(self) -> None:
+        """End a wait, from any thread. Does nothing once this is closed."""
+        with suppress(OSError):
+            self._writer.send(b"\0")
+
+    def drain(self) -> None:
+        """Forget all wake-ups so far."""
+        with suppress(BlockingIOError):
+            self._reader.recv(4096)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable with a wake-up, for an event loop."""
+        return self._reader.fileno()
+
+    def rest(self, sock: socket.socket, want: int) -> bool:
+        """Block the thread of an event loop until `sock` is ready. Return whether it is.
+
+        It is not after a wake-up. And where SIGTERM is the application's, this does not wait, because that handler may
+        be one that needs the event loop.
+        """
+        if not sigterm.is_taken():
+            return False
+        poll = select.poll()
+        poll.register(sock, want)
+        poll.register(self._reader, select.POLLIN)
+        fd = sock.fileno()
+        return any(ready == fd for ready, _ in poll.poll())
+
+    def block(self, sock: socket.socket | None, want: int) -> None:
+        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
+        poll = select.poll()
+        poll.register(self._reader, select.POLLIN)
+        if sock is not None:
+            poll.register(sock, want)
+        while True:
+            ready = {fd for fd, _ in poll.poll(0 if self.is_stopping else None)}
+            if self._reader.fileno() in ready:
+                self.drain()
+            if self.is_stopping and (sock is None or sock.fileno() not in ready):
+                raise Stopped
+            if sock is None or sock.fileno() in ready:
+                return
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()

@@ -1,0 +1,134 @@
+"""SIGTERM: the one place that says what it does in this process.
+
+Lambda ends an environment with it, and Python's own answer is to die immediately. While the runtime serves, SIGTERM
+tells it to stop; else it shuts the handlers of this process down. A signal handler of the application's own stays as
+it is. A forked child owns nothing: there SIGTERM does what it does in any process.
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.errors import Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+__all__ = ["Sigterm", "sigterm"]
+
+
+class Closable(Protocol):
+    """What is shut down on SIGTERM."""
+
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
+
+    def close_on_sigterm(self) -> None:
+        """Shut down if that is possible in a signal handler. Never raises an Exception."""
+
+
+class Sigterm:
+    """The owner of SIGTERM. All methods do nothing outside of the main thread, where signals cannot be handled."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._closables: list[Closable] = []
+        self._callback: Callable[[], object] | None = None
+        self._knows_forks = False
+
+    def is_free(self) -> bool:
+        """Return whether SIGTERM does what Python makes of it, or what this class does, and can be set here."""
+        handler = signal.getsignal(signal.SIGTERM)
+        is_main = threading.current_thread() is threading.main_thread()
+        return is_main and (handler is signal.SIG_DFL or self._is_mine(handler))
+
+    def shut_down(self, closable: Closable) -> None:
+        """Have SIGTERM close `closable`, before those that were given here earlier, and end the process.
+
+        From Python 3.13 on, atexit waits first for threads such as awslambdaric's, so it would be too late.
+        """
+        if self.is_free():
+            self._closables.append(closable)
+            self._install()
+
+    def leave(self, closable: Closable) -> None:
+        """Undo `shut_down`."""
+        if closable in self._closables:
+            self._closables.remove(closable)
+            if self.is_free():
+                self._reset()
+
+    def take(self, callback: Callable[[], object]) -> bool:
+        """Have SIGTERM call `callback()` in the main thread instead, until `release`. Return whether it was free.
+
+        The first SIGTERM counts, and more of them are ignored: they must not cut the shutdown short.
+        """
+        if not self.is_free():
+            return False
+        self._callback = callback
+        self._install()
+        return True
+
+    def is_taken(self) -> bool:
+        """Return whether SIGTERM still calls what `take` was given: the application may have replaced it since."""
+        return self._callback is not None and self._is_mine(signal.getsignal(signal.SIGTERM))
+
+    def release(self, *, ignore: bool) -> None:
+        """Undo `take`; with `ignore`, which is for a process that is about to end, SIGTERM does nothing from now on."""
+        self._callback = None
+        if ignore:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        else:
+            self._reset()
+
+    def ignore(self) -> None:
+        """Have SIGTERM do nothing from now on, unless it is the application's: the shutdown is under way."""
+        if self.is_free():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _is_mine(self, handler: object) -> bool:
+        return handler == self._handle
+
+    def _install(self) -> None:
+        if not self._knows_forks and hasattr(os, "register_at_fork"):
+            self._knows_forks = True
+            os.register_at_fork(after_in_child=self._forget)
+        self._pid = os.getpid()
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _reset(self) -> None:
+        signal.signal(signal.SIGTERM, self._handle if self._closables else signal.SIG_DFL)
+
+    def _forget(self) -> None:
+        """In a forked child, nothing is the child's: its parent's wake-up descriptor is shared with it, too."""
+        if self._callback is not None:
+            signal.set_wakeup_fd(-1)
+        self._closables, self._callback = [], None
+        if self._is_mine(signal.getsignal(signal.SIGTERM)):
+            self._reset()
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._pid:  # a child that `_forget` was not called in yet
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+            return
+        signal.signal(signum, signal.SIG_IGN)
+        if self._callback is not None:
+            self._callback()
+        elif not any(closable.interrupt(self._end) for closable in self._closables):
+            self._end()
+
+    def _end(self) -> None:
+        """Shut everything down, the last one first, and end the process. Raises Terminated."""
+        for closable in reversed(tuple(self._closables)):
+            closable.close_on_sigterm()
+        raise Terminated(0)
+
+
+sigterm = Sigterm()

@@ -1,0 +1,398 @@
+"""An invocation whose deadline is near: the client gets a 504, the log all stacks, the application is cancelled.
+
+The other invocations notice nothing. The clock is put forward by the tests.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from bridge import Bridge, Settings
+from bridge._types import ASGIApp, Receive, Scope, Send
+from bridge.runtime.api.vocabulary import MAX_RESULT
+from bridge.runtime.invocations.deadline import time_left
+from bridge.runtime.invocations.watchdog import Watchdog
+from bridge.sources import make_request
+from tests.events import BASES, load
+from tests.logged import assert_logged
+from tests.runtime.double import Answer, RuntimeDouble
+from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slots, part
+
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+
+NEAR = "There is no result, and the deadline of the invocation is near."
+BLOCKED = "The event loop is blocked, and the deadline of the invocation is near."
+NO_END = "does not end"
+
+
+class Waiting:
+    """An application that waits at /wait, and answers every other request. `wait`: what it waits for."""
+
+    def __init__(self, wait: Callable[[], Any] | None = None) -> None:
+        self._wait = wait or asyncio.Event().wait
+        self._arrived = threading.Semaphore(0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"] == "/wait":
+                self._arrived.release()
+                await self._wait()
+            await send(START)
+            await send(part(b"done"))
+
+    def arrived(self, count: int = 1) -> None:
+        """Wait until so many requests wait."""
+        for _ in range(count):
+            assert self._arrived.acquire(timeout=30)
+
+
+def late(api: RuntimeDouble, running: Running, app: Waiting, event: Event) -> Answer:
+    """Have an invocation of `app` wait until its deadline is near. Return its answer."""
+    invocation = api.invoke(event, deadline=DEADLINE)
+    app.arrived()
+    running.near_deadline()
+    return invocation.answer()
+
+
+def goes_on(api: RuntimeDouble, event: Event) -> bool:
+    return bool(api.invoke(event, deadline=DEADLINE).answer().json["body"] == "done")
+
+
+def test_the_margin_is_left_out_but_never_more_than_half_of_the_time() -> None:
+    now = int(time.time() * 1000)
+    left, margin = time_left(now + 600_000, 0.25)
+    assert margin == 0.25
+    assert 0 < left < 599.76
+    left, margin = time_left(now + 600_000, 1000)
+    assert left == margin
+    assert 0 < margin <= 300
+    assert time_left(now - 1, 0.25) == (0.0, 0.0)
+
+
+# The answer.
+
+
+async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"15")]
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 504, "headers": headers})
+        await send(part(b"Gateway Timeout"))
+
+
+def test_the_client_gets_a_504_in_the_shape_of_its_source(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrived = threading.Semaphore(0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            arrived.release()
+            await asyncio.Event().wait()
+
+    running = slots.on_loop(app, count=len(BASES))
+    invocations = {name: api.invoke(load(name), deadline=DEADLINE) for name in BASES}
+    for _ in BASES:
+        assert arrived.acquire(timeout=30)
+    running.near_deadline()
+    expected = Bridge(gateway_timeout, lifespan="off")
+    for name, invocation in invocations.items():
+        assert invocation.answer().json == expected(load(name), None), name
+    expected.close()
+    assert_logged(caplog, *[("ERROR", NEAR)] * len(BASES))
+
+
+def test_an_async_function_fails(api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture) -> None:
+    is_waiting = threading.Event()
+
+    async def function(event: Any, context: Any) -> object:
+        if event == "wait":
+            is_waiting.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise LookupError("no connection to give back")
+        return event
+
+    running = slots.of_function(function)
+    invocation = api.invoke("wait", deadline=DEADLINE)
+    assert is_waiting.wait(30)
+    running.near_deadline()
+    answer = invocation.answer()
+    assert (answer.kind, answer.status) == ("error", 202)
+    assert answer.json == {
+        "errorMessage": "There was no result, and the deadline is near.",
+        "errorType": "Function.DeadlineExceeded",
+        "requestId": invocation.request_id,
+        "stackTrace": [],
+    }
+    assert answer.headers["lambda-runtime-function-error-type"] == "Function.DeadlineExceeded"
+    assert api.invoke("go on").answer().json == "go on"
+    facts = ("Task bridge invocation:", "await asyncio.Event().wait()")
+    assert_logged(caplog, ("ERROR", NEAR, *facts), ("ERROR", "cancelled", "LookupError: no connection to give back"))
+
+
+def test_a_504_can_be_set_to_fail_the_invocation(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
+    app = Waiting()
+    running = slots.on_loop(Bridge(app, settings=Settings(error_status_codes=frozenset({504}))))
+    answer = late(api, running, app, make_event(path="/wait"))
+    assert (answer.kind, answer.json["errorType"]) == ("error", "ErrorStatus")
+    assert json.loads(answer.json["errorMessage"]) == {"statusCode": 504, "body": "Gateway Timeout"}
+
+
+class Source:
+    """One of the user's, that makes of a 504 what its event says."""
+
+    name = "users"
+
+    def matches(self, event: Event) -> bool:
+        return True
+
+    def decode(self, event: Event, settings: Settings) -> Any:
+        return make_request(method="GET", path="/wait", headers=[])
+
+    def encode(self, response: Any, event: Event, settings: Settings) -> Any:
+        if event["late"] == "raise":
+            raise KeyError("no such answer")
+        return {"large": "x" * MAX_RESULT, "no json": object()}[event["late"]]
+
+
+def test_a_source_that_has_no_504_leaves_the_error(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Waiting()
+    running = slots.on_loop(Bridge(app, sources=[Source()]))
+    for kind in ("raise", "large", "no json"):
+        caplog.clear()
+        answer = late(api, running, app, {"late": kind})
+        assert (answer.kind, answer.json["errorType"]) == ("error", "Function.DeadlineExceeded")
+        assert_logged(caplog, ("ERROR", NEAR), *[("ERROR", "could not be made")] * (kind != "large"))
+
+
+def test_a_deadline_that_is_over_leaves_no_time_but_an_answer(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
+) -> None:
+    slots.on_loop(Waiting())
+    assert api.invoke(make_event(path="/wait"), deadline=-5).answer().json["statusCode"] == 504
+    assert goes_on(api, make_event())
+
+
+def test_an_invocation_past_its_deadline_disturbs_no_other_and_one_without_a_deadline_has_none(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    app = Waiting(gate.passed)
+    running = slots.on_loop(app, count=8)
+    others = [api.invoke(make_event(path="/wait"), deadline=NO_DEADLINE) for _ in range(7)]
+    app.arrived(7)
+    for _ in range(2):
+        assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
+        assert goes_on(api, make_event())
+    gate.open()
+    assert [other.answer().json["body"] for other in others] == ["done"] * 7
+    assert_logged(caplog, *[("ERROR", NEAR)] * 2)
+
+
+# The stacks.
+
+
+def test_the_log_has_the_stacks_of_the_tasks_and_of_the_threads(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, in_thread = Gate(), threading.Event()
+
+    def sync_endpoint() -> None:
+        in_thread.set()
+        gate.wait()
+
+    async def fetch_prices() -> None:
+        await asyncio.to_thread(sync_endpoint)
+
+    async def fetch_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fetch_prices(), name="prices")
+            group.create_task(asyncio.sleep(DEADLINE), name="more prices")
+
+    app = Waiting(fetch_all)
+    running = slots.on_loop(app)
+    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
+    assert in_thread.wait(30)
+    running.near_deadline()
+    assert invocation.answer().json["statusCode"] == 504
+    gate.open()
+    api.wait_for_polls(1)
+    facts = ("Task bridge invocation:", "Task more prices:", "Task prices:", "in fetch_prices", "in sync_endpoint")
+    assert_logged(caplog, ("ERROR", NEAR, *facts))
+
+
+# The application's end.
+
+
+def test_the_application_is_cancelled_once_and_may_clean_up(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    cleaned_up: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0)  # a second cancellation would end it here
+            cleaned_up.append(True)
+
+    app = Waiting(work)
+    running = slots.on_loop(app)
+    assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
+    assert goes_on(api, make_event())
+    assert cleaned_up == [True]
+    assert_logged(caplog, ("ERROR", NEAR))
+
+
+def test_an_application_that_answers_when_it_is_cancelled_is_too_late(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def shrug() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    app = Waiting(shrug)
+    running = slots.on_loop(app)
+    assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
+    assert goes_on(api, make_event())
+    assert_logged(caplog, ("ERROR", NEAR))
+
+
+def stubborn(gate: Gate) -> Callable[[], Any]:
+    """What passes over every cancellation until the gate is open."""
+
+    async def wait() -> None:
+        while not gate.is_open:
+            with suppress(asyncio.CancelledError):
+                await gate.passed()
+
+    return wait
+
+
+def test_an_application_that_does_not_end_goes_on_and_its_answer_goes_nowhere(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, answered = Gate(), threading.Event()
+    app = Waiting(stubborn(gate))
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == "/wait":
+            answered.set()
+
+    running = slots.on_loop(answering)
+    assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
+    running.pass_time(api)  # up to the poll, which a second answer would break into
+    gate.open()
+    assert answered.wait(30)
+    assert goes_on(api, make_event())
+    assert_logged(caplog, ("ERROR", NEAR), ("ERROR", NO_END))
+
+
+# An application that blocks the event loop.
+
+
+class Log:
+    """Waits for a line of the log, which another thread writes while the test waits."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._has_line = threading.Event()
+        emit = caplog.handler.emit
+
+        def emit_and_tell(record: Any) -> None:
+            emit(record)
+            self._has_line.set()
+
+        monkeypatch.setattr(caplog.handler, "emit", emit_and_tell)
+
+    def wait(self) -> None:
+        assert self._has_line.wait(30)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Log:
+    return Log(caplog, monkeypatch)
+
+
+def blocking(gate: Gate, *, after_response: bool) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"] == "/wait" and not after_response:
+                gate.wait()
+            await send(START)
+            await send(part(b"done"))
+            if scope["path"] == "/wait":
+                await asyncio.sleep(0)  # the answer is posted meanwhile
+                gate.wait()
+
+    return app
+
+
+@pytest.mark.parametrize("after_response", [False, True], ids=["before the response", "after it"])
+def test_the_log_tells_where_the_event_loop_is_blocked_while_it_is(
+    api: RuntimeDouble,
+    slots: Slots,
+    make_event: MakeEvent,
+    log: Log,
+    caplog: pytest.LogCaptureFixture,
+    after_response: bool,
+) -> None:
+    gate = Gate()
+    slots.on_loop(blocking(gate, after_response=after_response), watchdog=Watchdog())
+    invocation = api.invoke(make_event(path="/wait"), deadline=0.6)
+    log.wait()
+    gate.open()
+    answer = invocation.answer()
+    assert answer.status == 202
+    assert answer.json["statusCode"] in ((201,) if after_response else (201, 504))
+    assert goes_on(api, make_event())
+    record = caplog.records[0]
+    assert (record.levelname, BLOCKED in record.getMessage()) == ("ERROR", True)
+    assert "gate.wait()" in record.getMessage()
+
+
+def test_an_answer_that_comes_late_because_of_that_is_passed_over(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, is_blocked = Gate(), threading.Event()
+
+    async def block() -> None:
+        is_blocked.set()
+        gate.wait()
+
+    slots.on_loop(Waiting(block))
+    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
+    assert is_blocked.wait(30)
+    invocation.expire()
+    gate.open()
+    assert invocation.answer().status == 410
+    assert goes_on(api, make_event())
+    assert_logged(caplog, ("WARNING", "too late", "410"))
+
+
+def test_an_event_loop_that_only_waits_is_not_a_blocked_one(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def function(event: Any, context: Any) -> object:
+        return "x" * 5_000_000
+
+    watchdog, has_looked = Watchdog(), threading.Event()
+    slots.of_function(function, watchdog=watchdog)
+    invocation = api.invoke({}, deadline=0.6, stop_reading_after=100)
+    invocation.wait_for(100)
+    watchdog.watch(invocation.deadline + 0.2, has_looked.set)
+    assert has_looked.wait(30)
+    assert_logged(caplog)
+    invocation.go_on()
+    assert invocation.answer().status == 202
