@@ -18,8 +18,7 @@ from bridge.errors import (
     MalformedEvent,
     OriginError,
 )
-from bridge.sources._prelude import encode_prelude
-from bridge.sources._response import has_body
+from bridge.sources._response import encode_prelude, has_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator

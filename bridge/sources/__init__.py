@@ -1,7 +1,7 @@
-"""Event sources: the services that invoke a function with an HTTP request, each a pair of pure functions.
+"""Event sources: one module for each service that invokes a function with an HTTP request.
 
-A source is anything with the four members of `Source`; the ones here are modules. To add your own, put it before the
-defaults: `Bridge(app, sources=[MySource, *DEFAULT_SOURCES])`.
+A source is anything with the four members of `Source`. To add your own, put it before the defaults:
+`Bridge(app, sources=[MySource, *DEFAULT_SOURCES])`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from bridge.sources import (
     vpc_lattice_v1,
     vpc_lattice_v2,
 )
-from bridge.sources._request import decode_body, decode_headers, first_header, make_request
+from bridge.sources._event_fields import decode_body
+from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import EncodedResponse, encode_response
 
 if TYPE_CHECKING:
@@ -45,33 +46,33 @@ __all__ = [
 
 
 class Source(Protocol):
-    """One service that invokes a function with an HTTP request. Its functions are pure: no I/O, nothing remembered.
+    """One service that invokes a function with an HTTP request. Its functions are pure: no I/O and no state.
 
-    A source may also have `streams = True`: then a function whose invoke mode is response_stream streams to it what
-    `handler.stream` gives, the prelude first. Others get what `encode` makes, in that mode too.
+    A source may also have `streams = True`. A function whose invoke mode is response_stream then streams to it: the
+    prelude, then the body. Other sources get the result of `encode`, in that mode too.
     """
 
     @property
     def name(self) -> str:
-        """How log lines call the source."""
+        """The name of the source in log lines."""
 
     def matches(self, event: Event) -> bool:
-        """Whether `event`, a JSON object of any shape, is one of this source's. Must not raise."""
+        """Return whether `event`, a JSON object of any shape, belongs to this source. It must not raise."""
 
     def decode(self, event: Event, settings: Settings) -> httpx.Request:
-        """The request that the event describes; `make_request` makes one.
+        """Return the request that the event describes; see `make_request`.
 
-        Raises MalformedEvent if the event is broken, which gives the client its status code.
+        Raise MalformedEvent if the event is broken: the client gets the status code of that exception.
         """
 
     def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Result:
-        """The result that the service expects for this response; `encode_response` is where to start.
+        """Return the result that the service expects for this response; see `encode_response`.
 
-        Raises InvalidMessage if the response must not reach AWS, which gives the client a 500.
+        Raise InvalidMessage if the response must not reach AWS: the client gets a 500.
         """
 
 
-# The order matters where shapes overlap: what is told by one sure field comes before what is told by several.
+# The order matters where shapes overlap: sources that one field identifies come before those that need several.
 DEFAULT_SOURCES: tuple[Source, ...] = (
     alb,
     lambda_edge,
@@ -85,14 +86,14 @@ DEFAULT_SOURCES: tuple[Source, ...] = (
 
 
 def select_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> Source:
-    """The first of `sources` that knows `event`.
+    """Return the first of `sources` that matches `event`.
 
-    Raises UnsupportedEvent, which names the keys of the event and what was expected.
+    Raise UnsupportedEvent, which names the keys of the event and what was expected.
     """
     if isinstance(event, dict):
         for source in sources:
             if source.matches(event):
                 return source
-    from bridge.sources._lookalikes import describe  # only an error needs it
+    from bridge.sources._unsupported import describe  # only an error needs it
 
     raise UnsupportedEvent(describe(event))

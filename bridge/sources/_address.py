@@ -1,7 +1,7 @@
-"""Scheme, server and client of a request, out of header values that anybody may have written.
+"""The server and client addresses of the scope, from header values that any client may have forged.
 
 Nothing here raises for a strange value: the application sees the header as it was sent, and the scope falls back to
-what AWS itself says.
+the values that AWS itself gives.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _MAX_PORT = 65535
 # A function answers under few host names; a client that varies them can only displace entries.
 @lru_cache(maxsize=64)
 def server_address(host: bytes | None, domain: str | None, port: bytes | None, scheme: str) -> Address | None:
-    """`scope["server"]`: the Host header if it makes sense, else the event's own domain name; None without either.
+    """Return `scope["server"]`: the Host header if it is valid, else the event's own domain name; None without either.
 
-    `port` is x-forwarded-port, for a host that names none; the scheme's own port comes last, and is all that goes
-    with the domain name when the Host header was nonsense.
+    `port`: x-forwarded-port, for a host without a port; the default port of the scheme comes last. With an invalid
+    Host header, the domain name gets the default port.
     """
     fallback = _port(port.decode("latin-1") if port else None) or DEFAULT_PORTS.get(scheme, 443)
     if host is not None and (parsed := parse_host(host.decode("latin-1"))) is not None:
@@ -41,7 +41,7 @@ def server_address(host: bytes | None, domain: str | None, port: bytes | None, s
 
 
 def parse_host(value: str) -> tuple[str, int | None] | None:
-    """Host name and port of a Host header (RFC 9110, 7.2); None if it is not one. IPv6 comes without its brackets."""
+    """Return host name and port of a Host header (RFC 9110, 7.2), or None if it is invalid. IPv6 loses its brackets."""
     if value.startswith("["):
         host, closed, rest = value[1:].partition("]")
         if not closed or not _is_ipv6(host) or not (rest == "" or rest.startswith(":")):
@@ -73,14 +73,14 @@ def _is_ipv6(host: str) -> bool:
 
 
 def client_address(value: object) -> Address | None:
-    """`scope["client"]`: `(ip, 0)`, or None where the address is not known. AWS does not tell the client's port.
+    """Return `scope["client"]`: `(ip, 0)`, or None if the address is not known. AWS does not tell the client's port.
 
-    Takes "ip", "ip:port", "[ipv6]:port" and "ipv6", as AWS writes them.
+    Accepts "ip", "ip:port", "[ipv6]:port" and "ipv6", as AWS writes them.
     """
     return _client_address(value) if isinstance(value, str) and len(value) <= _MAX_HOST_LENGTH else None
 
 
-# The same client often comes again at once; a new one costs little more.
+# The same client often sends several requests in a row.
 @lru_cache(maxsize=64)
 def _client_address(value: str) -> Address | None:
     value = value.strip()
@@ -96,7 +96,7 @@ def _client_address(value: str) -> Address | None:
 
 
 def last_forwarded(headers: HeaderPairs) -> str | None:
-    """The last entry of x-forwarded-for: the one that the load balancer itself appended, after any a client forged."""
+    """Return the last entry of x-forwarded-for: the load balancer appended it, after any that a client forged."""
     for name, value in reversed(headers):
         if name == b"x-forwarded-for":
             return value.decode("latin-1").rpartition(",")[2]

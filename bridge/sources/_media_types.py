@@ -1,4 +1,4 @@
-"""Is a response body text or binary to AWS? A table of media types, and the rules around it.
+"""Response bodies as text or base64: a table of text media types, and the rules around it.
 
 A Lambda result is JSON: a body is either a JSON string, which AWS encodes as UTF-8, or base64. Either way the client
 must get the application's bytes, so a body is text only if UTF-8 gives exactly those bytes back. Among the bodies
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 __all__ = ["DEFAULT_TEXT_MEDIA_TYPES", "encode_body", "is_text"]
 
-# "type/*" is every subtype, "*/*+suffix" every type with that structured syntax suffix (RFC 6839).
+# "type/*" means every subtype, "*/*+suffix" every type with that structured syntax suffix (RFC 6839).
 DEFAULT_TEXT_MEDIA_TYPES: tuple[str, ...] = (
     "text/*",
     "*/*+json",
@@ -38,7 +38,7 @@ DEFAULT_TEXT_MEDIA_TYPES: tuple[str, ...] = (
 def encode_body(
     body: bytes, content_type: str | None, content_encoding: str | None = None, extra: tuple[str, ...] = ()
 ) -> tuple[str, bool]:
-    """`body` as a Lambda result carries it, and whether that is base64. Lossless for every input.
+    """Return `body` as a Lambda result carries it, and whether that is base64. Lossless for every input.
 
     `content_type`, `content_encoding`: the headers' values; `extra`: more text media types.
     """
@@ -55,7 +55,7 @@ def encode_body(
 # An application has few content types, and a client seldom chooses them.
 @lru_cache(maxsize=128)
 def is_text(content_type: str, extra: tuple[str, ...] = ()) -> bool:
-    """Whether the table, with the media types of `extra`, calls this content-type text. Parameters do not count."""
+    """Return whether this content-type is text by the table and `extra`. Its parameters do not count."""
     media_type = content_type.partition(";")[0].strip().lower()
     kind, _, subtype = media_type.partition("/")
     _, plus, suffix = subtype.rpartition("+")

@@ -11,8 +11,8 @@ from urllib.parse import quote_plus
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import object_field
-from bridge.sources._request import decode_body, decode_headers, join_query, make_request
+from bridge.sources._event_fields import decode_body, join_query, object_field
+from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import encode_response, listed
 
 if TYPE_CHECKING:
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["encode", "is_payload_v1", "request"]
 
 
-# What quote_plus leaves alone (RFC 3986, 2.3); finding that out here takes a quarter of the time.
+# RFC 3986, 2.3: quote_plus does not change these. To check it first takes a quarter of the time.
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
 
 
 def is_payload_v1(event: Event) -> bool:
-    """`resource` and even `requestContext` may be missing; a path is what Bedrock agent events do not have.
+    """Return whether the event has payload 1.0. `resource` and even `requestContext` may be missing.
 
-    Authorizer events have all of it and a `methodArn`; WebSocket events carry a `connectionId`.
+    Bedrock agent events have no path. Authorizer events have a `methodArn` or a `routeArn`,
+    WebSocket events a `connectionId`.
     """
     get = event.get
     if "httpMethod" not in event or not (get("methodArn") is get("routeArn") is get("actionGroup") is None):
@@ -40,7 +41,7 @@ def is_payload_v1(event: Event) -> bool:
 
 
 def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
-    """`path`: decoded, with `root_path`. `raw_path`: if it is known. Everything else is read from the event."""
+    """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: None if it is not known."""
     context = object_field(event, "requestContext")
     return make_request(
         method=event.get("httpMethod"),
@@ -57,7 +58,7 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
 
 
 def _query(event: Event) -> str:
-    """AWS decoded names and values, so they are encoded again: `a=%20` and `a=+` both come out as `a=+`."""
+    """Encode names and values again, which AWS decoded: `a=%20` and `a=+` both come out as `a=+`."""
     multi, single = event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")
     return join_query(multi, single, _quote) if multi or single else ""
 
@@ -68,7 +69,7 @@ def _quote(text: str) -> str:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, multiValueHeaders, body, isBase64Encoded.
+    """Return statusCode, multiValueHeaders, body, isBase64Encoded.
 
     All headers are in `multiValueHeaders` and none in `headers`: API Gateway merges the two, and would send both.
     """

@@ -12,8 +12,8 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import object_field
-from bridge.sources._request import decode_body, decode_headers, make_request
+from bridge.sources._event_fields import decode_body, object_field
+from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import EncodedResponse, encode_response, joined
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["domain_name", "encode", "is_payload_v2", "request", "result"]
 
 
 def is_payload_v2(event: Event) -> bool:
-    """An authorizer event in format 2.0 looks the same but for its `routeArn`."""
+    """Return whether the event has payload 2.0. Authorizer events in that format also have a `routeArn`."""
     if event.get("version") != "2.0" or event.get("routeArn") is not None:
         return False
     context = event.get("requestContext")
@@ -31,13 +31,13 @@ def is_payload_v2(event: Event) -> bool:
 
 
 def domain_name(event: Event) -> str:
-    """The host name by which an HTTP API is told from a Function URL; "" where the event does not say."""
+    """Return the host name, which tells an HTTP API from a Function URL; "" where the event has none."""
     domain = event["requestContext"].get("domainName")
     return domain if isinstance(domain, str) else ""
 
 
 def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
-    """`path`: decoded, with `root_path`. `raw_path`: if it is known. Everything else is read from the event."""
+    """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: None if it is not known."""
     context = event["requestContext"]
     http = context["http"]
     headers = event.get("headers")
@@ -69,7 +69,7 @@ def _cookie(cookies: Any) -> str:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, headers, cookies, body, isBase64Encoded."""
+    """Return statusCode, headers, cookies, body, isBase64Encoded."""
     try:
         method = event["requestContext"]["http"]["method"]
     except (LookupError, TypeError):  # the application may have changed the event by now
@@ -78,7 +78,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
 
 def result(encoded: EncodedResponse) -> Result:
-    """Cookies are in `cookies` alone: repeated in `headers` they would reach the client twice."""
+    """Return the result of a response. Cookies are only in `cookies`: in `headers` too they would be sent twice."""
     headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,

@@ -1,11 +1,11 @@
-"""The pieces every source encodes alike: checked headers, body, and the result made of them."""
+"""Response headers and bodies as all sources encode them: whole responses, and the prelude of a streamed one."""
 
 from __future__ import annotations
 
 import logging
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bridge._http import BODILESS, HOP_BY_HOP, TOKEN
 from bridge._messages import CompleteResponse, header_pairs
@@ -14,45 +14,52 @@ from bridge.settings import Settings
 from bridge.sources._media_types import encode_body
 
 if TYPE_CHECKING:
-    from bridge._types import HeaderPairs
+    from bridge._types import HeaderPairs, Result
 
-__all__ = ["EncodedResponse", "checked_headers", "encode_response", "has_body", "joined", "listed", "reason_phrase"]
+__all__ = ["EncodedResponse", "encode_prelude", "encode_response", "has_body", "joined", "listed", "reason_phrase"]
 
 logger = logging.getLogger("bridge")
 
-# RFC 9110, 5.5: no control byte except the tab in a value.
+# RFC 9110, 5.5: of the control bytes, only the tab is allowed in a value.
 _CONTROLS = frozenset(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))
 
-# No longer name is remembered: it would come from data, not from code.
+# Longer names are not cached: they come from data, not from code.
 _MAX_NAME_LENGTH = 64
 
-TextPairs = list[tuple[str, str]]
+
+if TYPE_CHECKING:
+    TextPairs = list[tuple[str, str]]
 
 
-class EncodedResponse(NamedTuple):
+class EncodedResponse:
     """A response in the terms of a Lambda result.
 
     `headers`: lower-case names and values, repeats kept. `values`: the same as a dict, with the last value of each.
     """
 
-    status_code: int
-    headers: TextPairs
-    values: dict[str, str]
-    body: str
-    is_base64: bool
+    __slots__ = ("body", "headers", "is_base64", "status_code", "values")
+
+    def __init__(
+        self, status_code: int, headers: TextPairs, values: dict[str, str], body: str, is_base64: bool
+    ) -> None:
+        self.status_code = status_code
+        self.headers = headers
+        self.values = values
+        self.body = body
+        self.is_base64 = is_base64
 
 
 def encode_response(response: CompleteResponse, *, method: object, settings: Settings) -> EncodedResponse:
-    """What a source's encode() starts from. `method`: of the request, because HEAD has no body.
+    """Check a response and encode its body, for a source's encode(). `method`: of the request; HEAD has no body.
 
-    Raises InvalidMessage for a header that must not reach AWS.
+    Raise InvalidMessage for a header that must not reach AWS.
     """
     status_code, body = response.status_code, response.body
-    headers = checked_headers(header_pairs(response))
+    headers = _checked_headers(header_pairs(response))
     values = dict(headers)
     length = values.get("content-length")
     if (isinstance(method, str) and method.upper() == "HEAD") or not has_body(status_code):
-        # The length says what a GET would have got (RFC 9110, 9.3.2): it stays.
+        # The length is that of the response to a GET (RFC 9110, 9.3.2): it stays.
         if length is not None:
             headers, values = _one_length(headers, None)
         return EncodedResponse(status_code, headers, values, "", False)
@@ -64,24 +71,37 @@ def encode_response(response: CompleteResponse, *, method: object, settings: Set
     return EncodedResponse(status_code, headers, values, text, is_base64)
 
 
+def encode_prelude(status_code: int, headers: HeaderPairs) -> Result:
+    """Return the head of a streamed response: statusCode, headers, cookies. Function URLs and REST APIs read it.
+
+    There is no content-length: AWS frames the stream, and a length that does not match breaks it.
+    https://docs.aws.amazon.com/lambda/latest/dg/response-streaming.html
+
+    Raise InvalidMessage for a header that must not reach AWS.
+    """
+    pairs = [pair for pair in _checked_headers(headers) if pair[0] != "content-length"]
+    values, cookies = joined(pairs, dict(pairs))
+    return {"statusCode": status_code, "headers": values, "cookies": cookies}
+
+
 def has_body(status_code: int) -> bool:
-    """Whether a response with this status can have a body at all."""
+    """Return whether a response with this status can have a body."""
     return status_code >= 200 and status_code not in BODILESS
 
 
 def reason_phrase(status_code: int) -> str:
-    """What goes with a status code (RFC 9110, 15); "" for a code that nobody has registered."""
+    """Return the reason phrase of a status code (RFC 9110, 15); "" for a code that is not registered."""
     try:
         return HTTPStatus(status_code).phrase
     except ValueError:
         return ""
 
 
-def checked_headers(pairs: HeaderPairs) -> TextPairs:
-    """Lower-case text pairs without the hop-by-hop headers.
+def _checked_headers(pairs: HeaderPairs) -> TextPairs:
+    """Return lower-case text pairs without the hop-by-hop headers.
 
-    Raises InvalidMessage for a name that is no token and for a value with control bytes: what a client could have
-    smuggled into the application's headers must not reach AWS.
+    Raise InvalidMessage for a name that is not a token and for a value with control bytes: what a client smuggled
+    into the application's headers must not reach AWS.
     """
     headers: TextPairs = []
     for raw_name, raw_value in pairs:
@@ -98,7 +118,7 @@ def checked_headers(pairs: HeaderPairs) -> TextPairs:
 # An application has few header names, and they come from its code.
 @lru_cache(maxsize=512)
 def _checked_name(name: bytes) -> str | None:
-    """`name` in lower case, or None for a hop-by-hop header."""
+    """Return `name` in lower case, or None for a hop-by-hop header."""
     if not name or name.translate(None, TOKEN):
         raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r:.200}.")
     lower = name.lower()
@@ -106,7 +126,7 @@ def _checked_name(name: bytes) -> str | None:
 
 
 def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict[str, str]]:
-    """`headers` with at most one content-length, and none that disagrees with the body's `length`."""
+    """Return `headers` with at most one content-length, and none that disagrees with the body's `length`."""
     lengths = [value for name, value in headers if name == "content-length"]
     agreed = lengths[0] if len(set(lengths)) == 1 and (length is None or lengths[0] == str(length)) else None
     if agreed is not None and len(lengths) == 1:
@@ -123,9 +143,9 @@ def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict
 
 
 def joined(headers: TextPairs, values: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """One value for each name, repeats joined by commas (RFC 9110, 5.3), and the values of set-cookie by themselves.
+    """Return one value for each name, repeats joined by commas (RFC 9110, 5.3), and the values of set-cookie apart.
 
-    Those alone must never be joined (RFC 6265, 3). `values`: the headers as a dict.
+    Only those must never be joined (RFC 6265, 3). `values`: the headers as a dict.
     """
     if len(values) == len(headers) and "set-cookie" not in values:
         return values, []
@@ -135,7 +155,7 @@ def joined(headers: TextPairs, values: dict[str, str]) -> tuple[dict[str, str], 
 
 
 def listed(headers: TextPairs, values: dict[str, str]) -> dict[str, list[str]]:
-    """All values for each name, in order. `values`: the headers as a dict."""
+    """Return all values for each name, in order. `values`: the headers as a dict."""
     if len(values) == len(headers):
         return {name: [value] for name, value in headers}
     result: dict[str, list[str]] = {}

@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._fields import path_field
+from bridge.sources._event_fields import decode_body, join_query, path_field
 from bridge.sources._path import place, unquoted
-from bridge.sources._request import (
-    decode_body,
-    decode_headers,
-    join_query,
-    make_request,
-)
+from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import EncodedResponse, encode_response, joined, listed, reason_phrase
 
 if TYPE_CHECKING:
@@ -37,13 +32,13 @@ name = "alb"
 
 
 def matches(event: Event) -> bool:
-    """Only a load balancer puts `elb` in the request context."""
+    """Return whether the request context has `elb`: only a load balancer puts it there."""
     context = event.get("requestContext")
     return isinstance(context, dict) and context.get("elb") is not None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as the client sent it. ALB decodes neither the path nor the query parameters."""
+    """Return the request as the client sent it. ALB decodes neither the path nor the query parameters."""
     path, root_path = place(path_field(event, "path"), settings)
     headers = decode_headers(event.get("multiValueHeaders"), event.get("headers"))
     return make_request(
@@ -59,7 +54,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """statusCode, statusDescription, headers in the request's own form, body, isBase64Encoded."""
+    """Return statusCode, statusDescription, headers in the request's own form, body, isBase64Encoded."""
     encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings)
     result: Result = {
         "statusCode": encoded.status_code,
@@ -75,7 +70,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
 
 def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
-    """One value for each name. Cookies cannot be joined, so each gets its own spelling of "set-cookie"."""
+    """Return one value for each name. Cookies cannot be joined: each gets its own spelling of "set-cookie"."""
     headers, cookies = joined(encoded.headers, encoded.values)
     spellings = ("".join(letters) for letters in product(*((c, c.upper()) if c.isalpha() else c for c in "set-cookie")))
     headers.update(zip(spellings, cookies, strict=False))
@@ -84,7 +79,7 @@ def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
     return headers
 
 
-@cache  # once for each environment: it is about the target group, not about the response
+@cache  # once per environment: the target group is the cause, not the response
 def _warn_of_single_values() -> None:
     logger.warning(
         "A response sets several cookies, but its load balancer asks for single-value headers: they are spelt "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
-from bridge.sources._fields import path_field
+from bridge.sources._event_fields import path_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._payload_v2 import encode
 
@@ -29,7 +29,7 @@ _DOMAINS = (".on.aws", ".on.amazonwebservices.com.cn")
 
 
 def matches(event: Event) -> bool:
-    """Payload 2.0 under a lambda-url domain, which stays in the event behind CloudFront too."""
+    """Return whether the event has payload 2.0 and a lambda-url domain, which CloudFront in front does not change."""
     if not _payload_v2.is_payload_v2(event):
         return False
     domain = _payload_v2.domain_name(event)
@@ -37,6 +37,6 @@ def matches(event: Event) -> bool:
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as the client sent it."""
+    """Return the request as the client sent it."""
     path, root_path = place(path_field(event, "rawPath"), settings)
     return _payload_v2.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))

@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-Like a REST API's event with `version: "1.0"`, but with the stage in its path, and nobody has settled whether that path
-arrives decoded or not.
+Like a REST API's event with `version: "1.0"`, but with the stage in its path. It is not documented whether that path
+arrives decoded.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
-from bridge.sources._fields import object_field, path_field
-from bridge.sources._http_api import place_in_stage
-from bridge.sources._path import unquoted
+from bridge.sources._event_fields import object_field, path_field
+from bridge.sources._path import place_in_stage, unquoted
 from bridge.sources._payload_v1 import encode
 
 if TYPE_CHECKING:
@@ -26,18 +25,18 @@ __all__ = ["decode", "encode", "matches", "name"]
 
 name = "http-api-v1"
 
-# A path that an HTTP client can have sent; anything else was decoded on the way. A decoded path that happens to look
-# encoded is read as encoded: reports disagree on which it is.
+# A path that an HTTP client can have sent; any other path was decoded on the way. A decoded path that looks encoded is
+# read as encoded: reports disagree on what AWS does.
 _ENCODED_PATH = r"(?:[\x21\x22\x24\x26-\x3e\x40-\x7e]|%[0-9A-Fa-f]{2})*"
 
 
 def matches(event: Event) -> bool:
-    """Payload 1.0 that says so: REST APIs leave `version` out."""
+    """Return whether the event has payload 1.0 and says so: REST APIs leave `version` out."""
     return event.get("version") is not None and _payload_v1.is_payload_v1(event)
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as the client sent it, with the stage in `root_path`."""
+    """Return the request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "path"), object_field(event, "requestContext"), settings)
     if not re.fullmatch(_ENCODED_PATH, path):
         return _payload_v1.request(event, path=path, raw_path=None, root_path=root_path)

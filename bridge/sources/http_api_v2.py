@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v2
-from bridge.sources._fields import path_field
-from bridge.sources._http_api import place_in_stage
+from bridge.sources._event_fields import path_field
+from bridge.sources._path import place_in_stage
 from bridge.sources._payload_v2 import encode
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ name = "http-api-v2"
 
 
 def matches(event: Event) -> bool:
-    """Payload 2.0 from anything but a Function URL; only HTTP APIs can have a custom domain."""
+    """Return whether the event has payload 2.0. Function URLs come first; only HTTP APIs can have a custom domain."""
     return _payload_v2.is_payload_v2(event)
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as the client sent it, with the stage in `root_path`."""
+    """Return the request as the client sent it, with the stage in `root_path`."""
     path, root_path = place_in_stage(path_field(event, "rawPath"), event["requestContext"], settings)
     return _payload_v2.request(event, path=path, raw_path=None, root_path=root_path)

@@ -14,9 +14,9 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._fields import lenient_object, object_field, path_field, text_field
+from bridge.sources._event_fields import decode_base64, lenient_object, object_field, path_field, text_field
 from bridge.sources._path import place, unquoted
-from bridge.sources._request import decode_base64, decode_headers, first_header, make_request
+from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import encode_response, reason_phrase
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _READ_ONLY = {
 
 
 def matches(event: Event) -> bool:
-    """A CloudFront record with a request and no response: response triggers have both, and no HTTP to answer."""
+    """Return whether the event is a CloudFront record with a request and no response, which response triggers have."""
     records = event.get("Records")
     if not isinstance(records, list) or not records or not isinstance(records[0], dict):
         return False
@@ -57,7 +57,7 @@ def matches(event: Event) -> bool:
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as CloudFront got it."""
+    """Return the request as CloudFront received it."""
     cf = event["Records"][0]["cf"]
     request = cf["request"]
     headers = _headers(object_field(request, "headers"))
@@ -103,7 +103,7 @@ def _body(body: dict[str, Any]) -> bytes:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """status (a string), statusDescription, headers of key and value, body, bodyEncoding."""
+    """Return status (a string), statusDescription, headers of key and value, body, bodyEncoding."""
     cf = _cf(event)
     event_type = lenient_object(cf, "config").get("eventType")
     encoded = encode_response(response, method=lenient_object(cf, "request").get("method"), settings=settings)
@@ -121,7 +121,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
 
 def _cf(event: Event) -> dict[str, Any]:
-    """The record, after the application may have changed the event that it was given."""
+    """Return the record. The application may have changed the event by now."""
     try:
         return lenient_object(event["Records"][0], "cf")
     except (LookupError, TypeError, AttributeError):

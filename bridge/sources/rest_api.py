@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
-The client's path is in `requestContext.path`; `path` is the same without the stage, or with all of it behind a
+The client's path is in `requestContext.path`; `path` is the same without the stage, or the whole path under a
 custom domain. Both are still percent-encoded.
 """
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
-from bridge.sources._fields import object_field, path_field
+from bridge.sources._event_fields import object_field, path_field
 from bridge.sources._path import has_prefix, place, unquoted
 from bridge.sources._payload_v1 import encode
 
@@ -28,24 +28,24 @@ streams = True
 
 
 def matches(event: Event) -> bool:
-    """Payload 1.0 that leaves its version out."""
+    """Return whether the event has payload 1.0, whose version REST APIs leave out."""
     return _payload_v1.is_payload_v1(event)
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as the client sent it, with the stage or the base path mapping in `root_path`."""
+    """Return the request as the client sent it, with the stage or the base path mapping in `root_path`."""
     outside, inside, path = _prefixes(event, path_field(event, "path"))
     path, root_path = place(path, settings, inside=inside, outside=outside)
     return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
 
 
 def _prefixes(event: Event, path: str) -> tuple[str, str, str]:
-    """What the client's path has before `path`, what `path` itself has before the resource, and `path` as sent."""
+    """Return the prefix of the client's path before `path`, that of `path` before the resource, and `path` as sent."""
     full = object_field(event, "requestContext").get("path")
     if not isinstance(full, str):
         return "", "", path
     if full.endswith("/") and not path.endswith("/"):
-        path += "/"  # Older events have lost the slash in `path`, but not here.
+        path += "/"  # In older events only `path` has lost the slash.
     if full == path:
         return "", _mapping(event, path), path
     if full.endswith(path):
@@ -56,13 +56,13 @@ def _prefixes(event: Event, path: str) -> tuple[str, str, str]:
 
 
 def _mapping(event: Event, path: str) -> str:
-    """The base path mapping of a custom domain: what is left of `path` without the resource that matched it."""
+    """Return the base path mapping of a custom domain: `path` without the resource that matched it."""
     resource = event.get("resource")
     if not isinstance(resource, str) or not resource.startswith("/"):
         return ""
     for key, value in object_field(event, "pathParameters").items():
         resource = resource.replace(f"{{{key}+}}", str(value)).replace(f"{{{key}}}", str(value))
-    # Path parameters come decoded or not, depending on who asks; a mapping key has nothing to decode.
+    # Path parameters may come decoded or encoded; a mapping key has no characters to decode.
     resource, path = resource.rstrip("/"), path.rstrip("/")
     for tail, whole in ((resource, path), (resource, unquote(path)), (unquote(resource), unquote(path))):
         prefix = whole.removesuffix(tail)

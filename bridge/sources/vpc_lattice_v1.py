@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import EventRequest
 from bridge.settings import Settings
-from bridge.sources import _lattice
-from bridge.sources._fields import path_field
-from bridge.sources._lattice import encode
-from bridge.sources._path import place
-from bridge.sources._request import decode_body
+from bridge.sources.vpc_lattice_v2 import decode_version, encode
 
 if TYPE_CHECKING:
     from bridge._types import Event
@@ -24,13 +20,10 @@ name = "vpc-lattice-v1"
 
 
 def matches(event: Event) -> bool:
-    """The only source that spells `raw_path` in snake case."""
+    """Return whether the event has `raw_path`, which no other source spells in snake case."""
     return event.get("raw_path") is not None and "method" in event
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as Lattice got it. `raw_path` may carry the query, which is then nearer to what the client sent."""
-    raw_path, _, query = path_field(event, "raw_path").partition("?")
-    path, root_path = place(raw_path, settings)
-    body = decode_body(event, flag="is_base64_encoded")
-    return _lattice.request(event, path=path, query=query, body=body, root_path=root_path)
+    """Return the request as Lattice received it."""
+    return decode_version(event, settings, path="raw_path", flag="is_base64_encoded")

@@ -1,4 +1,4 @@
-"""VPC Lattice, event structure version 2.
+"""VPC Lattice, event structure version 2, and the functions that it shares with version 1.
 
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-event-from-service
 """
@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._messages import EventRequest
+from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
-from bridge.sources import _lattice
-from bridge.sources._fields import path_field
-from bridge.sources._lattice import encode
-from bridge.sources._path import place
-from bridge.sources._request import decode_body
+from bridge.sources import _payload_v2
+from bridge.sources._address import client_address, last_forwarded
+from bridge.sources._event_fields import decode_body, join_query, path_field, text_field
+from bridge.sources._path import place, requoted_query, unquoted
+from bridge.sources._request import decode_headers, make_request
+from bridge.sources._response import encode_response
 
 if TYPE_CHECKING:
-    from bridge._types import Event
+    from bridge._types import Event, Result
 
-__all__ = ["decode", "encode", "matches", "name"]
+__all__ = ["decode", "decode_version", "encode", "matches", "name"]
 
 name = "vpc-lattice-v2"
 
 
 def matches(event: Event) -> bool:
-    """Version 2.0 like an HTTP API's event, but its request context names a Lattice service or network."""
+    """Return whether the event has version 2.0, like an HTTP API's, and names a Lattice service or network."""
     context = event.get("requestContext")
     if event.get("version") != "2.0" or not isinstance(context, dict):
         return False
@@ -32,7 +33,45 @@ def matches(event: Event) -> bool:
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """The request as Lattice got it."""
-    raw_path, _, query = path_field(event, "path").partition("?")
-    path, root_path = place(raw_path, settings)
-    return _lattice.request(event, path=path, query=query, body=decode_body(event), root_path=root_path)
+    """Return the request as Lattice received it."""
+    return decode_version(event, settings, path="path", flag="isBase64Encoded")
+
+
+def decode_version(event: Event, settings: Settings, *, path: str, flag: str) -> EventRequest:
+    """Decode an event of either version. `path` and `flag`: its keys for the path and for a base64 body.
+
+    The path may carry the query, which is then nearer to what the client sent than the event's query parameters.
+    """
+    raw_path, _, query = path_field(event, path).partition("?")
+    raw_path, root_path = place(raw_path, settings)
+    headers = decode_headers(event.get("headers"))
+    return make_request(
+        method=text_field(event, "method"),
+        path=unquoted(raw_path),
+        raw_path=raw_path,
+        query_string=query or _query(event),
+        headers=headers,
+        body=decode_body(event, flag=flag),
+        client=client_address(last_forwarded(headers)),
+        root_path=unquoted(root_path),
+    )
+
+
+def _query(event: Event) -> str:
+    """Join the query parameters, strings or lists. Version 1 and some events of version 2 spell the key in snake case.
+
+    AWS does not document whether names and values arrive encoded: only what would break the query string is quoted.
+    """
+    return join_query(event.get("queryStringParameters"), event.get("query_string_parameters"), _quote)
+
+
+def _quote(text: str) -> str:
+    return requoted_query(text).decode("ascii").replace("&", "%26").replace("#", "%23")
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """Return statusCode, headers, cookies, body, isBase64Encoded.
+
+    Like payload 2.0, as Powertools answers Lattice; AWS documents no field for repeated headers.
+    """
+    return _payload_v2.result(encode_response(response, method=event.get("method"), settings=settings))

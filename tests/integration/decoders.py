@@ -1,6 +1,6 @@
-"""What each AWS service makes of a function's result: one pure function for each event source.
+"""Decoders: the response that each AWS service makes of a function's result, one pure function for each source.
 
-Each gives the response as the client gets it, but for what the service tells of itself (date, request ids, via). A
+Each returns the response as the client gets it, without the service's own headers (date, request ids, via). A
 result that the service would answer with a 502 instead raises Refused.
 """
 
@@ -95,7 +95,7 @@ def alb_multi(result: Result, method: str) -> ClientResponse:
 
 def edge(result: Result, method: str) -> ClientResponse:
     """docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-generating-http-responses-in-requests.html"""
-    _check(isinstance(result["status"], str), "a status that is no string")
+    _check(isinstance(result["status"], str), "a status that is not a string")
     headers: list[tuple[str, str]] = []
     for name, items in result["headers"].items():
         _check(name not in _EDGE_REFUSES and not name.startswith(("x-amz-cf-", "x-edge-")), f"the header {name}")
@@ -146,12 +146,12 @@ def _remapped(headers: Iterable[tuple[str, str]], names: frozenset[str]) -> list
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused(f"a header value that is no string: {value!r}")
+        raise Refused(f"a header value that is not a string: {value!r}")
     return value
 
 
 def _body(body: object, *, is_base64: bool) -> bytes:
-    _check(isinstance(body, str), "a body that is no string")
+    _check(isinstance(body, str), "a body that is not a string")
     return b64decode(str(body), validate=True) if is_base64 else str(body).encode("utf-8")
 
 

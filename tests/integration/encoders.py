@@ -1,7 +1,7 @@
-"""What each AWS service makes of a client's request: one pure function for each event source.
+"""Encoders: the event that each AWS service makes of a client's request, one pure function for each source.
 
-Written from AWS's documentation of each event. Where it is silent, the docstring says what is assumed. The set-up
-behind them: a REST API with the binary media type `*/*`, a CloudFront distribution that forwards every header.
+Written from AWS's documentation of each event. Where it is silent, the docstring says what is assumed. The set-up:
+a REST API with the binary media type `*/*`, a CloudFront distribution that forwards every header.
 """
 
 from base64 import b64encode
@@ -31,7 +31,7 @@ __all__ = [
 
 Event = dict[str, Any]
 
-# The stage is the first segment of the client's path; "" is an API behind a custom domain, or its default stage.
+# The stage is the first segment of the client's path; "" is an API with a custom domain, or its default stage.
 Encoder = Callable[[ClientRequest, str], Event]
 
 TRACE_ID = "Root=1-67891233-abcdef012345678912345678"
@@ -136,7 +136,7 @@ def edge_viewer(request: ClientRequest, _stage: str) -> Event:
 
 
 def edge_origin(request: ClientRequest, _stage: str) -> Event:
-    """The same behind CloudFront's cache, where it has added what it tells an origin."""
+    """The same after CloudFront's cache, which adds headers for the origin."""
     return _edge(request, "origin-request", _appended(request.headers, edge_origin_headers(request)))
 
 
@@ -183,7 +183,7 @@ def vpc_lattice_v2(request: ClientRequest, _stage: str) -> Event:
 
 
 def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
-    """The headers behind a front end that takes the whole body before it calls the function."""
+    """Return the headers after a front end that reads the whole body before it calls the function."""
     headers = [pair for pair in _appended(request.headers, added) if pair[0].lower() != "transfer-encoding"]
     if request.is_chunked:
         headers.append(("content-length", str(len(request.body))))
@@ -191,7 +191,7 @@ def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
 
 
 def _appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
-    """`headers` and those that AWS adds; x-forwarded-for goes behind what the client wrote there."""
+    """`headers` and those that AWS adds; x-forwarded-for follows the client's own value."""
     new = dict(added)
     kept = [(name, f"{value}, {new.pop(name.lower())}" if name.lower() in new else value) for name, value in headers]
     return [*kept, *new.items()]

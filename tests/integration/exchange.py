@@ -14,7 +14,7 @@ __all__ = ["ClientRequest", "ClientResponse", "Headers", "body_report", "by_name
 
 Headers = tuple[tuple[str, str], ...]
 
-# RFC 9112, 6.1 and 9.6: they describe the connection, and whoever holds its other end takes them off.
+# RFC 9112, 6.1 and 9.6: they describe the connection, so its other end removes them.
 _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding"})
 
 
@@ -57,7 +57,7 @@ class ClientRequest:
 
 @dataclass(frozen=True)
 class ClientResponse:
-    """What the client gets. `headers`: lower-case names, repeats kept, in order, but for those of the connection."""
+    """What the client gets. `headers`: lower-case names, repeats kept, in order, without those of the connection."""
 
     status: int
     headers: Headers

@@ -1,4 +1,4 @@
-"""docs/fidelity.md, written from the tables that the round trip tests: `python -m tests.integration.fidelity`."""
+"""The generator of docs/fidelity.md from the tables of test_round_trip: `python -m tests.integration.fidelity`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,40 +13,41 @@ __all__ = ["PAGE", "render"]
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 
 _TITLE = """\
-# What arrives, and what does not
+# Fidelity: what does not arrive as it was sent
 
-Every request and response below went two ways: from a client through an AWS service, the bridge and the service back
-to the client, and over a socket to uvicorn, which ran the same application. This page lists every difference, each one
-tested to be exactly what is written here; **everything it does not list is equal**: method, path and raw path, query
+The tests send every request below two ways: through an AWS service and the bridge, and over a socket to uvicorn, which
+runs the same application. This page lists every difference between the two, and a test checks each of them.
+**Everything that the page does not list is equal**: method, path and raw path, query
 string, header values byte for byte, the order of repeated headers, body, status.
 
-Written by `python -m tests.integration.fidelity` from the tables in `tests/integration/`; do not edit.
+`python -m tests.integration.fidelity` writes this page from the tables in `tests/integration/`. Do not edit it.
 
-## What the page rests on
+## Assumptions
 
-- The services' side is code in `tests/integration/encoders.py` and `decoders.py`, written from AWS's documentation, and
-  not AWS itself. Where the documentation is silent, a comment there says what is assumed: header values travel as
+- The services are simulated by `tests/integration/encoders.py` and `decoders.py`, which follow AWS's documentation.
+  Where the documentation is silent, a comment there states the assumption: header values travel as
   latin-1, VPC Lattice leaves the query encoded and honours `cookies`, CloudFront leaves `uri` encoded.
 - The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
-  distribution forwards all headers, and its function is shown the body.
-- Each service's limits on size and methods come before all of this: a load balancer takes bodies of 1 MB, Lambda events
+  distribution forwards all headers and the body.
+- The limits of each service on size and methods also apply: a load balancer takes bodies of 1 MB, Lambda events
   and results of 6 MB, API Gateway and CloudFront only the usual methods.
-- The client speaks HTTPS to the service, and `scope["scheme"]` says so. The services add headers: all but CloudFront's
-  viewer request X-Forwarded-For, API Gateway, Function URLs and load balancers X-Forwarded-Proto, X-Forwarded-Port and
-  X-Amzn-Trace-Id too, HTTP APIs `content-length: 0`, CloudFront's origin request Via. No other header is new.
-- Header names arrive in lower case, as ASGI wants them. The order across names means nothing to HTTP (RFC 9110, 5.3)
+- The client speaks HTTPS to the service, and `scope["scheme"]` is "https". All services except CloudFront's viewer
+  request add X-Forwarded-For. API Gateway, Function URLs and load balancers also add X-Forwarded-Proto,
+  X-Forwarded-Port and X-Amzn-Trace-Id, HTTP APIs `content-length: 0`, CloudFront's origin request Via. No other
+  header is new.
+- Header names arrive in lower case, as ASGI requires. The order across names has no meaning in HTTP (RFC 9110, 5.3)
   and is not kept.
-- What a service tells of itself in its responses (Date, request ids) is left out.
+- Headers that a service adds to its responses about itself (Date, request ids) are left out.
 """
 
 
 def render() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows: tuple[Case | Answer, ...] = (*REQUESTS, *ANSWERS)
-    lines = [_TITLE, "## Where", "", *_overview(rows), "", "## What and why"]
+    lines = [_TITLE, "## Overview", "", *_overview(rows), "", "## Differences and reasons"]
     for reason in Reason:
         lines += ["", *_section(reason, rows)]
-    lines += ["", "## What arrives everywhere", "", *_exact("Requests", REQUESTS), "", *_exact("Responses", ANSWERS)]
+    lines += ["", "## Unchanged everywhere", "", *_exact("Requests", REQUESTS), "", *_exact("Responses", ANSWERS)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,7 +64,7 @@ def _overview(rows: Iterable[Case | Answer]) -> Iterator[str]:
 
 
 def _anchor(heading: str) -> str:
-    """As GitHub makes them."""
+    """Return the anchor that GitHub makes for a heading."""
     return "".join(c for c in heading.lower().replace(" ", "-") if c.isalnum() or c in "-_")
 
 
@@ -81,7 +82,7 @@ def _section(reason: Reason, rows: Iterable[Case | Answer]) -> Iterator[str]:
 
 
 def _titles(loss: Loss) -> str:
-    """The services of a loss. A named stage is worth a word only where it makes a difference."""
+    """Return the services of a loss. A named stage is only mentioned where it makes a difference."""
     if {service.id for service in SERVICES} <= set(loss.at):
         return "all"
     return ", ".join(

@@ -1,4 +1,4 @@
-"""Gates in the place of files: a program that writes one waits until its test reads it. Nothing in it knows of them."""
+"""Gates: named pipes in the place of files. A program that writes one waits until its test reads it."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ class Gates:
         return self
 
     async def read(self, number: int) -> bytes:
-        """What is written to the `number`th, once it is: let its writer through."""
+        """Wait until the `number`th pipe is written, return the data and so release its writer."""
         return await anyio.to_thread.run_sync(self.read_now, number)
 
     def read_now(self, number: int) -> bytes:
@@ -37,7 +37,7 @@ class Gates:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let through whoever waits where the test read nothing: it failed, and its threads must end."""
+        """Release the writers of pipes that a failed test did not read, so that their threads end."""
         for path in self._unread:
             reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             path.unlink()

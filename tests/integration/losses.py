@@ -1,4 +1,4 @@
-"""How the tables say that something does not arrive as it was sent: where, what comes instead, and why."""
+"""Losses: the differences that the tables state, with their reason and the services where they occur."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tests.integration.services import SERVICES
 
 __all__ = ["ALB", "ALL", "EDGE", "HTTP_API_1", "HTTP_API_2", "LATTICE", "REST", "Loss", "Reason", "but", "header"]
 
-# Services as the tables name them; a named stage changes nothing but where the stage is found.
+# Services as the tables name them; a named stage only changes where the event has the stage.
 REST = ("rest", "rest-stage")
 HTTP_API_1 = ("http1", "http1-stage")
 HTTP_API_2 = ("http2", "http2-stage")
@@ -20,12 +20,12 @@ ALL = tuple(service.id for service in SERVICES)
 
 
 def but(*services: str) -> tuple[str, ...]:
-    """Every service but these."""
+    """Return every service except these."""
     return tuple(name for name in ALL if name not in services)
 
 
 class Reason(Enum):
-    """Why something is lost: a heading for docs/fidelity.md, and its text."""
+    """Why something is lost: a heading and a text for docs/fidelity.md."""
 
     DECODED_PATH = (
         "The path's spelling",
@@ -35,7 +35,7 @@ class Reason(Enum):
         ),
     )
     CUT_PATH = (
-        "The path behind an encoded question mark",
+        "The path after an encoded question mark",
         "HTTP APIs cut the decoded path at its first question mark.",
     )
     AMBIGUOUS_PATH = (
@@ -52,7 +52,7 @@ class Reason(Enum):
     )
     NOT_UTF_8_QUERY = (
         "Query bytes that are not UTF-8",
-        "AWS decodes the query as UTF-8, and U+FFFD is what is left of other bytes.",
+        "AWS decodes the query as UTF-8 and replaces other bytes with U+FFFD.",
     )
     SEMICOLON = (
         "Semicolons in the query",
@@ -60,18 +60,18 @@ class Reason(Enum):
     )
     MAPPED_QUERY = (
         "The order of query parameters",
-        "The event holds a map of names to values: the order within one name stays, that across names does not.",
+        "The event holds a map of names to values. The order within one name is kept, the order across names is not.",
     )
     LAST_PARAMETER = (
         "Repeated query parameters",
         (
             "The event holds one value for each name, the last. On a load balancer's target group, multi-value "
-            "headers (`lambda.multi_value_headers.enabled`) bring all of them."
+            "headers (`lambda.multi_value_headers.enabled`) pass all of them."
         ),
     )
     NO_VALUE = (
         "Query parameters without an equals sign",
-        "The event's map cannot tell `?a` from `?a=`, and has no place for the nothing between two ampersands.",
+        "The event's map cannot tell `?a` from `?a=`, and drops the empty parameter between two ampersands.",
     )
     JOINED_HEADER = (
         "Repeated request headers",
@@ -81,31 +81,31 @@ class Reason(Enum):
         ),
     )
     LAST_HEADER = (
-        "All but the last of repeated request headers",
-        "Without multi-value headers a load balancer passes the last value alone.",
+        "Repeated request headers except the last",
+        "Without multi-value headers, a load balancer passes only the last value.",
     )
     ONE_COOKIE = (
         "Repeated Cookie headers",
-        "They become one, as RFC 9113 (8.2.3) asks of whoever passes a request on to an application.",
+        "They become one header, as RFC 9113 (8.2.3) requires before a request reaches an application.",
     )
     SPLIT_COOKIE = (
         "The spacing between cookies",
-        "AWS splits the Cookie header into a list; it is put together again the way RFC 6265 spells it.",
+        "AWS splits the Cookie header into a list. The bridge joins it again as RFC 6265 spells it.",
     )
     FORWARDED_FOR = (
         "X-Forwarded-For as the client sent it",
         (
-            'AWS appends the client\'s address to it. `scope["client"]` is that address, and never what the client '
+            'AWS appends the client\'s address to it. `scope["client"]` is that address, never one that the client '
             "wrote."
         ),
     )
     TRUSTED_HEADER = (
         "Headers that only a server may set",
-        "An application that trusts them must not get them from a client: the bridge drops them.",
+        "Applications trust these headers, so the bridge drops them from a client's request.",
     )
     HTTP_VERSION = (
         "The HTTP version",
-        'The event does not tell it; `scope["http_version"]` says 1.1.',
+        'The event does not contain it; `scope["http_version"]` is 1.1.',
     )
     NO_LENGTH = (
         "The length of an empty request body",
@@ -116,32 +116,32 @@ class Reason(Enum):
     )
     FRAMING = (
         "A chunked request body's framing",
-        "The body arrives in one piece, with its length in place of the chunks.",
+        "The body arrives in one piece, with a Content-Length instead of chunks.",
     )
     NOT_UTF_8_BODY = (
         "Request text that is not UTF-8",
         (
             "AWS puts bodies with a text type into the event's JSON as text. What happens to other bytes is not "
-            "documented; assumed is U+FFFD. Clients that send such text should use another content type."
+            "documented; the tests assume U+FFFD. Clients that send such text should use another content type."
         ),
     )
     BODY_LIMIT = (
         "Large request bodies",
         (
             "CloudFront shows a function the first 40 KB (viewer request) or 1 MB (origin request). The application "
-            "does not get half a body: the client is answered 413."
+            "does not get half a body: the client gets a 413."
         ),
     )
     JOINED_RESPONSE_HEADER = (
         "Repeated response headers",
         (
-            "The result has room for one value for each name, so they are joined with commas: the same to RFC 9110 "
-            "(5.3). Set-Cookie, for which it is not the same, has its own way and arrives as it was sent."
+            "The result has room for one value for each name, so they are joined with commas, which RFC 9110 "
+            "(5.3) allows. It does not for Set-Cookie, which has a field of its own and arrives as it was sent."
         ),
     )
     DEFAULT_TYPE = (
         "A missing response Content-Type",
-        "AWS adds one. An application that cares should set its own.",
+        "AWS adds one. An application should set its own.",
     )
     REMAPPED = (
         "Response headers that AWS renames",
@@ -149,11 +149,11 @@ class Reason(Enum):
     )
     TOLD_LENGTH = (
         "An unknown response length",
-        "AWS gets the whole body, and tells the client its length where a server would send it in chunks.",
+        "AWS receives the whole body and sends its length to the client, where a server would send chunks.",
     )
     NO_BODY_LENGTH = (
         "The Content-Length of a response without a body",
-        "CloudFront refuses results that set Content-Length, and there is no body for it to measure.",
+        "CloudFront refuses results that set Content-Length, and without a body it cannot compute one.",
     )
     REFUSED_HEADER = (
         "Response headers that CloudFront sets",
@@ -161,7 +161,7 @@ class Reason(Enum):
     )
     HOP_BY_HOP = (
         "Response headers about the connection",
-        ("AWS makes the connection to the client, so the application has nothing to say about it (RFC 9110, 7.6.1)."),
+        ("They describe one connection (RFC 9110, 7.6.1), and AWS makes the connection to the client."),
     )
 
     @property
@@ -175,11 +175,11 @@ class Reason(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One difference in one row, at some services. Whatever it does not name arrives as it was sent.
+    """One difference in one row, at some services. Everything else arrives as it was sent.
 
-    `fields`: what the fields of the application's report are instead. `gone` and `new`: headers that do not arrive,
-    and headers that nobody sent. `refused`: the status of an answer that is not the application's. The stage is left
-    out of `path` and `raw_path`.
+    `fields`: the values of fields of the application's report that differ. `gone` and `new`: headers that do not
+    arrive, and headers that were not sent. `refused`: the status of an answer that does not come from the application.
+    `path` and `raw_path` are without the stage.
     """
 
     why: Reason

@@ -1,8 +1,8 @@
-"""The site that every web server behind Proxy serves in these tests: as ASGI, as WSGI and, in node_site.mjs, in Node.
+"""The site that every web server under Proxy serves in these tests: as ASGI, as WSGI and, in node_site.mjs, in Node.
 
 `/echo` gives the body back, `/parts` a body in parts, `/cookies` two cookies, `/large` 6 MB, `/status/CODE` that
-status, `/missing` a 404. `/gate` stays half-way through its body until somebody else posts to it. Everything else is
-answered with a report on the request.
+status, `/missing` a 404. `/gate` stays half-way through its body until another request posts to it. The response
+to every other path is a report on the request.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Both ways to the application: through a service and the bridge, and over a socket to a real server."""
+"""The two peers: the application through a service and the bridge, and over a socket to a real server."""
 
 import json
 import socket

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent.parent
 # The service whose events keep most of a client's request: path and query as they were sent, repeated headers.
 _ALB = next(service for service in SERVICES if service.id == "alb-multi")
 
-# Later releases of gunicorn have a socket for their control, in the user's home if nobody forbids it.
+# Later releases of gunicorn have a socket for their control, in the user's home by default.
 _GUNICORN_CONFIG = "control_socket_disable = True\n"
 
 
@@ -210,7 +210,7 @@ class BackgroundServer:
 
             def connection_lost(self, exc: Exception | None) -> None:
                 super().connection_lost(exc)
-                # asyncio closes the socket itself behind this call.
+                # asyncio closes the socket itself after this call.
                 asyncio.get_running_loop().call_soon(server._tell_ended, self.port)
 
         return Protocol

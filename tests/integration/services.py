@@ -38,7 +38,7 @@ class Service:
 def _pair(
     name: str, title: str, encode: Encoder, decode: Decoder, added: Callable[[ClientRequest], Headers]
 ) -> tuple[Service, Service]:
-    """An API behind a custom domain or with its default stage, and one with a named stage in the client's URL."""
+    """An API with a custom domain or with its default stage, and one with a named stage in the client's URL."""
     service = Service(name, title, title, encode, decode, added)
     return service, replace(service, id=f"{name}-stage", title=f"{title} with a named stage", stage="/prod")
 

@@ -1,4 +1,4 @@
-"""docs/fidelity.md says what the tables say."""
+"""A check that docs/fidelity.md is up to date."""
 
 from tests.integration.fidelity import PAGE, render
 

@@ -54,5 +54,5 @@ def test_httpx_own_tests_for_asgi_transport_pass(flavour: str, download_cache: P
 
 
 def _environ(**more: str) -> dict[str, str]:
-    """The tester's own environment, but for what would tell the inner pytest how to run."""
+    """Return this environment without the variables that configure pytest."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")} | more

@@ -1,6 +1,6 @@
-"""Client -> service -> function -> service -> client gives what the same bytes get from a real server.
+"""Round trips client -> service -> function -> service -> client, compared with a real server.
 
-Every difference is stated in the tables, exactly and with its reason; any other is a fault.
+The tables state every difference exactly, with its reason; any other difference is a fault.
 """
 
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.cases import every_case
 from tests.integration.answers_table import ANSWERS, Answer
 from tests.integration.echo_app import Report, report_of
 from tests.integration.exchange import ClientRequest, Headers, by_name
@@ -27,7 +28,7 @@ def peers() -> Iterator[Peers]:
 
 
 @every_service
-@pytest.mark.parametrize("case", REQUESTS, ids=[case.id for case in REQUESTS])
+@every_case("case", REQUESTS)
 def test_the_application_sees_what_a_real_server_shows_it(peers: Peers, case: Case, service: Service) -> None:
     direct = peers.over_socket(case.request, service.stage)
     request = replace(case.request, target=service.stage + case.request.target)
@@ -45,7 +46,7 @@ def test_the_application_sees_what_a_real_server_shows_it(peers: Peers, case: Ca
 
 
 @every_service
-@pytest.mark.parametrize("answer", ANSWERS, ids=[answer.id for answer in ANSWERS])
+@every_case("answer", ANSWERS)
 def test_the_client_gets_what_a_real_server_sends(peers: Peers, answer: Answer, service: Service) -> None:
     request = ClientRequest(method=answer.method, target=answer.target, headers=(HOST,))
     direct = peers.over_socket(request, service.stage)
@@ -95,14 +96,13 @@ def by_header(report: Report) -> dict[str, object]:
 _SENT: Headers = (("x-tag", "one"), ("host", "app.example.com"))
 
 
-@pytest.mark.parametrize(
+@every_case(
     "loss",
     [
         Loss(why=Reason.LAST_HEADER, at=ALL),
         Loss(why=Reason.LAST_HEADER, at=ALL, gone=(("x-tag", "two"),)),
         Loss(why=Reason.LAST_HEADER, at=ALL, gone=(("x-tag", "one"),), new=(("x-tag", "one"),)),
     ],
-    ids=["nothing", "not sent", "equal"],
 )
 def test_a_stated_loss_of_headers_has_to_be_one(loss: Loss) -> None:
     with pytest.raises(AssertionError):

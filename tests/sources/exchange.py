@@ -9,7 +9,7 @@ from typing import Any, Final
 from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
 
-__all__ = ["CONTEXT", "FIELDS", "JSON_RESPONSE", "Answer", "answer", "as_client", "scope_of"]
+__all__ = ["CONTEXT", "FIELDS", "JSON_RESPONSE", "Answer", "answer", "as_client", "expected_scope", "scope_of"]
 
 CONTEXT: Final = object()
 
@@ -88,6 +88,24 @@ def scope_of(event: dict[str, Any], settings: Settings | None = None) -> dict[st
     answer(event, app, settings)
     assert app.scope, "the application was not called"
     return app.scope
+
+
+def expected_scope(event: dict[str, Any], **entries: object) -> dict[str, object]:
+    """Return the scope of the request that the base events describe, with other `entries` where a source differs."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/orders/café",
+        "raw_path": b"/orders/caf%C3%A9",
+        "query_string": b"tag=a&tag=b&q=x+y%26z",
+        "root_path": "",
+        "aws.event": event,
+        "aws.context": CONTEXT,
+        **entries,
+    }
 
 
 def as_client(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

@@ -11,6 +11,7 @@ import pytest
 from bridge import Settings
 from bridge.errors import MalformedEvent, UnsupportedEvent
 from bridge.sources import first_header, select_source
+from tests.cases import every_case
 from tests.sources.exchange import CONTEXT, Answer, answer, scope_of
 
 CORPUS = Path(__file__).parents[3] / "shared" / "events"
@@ -62,13 +63,13 @@ def test_every_file_of_the_corpus_is_tested() -> None:
     assert set(NO_HTTP).issuperset(NOT_HTTP)
 
 
-@pytest.mark.parametrize("file", HTTP)
+@every_case("file", HTTP)
 def test_an_http_event_picks_the_source_of_its_folder(file: str) -> None:
     expected = {OTHER_SOURCE[file]} if file in OTHER_SOURCE else HTTP_FOLDERS[file.partition("/")[0]]
     assert select_source(read(file)).name in expected
 
 
-@pytest.mark.parametrize("file", [file for file in HTTP if file not in BROKEN])
+@every_case("file", [file for file in HTTP if file not in BROKEN])
 def test_an_http_event_is_answered(file: str) -> None:
     app = Answer(content=b"ok")
     result = answer(read(file), app)
@@ -77,20 +78,20 @@ def test_an_http_event_is_answered(file: str) -> None:
     assert app.scope["aws.context"] is CONTEXT
 
 
-@pytest.mark.parametrize("file", sorted(BROKEN) if EXISTS else [])
+@every_case("file", sorted(BROKEN) if EXISTS else [])
 def test_an_event_with_broken_base64_is_malformed(file: str) -> None:
     event = read(file)
     with pytest.raises(MalformedEvent, match="Expected a base64 body"):
         select_source(event).decode(event, Settings())
 
 
-@pytest.mark.parametrize("file", NO_HTTP)
+@every_case("file", NO_HTTP)
 def test_any_other_event_is_unsupported(file: str) -> None:
-    with pytest.raises(UnsupportedEvent, match="The event is no HTTP request"):
+    with pytest.raises(UnsupportedEvent, match="The event is not an HTTP request"):
         select_source(read(file))
 
 
-@pytest.mark.parametrize("file", [file for file in HTTP if file not in BROKEN])
+@every_case("file", [file for file in HTTP if file not in BROKEN])
 def test_the_scope_rebuilds_the_url_that_the_event_says(file: str) -> None:
     event = read(file)
     scope = scope_of(event)
@@ -137,7 +138,7 @@ def said_by_http_api_v2(event: dict[str, Any]) -> Said:
 
 
 def said_by_rest_api(event: dict[str, Any]) -> Said:
-    # The path of the request context is the client's, but for events that have none.
+    # The path of the request context is the client's, where the event has one.
     path = event.get("requestContext", {}).get("path") or event["path"]
     return unquote(path if path.startswith("/") else f"/{path}"), parameters(event)
 

@@ -1,5 +1,4 @@
 import json
-import logging
 import re
 from collections.abc import Callable
 from contextlib import closing
@@ -21,7 +20,9 @@ from bridge.sources import (
     make_request,
     select_source,
 )
+from tests.cases import every_case
 from tests.events import BASES, load
+from tests.logged import assert_logged
 from tests.sources.exchange import CONTEXT, Answer, as_client
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "custom-sources.md"
@@ -32,7 +33,7 @@ def blocks(language: str) -> list[str]:
 
 
 class ScheduledTask:
-    """EventBridge schedules as `POST /events`, whose answer nobody reads."""
+    """EventBridge schedules as `POST /events`, whose answer is not read."""
 
     name = "schedule"
 
@@ -93,25 +94,21 @@ def test_a_source_of_ones_own_answers_its_events_beside_the_defaults() -> None:
         assert as_client(handler(load("alb"), CONTEXT)) == (204, [], b"")
 
 
-@pytest.mark.parametrize(
-    ("event", "status", "line"),
+@every_case(
+    ("event", "status", "facts"),
     [
-        ({"source": "aws.events"}, 422, "A malformed schedule event: Expected a 'detail'."),
-        (
-            {"source": "aws.events", "detail": {}, "rule": "unlucky"},
-            400,
-            "A malformed schedule event, which could not be decoded.",
-        ),
+        ({"source": "aws.events"}, 422, ("schedule", "Expected a 'detail'.")),
+        ({"source": "aws.events", "detail": {}, "rule": "unlucky"}, 400, ("schedule", "RuntimeError: a fault")),
     ],
 )
 def test_an_event_that_the_source_refuses_gets_an_answer_in_its_own_shape(
-    event: dict[str, Any], status: int, line: str, caplog: pytest.LogCaptureFixture
+    event: dict[str, Any], status: int, facts: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = Answer()
     with closing(Bridge(app, sources=[ScheduledTask], lifespan="off")) as handler:
         assert handler(event, CONTEXT) == {"ok": False, "status": status}
     assert not app.scope
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.ERROR, line)]
+    assert_logged(caplog, ("ERROR", *facts))
 
 
 def test_the_first_source_that_knows_an_event_has_it() -> None:
@@ -147,12 +144,11 @@ def test_the_sources_may_be_any_iterable() -> None:
             assert handler(load("rest_api"), CONTEXT)["statusCode"] == 200
 
 
-@pytest.mark.parametrize(
+@every_case(
     "sources",
     [[], [object()], [ScheduledTask, "alb"], None, 5, alb, ScheduledTask],
-    ids=["empty", "object", "text", "null", "5", "module", "class"],
 )
-def test_what_is_no_source_is_an_error_at_construction(sources: Any) -> None:
+def test_an_invalid_source_is_an_error_at_construction(sources: Any) -> None:
     with pytest.raises(ConfigurationError):
         Bridge(Answer(), sources=sources, lifespan="off").close()
 
@@ -198,8 +194,8 @@ WAYS: dict[str, Callable[[Bridge, dict[str, Any]], object]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
+@every_case("way", WAYS)
+@every_case(
     ("request_", "kind"),
     [
         (None, "builtins.NoneType"),
@@ -208,7 +204,6 @@ WAYS: dict[str, Callable[[Bridge, dict[str, Any]], object]] = {
         # Its body can be read by a synchronous client alone.
         (httpx.Request("POST", "http://a.example/", content=iter([b"a"])), f"{httpx.__name__}.Request"),
     ],
-    ids=["none", "dict", "response", "synchronous"],
 )
 def test_a_source_that_decodes_to_no_request_fails_the_invocation(way: str, request_: object, kind: str) -> None:
     app = Answer()
@@ -220,7 +215,7 @@ def test_a_source_that_decodes_to_no_request_fails_the_invocation(way: str, requ
     assert str(caught.value).endswith(f", but got {kind}.")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@every_case("way", WAYS)
 def test_a_request_of_the_other_flavour_of_httpx_fails_the_invocation(way: str) -> None:
     other = pytest.importorskip({"httpx": "httpx2", "httpx2": "httpx"}[httpx.__name__])
     handler = Bridge(Answer(), sources=[Decoding(other.Request("GET", "http://a.example/"))], lifespan="off")
@@ -230,8 +225,8 @@ def test_a_request_of_the_other_flavour_of_httpx_fails_the_invocation(way: str) 
     assert str(caught.value).endswith(f", but got {other.__name__}.Request.")
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("extensions", [None, {}, {"asgi": None}, {"asgi": {}}], ids=repr)
+@every_case("way", WAYS)
+@every_case("extensions", [None, {}, {"asgi": None}, {"asgi": {}}])
 def test_a_request_may_come_without_anything_for_the_scope(way: str, extensions: Any) -> None:
     app, event = Answer(), {"source": "aws.events"}
     request = httpx.Request("POST", "https://a.example/x", content=b"abc", extensions=extensions)

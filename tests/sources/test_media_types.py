@@ -1,17 +1,16 @@
 from base64 import b64decode, b64encode
 from hashlib import shake_128
 
-import pytest
-
 from bridge import Settings
 from bridge.sources._media_types import DEFAULT_TEXT_MEDIA_TYPES, encode_body, is_text
+from tests.cases import every_case
 from tests.events import BASES, load
 from tests.sources.exchange import Answer, answer, as_client
 
 BINARY_UTF_8 = b"a binary format whose bytes happen to be UTF-8"
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("content_type", "expected"),
     [
         ("text/plain", True),
@@ -51,12 +50,12 @@ def test_the_media_type_without_its_parameters_decides(content_type: str, expect
     assert is_text(content_type) is expected
 
 
-@pytest.mark.parametrize("media_type", DEFAULT_TEXT_MEDIA_TYPES)
+@every_case("media_type", DEFAULT_TEXT_MEDIA_TYPES)
 def test_every_entry_of_the_table_is_text(media_type: str) -> None:
     assert is_text(media_type.replace("*/*", "application/x").replace("*", "x"))
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("entry", "content_type"),
     [
         ("application/vnd.acme", "application/vnd.acme; v=1"),
@@ -71,7 +70,7 @@ def test_the_settings_extend_the_table(entry: str, content_type: str) -> None:
     assert (result["isBase64Encoded"], result["body"]) == (False, BINARY_UTF_8.decode())
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("content_type", "content_encoding", "body", "expected"),
     [
         ("text/plain", None, "é€😀".encode(), ("é€😀", False)),
@@ -106,7 +105,7 @@ def test_a_body_is_text_only_if_utf_8_gives_its_bytes_back(
     assert encode_body(body, content_type, content_encoding) == expected
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/json", "image/png", "nonsense"])
+@every_case("content_type", [None, "text/plain", "application/json", "image/png", "nonsense"])
 def test_any_bytes_come_back_whatever_their_type(content_type: str | None) -> None:
     bodies = [bytes([byte]) for byte in range(256)]
     bodies += [shake_128(b"%d" % size).digest(size) for size in range(300)]
@@ -116,8 +115,8 @@ def test_any_bytes_come_back_whatever_their_type(content_type: str | None) -> No
         assert (b64decode(text, validate=True) if is_base64 else text.encode("utf-8")) == body
 
 
-@pytest.mark.parametrize("name", BASES)
-@pytest.mark.parametrize("content_type", [b"text/plain", b"application/octet-stream"])
+@every_case("name", BASES)
+@every_case("content_type", [b"text/plain", b"application/octet-stream"])
 def test_every_source_gives_any_bytes_back(name: str, content_type: bytes) -> None:
     body = bytes(range(256)) + shake_128(content_type).digest(1000)
     result = answer(load(name), Answer(headers=[(b"content-type", content_type)], content=body))

@@ -1,14 +1,13 @@
 from urllib.parse import unquote_to_bytes
 
-import pytest
-
 from bridge import Settings
 from bridge.sources._path import has_prefix, place, strip_prefix
+from tests.cases import every_case
 from tests.events import load
 from tests.sources.exchange import scope_of
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "prefix", "expected"),
     [
         ("/prod/x", "/prod", True),
@@ -23,7 +22,7 @@ def test_a_prefix_is_whole_segments(path: str, prefix: str, expected: bool) -> N
     assert has_prefix(path, prefix) is expected
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "prefix", "expected"),
     [
         ("/api/x", "/api", "/x"),
@@ -38,9 +37,7 @@ def test_a_prefix_is_stripped_once_and_leaves_a_path(path: str, prefix: str, exp
     assert strip_prefix(path, prefix) == expected
 
 
-@pytest.mark.parametrize(
-    "path", ["/a b", "/100%25", "/%", "/é€😀", "/a?b#c", "/:@!$&'()*+,;=~-._", '/[]{}|\\^`"<>', "/\x00"]
-)
+@every_case("path", ["/a b", "/100%25", "/%", "/é€😀", "/a?b#c", "/:@!$&'()*+,;=~-._", '/[]{}|\\^`"<>', "/\x00"])
 def test_a_decoded_path_gets_a_target_in_ascii_that_gives_it_back(path: str) -> None:
     scope = scope_of(load("http_api_v2", rawPath=path))
     assert scope["path"] == path
@@ -48,7 +45,7 @@ def test_a_decoded_path_gets_a_target_in_ascii_that_gives_it_back(path: str) -> 
     assert unquote_to_bytes(scope["raw_path"]).decode() == path
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "raw_path"),
     [
         ("/a%2Fb%20c", b"/a%2Fb%20c"),
@@ -66,21 +63,19 @@ def test_an_encoded_path_changes_only_where_no_client_can_have_sent_it(path: str
     assert scope_of(load("function_url", rawPath=path))["raw_path"] == raw_path
 
 
-@pytest.mark.parametrize(
-    ("query", "query_string"), [("a=%2B+&b?#", b"a=%2B+&b?#"), ("a=b c", b"a=b%20c"), ("é\n", b"%C3%A9%0A")]
-)
+@every_case(("query", "query_string"), [("a=%2B+&b?#", b"a=%2B+&b?#"), ("a=b c", b"a=b%20c"), ("é\n", b"%C3%A9%0A")])
 def test_an_encoded_query_changes_only_where_no_client_can_have_sent_it(query: str, query_string: bytes) -> None:
     assert scope_of(load("function_url", rawQueryString=query))["query_string"] == query_string
 
 
-@pytest.mark.parametrize("name", ["function_url", "http_api_v2"])
+@every_case("name", ["function_url", "http_api_v2"])
 def test_half_a_surrogate_pair_breaks_neither_path_nor_query(name: str) -> None:
     scope = scope_of(load(name, rawPath="/\ud800", rawQueryString="\ud800"))
     assert scope["raw_path"] == b"/%3F"
     assert scope["query_string"] in (b"?", b"%3F")
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("path", "inside", "outside", "settings", "expected"),
     [
         ("/x", "", "", {}, ("/x", "")),
@@ -111,13 +106,13 @@ def test_path_and_root_path_make_the_clients_url(
     assert place(path, Settings(**settings), inside=inside, outside=outside) == expected  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("slash", ["/api", "/api/"])
+@every_case("slash", ["/api", "/api/"])
 def test_the_base_path_may_end_in_a_slash(slash: str) -> None:
     scope = scope_of(load("alb", path="/api/x"), Settings(base_path=slash))
     assert scope["path"] == "/x"
 
 
-@pytest.mark.parametrize("name", ["alb", "function_url", "http_api_v1", "http_api_v2", "vpc_lattice_v2", "rest_api"])
+@every_case("name", ["alb", "function_url", "http_api_v1", "http_api_v2", "vpc_lattice_v2", "rest_api"])
 def test_every_source_has_the_settings_root_path_and_base_path(name: str) -> None:
     key = {"function_url": "rawPath", "http_api_v2": "rawPath"}.get(name, "path")
     event = load(name, **{key: "/api/x"})

@@ -3,12 +3,14 @@ from typing import Any
 
 import pytest
 
-from bridge import Settings
+from bridge import Bridge, Settings
 from bridge._types import Receive, Scope, Send
 from bridge.errors import InvalidMessage
 from bridge.sources import CompleteResponse, encode_response
+from bridge.sources._response import encode_prelude
+from tests.cases import every_case
 from tests.events import BASES, load
-from tests.sources.exchange import FIELDS, Answer, answer, as_client
+from tests.sources.exchange import CONTEXT, FIELDS, JSON_RESPONSE, Answer, answer, as_client
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -18,8 +20,8 @@ def encoded_headers(headers: Pairs, body: bytes = b"", status: int = 200, method
     return encode_response(response, method=method, settings=Settings()).headers
 
 
-@pytest.mark.parametrize("name", BASES)
-@pytest.mark.parametrize("method", ["HEAD", "head"])
+@every_case("name", BASES)
+@every_case("method", ["HEAD", "head"])
 def test_head_gets_the_head_of_the_response_alone(name: str, method: str) -> None:
     app = Answer(headers=[(b"content-length", b"9"), (b"etag", b"1")], content=b'{"id": 7}')
     result = answer(load(name, **{FIELDS[name]["method"]: method}), app)
@@ -29,9 +31,9 @@ def test_head_gets_the_head_of_the_response_alone(name: str, method: str) -> Non
     assert result.get("isBase64Encoded", False) is False
 
 
-@pytest.mark.parametrize("name", BASES)
-@pytest.mark.parametrize("status", [103, 204, 304])
-@pytest.mark.parametrize("content", [b"", b"\xffnot allowed"])
+@every_case("name", BASES)
+@every_case("status", [103, 204, 304])
+@every_case("content", [b"", b"\xffnot allowed"])
 def test_a_status_without_a_body_has_none_and_nothing_is_added(name: str, status: int, content: bytes) -> None:
     result = answer(load(name), Answer(status=status, headers=[(b"etag", b"1")], content=content))
     assert as_client(result) == (status, [("etag", "1")], b"")
@@ -39,41 +41,39 @@ def test_a_status_without_a_body_has_none_and_nothing_is_added(name: str, status
     assert result.get("bodyEncoding", "text") == "text"
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_no_header_is_invented(name: str) -> None:
     assert as_client(answer(load(name), Answer(content=b"hello"))) == (200, [], b"hello")
 
 
-@pytest.mark.parametrize("name", BASES)
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@every_case("name", BASES)
+@every_case("count", [1, 2, 3, 5])
 def test_every_cookie_comes_out_once_and_whole(name: str, count: int) -> None:
     cookies = [f"c{number}=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT" for number in range(count)]
     app = Answer(headers=[(b"Set-Cookie", cookie.encode()) for cookie in cookies])
     assert as_client(answer(load(name), app)) == (200, [("set-cookie", cookie) for cookie in cookies], b"")
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_values_of_repeated_headers_all_arrive(name: str) -> None:
     _, headers, _ = as_client(answer(load(name), Answer(headers=[(b"x-a", b"1"), (b"X-A", b"2"), (b"x-a", b"3")])))
     assert ", ".join(value for _, value in headers) == "1, 2, 3"
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_bytes_above_127_in_a_header_are_latin_1(name: str) -> None:
     app = Answer(headers=[(b"x-a", bytes(range(0x80, 0x100)))])
     assert as_client(answer(load(name), app))[1] == [("x-a", "".join(map(chr, range(0x80, 0x100))))]
 
 
-@pytest.mark.parametrize("name", BASES)
-@pytest.mark.parametrize(
-    "header", [b"Connection", b"Keep-Alive", b"Proxy-Connection", b"TE", b"Transfer-Encoding", b"Upgrade"]
-)
+@every_case("name", BASES)
+@every_case("header", [b"Connection", b"Keep-Alive", b"Proxy-Connection", b"TE", b"Transfer-Encoding", b"Upgrade"])
 def test_headers_of_one_connection_are_dropped(name: str, header: bytes) -> None:
     app = Answer(headers=[(header, b"x"), (b"etag", b"1")], content=b"a")
     assert as_client(answer(load(name), app)) == (200, [("etag", "1")], b"a")
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("headers", "body", "method", "expected"),
     [
         ([b"3"], b"abc", "GET", ["3"]),
@@ -114,24 +114,24 @@ def test_the_length_counts_bytes_before_base64() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [b"", b"a b", b"a\r\nb", b"a:b", b"\xe9", b"a\x00"])
+@every_case("name", [b"", b"a b", b"a\r\nb", b"a:b", b"\xe9", b"a\x00"])
 def test_a_header_name_that_is_no_token_must_not_reach_aws(name: bytes) -> None:
     with pytest.raises(InvalidMessage, match="Expected the name of a response header to be a token"):
         encoded_headers([(name, b"1")])
 
 
-@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=2", b"a\nb", b"a\x00b", b"\x7f", b"\x1b[0m"])
+@every_case("value", [b"a\r\nset-cookie: b=2", b"a\nb", b"a\x00b", b"\x7f", b"\x1b[0m"])
 def test_a_header_value_with_control_bytes_must_not_reach_aws(value: bytes) -> None:
     with pytest.raises(InvalidMessage, match="Expected the value of response header 'x-a' to have no control bytes"):
         encoded_headers([(b"X-A", value)])
 
 
-@pytest.mark.parametrize("value", [b"", b"a\tb", b"a b", b"\xa0\xad\xff", b"\x85"])
+@every_case("value", [b"", b"a\tb", b"a b", b"\xa0\xad\xff", b"\x85"])
 def test_a_tab_and_bytes_above_127_are_no_control_bytes(value: bytes) -> None:
     assert encoded_headers([(b"x-a", value)]) == [("x-a", value.decode("latin-1"))]
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_a_response_that_must_not_reach_aws_gives_the_client_a_500(name: str, caplog: pytest.LogCaptureFixture) -> None:
     app = Answer(headers=[(b"location", b"/\r\nset-cookie: stolen=1")], content=b"secret")
     status, headers, body = as_client(answer(load(name), app))
@@ -149,7 +149,7 @@ def test_an_encoded_response_has_text_pairs_in_order_and_its_body() -> None:
     assert result == {"headers": [("b", "1"), ("a", "2"), ("b", "3")], "body": "/w=="}
 
 
-@pytest.mark.parametrize("name", ["function_url", "http_api_v2"])
+@every_case("name", ["function_url", "http_api_v2", "lambda_edge"])
 def test_an_application_that_empties_the_event_still_gets_its_response_out(name: str) -> None:
     class Emptying(Answer):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,14 +159,14 @@ def test_an_application_that_empties_the_event_still_gets_its_response_out(name:
     assert as_client(answer(load(name), Emptying(status=201, content=b"out"))) == (201, [], b"out")
 
 
-@pytest.mark.parametrize(
+@every_case(
     "app",
     [
-        pytest.param(Answer(status="x" * 300_000), id="status"),  # type: ignore[arg-type]
-        pytest.param(Answer(headers=[(b" " * 300_000, b"1")]), id="name"),
-        pytest.param(Answer(headers=[(b"x" * 300_000, b"1\n")]), id="name of a bad value"),
-        pytest.param(Answer(headers=[(b"content-length", b"1" * 300_000)]), id="length"),
-        pytest.param(Answer(headers=[(b"x-edge-" + b"x" * 300_000, b"1")]), id="name that CloudFront refuses"),
+        Answer(status="x" * 300_000),  # type: ignore[arg-type]
+        Answer(headers=[(b" " * 300_000, b"1")]),
+        Answer(headers=[(b"x" * 300_000, b"1\n")]),
+        Answer(headers=[(b"content-length", b"1" * 300_000)]),
+        Answer(headers=[(b"x-edge-" + b"x" * 300_000, b"1")]),
     ],
 )
 def test_a_log_line_about_what_an_application_sent_stays_short(app: Answer, caplog: pytest.LogCaptureFixture) -> None:
@@ -174,3 +174,38 @@ def test_a_log_line_about_what_an_application_sent_stays_short(app: Answer, capl
     (record,) = caplog.records
     assert record.exc_info is None
     assert len(record.getMessage()) < 400
+
+
+def test_the_prelude_has_cookies_apart_and_no_length() -> None:
+    assert encode_prelude(JSON_RESPONSE["status"], JSON_RESPONSE["headers"]) == {
+        "statusCode": 201,
+        "headers": {"content-type": "application/json", "vary": "accept, cookie"},
+        "cookies": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+    }
+
+
+def test_the_prelude_of_nothing_has_all_fields() -> None:
+    assert encode_prelude(204, []) == {"statusCode": 204, "headers": {}, "cookies": []}
+
+
+@every_case("header", [b"connection", b"transfer-encoding", b"keep-alive", b"upgrade", b"content-length"])
+def test_what_frames_one_connection_stays_out_of_the_prelude(header: bytes) -> None:
+    assert encode_prelude(200, [(header.title(), b"x"), (b"etag", b"1")])["headers"] == {"etag": "1"}
+
+
+def test_a_header_that_must_not_reach_aws_is_refused() -> None:
+    with pytest.raises(InvalidMessage, match="to have no control bytes"):
+        encode_prelude(200, [(b"a", b"\r\nb: c")])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("name", ["rest_api", "function_url"])
+async def test_both_sources_that_stream_get_the_same_prelude(name: str) -> None:
+    event: dict[str, Any] = load(name)
+    async with (
+        Bridge(Answer(**JSON_RESPONSE), lifespan="off") as handler,
+        handler.stream(event, CONTEXT) as response,
+    ):
+        body = b"".join([part async for part in response.body])
+    assert (response.prelude, body) == (encode_prelude(201, JSON_RESPONSE["headers"]), b'{"id": 7}')

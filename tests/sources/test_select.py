@@ -5,24 +5,25 @@ import pytest
 from bridge import DEFAULT_SOURCES
 from bridge.errors import UnsupportedEvent
 from bridge.sources import select_source
+from tests.cases import every_case
 from tests.events import BASES, MISSING, load
 
 
-@pytest.mark.parametrize(("event", "source"), BASES.items())
+@every_case(("event", "source"), BASES.items())
 def test_each_base_event_picks_its_own_source(event: str, source: str) -> None:
     assert select_source(load(event)).name == source
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_the_order_of_sources_matters_only_where_one_field_decides(name: str) -> None:
-    # A Function URL's event is an HTTP API's but for its domain, a REST API's an HTTP API's but for its version.
+    # Only the domain tells a Function URL's event from an HTTP API's, only the version a REST API's.
     also = {"function-url": ["http-api-v2"], "http-api-v1": ["rest-api"]}
     event = load(name)
     known = [source.name for source in DEFAULT_SOURCES if source.matches(event)]
     assert known == [BASES[name], *also.get(BASES[name], [])]
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("name", "overrides", "source"),
     [
         ("function_url", {"requestContext__domainName": "api.example.com"}, "http-api-v2"),
@@ -57,7 +58,7 @@ def test_a_source_is_told_by_its_discriminating_field(name: str, overrides: dict
     assert select_source(load(name, **overrides)).name == source
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("name", "key"),
     [
         ("rest_api", "httpMethod"),
@@ -89,14 +90,13 @@ def test_a_source_names_itself_once() -> None:
     assert sorted(names) == sorted(set(BASES.values()))
 
 
-@pytest.mark.parametrize(
+@every_case(
     "event",
     [
         load("vpc_lattice_v2", requestContext__serviceArn=None, requestContext__serviceNetworkArn=None),
         load("vpc_lattice_v1", raw_path=None),
         {"requestContext": {"elb": None}},
     ],
-    ids=["serviceArn", "raw_path", "elb"],
 )
 def test_a_discriminating_field_that_is_null_is_an_absent_one(event: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedEvent):

@@ -1,9 +1,9 @@
-"""Real frameworks behind the bridge, and the same applications behind a real server.
+"""Real frameworks under the bridge, compared with the same applications under a real server.
 
 Each `*_app.py` has `make_app(files, journal)`: one small application per framework, all with the same routes. `files`
 is a directory of static files. `journal` is a list to which the application appends what no response tells.
 
-    GET  /items/{name}        {"name"}, from a view that is no coroutine
+    GET  /items/{name}        {"name"}, from a view that is not a coroutine
     GET  /tree/{rest}         {"rest"}: the rest of the path, slashes included
     GET  /query               {"pairs"}: the query, in order
     POST /form                {"pairs"}: the form, in order

@@ -1,7 +1,7 @@
-"""What AWS makes of a client's request, and of a function's result, in the cases these tests need.
+"""Gateways: the events that AWS makes of requests, and the responses that it makes of results.
 
-Written from AWS's documentation of each payload; an `httpx.Request` stands for what the client sent, and an
-`httpx.Response` for what it got.
+Written from AWS's documentation of each payload; an `httpx.Request` is what the client sent, and an
+`httpx.Response` what it got.
 """
 
 from base64 import b64decode, b64encode
@@ -29,7 +29,7 @@ _TEXT = ("text/", "application/json", "application/javascript", "application/xml
 class Gateway:
     """One event source in one configuration.
 
-    `stage`: the prefix that clients use and that is no part of the application's own paths. `joins_headers`: whether
+    `stage`: the prefix that clients use and that is not part of the application's own paths. `joins_headers`: whether
     repeated response headers become one, `drops_query`: whether only the last of repeated query keys survives.
     `streams`: whether the response is streamed.
     """
@@ -170,7 +170,7 @@ def _body(request: httpx.Request) -> Event:
 
 
 def response_of(result: Event, body: bytes | None = None) -> httpx.Response:
-    """What the client gets for a result. `body`: what was streamed behind it, if it was a prelude."""
+    """Return the client's response for a result. `body`: the streamed bytes, if the result is a prelude."""
     headers: list[tuple[str, str]] = list((result.get("headers") or {}).items())
     headers += [(name, value) for name, values in (result.get("multiValueHeaders") or {}).items() for value in values]
     headers += [("set-cookie", cookie) for cookie in result.get("cookies", ())]

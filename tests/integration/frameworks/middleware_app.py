@@ -1,4 +1,4 @@
-"""Starlette's middleware, all of it at once, in the order its documentation has."""
+"""An application with all of Starlette's middleware, in the order of its documentation."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware

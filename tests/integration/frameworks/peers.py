@@ -35,7 +35,7 @@ class Framework:
 
 @dataclass
 class Bridged:
-    """One application behind the bridge, for synchronous calls and for streams, each with a lifespan of its own."""
+    """One application under the bridge, for synchronous calls and for streams, each with its own lifespan."""
 
     handler: Bridge
     streaming: Bridge
@@ -56,19 +56,19 @@ class Bridged:
 
 @dataclass
 class Served:
-    """One application behind uvicorn at `url`."""
+    """One application under uvicorn at `url`."""
 
     url: str
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
     def answer(self, request: httpx.Request, path: str) -> httpx.Response:
-        """To `request`, but for `path`."""
+        """Send `request` to another `path`."""
         url = httpx.URL(self.url + path)
         response = self._client.send(
             httpx.Request(request.method, url, headers=request.headers, content=request.content)
         )
         if response.is_server_error:
-            # uvicorn closes the connection on which the application raised, but not at once.
+            # uvicorn closes the connection on which the application raised, but not immediately.
             self._client.close()
             self._client = httpx.Client(trust_env=False)
         return response
@@ -98,7 +98,7 @@ class Peers:
         return self._bridged[framework.name]
 
     def served(self, framework: Framework, root_path: str) -> Served:
-        """The framework's application behind uvicorn, which knows that it is mounted at `root_path`."""
+        """Return the framework's application under uvicorn, which knows that it is mounted at `root_path`."""
         key = framework.name, root_path
         if key not in self._servers:
             app = framework.make_app(files=self.files, journal=[])
@@ -117,7 +117,7 @@ def _running(app: Any, root_path: str) -> Iterator[str]:
         app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
     )
     server = uvicorn.Server(config)
-    # asyncio only sends small responses at once, without waiting for more, where the protocol is named.
+    # asyncio only sends small responses immediately (TCP_NODELAY) if the protocol is named.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -127,7 +127,7 @@ def _running(app: Any, root_path: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(timeout=10)
+            thread.join(timeout=30)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Site:
         """What the client gets through the bridge, which is the same as what it gets from uvicorn."""
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
-        # The server puts the stage before the path itself, as it would behind a proxy that took it away.
+        # The server puts the stage before the path itself, as it does after a proxy that removed it.
         served = self.peers.served(self.framework, self.gateway.stage).answer(request, path)
         assert self._comparable(bridged) == self._comparable(served)
         return bridged

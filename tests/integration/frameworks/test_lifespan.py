@@ -1,4 +1,4 @@
-"""What happens around the requests: startup, shutdown, background work."""
+"""Startup, shutdown and background work in each framework."""
 
 import atexit
 import json
@@ -11,7 +11,7 @@ import pytest
 from bridge import Bridge
 from bridge.errors import StartupFailed
 
-from .events import GATEWAYS, Gateway
+from .events import GATEWAYS
 from .peers import Framework
 
 FUNCTION_URL = next(gateway for gateway in GATEWAYS if gateway.name == "function-url")
@@ -60,13 +60,13 @@ def test_a_framework_without_lifespan_fails_if_it_is_insisted_on(framework: Fram
         handler.close()
 
 
-def test_background_work_is_done_when_the_handler_returns(framework: Framework, gateway: Gateway, files: Path) -> None:
-    """Lambda freezes the environment as soon as it does: what was left would wait for the next invocation."""
+def test_background_work_is_done_when_the_handler_returns(framework: Framework, files: Path) -> None:
+    """Lambda freezes the environment then: work that is left over would wait for the next invocation."""
     if not framework.has_background:
         pytest.skip(f"{framework.name} has no work that belongs to a response")
     journal: list[str] = []
     handler = Bridge(framework.make_app(files=files, journal=journal))
-    result = handler(gateway.event(gateway.request("POST", "/later")), None)
+    result = handler(event("/later", "POST"), None)
     assert (result["statusCode"], json.loads(result["body"])) == (202, {})
     assert journal == ["startup", "background"]
     handler.close()

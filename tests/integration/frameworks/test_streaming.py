@@ -1,4 +1,4 @@
-"""A response that streams while the framework's view is still running."""
+"""Responses that stream while the view of the framework is still running."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ async def bridged(framework: Framework, files: Path) -> AsyncIterator[tuple[Brid
 async def test_the_first_part_arrives_while_the_view_waits(framework: Framework, files: Path) -> None:
     """The event is the view's context: it goes on when the first part is here, and not before."""
     gate = anyio.Event()
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with bridged(framework, files) as (handler, _), handler.stream(event("/gate"), gate) as response:
             first = await anext(response.body)
             gate.set()
@@ -47,8 +47,8 @@ async def test_the_first_part_arrives_while_the_view_waits(framework: Framework,
 async def test_a_reader_that_leaves_ends_the_view(
     framework: Framework, files: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With no error for anybody, and without the wait for an application that does not notice."""
-    with anyio.fail_after(4), caplog.at_level(logging.WARNING):
+    """There is no error, and no wait for an application that does not notice."""
+    with anyio.fail_after(30), caplog.at_level(logging.WARNING):
         async with bridged(framework, files) as (handler, journal):
             async with handler.stream(event("/endless"), None) as response:
                 assert await anext(response.body) == b"part 0\n"
@@ -58,9 +58,9 @@ async def test_a_reader_that_leaves_ends_the_view(
     assert caplog.messages == []
 
 
-async def test_two_streams_run_at_once(framework: Framework, files: Path) -> None:
+async def test_two_streams_run_concurrently(framework: Framework, files: Path) -> None:
     first_gate, second_gate = anyio.Event(), anyio.Event()
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with (
             bridged(framework, files) as (handler, _),
             handler.stream(event("/gate"), first_gate) as first,

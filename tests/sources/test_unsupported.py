@@ -4,6 +4,7 @@ import pytest
 
 from bridge.errors import UnsupportedEvent
 from bridge.sources import select_source
+from tests.cases import every_case
 from tests.events import MISSING, load
 
 EXPECTED = (
@@ -35,47 +36,43 @@ BEDROCK = {
 }
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("event", "what"),
     [
-        pytest.param(REST_AUTHORIZER, "a Lambda authorizer's", id="REST request authorizer"),
-        pytest.param(TOKEN_AUTHORIZER, "a Lambda authorizer's", id="token authorizer"),
-        pytest.param(
+        (REST_AUTHORIZER, "a Lambda authorizer's"),
+        (TOKEN_AUTHORIZER, "a Lambda authorizer's"),
+        (
             load("http_api_v1", type="REQUEST", methodArn="arn", identitySource="t"),
             "a Lambda authorizer's",
-            id="HTTP API authorizer 1.0",
         ),
-        pytest.param(
+        (
             load("http_api_v1", type="REQUEST", routeArn="arn"),
             "a Lambda authorizer's",
-            id="HTTP API authorizer 1.0 by its route",
         ),
-        pytest.param(
+        (
             load("http_api_v2", type="REQUEST", routeArn="arn", identitySource=["t"]),
             "a Lambda authorizer's",
-            id="HTTP API authorizer 2.0",
         ),
-        pytest.param(WEBSOCKET, "a WebSocket API's", id="WebSocket message"),
-        pytest.param(
+        (WEBSOCKET, "a WebSocket API's"),
+        (
             load("rest_api", requestContext__connectionId="c1=", requestContext__eventType="CONNECT"),
             "a WebSocket API's",
-            id="WebSocket that looks like REST",
         ),
-        pytest.param(BEDROCK, "a Bedrock agent's", id="Bedrock agent"),
-        pytest.param({**BEDROCK, "path": "/orders"}, "a Bedrock agent's", id="Bedrock agent that looks like REST"),
-        pytest.param(edge_response("origin-response"), "Lambda@Edge's response event", id="Edge origin response"),
-        pytest.param(edge_response("viewer-response"), "Lambda@Edge's response event", id="Edge viewer response"),
+        (BEDROCK, "a Bedrock agent's"),
+        ({**BEDROCK, "path": "/orders"}, "a Bedrock agent's"),
+        (edge_response("origin-response"), "Lambda@Edge's response event"),
+        (edge_response("viewer-response"), "Lambda@Edge's response event"),
     ],
 )
 def test_an_event_that_only_resembles_http_is_refused_by_its_name(event: dict[str, Any], what: str) -> None:
     with pytest.raises(UnsupportedEvent) as caught:
         select_source(event)
     message = str(caught.value)
-    assert message.startswith(f"The event is no HTTP request but {what}")
+    assert message.startswith(f"The event is not an HTTP request but {what}")
     assert EXPECTED + "an object with the keys " in message
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("event", "got"),
     [
         ({}, "an object with the keys none."),
@@ -92,7 +89,7 @@ def test_an_event_that_only_resembles_http_is_refused_by_its_name(event: dict[st
 def test_the_message_names_the_keys_and_what_was_expected(event: Any, got: str) -> None:
     with pytest.raises(UnsupportedEvent) as caught:
         select_source(event)
-    assert str(caught.value) == f"The event is no HTTP request: {EXPECTED}{got}"
+    assert str(caught.value) == f"The event is not an HTTP request: {EXPECTED}{got}"
 
 
 def test_an_event_of_many_keys_does_not_fill_the_log() -> None:
@@ -102,7 +99,7 @@ def test_an_event_of_many_keys_does_not_fill_the_log() -> None:
     assert message.endswith("'key18', 'key19' and 980 more.")
 
 
-@pytest.mark.parametrize(
+@every_case(
     "event",
     [
         {"Records": "x"},
@@ -117,11 +114,11 @@ def test_an_event_of_many_keys_does_not_fill_the_log() -> None:
     ],
 )
 def test_no_shape_breaks_the_recognition(event: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedEvent, match="The event is no HTTP request"):
+    with pytest.raises(UnsupportedEvent, match="The event is not an HTTP request"):
         select_source(event)
 
 
-@pytest.mark.parametrize(
+@every_case(
     "event",
     [
         {"methodArn": None},
@@ -130,9 +127,8 @@ def test_no_shape_breaks_the_recognition(event: dict[str, Any]) -> None:
         {"actionGroup": None, "messageVersion": "1.0"},
         {"Records": [{"cf": {"response": None}}]},
     ],
-    ids=repr,
 )
 def test_a_field_that_is_null_makes_an_event_resemble_nothing(event: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedEvent) as caught:
         select_source(event)
-    assert str(caught.value).startswith(f"The event is no HTTP request: {EXPECTED}")
+    assert str(caught.value).startswith(f"The event is not an HTTP request: {EXPECTED}")

@@ -1,4 +1,4 @@
-"""Events that resemble HTTP requests but are none. Only looked at when no source knows an event, to say what it is."""
+"""Descriptions of events that no source matches, for the error message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,18 +10,20 @@ _EXPECTED = (
     "(viewer or origin request) or VPC Lattice"
 )
 
-# So many keys tell what an event is; more would only fill the log.
+# More keys would only fill the log.
 _MAX_KEYS = 20
 
 
 def describe(event: object) -> str:
-    """What the event is, as far as can be told, the keys it has, and what was expected."""
+    """Say what kind of event this is, if that is known, which keys it has, and what was expected."""
     if not isinstance(event, dict):
-        return f"The event is no HTTP request: expected {_EXPECTED}, but got a JSON {type(event).__name__}."
-    kind = next((what for what, looks_like in _LOOKALIKES if looks_like(event)), "")
+        return f"The event is not an HTTP request: expected {_EXPECTED}, but got a JSON {type(event).__name__}."
+    kind = next((kind for kind, matches in _KNOWN_KINDS if matches(event)), "")
     keys = ", ".join(repr(str(key))[:60] for key in list(event)[:_MAX_KEYS]) or "none"
     more = f" and {len(event) - _MAX_KEYS} more" if len(event) > _MAX_KEYS else ""
-    return f"The event is no HTTP request{kind}: expected {_EXPECTED}, but got an object with the keys {keys}{more}."
+    return (
+        f"The event is not an HTTP request{kind}: expected {_EXPECTED}, but got an object with the keys {keys}{more}."
+    )
 
 
 def _context(event: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def _is_edge_response(event: dict[str, Any]) -> bool:
     return isinstance(first, dict) and isinstance(first.get("cf"), dict) and first["cf"].get("response") is not None
 
 
-_LOOKALIKES: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
+_KNOWN_KINDS: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
     (" but a Lambda authorizer's, which needs a function of its own that returns a policy", _is_authorizer),
     (" but a WebSocket API's, whose messages are not ASGI's 'websocket' protocol", _is_websocket),
     (" but a Bedrock agent's action, which needs a function of its own", _is_bedrock_agent),

@@ -1,0 +1,89 @@
+"""The fields of an event: objects, strings, paths, bodies and query parameters.
+
+A field may be missing, null or, in an event that was written by hand, of any type.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bridge.errors import MalformedEvent
+
+if TYPE_CHECKING:
+    from bridge._types import Event
+
+__all__ = ["decode_base64", "decode_body", "join_query", "lenient_object", "object_field", "path_field", "text_field"]
+
+
+def object_field(event: Event, key: str) -> dict[str, Any]:
+    """Return the object under `key`; an empty one where there is none. Raise MalformedEvent for another type."""
+    value = event.get(key)
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise MalformedEvent(f"Expected {key!r} to be an object, but got {type(value).__name__}.")
+
+
+def lenient_object(event: Event, key: str) -> dict[str, Any]:
+    """Return the object under `key` or an empty one. For encode(): the application may have changed the event."""
+    value = event.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def text_field(event: Event, key: str) -> str | None:
+    """Return the string under `key`, or None. Raise MalformedEvent for another type."""
+    value = event.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise MalformedEvent(f"Expected {key!r} to be a string, but got {type(value).__name__}.")
+
+
+def path_field(event: Event, key: str) -> str:
+    """Return the path under `key`, with the leading slash that some events leave out."""
+    path = event.get(key)
+    if type(path) is str and path.startswith("/"):
+        return path
+    return "/" + (text_field(event, key) or "")
+
+
+def decode_body(event: Event, *, flag: str = "isBase64Encoded") -> bytes:
+    """Return the body of an event as bytes. Its base64 flag decides, never its type; text is UTF-8; null is empty.
+
+    Raise MalformedEvent for broken base64 and for a body that is not a string.
+    """
+    body = event.get("body")
+    if not body:
+        return b""
+    if not isinstance(body, str):
+        raise MalformedEvent(f"Expected the body to be a string, but got {type(body).__name__}.")
+    return decode_base64(body) if event.get(flag) else body.encode("utf-8", "replace")
+
+
+def decode_base64(body: str) -> bytes:
+    """Decode strictly: what a lenient decoder skips is damage. Raise MalformedEvent."""
+    try:
+        return a2b_base64(body, strict_mode=True)
+    except (Base64Error, ValueError) as exc:
+        raise MalformedEvent(f"Expected a base64 body, as the event's flag says, but it is broken: {exc}.") from exc
+
+
+def join_query(parameters: object, instead: object = None, quote: Callable[[str], str] | None = None) -> str:
+    """Return the query string of an event's parameters: name -> str, list of str, or null for no equals sign.
+
+    `instead`: the parameters to use if there are none. `quote`: encodes names and values that are not encoded yet.
+    Raise MalformedEvent for anything but mappings.
+    """
+    parameters = parameters or instead or {}
+    if not isinstance(parameters, dict):
+        raise MalformedEvent(f"Expected query parameters to be an object, but got {type(parameters).__name__}.")
+    parts: list[str] = []
+    for key, values in parameters.items():
+        name = quote(key) if quote else key
+        for value in values if isinstance(values, list) else (values,):
+            text = value if value is None or isinstance(value, str) else str(value)
+            parts.append(name if text is None else f"{name}={quote(text) if quote else text}")
+    return "&".join(parts)
