@@ -129,7 +129,7 @@ def demo(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Send 20,000 invocations through one process of the runtime; the integration tests send 1,000."""
     install(session, "test")
-    env = {"SOAK_INVOCATIONS": "20000"}
+    env = {"BRIDGE_TEST_SOAK": "20000"}
     session.run("pytest", "-q", "tests/integration/test_runtime_soak.py", *session.posargs, env=env)
 
 
