@@ -107,6 +107,7 @@ class OwnLoop:
         timer.cancel()
         if task.done():
             _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
+        if task.done() and not loop.is_running():
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
         self._loop = None

@@ -361,7 +361,7 @@ def test_every_way_to_start_a_task_counts(caplog: pytest.LogCaptureFixture, monk
         loop = asyncio.get_running_loop()
         made.append(asyncio.create_task(wait(), name="a"))
         made.append(loop.create_task(wait(), name="b", context=contextvars.copy_context()))
-        made.append(asyncio.gather(loop.create_task(wait(), name="c")))
+        made.append(asyncio.gather(loop.create_task(wait(), name="c"), return_exceptions=True))
         made.append(loop.create_task(asyncio.sleep(0), name="ended"))
         await made[-1]
 
