@@ -19,6 +19,7 @@ __all__ = [
     "WHOLE_RESPONSE",
     "CompleteResponse",
     "EventRequest",
+    "async_body",
     "header_pairs",
     "replace_headers",
     "request_line",
@@ -61,7 +62,11 @@ class EventRequest(httpx.Request):
 
     @property
     def content(self) -> bytes:
-        return self.body
+        stream = self.__dict__.get("stream")
+        if stream is None:
+            return self.body
+        # A transport around another one may have set it.
+        return b"".join(stream) if isinstance(stream, httpx.ByteStream) else super().content
 
     @cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]  # an attribute there
@@ -82,7 +87,8 @@ class EventRequest(httpx.Request):
         return httpx.ByteStream(self.body)
 
     def __getstate__(self) -> dict[str, Any]:
-        # httpx leaves the extensions out of a pickle, and these parts are made from them.
+        # httpx pickles the content that was read, and leaves out the stream, and the extensions that the URL is of.
+        self.read()
         _ = self.url, self.headers
         return super().__getstate__()
 
@@ -137,6 +143,14 @@ def replace_headers(request: httpx.Request, pairs: HeaderPairs) -> None:
         request.extensions["asgi"]["headers"] = pairs
     else:
         request.headers = httpx.Headers(pairs)
+
+
+def async_body(request: httpx.Request) -> httpx.AsyncByteStream:
+    """Return the stream of `request`. Raises TypeError for a synchronous one."""
+    stream = request.stream
+    if isinstance(stream, httpx.AsyncByteStream):
+        return stream
+    raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
 
 
 def request_target(request: httpx.Request) -> bytes:

@@ -94,11 +94,25 @@ async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> 
     expect it, and the process would end.
     """
     try:
-        return await transport.handle_async_request(request)
+        response = await transport.handle_async_request(request)
     except asyncio.CancelledError:
         if is_asked_to_cancel():
             raise
         raise ApplicationCancelled() from None
+    return response if isinstance(response, CompleteResponse) else _readable(response)
+
+
+def _readable(response: httpx.Response) -> httpx.Response:
+    """Return `response`, or one with the same body if a transport has read it already. Raises TypeError."""
+    stream = getattr(response, "stream", None)
+    if not isinstance(stream, httpx.AsyncByteStream):
+        kind = type(response if stream is None else stream).__name__
+        raise TypeError(f"Expected the transport to return a response with an asynchronous body, but got {kind}.")
+    if not response.is_stream_consumed or isinstance(stream, httpx.ByteStream):
+        return response
+    if "content-encoding" in response.headers:  # httpx has decoded the body, if it knows how, and keeps nothing else
+        raise TypeError("Expected an unread response with content-encoding, but got one that the transport has read.")
+    return CompleteResponse(response.status_code, header_pairs(response), response.content)
 
 
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
@@ -137,6 +151,10 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+    except asyncio.CancelledError:
+        if is_asked_to_cancel():
+            raise
+        return failed_response(ApplicationCancelled(), request)
     except Exception as exc:
         return failed_response(exc, request)
     finally:
@@ -179,9 +197,14 @@ class BodyParts:
             if not whole or not self._has_body:
                 raise StopAsyncIteration
             return whole
-        part = await anext(self._parts)
-        while not self._has_body:
+        try:
             part = await anext(self._parts)
+            while not self._has_body:
+                part = await anext(self._parts)
+        except asyncio.CancelledError:
+            if is_asked_to_cancel():
+                raise
+            raise ApplicationCancelled() from None
         return part
 
 

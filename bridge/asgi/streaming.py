@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpx
-from bridge._messages import request_line
+from bridge._messages import async_body, request_line
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
@@ -43,13 +43,10 @@ class StreamingExchange(ResponseState):
 
     def __init__(self, app: ASGIApp, scope: Scope, request: httpx.Request) -> None:
         super().__init__()
-        stream = request.stream
-        if not isinstance(stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
         self._app, self._scope = app, scope
         self.request = request
         # Request.
-        self._parts: AsyncIterator[bytes] | None = aiter(stream)
+        self._parts: AsyncIterator[bytes] | None = aiter(async_body(request))
         # Response.
         self._started = anyio.Event()
         self._over = anyio.Event()  # complete, or the reader has left
@@ -239,6 +236,8 @@ class ResponseStream(httpx.AsyncByteStream):
         error = self._exchange.failure()
         if error is None:
             return
+        if isinstance(error, StopAsyncIteration):  # which would look like the end of the body: as in PEP 479
+            error = RuntimeError("The application raised StopAsyncIteration.").with_traceback(error.__traceback__)
         self._closed = True
         self._exchange.leave()
         if self._raise or not isinstance(error, Exception):

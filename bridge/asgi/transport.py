@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, request_line
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
@@ -63,7 +63,10 @@ class InProcessTransport(httpx.ASGITransport):
     async def _respond_whole(
         self, request: httpx.Request, scope: Scope, wanted: bool | Callable[[CompleteResponse], None]
     ) -> CompleteResponse:
-        body = request.body if isinstance(request, EventRequest) else await request.aread()
+        if isinstance(request, EventRequest) and "stream" not in request.__dict__:
+            body = request.body
+        else:
+            body = b"".join([part async for part in async_body(request)])
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)

@@ -12,7 +12,6 @@ import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from bridge.asgi.lifespan import make_lifespan
 from bridge.handler import Bridge
@@ -88,8 +87,6 @@ class ChildApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        prefix = headers.get(b"x-forwarded-prefix", b"")
-        root_path = unquote(prefix.decode("ascii"))
         connection = json.loads(headers[CONNECTION_HEADER])
         set_trace_id(headers.get(b"x-amzn-trace-id", b"").decode("latin-1"))
         entries = {
@@ -97,9 +94,6 @@ class ChildApplication:
             **connection,
             "client": _address(connection["client"]),
             "server": _address(connection["server"]),
-            "root_path": root_path,
-            "path": root_path + scope["path"],
-            "raw_path": prefix + scope["raw_path"],
             "headers": [pair for pair in scope["headers"] if pair[0] != CONNECTION_HEADER],
             "aws.context": lambda_context(headers.get(b"x-amzn-lambda-context")),
         }

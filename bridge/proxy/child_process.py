@@ -15,11 +15,11 @@ import tempfile
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import header_pairs, replace_headers
+from bridge._messages import replace_headers
 from bridge.asgi import build_scope
 from bridge.errors import ConfigurationError
 from bridge.proxy.child import CONNECTION_HEADER
-from bridge.proxy.forwarder import Forwarder, for_web_server
+from bridge.proxy.forwarder import Forwarder, headers_with_context
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
 from bridge.settings import child_environment, handler_name
@@ -36,7 +36,7 @@ _PROGRAM = (
     "from bridge.proxy.child import main; main(*sys.argv[1:])"
 )
 
-_CONNECTION_ENTRIES = ("client", "server", "scheme", "http_version")
+_CONNECTION_ENTRIES = ("client", "server", "scheme", "http_version", "root_path")
 
 
 def forwarder_to_child(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:
@@ -119,10 +119,12 @@ def _settings(uds: str) -> OriginSettings:
 
 
 async def for_child(request: httpx.Request) -> httpx.Request:
-    """Return what a web server gets, and one header more: the entries of the scope that HTTP has no place for."""
+    """Return what a web server gets, and one header more: the entries of the scope that HTTP has no place for.
+
+    One of these is root_path, so the target keeps its prefix.
+    """
     scope = build_scope(request, root_path="", client=None)
     entries = json.dumps({name: scope[name] for name in _CONNECTION_ENTRIES})
-    request = await for_web_server(request)
-    pairs = [pair for pair in header_pairs(request) if pair[0] != CONNECTION_HEADER]
+    pairs = [pair for pair in headers_with_context(request) if pair[0] != CONNECTION_HEADER]
     replace_headers(request, [*pairs, (CONNECTION_HEADER, entries.encode("ascii"))])
     return request

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bridge._types import HeaderPairs
     from bridge.proxy.server import Address, OriginProcess, OriginSettings
 
-__all__ = ["Forwarder", "for_web_server"]
+__all__ = ["Forwarder", "for_web_server", "headers_with_context"]
 
 logger = logging.getLogger("bridge")
 
@@ -218,15 +218,21 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     """
     scope = request.extensions.get("asgi") or {}
     prefix = quoted(scope.get("root_path") or "")
-    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    pairs = headers_with_context(request)
     target = request_target(request)
     if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
         rest = target[len(prefix) :]
         request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
         pairs.append((b"x-forwarded-prefix", prefix))
-    pairs += context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
     replace_headers(request, pairs)
     return request
+
+
+def headers_with_context(request: httpx.Request) -> HeaderPairs:
+    """Return the headers of `request` with the context headers in place of a client's copies."""
+    scope = request.extensions.get("asgi") or {}
+    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
 
 
 def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpcore, httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, header_pairs
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs
 from bridge.asgi.tasks import LoopReference
 from bridge.proxy.headers import checked_method, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
@@ -79,8 +79,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
     def _wire(self, request: httpx.Request) -> Any:
         """Return the httpcore.Request that goes out. Raises LocalProtocolError."""
-        if not isinstance(request.stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(request.stream).__name__}.")
+        stream = async_body(request)
         try:
             body: bytes | None = request.content
         except httpx.RequestNotRead:  # a stream, which can be sent once
@@ -97,7 +96,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
             checked_method(request.method),
             url,
             headers=framed(headers, None if body is None else len(body)),
-            content=request.stream if body is None else _Whole(body),
+            content=stream if body is None else _Whole(body),
             extensions={} if timeout is None else {"timeout": timeout},
         )
 
