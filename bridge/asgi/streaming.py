@@ -54,6 +54,7 @@ class StreamingExchange(ResponseState):
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
         self._offered = self.taken = 0  # parts of the body: sent by the application, received by the reader
+        self._sending = 0  # how many send() calls are under way: several tasks may send
         self._lost = False  # a part that was offered, but whose send() was cancelled
         self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
@@ -128,11 +129,12 @@ class StreamingExchange(ResponseState):
             await self._refuse()
         part = self.accept(message)
         self._started.set()
-        if part and not self._is_head:
-            await self._offer(part)
-        else:
-            await anyio.lowlevel.checkpoint()
-        if self.state is COMPLETE:
+        self._sending += 1
+        try:
+            await (self._offer(part) if part and not self._is_head else anyio.lowlevel.checkpoint())
+        finally:
+            self._sending -= 1
+        if self.state is COMPLETE and not self._sending:
             self._over.set()
             self._writer.close()
 
