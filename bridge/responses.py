@@ -87,23 +87,38 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
-async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """Send `request` through `transport`. Raises what that raises, and ApplicationCancelled.
-
-    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
-    expect it, and the process would end.
-    """
+async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
+    """Send `request` and return the whole response, or the one to a failure."""
     try:
         response = await transport.handle_async_request(request)
-    except asyncio.CancelledError:
-        if is_asked_to_cancel():
-            raise
-        raise ApplicationCancelled() from None
-    return response if isinstance(response, CompleteResponse) else _readable(response)
+        if isinstance(response, CompleteResponse):
+            return response
+        response = _readable(response)
+    except (Exception, asyncio.CancelledError) as exc:
+        return failed_response(_failure(exc), request)
+    return await completed_or_failed(response, request)
+
+
+async def started_response(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request
+) -> tuple[httpx.Response, dict[str, Any]]:
+    """Send `request` and return the response as soon as it has started, or the one to a failure, and its prelude."""
+    try:
+        response = _readable(await transport.handle_async_request(request))
+    except (Exception, asyncio.CancelledError) as exc:
+        response = failed_response(_failure(exc), request)
+    try:
+        return response, prelude_of(response)
+    except InvalidMessage as exc:
+        await close_response(response, request)
+        failed = failed_response(exc, request)
+        return failed, prelude_of(failed)
 
 
 def _readable(response: httpx.Response) -> httpx.Response:
     """Return `response`, or one with the same body if a transport has read it already. Raises TypeError."""
+    if isinstance(response, CompleteResponse):
+        return response
     stream = getattr(response, "stream", None)
     if not isinstance(stream, httpx.AsyncByteStream):
         kind = type(response if stream is None else stream).__name__
@@ -115,29 +130,17 @@ def _readable(response: httpx.Response) -> httpx.Response:
     return CompleteResponse(response.status_code, header_pairs(response), response.content)
 
 
-async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
-    """Send `request` and return the whole response, or that to a failure."""
-    try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        return failed_response(exc, request)
-    return response if isinstance(response, CompleteResponse) else await completed_or_failed(response, request)
+def _failure(exc: Exception | asyncio.CancelledError) -> Exception:
+    """Return what failed. Raises a cancellation that came from outside.
 
-
-async def started_response(
-    transport: httpx.AsyncBaseTransport, request: httpx.Request
-) -> tuple[httpx.Response, dict[str, Any]]:
-    """Send `request` and return the response as soon as it has started, or that to a failure, and its prelude."""
-    try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        response = failed_response(exc, request)
-    try:
-        return response, prelude_of(response)
-    except InvalidMessage as exc:
-        await close_response(response, request)
-        failed = failed_response(exc, request)
-        return failed, prelude_of(failed)
+    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
+    expect it, and the process would end.
+    """
+    if isinstance(exc, Exception):
+        return exc
+    if is_asked_to_cancel():
+        raise exc
+    return ApplicationCancelled()
 
 
 def prelude_of(response: httpx.Response) -> dict[str, Any]:
@@ -151,12 +154,8 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
-    except asyncio.CancelledError:
-        if is_asked_to_cancel():
-            raise
-        return failed_response(ApplicationCancelled(), request)
-    except Exception as exc:
-        return failed_response(exc, request)
+    except (Exception, asyncio.CancelledError) as exc:
+        return failed_response(_failure(exc), request)
     finally:
         await close_response(response, request)
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
@@ -201,10 +200,8 @@ class BodyParts:
             part = await anext(self._parts)
             while not self._has_body:
                 part = await anext(self._parts)
-        except asyncio.CancelledError:
-            if is_asked_to_cancel():
-                raise
-            raise ApplicationCancelled() from None
+        except asyncio.CancelledError as exc:
+            raise _failure(exc) from None
         return part
 
 
