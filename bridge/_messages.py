@@ -7,7 +7,7 @@ them, and build `url`, `headers` and `stream` only for a transport, a source or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge._httpx import httpx
 
@@ -21,6 +21,7 @@ __all__ = [
     "EventRequest",
     "async_body",
     "header_pairs",
+    "is_whole",
     "replace_headers",
     "request_line",
     "request_target",
@@ -126,6 +127,11 @@ class CompleteResponse(httpx.Response):
 
 # A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
 _LAZY = (EventRequest, CompleteResponse)
+
+
+def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
+    """Return whether `response.body` is the body. A transport around another one may have set another stream."""
+    return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
 
 
 def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:

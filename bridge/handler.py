@@ -136,7 +136,9 @@ class Handler:
         if isinstance(request, CompleteResponse):
             finish(request)
         else:
-            finish(await self._respond(request, finish))
+            # Early only without a transport around it, which may change the response that it gets.
+            is_last = type(self._transport) is InProcessTransport
+            finish(await self._respond(request, finish if is_last else None))
 
     def _can_stream(self, event: Event) -> bool:
         """Whether the service that sent `event` accepts a stream. Others need one result, whatever the mode is."""

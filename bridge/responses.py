@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, header_pairs, request_line
+from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
 from bridge.asgi.exchange import log_failure_after_response
 from bridge.asgi.tasks import is_asked_to_cancel
 from bridge.errors import (
@@ -91,7 +91,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
     """Send `request` and return the whole response, or the one to a failure."""
     try:
         response = await transport.handle_async_request(request)
-        if isinstance(response, CompleteResponse):
+        if is_whole(response):
             return response
         response = _readable(response)
     except (Exception, asyncio.CancelledError) as exc:
@@ -117,7 +117,7 @@ async def started_response(
 
 def _readable(response: httpx.Response) -> httpx.Response:
     """Return `response`, or one with the same body if a transport has read it already. Raises TypeError."""
-    if isinstance(response, CompleteResponse):
+    if is_whole(response):
         return response
     stream = getattr(response, "stream", None)
     if not isinstance(stream, httpx.AsyncByteStream):
@@ -150,7 +150,7 @@ def prelude_of(response: httpx.Response) -> dict[str, Any]:
 
 async def completed_or_failed(response: httpx.Response, request: httpx.Request) -> CompleteResponse:
     """Read a response whose body streams to its end, as it is on the wire, and close it."""
-    if isinstance(response, CompleteResponse):
+    if is_whole(response):
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
@@ -184,7 +184,7 @@ class BodyParts:
 
     def __init__(self, response: httpx.Response, method: str) -> None:
         self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
-        self._whole = response.body if isinstance(response, CompleteResponse) else None
+        self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
 
     def __aiter__(self) -> AsyncIterator[bytes]:

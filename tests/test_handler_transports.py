@@ -214,6 +214,34 @@ async def test_the_application_gets_the_body_that_a_transport_around_it_has_set(
             assert (whole["body"], [item async for item in response.body]) == ("another", [b"another"])
 
 
+class Changing(httpx.AsyncBaseTransport):
+    """A third party's: it changes what another transport answers."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        response.headers["x-changed"] = "1"
+        response.stream = httpx.ByteStream(await response.aread() + b", and more")
+        return response
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_every_answer_is_the_one_that_a_transport_around_another_has_made(make_event: MakeEvent) -> None:
+    app = sending({"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]}, part(b"all"))
+    answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    async with Handler(Changing(InProcessTransport(app))) as handler:
+        handled = await handler.handle(make_event(), None)
+        await handler._answer(make_event(), None, answered)
+        async with handler.stream(make_event(), None) as response:
+            streamed = {**response.prelude, "body": (b"".join([item async for item in response.body])).decode()}
+    expected = {"statusCode": 200, "headers": {"x-app": "1", "x-changed": "1"}, "body": "all, and more"}
+    results = [handled, answered.result(), streamed]
+    assert [{key: result[key] for key in expected} for result in results] == [expected] * 3
+
+
 class Failing(httpx.AsyncBaseTransport):
     """It fails when it is opened, or when it is closed."""
 
