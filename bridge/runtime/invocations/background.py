@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from bridge.runtime.invocations.deadline import Deadline
 
@@ -26,6 +26,9 @@ RETURN_TIME = 0.01
 # waiting for it, such as sending a metric, ends sooner; the reader task of a connection pool, which the first request
 # makes, never ends, and every second of waiting for it is billed.
 LEFT_TASKS_LIMIT = 1.0
+
+# How many of them a log line names.
+MAX_NAMES = 20
 
 # The tasks of the current invocation that have not ended; None outside of invocations, as for tasks of the startup.
 _started_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge started tasks", default=None)
@@ -142,9 +145,10 @@ def _is_left(task: asyncio.Task[Any]) -> bool:
     return not task.done() and not task.get_name().startswith("bridge ")
 
 
-def names(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """Return tasks for a log line: their names and what they run."""
-    return ", ".join(sorted(f"{task.get_name()} ({_function(task)})" for task in tasks))
+def names(tasks: Sequence[asyncio.Task[Any]]) -> str:
+    """Return tasks for a log line: their names and what they run, of MAX_NAMES at most."""
+    named = sorted(f"{task.get_name()} ({_function(task)})" for task in tasks[:MAX_NAMES])
+    return ", ".join(named) + (f" and {len(tasks) - MAX_NAMES} more" if len(tasks) > MAX_NAMES else "")
 
 
 def _function(task: asyncio.Task[Any]) -> str:

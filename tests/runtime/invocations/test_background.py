@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from bridge._types import ASGIApp, Receive, Scope, Send
-from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, Background, collect_tasks, names
+from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
@@ -404,6 +404,7 @@ def test_names_say_what_runs() -> None:
     async def main() -> None:
         tasks = [asyncio.create_task(Job().run(), name="b"), asyncio.create_task(wait(), name="a")]
         assert names(tasks) == "a (wait), b (test_names_say_what_runs.<locals>.Job.run)"
+        assert names(tasks * MAX_NAMES).endswith(f" and {MAX_NAMES} more")
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
