@@ -167,12 +167,13 @@ async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
     nothing else.
     """
     loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
 
     def wake_up() -> None:
         nonlocal timer
         timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
 
-    timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
+    wake_up()
     try:
         return await function()
     finally:

@@ -300,21 +300,16 @@ class Routes:
             _reply_error(connection, 403, "Extension.RegistrationRefused", "the test refuses extensions")
             return
         name, events = request.headers.get("lambda-extension-name", ""), json.loads(body)["events"]
-        if "SHUTDOWN" in events:
-            said = "an internal extension gets no SHUTDOWN"
-            self._refuse(connection, request, 403, "Extension.InvalidEventType", said)
-        elif not name or self._is_initialized or any(name == each.name for each in self.extensions):
+        if not name or self._is_initialized or any(name == each.name for each in self.extensions):
             said = f"{name!r} came after the first `next`, or twice, or without a name"
             self._refuse(connection, request, 403, "Extension.InvalidExtensionState", said)
-        else:
-            self._add(connection, Extension(name, events))
-
-    def _add(self, connection: Connection, extension: Extension) -> None:
+            return
+        extension = Extension(name, events)
         with self.lock:
             self.extensions.append(extension)
-        said = {"functionName": "shop", "functionVersion": "$LATEST", "handler": "app.handler"}
+        function = {"functionName": "shop", "functionVersion": "$LATEST", "handler": "app.handler"}
         identifier = ("Lambda-Extension-Identifier", extension.identifier)
-        connection.reply(200, json.dumps(said).encode(), [_JSON, identifier])
+        connection.reply(200, json.dumps(function).encode(), [_JSON, identifier])
 
     def _extension_next(self, connection: Connection, request: Request) -> None:
         connection.read_body()

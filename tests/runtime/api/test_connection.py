@@ -235,11 +235,6 @@ async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
     assert wants == [select.POLLIN]
 
 
-async def test_a_request_without_a_wait_for_its_reply_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
-    connection.send_blocking(b"GET", NEXT, [])
-    await asyncio.to_thread(api.wait_for_polls, 1)
-
-
 async def test_a_connection_that_ends_before_the_reply_is_gone(serve: Callable[..., Server]) -> None:
     connection = connect(serve(b"").address)
     connection.send_blocking(b"GET", NEXT, [])

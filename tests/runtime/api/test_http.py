@@ -104,17 +104,6 @@ def test_an_older_version_keeps_its_connection_if_it_says_so() -> None:
     assert read(reply).keeps_alive
 
 
-def test_bodies_of_any_size_come_whole_in_any_pieces() -> None:
-    numbers = random.Random(1)
-    for _ in range(100):
-        body = numbers.randbytes(numbers.choice([0, 1, 17, 4096, 70_000]))
-        parts = [body[start : start + 1000] for start in range(0, len(body), 1000)]
-        chunked = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-        plain = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        for data in (plain, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked):
-            assert read(data, numbers.choice([13, 1460, 65536])).body == body
-
-
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 ENDED = "closed the connection in the middle"
 

@@ -36,17 +36,6 @@ LINES = [
 ]
 
 
-def test_an_error_is_reported_as_one_line(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up().report(DOCUMENT)
-    assert capsys.readouterr().out == "\r".join(LINES) + "\n"
-
-
-def test_an_error_is_reported_as_one_frame(set_up: LogSetUps) -> None:
-    log = set_up.framed()
-    log.output.report(DOCUMENT)
-    assert log.read() == [(bytes.fromhex("a55a0017"), "\n".join(LINES))]
-
-
 def test_an_error_is_reported_as_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
     log = set_up.framed(log_format="JSON")
     log.output.report(DOCUMENT)
