@@ -136,7 +136,7 @@ def test_an_extension_that_is_refused_costs_a_warning(
 ) -> None:
     runtime = fork_runtime(APP + BARE, "app.handler")
     assert api.invoke(make_event()).answer().json["body"] == "1"
-    startup, warning = runtime.wait_for_lines(2)
+    warning, startup = runtime.wait_for_lines(2)
     assert startup == "startup 1"
     assert warning.startswith("[WARNING]\t")
     assert "Without an extension" in warning

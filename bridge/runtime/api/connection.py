@@ -88,21 +88,14 @@ class Connection:
         """
         return self._run(self._exchange(method, target, headers, body), block or _block)
 
-    def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
-        """Send a request whose reply is read by `reply_blocking`, or never. Raises RuntimeApiGone."""
+    def send_blocking(self, method: bytes, target: bytes, headers: Pairs) -> None:
+        """Send a request whose reply is never read. Raises RuntimeApiGone."""
         try:
             self._connect()
-            for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
+            for want in self._send(request_head(method, target, [*self._always, *headers])):
                 _block(self.sock, want)
         except OSError as exc:
             self.close()
-            raise gone(exc) from exc
-
-    def reply_blocking(self) -> Reply:
-        """Return the reply to the request of `send_blocking`. Raises RuntimeApiGone."""
-        try:
-            return self._run(self._read_reply(), _block)
-        except (OSError, BrokenReply) as exc:
             raise gone(exc) from exc
 
     def _run(self, steps: Generator[int, None, Reply], block: Block) -> Reply:
