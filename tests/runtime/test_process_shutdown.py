@@ -1,7 +1,6 @@
 """SIGTERM at every moment: some requests are answered, others cancelled; the application is shut down; exit 0."""
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -338,11 +337,3 @@ def handler(event, context):
     runtime.terminate()
     assert runtime.wait() == 0
     assert runtime.log == "half a lineatexit\n"
-
-
-def test_a_process_that_is_killed_leaves_nothing(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    runtime = fork_runtime(APP, "app:app")
-    api.wait_for_polls(1)
-    runtime.kill()
-    assert runtime.wait() == -signal.SIGKILL
-    api.wait_until_left()

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,19 +151,6 @@ def from_a_pool(function: Callable[[], None]) -> BaseException:
         return caught(pool.submit(function).result)
 
 
-def from_a_thread(function: Callable[[], None]) -> BaseException:
-    errors: list[BaseException] = []
-
-    class Thread(threading.Thread):
-        def run(self) -> None:
-            errors.append(caught(super().run))
-
-    thread = Thread(target=function)
-    thread.start()
-    thread.join()
-    return errors[0]
-
-
 def from_runtime(function: Callable[[], None]) -> BaseException:
     """As if a module of the runtime had called it."""
     namespace: dict[str, Any] = {}
@@ -179,10 +165,9 @@ def from_runtime(function: Callable[[], None]) -> BaseException:
         lambda app: from_a_loop(app.fail_later()),
         lambda app: caught(asyncio.run, app.fail_later()),
         lambda app: from_a_pool(app.fail),
-        lambda app: from_a_thread(app.fail),
         lambda app: from_runtime(app.fail),
     ],
-    ids=["own loop", "asyncio.run", "pool", "thread", "runtime"],
+    ids=["own loop", "asyncio.run", "pool", "runtime"],
 )
 def test_what_calls_the_application_is_left_out(app: Any, raised: Callable[[Any], BaseException]) -> None:
     trace = stack_trace(raised(app))

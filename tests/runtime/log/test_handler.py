@@ -210,7 +210,7 @@ def test_a_record_that_cannot_be_formatted_is_logged_with_the_reason(
     logging.getLogger("shop").handle(record)
     output, errors = capsys.readouterr()
     found = [part for part in output.split("\n") if "could not be formatted" in part]
-    facts = [("'%d apples'", "('no',)", "TypeError"), ("Mute",), ("'one'", "AttributeError"), ("'one'", "no words")]
+    facts = [("%d apples", "('no',)", "TypeError"), ("Mute",), ("one", "AttributeError"), ("one", "no words")]
     for line, said in zip(found, facts, strict=True):
         assert [fact for fact in (*said, "/var/task/shop.py, line 7") if fact not in line] == []
     assert "ValueError: its error" in output or '"errorMessage": "its error"' in output
@@ -224,4 +224,4 @@ def test_a_formatter_of_the_applications_that_fails_does_not_cost_the_record(set
     ((kind, text),) = log.read()
     assert kind.hex() == "a55a000e"
     message = json.loads(text)["message"]
-    assert ("'one'" in message, "'no_such_field'" in message) == (True, True)
+    assert (message.startswith("one "), "'no_such_field'" in message) == (True, True)
