@@ -73,9 +73,8 @@ class RuntimeDouble:
         with routes.lock:
             found = [each.complaint() for each in routes.invocations.values()]
             found += [f"the refusal with {each.status} was never used" for each in routes.refusals]
-        for name, report in (("init", routes.init_error), ("restore", routes.restore_error)):
-            if report is not None and name not in self._reports_seen:
-                found.append(f"no test looked at {name}/error: {report.document}")
+        unseen = [name for name in routes.reports if name not in self._reports_seen]
+        found += [f"no test looked at {name}/error: {routes.reports[name].document}" for name in unseen]
         return [each for each in found if each is not None]
 
     # Invocations.
@@ -159,18 +158,16 @@ class RuntimeDouble:
 
     def init_error(self) -> Report:
         """What was posted to init/error, as soon as it was. Raises TimeoutError."""
-        return self._report("init", lambda: self._routes.init_error)
+        return self._report("init")
 
     def restore_error(self) -> Report:
         """What was posted to restore/error, as soon as it was. Raises TimeoutError."""
-        return self._report("restore", lambda: self._routes.restore_error)
+        return self._report("restore")
 
-    def _report(self, name: str, get: Callable[[], Report | None]) -> Report:
-        self._wait_for(lambda: get() is not None, f"a POST to {name}/error")
+    def _report(self, name: str) -> Report:
+        self._wait_for(lambda: name in self._routes.reports, f"a POST to {name}/error")
         self._reports_seen.add(name)
-        report = get()
-        assert report is not None
-        return report
+        return self._routes.reports[name]
 
     def wait_for_snapshot(self) -> int:
         """Until restore/next was asked for: how many other connections to this API were open then."""
