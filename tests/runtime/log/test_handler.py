@@ -14,13 +14,6 @@ from tests.runtime.log_setups import LogSetUps, handle, handler
 
 
 @pytest.fixture
-def set_up() -> Iterator[LogSetUps]:
-    made = LogSetUps()
-    yield made
-    made.end()
-
-
-@pytest.fixture
 def invocation() -> Iterator[Callable[..., None]]:
     """Sets the request id and the tenant, for this test."""
     tokens: list[tuple[contextvars.ContextVar[str], contextvars.Token[str]]] = []

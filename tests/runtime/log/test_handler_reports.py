@@ -7,19 +7,10 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.runtime.log_setups import LogSetUps, handle, handler
-
-
-@pytest.fixture
-def set_up() -> Iterator[LogSetUps]:
-    made = LogSetUps()
-    yield made
-    made.end()
-
 
 DOCUMENT = {
     "errorMessage": "no",

@@ -48,14 +48,6 @@ def test_a_frame_has_type_length_time_and_message(pipe: Pipe, sink: TelemetrySin
     assert data[16:] == "caf\u00e9\n".encode()
 
 
-def test_a_message_without_a_type_is_a_frame_of_text(pipe: Pipe, sink: TelemetrySink) -> None:
-    sink.log("one")
-    sink.log_lines(["two", "three"], INFO)
-    sink.log("")
-    sink.close()
-    assert parse_frames(pipe.read_to_end()) == [(UNTYPED, "one"), (INFO, "two\nthree"), (UNTYPED, "")]
-
-
 def test_a_message_that_is_not_utf8_is_shown_with_its_codes(pipe: Pipe, sink: TelemetrySink) -> None:
     sink.log("a\udc80b")
     sink.close()
