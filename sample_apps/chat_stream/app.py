@@ -30,7 +30,8 @@ FAILING_MESSAGE = "/fail"
 
 REPLY = (
     "You wrote “{message}”. I am not a language model: my answer was ready before you asked. But it arrives as a "
-    "model's answer would, one word after the other, and each new word is sent as soon as it is ready. Press Stop, and I stop."
+    "model's answer would, one word after the other, and each new word is sent as soon as it is ready. Press Stop, "
+    "and I stop."
 )
 
 

@@ -29,7 +29,7 @@ class Extension:
     """The extension, registered while the function's module is imported, so that Lambda's reply costs no time.
 
     The reply to its request for an event is never read, because there are no events: it lives as long as the
-    connection. Where it cannot be registered, the function has no shutdown, but works.
+    connection. If it cannot be registered, the function works, but without a shutdown.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -63,5 +63,5 @@ class Extension:
         logger.warning("Without an extension Lambda ends this process with no time for a shutdown: %s", exc)
 
     def close(self) -> None:
-        """Idempotent."""
+        """Close the connection, which ends the extension. Idempotent."""
         self._connection.close()
