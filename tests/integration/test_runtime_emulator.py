@@ -64,7 +64,7 @@ both_functions = pytest.mark.parametrize("name", ["plain", "asynchronous"])
 
 
 def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, Any]:
-    """What the market tells of an invocation."""
+    """Return the market's report of an invocation."""
     status, result = emulator.invoke(request("GET", "/look", f"name={name}"), **about)
     assert (status, result["statusCode"]) == (200, 200)
     seen: dict[str, Any] = json.loads(result["body"])
@@ -72,7 +72,7 @@ def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, 
 
 
 def line_of_log(emulator: Emulator, end: str) -> str:
-    """The line that ends so, once it is there whole."""
+    """Return the line that ends so, once it is there whole."""
     log = emulator.wait_for_log(f"{end}\n")
     return next(line for line in log.split("\n") if line.endswith(end))
 
@@ -249,7 +249,7 @@ def test_stream_that_is_too_large_for_the_emulator_costs_that_one_alone(streamin
 
 @pytest.fixture
 def web_port() -> Iterator[str]:
-    """A port for a web server, which is killed should its runtime have left it alive."""
+    """Yield a port for a web server, which is killed should its runtime have left it alive."""
     port = str(free_port())
     yield port
     for pid in servers_on(port):
@@ -257,7 +257,7 @@ def web_port() -> Iterator[str]:
 
 
 def servers_on(port: str) -> list[int]:
-    """The processes that have the port among their arguments, the runtime and the emulator aside."""
+    """Return the processes that have the port among their arguments, the runtime and the emulator aside."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # It has ended since.

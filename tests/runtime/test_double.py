@@ -156,7 +156,7 @@ def test_each_rule_of_an_answer_has_its_complaint() -> None:
 
 
 def ends_with(api: RuntimeDouble, exc: BaseException | None = None) -> str:
-    """What leaving the `with` block raises, or adds to `exc`."""
+    """Return the text that leaving the `with` block raises, or adds to `exc`."""
     try:
         api.__exit__(type(exc) if exc else None, exc, None)
     except AssertionError as raised:

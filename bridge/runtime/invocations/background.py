@@ -120,9 +120,7 @@ class Background:
             seconds = self._earlier(end - self._loop.time())
             assert seconds is not None
             if seconds <= 0:
-                logger.warning(
-                    "The application left tasks behind that go on beside the next invocation: %s.", names(tasks)
-                )
+                logger.warning("The application left tasks that go on during the next invocation: %s.", names(tasks))
                 return
             await asyncio.wait(tasks, timeout=seconds)
 
