@@ -56,18 +56,6 @@ _MAX_SHOWN = 500
 class Invocation:
     """One invocation, from the API's reply. An empty header counts as absent: some environments send every header."""
 
-    __slots__ = (
-        "arn",
-        "body",
-        "client_context",
-        "deadline_ms",
-        "identity",
-        "invocation_id",
-        "request_id",
-        "tenant_id",
-        "trace_id",
-    )
-
     def __init__(self, reply: Reply) -> None:
         """Read the reply. Raises RuntimeApiRefused for a reply that is not an invocation."""
         if reply.status != OK:
