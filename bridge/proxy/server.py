@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import TYPE_CHECKING
 
 import anyio
 
 from bridge.errors import OriginNotStarted
-from bridge.proxy.address import Address, parse_url
-from bridge.proxy.guard import HookGuard
 from bridge.proxy.launch import launch
-from bridge.proxy.process import OriginProcess
 from bridge.proxy.readiness import Probe, Readiness
-from bridge.proxy.settings import OriginSettings
 
-__all__ = ["Address", "HookGuard", "Origin", "OriginProcess", "OriginSettings", "parse_url"]
+if TYPE_CHECKING:
+    from bridge.proxy.process import OriginProcess
+    from bridge.proxy.settings import OriginSettings
+
+__all__ = ["Origin"]
 
 logger = logging.getLogger("bridge")
 
@@ -86,11 +87,6 @@ class Origin:
     def _exits(self) -> int:
         return 0 if self._process is None else self._process.exits
 
-    def check(self) -> None:
-        """Raises OriginLost if the server has ended for good."""
-        if self._process is not None:
-            self._process.check()
-
     async def check_after_failure(self) -> None:
         """Find out whether a request failed because the server ended. Raises OriginLost if it has ended for good."""
         if self._process is None:
@@ -101,9 +97,11 @@ class Origin:
         self._process.check()
 
     def _check_alive(self) -> None:
-        if self._in_startup and self._process is not None and self._process.exits:
+        if self._process is None:
+            return
+        if self._in_startup and self._process.exits:
             raise OriginNotStarted(f"The web server ended before it was ready: {self._process.report}")
-        self.check()
+        self._process.check()
 
     async def shutdown(self) -> None:
         """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""

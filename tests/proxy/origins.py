@@ -12,6 +12,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -21,7 +22,6 @@ import pytest
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, header_pairs
 from bridge._types import HeaderPairs
-from bridge.proxy.restore import ConnectionPolicy
 from bridge.proxy.transport import SocketTransport
 
 __all__ = [
@@ -203,10 +203,8 @@ class Origin:
         return self.peers[index]
 
     def transport(self, *, idle_timeout: float = 4.0, restored: Callable[[], bool] = bool) -> SocketTransport:
-        policy = ConnectionPolicy(idle_timeout=idle_timeout, restored=restored)
-        if self._network == "unix":
-            return SocketTransport(uds=self.path, policy=policy)
-        return SocketTransport(host="127.0.0.1", port=self.port, policy=policy)
+        where: dict[str, Any] = {"uds": self.path} if self._network == "unix" else {"port": self.port}
+        return SocketTransport(**where, idle_timeout=idle_timeout, restored=restored)
 
     def __enter__(self) -> Self:
         if self._network == "unix":
@@ -253,7 +251,7 @@ class Origin:
 
     def refuse(self) -> None:
         """Listen no longer."""
-        with _ignoring_oserror():
+        with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -263,7 +261,7 @@ class Origin:
         self.ended.set()
         self.refuse()
         for peer in self.peers:
-            with _ignoring_oserror():
+            with suppress(OSError):
                 peer.socket.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(LIMIT)
@@ -271,15 +269,6 @@ class Origin:
             shutil.rmtree(self._folder)
         if exc is None and self._failures:
             raise self._failures[0]
-
-
-class _ignoring_oserror:
-    """contextlib.suppress(OSError), for sockets that somebody else has closed."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> bool:
-        return isinstance(exc, OSError)
 
 
 def answering(*answers: bytes) -> Script:

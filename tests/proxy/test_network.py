@@ -65,12 +65,6 @@ async def test_read_gives_what_is_there_and_then_waits() -> None:
 
 
 @anyio_test
-async def test_read_gives_up_after_its_timeout() -> None:
-    with connection() as (stream, _), pytest.raises(httpcore().ReadTimeout):
-        await stream.read(1, timeout=0.01)
-
-
-@anyio_test
 async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
     with connection() as (stream, theirs):
         await stream.aclose()
@@ -115,35 +109,6 @@ async def test_a_read_that_is_cancelled_loses_nothing() -> None:
 
 
 # Writing
-
-
-@anyio_test
-@both_loops
-async def test_write_sends_all_of_it() -> None:
-    size = 6 << 20
-    data = os.urandom(size)
-    with connection() as (stream, theirs), attempt() as made:
-        received: list[bytes] = []
-        async with anyio.create_task_group() as group:
-
-            async def read() -> None:
-                received.append(await anyio.to_thread.run_sync(read_all, theirs, len(HEAD) + size))
-
-            group.start_soon(read)
-            await stream.write(HEAD)
-            await stream.write(data)
-    assert received == [HEAD + data]
-    assert (made.head, made.written, made.sent_body) == (len(HEAD), len(HEAD) + size, True)
-
-
-@anyio_test
-async def test_writing_nothing_is_nothing() -> None:
-    with connection() as (stream, theirs), attempt() as made:
-        await stream.write(b"")
-        theirs.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            theirs.recv(1)
-    assert (made.head, made.written) == (0, 0)
 
 
 @anyio_test
@@ -259,15 +224,6 @@ async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> 
 
 
 @anyio_test
-async def test_it_connects_to_addresses_and_names() -> None:
-    for host in ("127.0.0.1", "localhost"):
-        with Origin(answering(OK)) as origin, attempt() as made:
-            async with aclosing(await Network().connect_tcp(host, origin.port)) as stream:
-                assert stream.get_extra_info("socket").getpeername()[1] == origin.port
-        assert made.connected
-
-
-@anyio_test
 async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def addresses(host: str, port: int, *, type: int) -> list[tuple[object, ...]]:
         kinds = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
@@ -277,15 +233,6 @@ async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: p
     with Origin(answering(OK)) as origin:
         async with aclosing(await Network().connect_tcp("app.test", origin.port)) as stream:
             assert stream.get_extra_info("socket").getpeername() == ("127.0.0.1", origin.port)
-
-
-@anyio_test
-async def test_the_last_address_that_refuses_is_the_error() -> None:
-    with Origin(answering(OK)) as origin, attempt() as made:
-        origin.refuse()
-        with pytest.raises(httpcore().ConnectError, match="refused"):
-            await Network().connect_tcp("127.0.0.1", origin.port)
-    assert not made.connected
 
 
 @anyio_test

@@ -1,46 +1,25 @@
 """The web server as a child process: its start, its end, and the next one after its end."""
 
-import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.process import LAST_LINES, MAX_LINE
-from bridge.proxy.server import OriginProcess
+from bridge.proxy.process import LAST_LINES, MAX_LINE, OriginProcess
 from tests.logged import assert_logged
-from tests.proxy.programs import ENVIRON, Processes, Programs, join_threads, wait_until, wait_until_ended
+from tests.proxy.programs import ENVIRON, Processes, Programs, join_threads, wait_for_exit, wait_until, wait_until_ended
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.end()
-
-
-def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
-    wait_until(lambda: process.exits >= number)
-
-
 def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
-    make: Processes, programs: Programs
+    processes: Processes, programs: Programs
 ) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
     process.start()
     assert program.wait_for("start") == {
@@ -63,18 +42,20 @@ def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
     join_threads()
 
 
-def test_stderr_is_passed_on_as_it_is(make: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
-    process = make(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
+def test_stderr_is_passed_on_as_it_is(
+    processes: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = processes(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
     process.start()
     wait_for_exit(process)
     assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
 
 
 def test_an_exit_before_it_was_ready_is_final(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["no such module: shop"], exit=3)
-    process = make(program)
+    process = processes(program)
     process.start()
     wait_for_exit(process)
     report = f"{process.name} exited with status 3. Its last lines on stderr:\n    no such module: shop"
@@ -86,9 +67,9 @@ def test_an_exit_before_it_was_ready_is_final(
         process.check()
 
 
-def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs) -> None:
+def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Programs) -> None:
     lines = [f"line {number}" for number in range(LAST_LINES + 5)]
-    process = make(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
+    process = processes(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     process.start()
     wait_for_exit(process)
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
@@ -97,9 +78,9 @@ def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs)
 @pytest.mark.parametrize(
     ("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGRTMIN + 1, f"signal {int(signal.SIGRTMIN + 1)}")]
 )
-def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, number: int, name: str) -> None:
+def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs, number: int, name: str) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     process.start()
     program.wait_for("listening")
     os.kill(program.pids[0], number)
@@ -108,10 +89,10 @@ def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, nu
 
 
 def test_once_it_was_ready_it_is_started_again_once(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["hello"])
-    process = make(program)
+    process = processes(program)
     process.start()
     pids = []
     for number in (1, 2):
@@ -130,13 +111,13 @@ def test_once_it_was_ready_it_is_started_again_once(
 
 
 def test_a_program_that_has_gone_meanwhile_is_lost(
-    make: Processes, programs: Programs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(exit_when=tmp_path / "exit")
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     program.command[0] = str(link)
-    process = make(program)
+    process = processes(program)
     process.start()
     process.was_ready()
     program.wait_for("listening")
@@ -147,9 +128,9 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
     assert_logged(caplog, ("ERROR", "started again", "status 0"), ("ERROR", "could not be started", str(link)))
 
 
-def test_a_stop_is_not_an_exit(make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_is_not_an_exit(processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
     program = programs(child="idle")
-    process = make(program)
+    process = processes(program)
     process.start()
     process.was_ready()
     program.wait_for("listening")
@@ -169,10 +150,10 @@ def test_a_stop_is_not_an_exit(make: Processes, programs: Programs, caplog: pyte
 
 
 def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(ignore_sigterm=True, child="noisy")
-    process = make(program)
+    process = processes(program)
     process.start()
     program.wait_for("child")
     program.wait_for("listening")
@@ -183,23 +164,11 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     assert_logged(caplog, ("WARNING", "killed"))
 
 
-def test_one_that_was_lost_can_be_started_anew(make: Processes, programs: Programs) -> None:
-    program = programs(exit=1, again={"exit": 2})
-    process = make(program)
-    for status in (1, 2):
-        process.start()
-        wait_for_exit(process)
-        assert (process.is_lost, f"status {status}." in process.report) == (True, True)
-        process.terminate()
-        process.kill()
-    assert len(program.records("start")) == 2
-
-
 def test_its_end_is_noticed_although_its_children_hold_stderr_open(
-    make: Processes, programs: Programs, tmp_path: Path
+    processes: Processes, programs: Programs, tmp_path: Path
 ) -> None:
     program = programs(child="idle", exit_when=tmp_path / "exit")
-    process = make(program)
+    process = processes(program)
     process.start()
     program.wait_for("listening")
     program.wait_for("child")
@@ -208,9 +177,11 @@ def test_its_end_is_noticed_although_its_children_hold_stderr_open(
     assert process.report == f"{process.name} exited with status 0. It wrote nothing to stderr."
 
 
-def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make: Processes, programs: Programs) -> None:
+def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
+    processes: Processes, programs: Programs
+) -> None:
     program = programs(child="listening", again={"child": None})
-    process = make(program)
+    process = processes(program)
     process.start()
     process.was_ready()
     program.wait_for("child")
@@ -222,29 +193,6 @@ def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make:
     assert not process.is_lost
 
 
-def test_its_end_is_noticed_while_its_children_write_to_stderr(
-    make: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.process._STDERR_GRACE", 0.05)
-    monkeypatch.setattr("bridge.proxy.process.LAST_LINES", 20000)  # so that it takes a while to tell them
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for number in range(5):
-            program = programs(child="noisy", exit_when=tmp_path / f"exit-{number}")
-            process = make(program)
-            process.start()
-            program.wait_for("listening")
-            program.wait_for("child")
-            (tmp_path / f"exit-{number}").touch()
-            wait_for_exit(process)
-            process.terminate()
-            process.kill()
-    finally:
-        sys.setswitchinterval(interval)
-
-
 class BrokenStream:
     """An object in place of sys.stderr."""
 
@@ -254,10 +202,10 @@ class BrokenStream:
 
 @pytest.mark.parametrize("stderr", [None, BrokenStream()], ids=["none", "broken"])
 def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_is(
-    make: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
+    processes: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
 ) -> None:
     program = programs(noise=300)  # more than a pipe holds
     monkeypatch.setattr(sys, "stderr", stderr)
-    process = make(program)
+    process = processes(program)
     process.start()
     program.wait_for("listening")

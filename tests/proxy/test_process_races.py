@@ -1,47 +1,25 @@
 """The web server ends and is stopped at the same moment; the processes around it end."""
 
-import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bridge.proxy.server import OriginProcess
-from tests.proxy.programs import Processes, Programs, is_running, join_threads, wait_until, wait_until_ended
+from tests.proxy.programs import Processes, Programs, is_running, join_threads, wait_for_exit, wait_until_ended
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.end()
-
-
-def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
-    wait_until(lambda: process.exits >= number)
-
-
 def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
-    make: Processes, programs: Programs, tmp_path: Path
+    processes: Processes, programs: Programs, tmp_path: Path
 ) -> None:
     for number in range(8):
         program = programs(exit_when=tmp_path / f"exit-{number}")
-        process = make(program)
+        process = processes(program)
         process.start()
         process.was_ready()
         program.wait_for("listening")
@@ -81,13 +59,13 @@ def at_the_line() -> Iterator[Callable[[Callable[[], object]], None]]:
 
 
 def test_a_stop_just_before_it_is_started_again_is_no_failure(
-    make: Processes,
+    processes: Processes,
     programs: Programs,
     caplog: pytest.LogCaptureFixture,
     at_the_line: Callable[[Callable[[], object]], None],
 ) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     process.start()
     process.was_ready()
     program.wait_for("listening")
@@ -100,10 +78,10 @@ def test_a_stop_just_before_it_is_started_again_is_no_failure(
 
 
 def test_a_new_life_just_before_it_is_started_again_has_one_server(
-    make: Processes, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
+    processes: Processes, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
 ) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     process.start()
     process.was_ready()
     program.wait_for("listening")
@@ -126,59 +104,3 @@ def test_a_new_life_just_before_it_is_started_again_has_one_server(
     process.kill()
     join_threads()
     assert (len(program.records("start")), [pid for pid in program.pids if is_running(pid)]) == (2, [])
-
-
-LEFT_OPEN = """
-import json, os, sys
-from bridge.proxy.server import OriginProcess
-
-command = json.loads(sys.argv[1])
-process = OriginProcess(command, env={})
-process.start()
-while not process.report and not os.path.exists(sys.argv[2]):
-    pass
-"""
-
-
-def test_it_ends_with_the_process_that_started_it(programs: Programs, tmp_path: Path) -> None:
-    program = programs(child="idle")
-    process = subprocess.Popen(
-        [sys.executable, "-Xdev", "-c", LEFT_OPEN, json.dumps(program.command), str(tmp_path / "end")],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    program.wait_for("listening")
-    (tmp_path / "end").touch()
-    _, stderr = process.communicate(timeout=30)
-    wait_until_ended(*program.pids)
-    assert (process.returncode, stderr) == (0, "")
-
-
-FORKED = """
-import json, os, sys
-from bridge.proxy.server import OriginProcess
-
-process = OriginProcess(json.loads(sys.argv[1]), env={})
-process.start()
-while not os.path.exists(sys.argv[2]):
-    pass
-child = os.fork()
-if not child:
-    sys.exit(5)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), process.has_ended, flush=True)
-"""
-
-
-def test_a_forked_child_does_not_end_it(programs: Programs, tmp_path: Path) -> None:
-    program = programs()
-    process = subprocess.Popen(
-        [sys.executable, "-Wignore", "-c", FORKED, json.dumps(program.command), str(tmp_path / "fork")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    program.wait_for("listening")
-    (tmp_path / "fork").touch()
-    stdout, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stdout, stderr) == (0, "5 False\n", "")
-    wait_until_ended(*program.pids)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
 from bridge.proxy.process import OriginProcess
-from bridge.proxy.restore import NEVER_AGAIN
 from bridge.proxy.server import Origin
 from bridge.proxy.settings import OriginSettings
 from bridge.proxy.transport import SocketTransport
@@ -29,13 +28,6 @@ GRACE = 0.1
 
 
 @pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """Origins that are shut down with the test."""
     made: list[Origin] = []
@@ -44,7 +36,7 @@ async def make() -> AsyncIterator[Make]:
         given: dict[str, Any] = {"host": "127.0.0.1", "port": program.port, "readiness_path": "/health"} | settings
         own = OriginSettings(**given)
         address = own.readiness_address
-        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds, policy=NEVER_AGAIN)
+        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds)
         process = OriginProcess(program.command, env=dict(os.environ)) if started else None
         made.append(Origin(own, process, probe))
         return made[-1]
@@ -81,29 +73,6 @@ async def test_startup_waits_until_the_server_answers(make: Make, programs: Prog
     assert program.targets == ["GET /health"] * 3
     await origin.ready()
     assert program.targets == ["GET /health"] * 3
-
-
-async def test_a_server_on_a_unix_socket_is_asked_there(make: Make, programs: Programs, tmp_path: Path) -> None:
-    uds = str(tmp_path / "s")
-    program = programs(uds=uds)
-    await make(program, uds=uds).startup()
-    assert program.records("request")[0]["headers"][0] == ["host", "localhost"]
-
-
-async def test_one_that_something_else_has_started_is_only_waited_for(make: Make, programs: Programs) -> None:
-    program = programs()
-    process = OriginProcess(program.command, env={})
-    process.start()
-    origin = make(program, started=False)
-    try:
-        await origin.startup()
-        await origin.shutdown()
-        await origin.check_after_failure()
-        origin.check()
-        assert not process.has_ended
-    finally:
-        process.terminate()
-        process.kill()
 
 
 @both_loops
@@ -209,36 +178,6 @@ async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, prog
     os.kill(program.pids[1], signal.SIGKILL)
     with pytest.raises(OriginLost):
         await origin.check_after_failure()
-
-
-async def test_after_a_restore_the_wait_has_its_limit(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = programs()
-    origin = make(program, healthy_status="200")
-    await origin.startup()
-    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
-    os.kill(program.pids[0], signal.SIGSTOP)
-    try:
-        with pytest.raises(OriginNotStarted):
-            await origin.wait_again()
-    finally:
-        os.kill(program.pids[0], signal.SIGCONT)
-
-
-async def test_shutdown_tells_the_server_to_stop_and_ends_what_it_has_started(
-    make: Make, programs: Programs, caplog: pytest.LogCaptureFixture
-) -> None:
-    program = programs(child="idle")
-    origin = make(program)
-    await origin.startup()
-    await origin.shutdown()
-    await origin.shutdown()
-    wait_until_ended(*program.pids)
-    join_threads()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(program.pids[0], os.WNOHANG)  # noqa: ASYNC222  # does not wait
-    assert (len(program.records("start")), caplog.records) == (1, [])
 
 
 async def test_a_server_that_does_not_stop_is_killed_after_a_grace(

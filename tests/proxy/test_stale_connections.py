@@ -11,7 +11,6 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import NamedTuple
 
-import anyio
 import pytest
 
 from bridge._httpx import httpcore, httpx
@@ -166,17 +165,6 @@ async def test_after_a_jump_of_the_clocks_no_request_uses_an_old_connection(
         assert_logged(caplog, ("WARNING", "restored"))
 
 
-async def test_after_the_hook_no_request_uses_an_old_connection_even_if_no_clock_shows_it(clocks: Clocks) -> None:
-    watch = RestoreWatch(wall=lambda: clocks.wall, monotonic=lambda: clocks.monotonic)
-    with Origin(vanishes) as origin:
-        async with aclosing(origin.transport(idle_timeout=POOL_IDLE_TIMEOUT, restored=watch.check)) as transport:
-            assert await send(transport, post()) == OK_ANSWER
-            watch.tell("the runtime said so")
-            for _ in range(3):
-                assert await send(transport, post()) == OK_ANSWER
-    assert origin.connections == 4
-
-
 async def test_a_connection_that_is_old_on_both_clocks_is_not_used(
     clocks: Clocks, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,44 +176,3 @@ async def test_a_connection_that_is_old_on_both_clocks_is_not_used(
             assert await send(transport, post()) == OK_ANSWER
     assert origin.connections == 2
     assert caplog.records == []
-
-
-async def test_while_the_clocks_agree_the_pool_is_kept(clocks: Clocks, caplog: pytest.LogCaptureFixture) -> None:
-    def script(peer: Peer) -> None:
-        while True:
-            peer.read_request()
-            peer.send(OK)
-
-    with Origin(script) as origin:
-        async with aclosing(ours(origin, clocks)) as transport:
-            for _ in range(20):
-                assert await send(transport, post()) == OK_ANSWER
-                clocks.jump(wall=3.9, monotonic=3.5)  # within what clocks may drift
-    assert (origin.connections, caplog.records) == (1, [])
-
-
-async def test_an_idempotent_request_survives_even_a_restore_that_nothing_shows(clocks: Clocks) -> None:
-    """No hook was called, and both clocks stood still: the last line of defence."""
-    for script in (drops, resets):
-        with Origin(script) as origin:
-            async with aclosing(ours(origin, clocks)) as transport:
-                assert await send(transport) == OK_ANSWER
-                assert await send(transport, make_request("PUT", body=b"again")) == OK_ANSWER
-        assert origin.connections == 2
-
-
-async def test_concurrent_requests_right_after_a_restore_all_connect_anew(clocks: Clocks) -> None:
-    with Origin(vanishes) as origin:
-        async with aclosing(ours(origin, clocks)) as transport:
-            assert await send(transport, post()) == OK_ANSWER
-            clocks.jump(wall=600, monotonic=-1)
-            found: list[Answer] = []
-
-            async def ask() -> None:
-                found.append(await send(transport, make_request("POST", body=b"once", timeout=LIMIT)))
-
-            async with anyio.create_task_group() as group:
-                for _ in range(50):
-                    group.start_soon(ask)
-    assert found == [OK_ANSWER] * 50
-    assert origin.connections == 51

@@ -11,10 +11,8 @@ import pytest
 
 from bridge._httpx import httpcore, httpx
 from bridge._types import HeaderPairs
-from bridge.proxy.restore import NEVER_AGAIN
 from bridge.proxy.transport import SocketTransport
 from tests.proxy.origins import (
-    LIMIT,
     OK,
     OK_ANSWER,
     Gone,
@@ -111,27 +109,6 @@ async def test_methods_go_out_as_they_are() -> None:
 
 
 @both_networks
-async def test_host_is_the_clients_or_else_the_web_servers(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for host in (b"Shop.TEST:8443", b""):
-                await send(transport, make_request(headers=[(b"host", host)]))
-            await send(transport, make_request(headers=[(b"accept", b"*/*")]))
-    own = b"127.0.0.1" if network == "unix" else b"127.0.0.1:%d" % origin.port
-    assert [request.values(b"host") for request in origin.requests] == [[b"Shop.TEST:8443"], [b""], [own]]
-
-
-async def test_no_hop_by_hop_header_reaches_the_web_server() -> None:
-    headers = [(b"host", b"app.test"), (b"connection", b"close, X-Nominated"), (b"x-nominated", b"1")]
-    headers += [(b"transfer-encoding", b"chunked"), (b"x-kept", b"1")]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await answers(transport, [make_request(headers=headers) for _ in range(2)]) == [OK_ANSWER] * 2
-    assert [request.headers for request in origin.requests] == [[(b"host", b"app.test"), (b"x-kept", b"1")]] * 2
-    assert origin.connections == 1
-
-
-@both_networks
 async def test_bodies_arrive_whole_in_both_directions(network: str) -> None:
     def echo(peer: Peer) -> None:
         while True:
@@ -171,7 +148,7 @@ async def test_requests_of_httpx_itself_go_out_whole_or_in_chunks() -> None:
 
 
 async def test_a_request_with_a_synchronous_body_is_a_type_error() -> None:
-    transport = SocketTransport(policy=NEVER_AGAIN)
+    transport = SocketTransport()
     with pytest.raises(TypeError, match="asynchronous body"):
         await send(transport, httpx.Request("POST", "http://app.test/", content=iter([b"a"])))
 
@@ -197,36 +174,6 @@ async def test_after_aclose_there_are_new_connections() -> None:
             await seen((await origin.peer(number)).gone)
         await transport.aclose()
     assert origin.connections == 3
-
-
-async def test_aclose_ends_a_request_that_still_waits_for_its_response() -> None:
-    asked = threading.Event()
-
-    def script(peer: Peer) -> None:
-        if peer.number == 1:
-            peer.read_head()
-            asked.set()
-            peer.wait_until_gone()
-        peer.read_request()
-        peer.send(OK)
-
-    raised: list[httpx.HTTPError] = []
-
-    async def ask() -> None:
-        try:
-            await send(transport, make_request("POST"))
-        except httpx.HTTPError as exc:
-            raised.append(exc)
-
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        transport = origin.transport()
-        async with anyio.create_task_group() as group:
-            group.start_soon(ask)
-            await seen(asked)
-            await transport.aclose()
-            assert await send(transport) == OK_ANSWER  # on a socket that may have the same number
-        await transport.aclose()
-    assert [type(exc) for exc in raised] == [httpx.ReadError]
 
 
 async def test_it_is_a_transport_for_a_client_of_httpx() -> None:
@@ -277,7 +224,7 @@ async def test_hosts_may_be_names_and_addresses_of_ipv6(host: str) -> None:
     thread.start()
     with listener:
         port = listener.getsockname()[1]
-        transport = SocketTransport(host=host, port=port, policy=NEVER_AGAIN)
+        transport = SocketTransport(host=host, port=port)
         assert await send(transport, make_request(headers=[])) == OK_ANSWER
         thread.join()
     assert hosts == [b"[::1]:%d" % port if host == "::1" else b"localhost:%d" % port]

@@ -6,7 +6,6 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from bridge.proxy.restore import ConnectionPolicy
 from bridge.proxy.transport import SocketTransport
 from tests.logged import assert_logged
 from tests.proxy.origins import (
@@ -20,7 +19,6 @@ from tests.proxy.origins import (
     both_loops,
     both_networks,
     make_request,
-    parts_of,
     response,
     seen,
     send,
@@ -207,31 +205,6 @@ async def test_after_a_restore_the_pool_is_left_alone_and_every_request_connects
         assert [bytes(peer.received) for peer in old] == bytes_before
 
 
-@anyio_test
-async def test_a_response_that_began_before_a_restore_is_read_to_its_end() -> None:
-    restored = False
-    go_on = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK[:-1])
-        assert go_on.wait(LIMIT)
-        peer.send(OK[-1:])
-        peer.wait_until_gone()
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport(restored=lambda: restored)) as transport:
-            first = await transport.handle_async_request(make_request())
-            restored = True
-            go_on.set()
-            assert await send(transport) == OK_ANSWER
-            assert b"".join([part async for part in parts_of(first)]) == b"ok"
-            await first.aclose()
-            await seen((await origin.peer(1)).gone)
-            assert not origin.peers[0].gone.is_set()
-        await seen((await origin.peer(0)).gone)
-
-
 # Event loops
 
 
@@ -242,7 +215,7 @@ async def ask_twice(transport: SocketTransport) -> list[Answer]:
 @pytest.mark.parametrize("backends", [["asyncio"] * 3, ["asyncio", "trio", "asyncio"]])
 def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_are_closed(backends: list[str]) -> None:
     with Origin(answering(OK)) as origin:
-        transport = SocketTransport(port=origin.port, policy=ConnectionPolicy(idle_timeout=60))
+        transport = SocketTransport(port=origin.port, idle_timeout=60)
         for number, backend in enumerate(backends):
             assert anyio.run(ask_twice, transport, backend=backend) == [OK_ANSWER] * 2
             assert [peer.gone.wait(LIMIT) for peer in origin.peers[:number]] == [True] * number
@@ -267,7 +240,7 @@ def test_a_loop_that_ends_within_a_response_leaves_nothing_to_the_next_one() -> 
         peer.send(OK)
 
     with Origin(script) as origin:
-        transport = SocketTransport(port=origin.port, policy=ConnectionPolicy(idle_timeout=60))
+        transport = SocketTransport(port=origin.port, idle_timeout=60)
         anyio.run(give_up, transport)
         waiting.set()
         assert anyio.run(send, transport, make_request()) == OK_ANSWER

@@ -8,12 +8,10 @@ import anyio
 import pytest
 
 from bridge._httpx import httpx
-from bridge.proxy.restore import NEVER_AGAIN
 from bridge.proxy.transport import SocketTransport
 from tests.proxy.origins import (
     LIMIT,
     OK,
-    OK_ANSWER,
     Origin,
     Peer,
     answering,
@@ -83,24 +81,13 @@ async def test_a_connection_that_cannot_be_made_is_a_connect_error(caplog: pytes
         for transport in (
             origin.transport(idle_timeout=0),
             origin.transport(idle_timeout=4),
-            SocketTransport(uds="/nowhere/app.sock", policy=NEVER_AGAIN),
-            SocketTransport(uds="/" + "x" * 200, policy=NEVER_AGAIN),
-            SocketTransport(host="nobody.invalid", policy=NEVER_AGAIN),
+            SocketTransport(uds="/nowhere/app.sock"),
+            SocketTransport(uds="/" + "x" * 200),
+            SocketTransport(host="nobody.invalid"),
         ):
             with pytest.raises(httpx.ConnectError):
                 await send(transport)
     assert caplog.records == []  # no used connection failed, so nothing is repeated
-
-
-async def test_a_web_server_that_comes_back_is_used_again() -> None:
-    with Origin(answering(OK)) as first:
-        transport = first.transport()
-        assert await send(transport) == OK_ANSWER
-    with pytest.raises(httpx.ConnectError):
-        await send(transport)
-    with Origin(answering(OK), port=first.port):
-        assert await send(transport) == OK_ANSWER
-        await transport.aclose()
 
 
 # The end comes too soon

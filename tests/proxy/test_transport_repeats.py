@@ -258,20 +258,6 @@ async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
     ]
 
 
-async def test_a_repetition_whose_connection_is_refused_raises_that() -> None:
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK)
-        peer.read_request()
-        origin.refuse()
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            with pytest.raises(httpx.ConnectError):
-                await send(transport)
-
-
 async def test_a_repetition_is_logged_for_debugging(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "bridge")
     assert await tries(send, make_request(), leave) == (2, True)

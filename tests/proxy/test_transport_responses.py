@@ -14,7 +14,6 @@ from tests.proxy.origins import (
     Answer,
     Origin,
     Peer,
-    answering,
     both_loops,
     both_networks,
     make_request,
@@ -195,15 +194,6 @@ async def test_leaving_a_response_early_closes_its_connection(parts_read: int | 
                     await anext(parts)
             await result.aclose()
             await seen((await origin.peer(0)).gone)
-
-
-async def test_leaving_after_the_last_byte_but_before_the_end_is_as_safe() -> None:
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            assert await anext(parts_of(result)) == b"ok"
-            await result.aclose()
-            assert await send(transport) == OK_ANSWER
 
 
 @pytest.mark.parametrize("reads_head", [False, True])
