@@ -1,11 +1,14 @@
 """Lambda has asyncio alone: a few tests, marked with `both_loops`, run on trio as well."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from tests.proxy.programs import Processes, Programs, Proxies
+from bridge import Proxy
+from tests.proxy.programs import Processes, Program, Programs, Proxies, Serve
 
 
 @pytest.fixture
@@ -33,3 +36,12 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
     made = Proxies()
     yield made
     made.end()
+
+
+@pytest.fixture
+def serve(programs: Programs, proxies: Proxies) -> Serve:
+    def make(arguments: Mapping[str, Any] = MappingProxyType({}), /, **options: Any) -> tuple[Program, Proxy]:
+        program = programs(**options)
+        return program, proxies(program, **arguments)
+
+    return make

@@ -12,7 +12,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -43,6 +43,7 @@ __all__ = [
     "response",
     "seen",
     "send",
+    "serving",
     "stream",
 ]
 
@@ -269,6 +270,16 @@ class Origin:
             shutil.rmtree(self._folder)
         if exc is None and self._failures:
             raise self._failures[0]
+
+
+@asynccontextmanager
+async def serving(
+    script: Script, network: str = "tcp", *, receive_buffer: int | None = None, **arguments: Any
+) -> AsyncIterator[tuple[Origin, SocketTransport]]:
+    """An origin and a transport to it, which is made with `arguments` and closed first."""
+    with Origin(script, network, receive_buffer=receive_buffer) as origin, anyio.fail_after(LIMIT):
+        async with aclosing(origin.transport(**arguments)) as transport:
+            yield origin, transport
 
 
 def answering(*answers: bytes) -> Script:

@@ -12,9 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import subprocess
@@ -88,6 +88,12 @@ class Programs:
             for pid in program.pids:
                 if is_running(pid):
                     os.kill(pid, signal.SIGKILL)
+
+
+class Serve(Protocol):
+    """Makes a program and a handler in front of it, which is made with `arguments`."""
+
+    def __call__(self, arguments: Mapping[str, Any] = ..., /, **options: Any) -> "tuple[Program, Proxy]": ...
 
 
 # What a process of `Processes` finds in its environment. Python sets the second one itself where it is not set.

@@ -13,7 +13,7 @@ from bridge.errors import OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
-from tests.proxy.programs import MakeEvent, Programs, Proxies, answered
+from tests.proxy.programs import MakeEvent, Programs, Proxies, Serve, answered
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -30,15 +30,10 @@ AGAIN = "started again"
 
 
 def test_a_broken_answer_is_a_502_and_the_log_says_whose_fault_and_why(
-    proxies: Proxies,
-    programs: Programs,
-    make_event: MakeEvent,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
-    program = programs()
-    handler = proxies(program)
+    program, handler = serve()
     for path, reason in (
         ("/drop", "Server disconnected without sending a response."),
         ("/garbage", "illegal status line"),
@@ -66,10 +61,10 @@ def test_a_refused_connection_is_a_502(
 
 
 def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = proxies(program)
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 3600)  # the server's end is not waited for
+    program, handler = serve()
     for headers in ({"host": "a", "x-a": "b\r\nx-injected: c"}, {"host": "a", "x a": "b"}):
         caplog.clear()
         assert handler(make_event(headers=headers), None)["statusCode"] == 400
@@ -78,10 +73,9 @@ def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
 
 
 def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_next_server(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(again={"unhealthy": 3})
-    handler = proxies(program)
+    program, handler = serve(again={"unhealthy": 3})
     assert handler(make_event("POST", "/exit/7"), None) == BAD_GATEWAY
     assert answered(handler(make_event(path="/next"), None))["target"] == "/next"
     assert program.targets == ["GET /health", "POST /exit/7", *["GET /health"] * 4, "GET /next"]
@@ -92,10 +86,9 @@ def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_
 
 
 def test_an_end_between_two_requests_is_noticed_by_itself(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(says=["hello"])
-    handler = proxies(program)
+    program, handler = serve(says=["hello"])
     handler(make_event(), None)
     os.kill(program.pids[0], signal.SIGKILL)
     program.wait_for("listening", 2)
@@ -104,11 +97,8 @@ def test_an_end_between_two_requests_is_noticed_by_itself(
     assert len(caplog.records) == 1
 
 
-def test_a_second_end_in_a_request_ends_the_environment(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
+    _program, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)
@@ -119,20 +109,17 @@ def test_a_second_end_in_a_request_ends_the_environment(
 @pytest.mark.anyio
 class TestStream:
     async def test_a_body_that_breaks_off_is_reported_as_broken(
-        self, proxies: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+        self, serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
-        handler = proxies(programs())
+        _, handler = serve()
         async with handler, handler.stream(make_event(path="/broken"), None) as response:
             assert await anext(response.body) == b"one"
             with pytest.raises(OriginBroken, match=r"GET /broken: .*incomplete chunked read"):
                 await anext(response.body)
 
-    async def test_a_server_that_ends_in_the_middle_breaks_the_body(
-        self, proxies: Proxies, programs: Programs, make_event: MakeEvent
-    ) -> None:
-        program = programs()
-        handler = proxies(program)
+    async def test_a_server_that_ends_in_the_middle_breaks_the_body(self, serve: Serve, make_event: MakeEvent) -> None:
+        program, handler = serve()
         async with handler:
             async with handler.stream(make_event(path="/gated"), None) as response:
                 assert await anext(response.body) == b"one"

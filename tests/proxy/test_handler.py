@@ -18,6 +18,7 @@ from tests.proxy.programs import (
     MakeEvent,
     Programs,
     Proxies,
+    Serve,
     answered,
     is_running,
     join_threads,
@@ -87,11 +88,8 @@ def test_a_variable_without_an_effect_is_logged(
 # The server's start.
 
 
-def test_nothing_is_started_before_the_first_request(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_nothing_is_started_before_the_first_request(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     assert program.records("start") == []
     assert answered(handler(make_event("POST", "/a%2Fb", rawQueryString="x=%20", body="hi"), None)) == {
         "method": "POST",
@@ -105,12 +103,12 @@ def test_nothing_is_started_before_the_first_request(
 
 
 def test_the_server_finds_its_port_and_no_lambda_runtime(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("COLOUR", "blue")
-    program = programs()
-    proxies(program)(make_event(), None)
+    program, handler = serve()
+    handler(make_event(), None)
     environ = program.records("start")[0]["environ"]
     expected = dict(os.environ) | {"PORT": str(program.port)}
     assert {name: environ.get(name) for name in expected} == expected
@@ -125,14 +123,12 @@ def test_a_server_on_a_unix_socket_answers_there(
     assert answered(handler(make_event(path="/over"), None))["target"] == "/over"
 
 
-def test_one_that_something_else_has_started_is_left_alone(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    proxies(program)(make_event(), None)
-    handler = Proxy(url=program.url)
-    assert handler(make_event(path="/again"), None)["statusCode"] == 200
-    handler.close()
+def test_one_that_something_else_has_started_is_left_alone(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
+    handler(make_event(), None)
+    second = Proxy(url=program.url)
+    assert second(make_event(path="/again"), None)["statusCode"] == 200
+    second.close()
     assert is_running(program.pids[0])
 
 
@@ -140,10 +136,9 @@ def test_one_that_something_else_has_started_is_left_alone(
 
 
 def test_close_ends_the_server_and_all_that_it_has_started(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(child="idle")
-    handler = proxies(program)
+    program, handler = serve(child="idle")
     handler(make_event(), None)
     handler.close()
     handler.close()
@@ -154,11 +149,8 @@ def test_close_ends_the_server_and_all_that_it_has_started(
         handler(make_event(), None)
 
 
-def test_a_server_and_its_connections_outlive_event_loops(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_a_server_and_its_connections_outlive_event_loops(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
 
     async def call() -> Any:
         return answered(await handler.handle(make_event(path="/here"), None))
@@ -169,11 +161,8 @@ def test_a_server_and_its_connections_outlive_event_loops(
     assert len(program.records("start")) == 1
 
 
-def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     handler(make_event(), None)
 
     async def leave() -> None:
@@ -187,9 +176,8 @@ def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(
 # Concurrent requests.
 
 
-def test_threads_with_a_loop_each_share_one_server(proxies: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_threads_with_a_loop_each_share_one_server(serve: Serve, make_event: MakeEvent) -> None:
+    _program, handler = serve()
     asyncio.run(handler.handle(make_event(), None))
 
     async def calls(first: int) -> list[Any]:
@@ -206,11 +194,8 @@ def test_threads_with_a_loop_each_share_one_server(proxies: Proxies, programs: P
     asyncio.run(handler._environment.stop())
 
 
-def test_every_thread_learns_that_the_server_is_lost(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = proxies(program)
+def test_every_thread_learns_that_the_server_is_lost(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     handler(make_event(), None)
     outcomes: list[object] = []

@@ -16,7 +16,7 @@ import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 from bridge import Proxy, Settings
 from bridge.errors import OriginNotStarted, SnapshotHookFailed
 from tests.logged import assert_logged
-from tests.proxy.programs import Event, MakeEvent, Programs, Proxies
+from tests.proxy.programs import Event, MakeEvent, Programs, Proxies, Serve
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -65,10 +65,9 @@ def connection(handler: Proxy, event: Event) -> int:
 
 
 def test_the_server_is_told_before_the_snapshot_and_after_the_restore(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = proxies(program, **HOOKS)
+    program, handler = serve(HOOKS)
     assert program.targets == ["GET /health"]
     run_before_snapshot()
     assert program.targets == ["GET /health", "POST /hooks/before"]
@@ -83,24 +82,20 @@ def test_the_server_is_told_before_the_snapshot_and_after_the_restore(
     assert_logged(caplog, RESTORED)
 
 
-def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(
-    proxies: Proxies, programs: Programs
-) -> None:
-    program = programs()
-    proxies(program)
+def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(serve: Serve) -> None:
+    program, _ = serve()
     run_before_snapshot()
     run_after_restore()
     assert program.targets == ["GET /health"] * 2
 
 
 @pytest.mark.parametrize("path", ["/hooks/before", "/hooks/after"])
-def test_a_hook_must_be_answered_with_2xx(proxies: Proxies, programs: Programs, path: str) -> None:
+def test_a_hook_must_be_answered_with_2xx(serve: Serve, proxies: Proxies, programs: Programs, path: str) -> None:
     run = run_before_snapshot if path == "/hooks/before" else run_after_restore
     for status in (204, 299):
         proxies(programs(answers={path: status}), **HOOKS)
         run()
-    program = programs(answers={path: 301})
-    proxies(program, **HOOKS)
+    program, _ = serve(HOOKS, answers={path: 301})
     with pytest.raises(SnapshotHookFailed, match=f"POST {path}: .* 2xx .* 301"):
         run()
     assert program.targets == ["GET /health", f"POST {path}"]
@@ -117,11 +112,8 @@ def test_a_hook_without_an_answer_fails_the_phase(
         run_after_restore()
 
 
-def test_a_server_that_is_not_ready_after_the_restore_fails_it(
-    proxies: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = programs()
-    proxies(program)
+def test_a_server_that_is_not_ready_after_the_restore_fails_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, _ = serve()
     monkeypatch.setattr("bridge.proxy.settings.LONG_INIT_LIMIT", 0.3)
     os.kill(program.pids[0], signal.SIGSTOP)
     try:
@@ -132,10 +124,9 @@ def test_a_server_that_is_not_ready_after_the_restore_fails_it(
 
 
 def test_under_snapstart_every_request_has_a_connection_of_its_own_from_the_first_one_on(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
+    serve: Serve, make_event: MakeEvent
 ) -> None:
-    program = programs()
-    handler = proxies(program)
+    _program, handler = serve()
     assert [connection(handler, make_event()) for _ in range(3)] == [1, 2, 3]
     run_before_snapshot()
     run_after_restore()
@@ -185,10 +176,9 @@ def test_a_handler_made_inside_a_running_loop_has_its_server_before_the_snapshot
 
 
 def test_a_client_that_asks_for_a_hook_is_refused(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = proxies(program, **HOOKS)
+    program, handler = serve(HOOKS)
     for path in ("/hooks/after", "/hooks/before", "/x/../hooks/%61fter;v=1"):
         caplog.clear()
         assert handler(make_event("POST", path, rawQueryString="a=b"), None) == {

@@ -26,6 +26,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -37,9 +38,8 @@ SIX_MB = b"".join(b"%07d\n" % number for number in range(786_432))
 @both_networks
 async def test_a_request_is_these_bytes_and_no_others(network: str) -> None:
     headers = [(b"host", b"shop.test"), (b"accept", b"*/*"), (b"x-n", b"J\xfcrgen"), (b"x-n", b"2")]
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await send(transport, make_request("POST", b"/a%2fb/%C3%A9?q=1&q=%20+&", headers, b"x=1"))
+    async with serving(answering(OK), network) as (origin, transport):
+        await send(transport, make_request("POST", b"/a%2fb/%C3%A9?q=1&q=%20+&", headers, b"x=1"))
     assert bytes(origin.peers[0].received) == (
         b"POST /a%2fb/%C3%A9?q=1&q=%20+& HTTP/1.1\r\n"
         b"host: shop.test\r\naccept: */*\r\nx-n: J\xfcrgen\r\nx-n: 2\r\ncontent-length: 3\r\n\r\nx=1"
@@ -64,9 +64,8 @@ TARGETS = [
 
 
 async def test_the_target_goes_out_byte_for_byte() -> None:
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await answers(transport, [make_request("OPTIONS", target) for target in TARGETS])
+    async with serving(answering(OK)) as (origin, transport):
+        await answers(transport, [make_request("OPTIONS", target) for target in TARGETS])
     assert [request.line for request in origin.requests] == [b"OPTIONS %s HTTP/1.1" % target for target in TARGETS]
 
 
@@ -100,9 +99,8 @@ async def test_a_request_that_could_frame_another_one_is_not_sent() -> None:
 
 async def test_methods_go_out_as_they_are() -> None:
     methods = ["GET", "PUT", "PATCH", "DELETE", "QUERY", "get", "M-SEARCH", "TRACE"]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await answers(transport, [make_request(method, body=b"body") for method in methods])
+    async with serving(answering(OK)) as (origin, transport):
+        await answers(transport, [make_request(method, body=b"body") for method in methods])
     assert [(request.line, request.body) for request in origin.requests] == [
         (method.encode() + b" / HTTP/1.1", b"body") for method in methods
     ]
@@ -114,12 +112,11 @@ async def test_bodies_arrive_whole_in_both_directions(network: str) -> None:
         while True:
             peer.send(response(peer.read_request().body))
 
-    with Origin(echo, network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for body in (b"", b"x", bytes(range(256)) * 300, SIX_MB):
-                for ask in (send, stream):
-                    answer = await ask(transport, make_request("PUT", body=body))
-                    assert (answer.status_code, answer.body) == (200, body)
+    async with serving(echo, network) as (origin, transport):
+        for body in (b"", b"x", bytes(range(256)) * 300, SIX_MB):
+            for ask in (send, stream):
+                answer = await ask(transport, make_request("PUT", body=body))
+                assert (answer.status_code, answer.body) == (200, body)
     assert origin.connections == 1
 
 
@@ -136,9 +133,8 @@ async def test_requests_of_httpx_itself_go_out_whole_or_in_chunks() -> None:
         httpx.Request("POST", url, headers={"content-length": "13"}, content=body_in_parts()),
         httpx.Request("POST", url, content=body_in_parts()),
     ]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await answers(transport, requests) == [OK_ANSWER] * 3
+    async with serving(answering(OK)) as (origin, transport):
+        assert await answers(transport, requests) == [OK_ANSWER] * 3
     assert [(each.line, each.body, each.headers[1:]) for each in origin.requests] == [
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"body", [(b"x-a", b"1"), (b"content-length", b"4")]),
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"one two three", [(b"content-length", b"13")]),
@@ -187,13 +183,12 @@ async def test_it_is_a_transport_for_a_client_of_httpx() -> None:
 
 @both_networks
 async def test_check_connection_connects_and_leaves(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
+    async with serving(answering(OK), network) as (origin, transport):
+        await transport.check_connection()
+        await seen((await origin.peer(0)).gone)
+        origin.refuse()
+        with pytest.raises(httpx.ConnectError):
             await transport.check_connection()
-            await seen((await origin.peer(0)).gone)
-            origin.refuse()
-            with pytest.raises(httpx.ConnectError):
-                await transport.check_connection()
     assert bytes(origin.peers[0].received) == b""
 
 

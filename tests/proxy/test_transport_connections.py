@@ -22,6 +22,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -48,18 +49,17 @@ async def test_50_concurrent_requests_with_bodies_stay_apart(idle_timeout: float
         request = make_request("POST", b"/%d" % number, headers, b"%d," % number * number)
         found[number] = await ask_for(transport, request)
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
-            for _ in range(2):
-                async with anyio.create_task_group() as group:
-                    for number in range(1, 51):
-                        group.start_soon(ask, number)
-                for number, answer in found.items():
-                    body = b"POST /%d HTTP/1.1|" % number + b"%d," % number * number
-                    expected = [(b"content-length", b"%d" % len(body)), (b"x-n", b"%d" % number)]
-                    assert answer == Answer(200, expected, body)
-                assert len(found) == 50
-                found.clear()
+    async with serving(script, idle_timeout=idle_timeout) as (origin, transport):
+        for _ in range(2):
+            async with anyio.create_task_group() as group:
+                for number in range(1, 51):
+                    group.start_soon(ask, number)
+            for number, answer in found.items():
+                body = b"POST /%d HTTP/1.1|" % number + b"%d," % number * number
+                expected = [(b"content-length", b"%d" % len(body)), (b"x-n", b"%d" % number)]
+                assert answer == Answer(200, expected, body)
+            assert len(found) == 50
+            found.clear()
     # httpcore opens some more: it gives an idle connection to two requests, and one of them finds it taken.
     assert origin.connections in (range(50, 100) if idle_timeout else [100])
 
@@ -67,12 +67,11 @@ async def test_50_concurrent_requests_with_bodies_stay_apart(idle_timeout: float
 @anyio_test
 @both_networks
 async def test_without_idle_time_every_request_has_a_connection_of_its_own(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport(idle_timeout=0)) as transport:
-            for number, ask in enumerate([send, stream] * 3):
-                assert await ask(transport) == OK_ANSWER
-                await seen((await origin.peer(number)).gone)
-                assert origin.connections == number + 1
+    async with serving(answering(OK), network, idle_timeout=0) as (origin, transport):
+        for number, ask in enumerate([send, stream] * 3):
+            assert await ask(transport) == OK_ANSWER
+            await seen((await origin.peer(number)).gone)
+            assert origin.connections == number + 1
 
 
 @anyio_test
@@ -99,10 +98,9 @@ async def test_a_connection_survives_every_way_to_end_a_response() -> None:
         ("GET", CHUNKED + b"1\r\na\r\n0\r\nx-sum: 1\r\n\r\n"),
         ("GET", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + OK),
     ):
-        with Origin(answering(wire)) as origin:
-            async with aclosing(origin.transport()) as transport:
-                for ask in (send, stream, send):
-                    await ask(transport, make_request(method))
+        async with serving(answering(wire)) as (origin, transport):
+            for ask in (send, stream, send):
+                await ask(transport, make_request(method))
         assert origin.connections == 1, wire
 
 
@@ -114,19 +112,17 @@ async def test_a_connection_that_may_not_be_used_again_is_closed() -> None:
         OK + b"surplus",
         CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + OK,
     ):
-        with Origin(answering(wire)) as origin:
-            async with aclosing(origin.transport()) as transport:
-                for number, ask in enumerate((send, stream, send)):
-                    assert (await ask(transport)).body == b"ok"
-                    await seen((await origin.peer(number)).gone)
+        async with serving(answering(wire)) as (origin, transport):
+            for number, ask in enumerate((send, stream, send)):
+                assert (await ask(transport)).body == b"ok"
+                await seen((await origin.peer(number)).gone)
         assert origin.connections == 3, wire
 
 
 @anyio_test
 async def test_a_surplus_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with Origin(answering(OK + b"surplus")) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
+    async with serving(answering(OK + b"surplus")) as (_origin, transport):
+        assert await send(transport) == OK_ANSWER
     assert_logged(caplog, ("WARNING", "sent more than its response announced"))
 
 
@@ -143,12 +139,11 @@ async def test_what_comes_late_after_a_response_never_answers_the_next_request()
             sent.set()
             peer.wait_until_gone()
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            read.set()
-            await seen(sent)
-            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        read.set()
+        await seen(sent)
+        assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
     assert (origin.connections, len(origin.requests)) == (2, 2)
 
 
@@ -162,12 +157,11 @@ async def test_an_idle_connection_that_the_web_server_closed_is_not_used() -> No
         peer.close()
         closing.set()
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for _ in range(5):
-                assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
-                await seen(closing)
-                closing.clear()
+    async with serving(script) as (origin, transport):
+        for _ in range(5):
+            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+            await seen(closing)
+            closing.clear()
     assert (origin.connections, len(origin.requests)) == (5, 5)
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 
 import anyio
 import pytest
@@ -13,7 +12,6 @@ from tests.proxy.origins import (
     OK,
     OK_ANSWER,
     Answer,
-    Origin,
     Peer,
     answering,
     both_loops,
@@ -22,6 +20,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -38,11 +37,10 @@ async def test_an_early_answer_and_a_close_give_the_answer(network: str) -> None
         peer.read_head()
         peer.send(response(b"too large", b"connection: close", status=b"413 Content Too Large"))
 
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            for ask in (send, stream):
-                found = await ask(transport, make_request("POST", body=SIX_MB))
-                assert found == Answer(413, [(b"content-length", b"9")], b"too large")
+    async with serving(script, network, receive_buffer=65536) as (_origin, transport):
+        for ask in (send, stream):
+            found = await ask(transport, make_request("POST", body=SIX_MB))
+            assert found == Answer(413, [(b"content-length", b"9")], b"too large")
 
 
 @both_networks
@@ -54,10 +52,9 @@ async def test_an_early_answer_without_a_close_gives_the_answer(network: str) ->
         assert left.wait(LIMIT)  # the rest stays unread
 
     left = threading.Event()
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            found = await send(transport, make_request("POST", body=SIX_MB))
-            left.set()
+    async with serving(script, network, receive_buffer=65536) as (_origin, transport):
+        found = await send(transport, make_request("POST", body=SIX_MB))
+        left.set()
     assert found == Answer(413, [(b"content-length", b"9")], b"too large")
 
 
@@ -76,9 +73,8 @@ async def test_an_early_answer_does_not_end_an_upload_that_goes_on(network: str)
             peer.send(data)
         peer.wait_until_gone()
 
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert (await send(transport, make_request("POST", body=body))).body == body
+    async with serving(script, network, receive_buffer=65536) as (origin, transport):
+        assert (await send(transport, make_request("POST", body=body))).body == body
     assert origin.connections == 1
 
 
@@ -111,9 +107,8 @@ async def test_a_response_that_began_does_not_end_an_upload(early: bytes, late: 
     if is_streamed:
         headers = {"content-length": str(len(SIX_MB))}
         request = httpx.Request("POST", "http://app.test/", headers=headers, content=six_megabytes())
-    with Origin(script, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert (await send(transport, request)).body == b"6291456"
+    async with serving(script, receive_buffer=65536) as (_origin, transport):
+        assert (await send(transport, request)).body == b"6291456"
     assert bodies == [SIX_MB]
 
 
@@ -123,10 +118,9 @@ async def test_a_web_server_that_leaves_during_the_upload_is_an_error(network: s
         peer.read_head()
         peer.read_exactly(100_000)
 
-    with Origin(script, network, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport(idle_timeout=0)) as transport:
-            with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-                await send(transport, make_request("POST", body=SIX_MB))
+    async with serving(script, network, receive_buffer=65536, idle_timeout=0) as (_origin, transport):
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await send(transport, make_request("POST", body=SIX_MB))
 
 
 async def test_a_request_body_that_fails_closes_the_connection_and_raises_its_own_error() -> None:
@@ -135,12 +129,11 @@ async def test_a_request_body_that_fails_closes_the_connection_and_raises_its_ow
         raise ZeroDivisionError
 
     request = httpx.Request("POST", "http://app.test/", headers={"content-length": "8"}, content=body())
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            with pytest.raises(ZeroDivisionError):
-                await send(transport, request)
-            await seen((await origin.peer(0)).gone)
-            assert await send(transport) == OK_ANSWER
+    async with serving(answering(OK)) as (origin, transport):
+        with pytest.raises(ZeroDivisionError):
+            await send(transport, request)
+        await seen((await origin.peer(0)).gone)
+        assert await send(transport) == OK_ANSWER
 
 
 async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() -> None:
@@ -161,15 +154,14 @@ async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() ->
 
     sent: list[int] = []
     full, left = threading.Event(), threading.Event()
-    with Origin(script, receive_buffer=65536) as origin:
-        async with aclosing(origin.transport()) as transport:
-            try:
-                with anyio.fail_after(LIMIT):
-                    result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
-                await seen(full)
-                await result.aclose()
-            finally:
-                left.set()
+    async with serving(script, receive_buffer=65536) as (_origin, transport):
+        try:
+            with anyio.fail_after(LIMIT):
+                result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
+            await seen(full)
+            await result.aclose()
+        finally:
+            left.set()
     assert len(sent) < size >> 21
 
 
@@ -187,8 +179,7 @@ async def test_a_second_answer_during_the_upload_never_answers_the_next_request(
         peer.read_request()
         peer.send(OK)
 
-    with Origin(script, receive_buffer=65536) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"first"
-            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+    async with serving(script, receive_buffer=65536) as (origin, transport):
+        assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"first"
+        assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
     assert origin.connections == 2

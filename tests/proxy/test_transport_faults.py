@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from contextlib import aclosing
 
-import anyio
 import pytest
 
 from bridge._httpx import httpx
@@ -22,6 +21,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -33,13 +33,12 @@ SIX_MB = bytes(6 << 20)
 async def outcome(script: Callable[[Peer], None], network: str = "tcp", idle_timeout: float = 0) -> httpx.HTTPError:
     """What a POST raises, streamed and buffered alike; and the connection is closed."""
     raised = []
-    with Origin(script, network) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
-            for number, ask in enumerate((send, stream)):
-                with pytest.raises(httpx.HTTPError) as caught:
-                    await ask(transport, make_request("POST", body=b"body"))
-                raised.append(caught.value)
-                await seen((await origin.peer(number)).gone)
+    async with serving(script, network, idle_timeout=idle_timeout) as (origin, transport):
+        for number, ask in enumerate((send, stream)):
+            with pytest.raises(httpx.HTTPError) as caught:
+                await ask(transport, make_request("POST", body=b"body"))
+            raised.append(caught.value)
+            await seen((await origin.peer(number)).gone)
     assert origin.connections == 2
     assert [(type(exc), str(exc)) for exc in raised[1:]] == [(type(exc), str(exc)) for exc in raised[:1]]
     return raised[0]
@@ -137,17 +136,16 @@ async def test_a_stream_gives_what_came_before_it_broke(reset: bool) -> None:
         if reset:
             peer.reset()
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            parts = parts_of(result)
-            came = b""
-            while len(came) < 1000:
-                came += await anext(parts)
-            go_on.set()
-            with pytest.raises(httpx.ReadError if reset else httpx.RemoteProtocolError):
-                await anext(parts)
-            await result.aclose()
+    async with serving(script) as (_origin, transport):
+        result = await transport.handle_async_request(make_request())
+        parts = parts_of(result)
+        came = b""
+        while len(came) < 1000:
+            came += await anext(parts)
+        go_on.set()
+        with pytest.raises(httpx.ReadError if reset else httpx.RemoteProtocolError):
+            await anext(parts)
+        await result.aclose()
     assert came == b"x" * 1000
 
 
@@ -216,11 +214,10 @@ async def test_a_header_with_control_bytes_is_an_error() -> None:
 
 async def test_a_silent_web_server_is_a_read_timeout_after_the_requests_own_timeout() -> None:
     for wire in (b"", b"HTTP/1.1 200 OK\r\n"):
-        with Origin(saying(wire)) as origin:
-            async with aclosing(origin.transport()) as transport:
-                with pytest.raises(httpx.ReadTimeout):
-                    await send(transport, make_request(timeout=0.05))
-                await seen((await origin.peer(0)).gone)
+        async with serving(saying(wire)) as (origin, transport):
+            with pytest.raises(httpx.ReadTimeout):
+                await send(transport, make_request(timeout=0.05))
+            await seen((await origin.peer(0)).gone)
 
 
 async def test_a_web_server_that_does_not_read_is_a_write_timeout() -> None:

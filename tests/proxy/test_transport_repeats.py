@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 
 import anyio
 import pytest
@@ -15,7 +14,6 @@ from tests.proxy.origins import (
     OK,
     OK_ANSWER,
     Ask,
-    Origin,
     Peer,
     WireRequest,
     both_loops,
@@ -24,6 +22,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -111,16 +110,15 @@ async def tries(
     idle_timeout: float = 4,
 ) -> tuple[int, bool]:
     """How many connections were needed for `request`, one of which fails, and whether it was answered."""
-    with Origin(failing(fail, used=used), network) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
-            if used:
-                assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
-            try:
-                answer = await ask(transport, request)
-            except FAILURES:
-                return origin.connections, False
-            assert answer.status_code == 200
-            return origin.connections, True
+    async with serving(failing(fail, used=used), network, idle_timeout=idle_timeout) as (origin, transport):
+        if used:
+            assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+        try:
+            answer = await ask(transport, request)
+        except FAILURES:
+            return origin.connections, False
+        assert answer.status_code == 200
+        return origin.connections, True
 
 
 @both_networks
@@ -168,11 +166,10 @@ async def test_a_timeout_is_not_repeated() -> None:
         while True:
             silent(peer)
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            with pytest.raises(httpx.ReadTimeout):
-                await send(transport, timeout=0.01)
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        with pytest.raises(httpx.ReadTimeout):
+            await send(transport, timeout=0.01)
     assert (origin.connections, len(origin.requests)) == (1, 2)
 
 
@@ -185,11 +182,10 @@ async def test_a_request_is_repeated_once_and_then_raises_what_happened() -> Non
             peer.send(OK)
             counted.append(peer.read_request())
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
-            with pytest.raises(httpx.RemoteProtocolError):
-                await send(transport, make_request("PUT", body=b"body"))
+    async with serving(script) as (origin, transport):
+        assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+        with pytest.raises(httpx.RemoteProtocolError):
+            await send(transport, make_request("PUT", body=b"body"))
     assert [request.line.split()[1] for request in counted] == [b"/warm", b"/", b"/"]
     assert origin.connections == 2
 
@@ -207,14 +203,13 @@ async def test_a_repetition_does_not_take_another_used_connection() -> None:
         else:
             peer.send(OK)
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            async with anyio.create_task_group() as group:
-                group.start_soon(send, transport)
-                group.start_soon(send, transport)
-            assert await send(transport) == OK_ANSWER
-            assert origin.connections == 3
-            assert sorted(len(peer.requests) for peer in origin.peers) == [1, 1, 2]
+    async with serving(script) as (origin, transport):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, transport)
+            group.start_soon(send, transport)
+        assert await send(transport) == OK_ANSWER
+        assert origin.connections == 3
+        assert sorted(len(peer.requests) for peer in origin.peers) == [1, 1, 2]
 
 
 async def test_a_streamed_body_is_never_repeated() -> None:
@@ -247,11 +242,10 @@ async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
             peer.reset()
             closed.set()
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            await seen(closed)
-            assert await send(transport, make_request("POST", body=body)) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        await seen(closed)
+        assert await send(transport, make_request("POST", body=body)) == OK_ANSWER
     assert [(request.line, request.body) for request in origin.requests] == [
         (b"GET / HTTP/1.1", b""),
         (b"POST / HTTP/1.1", body),

@@ -21,6 +21,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -159,16 +160,15 @@ async def test_a_part_arrives_before_the_next_one_is_sent(network: str) -> None:
             peer.send(b"1\r\n%d\r\n" % number)
         peer.send(b"0\r\n\r\n")
 
-    with Origin(script, network) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            parts = parts_of(result)
-            for number, event in enumerate(arrived):
-                event.set()
-                assert await anext(parts) == b"%d" % number
-            with pytest.raises(StopAsyncIteration):
-                await anext(parts)
-            await result.aclose()
+    async with serving(script, network) as (_origin, transport):
+        result = await transport.handle_async_request(make_request())
+        parts = parts_of(result)
+        for number, event in enumerate(arrived):
+            event.set()
+            assert await anext(parts) == b"%d" % number
+        with pytest.raises(StopAsyncIteration):
+            await anext(parts)
+        await result.aclose()
 
 
 @pytest.mark.parametrize("parts_read", [None, 0, 2])
@@ -185,15 +185,14 @@ async def test_leaving_a_response_early_closes_its_connection(parts_read: int | 
             except TimeoutError:
                 peer.socket.settimeout(LIMIT)
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            if parts_read is not None:
-                parts = parts_of(result)
-                for _ in range(parts_read):
-                    await anext(parts)
-            await result.aclose()
-            await seen((await origin.peer(0)).gone)
+    async with serving(script) as (origin, transport):
+        result = await transport.handle_async_request(make_request())
+        if parts_read is not None:
+            parts = parts_of(result)
+            for _ in range(parts_read):
+                await anext(parts)
+        await result.aclose()
+        await seen((await origin.peer(0)).gone)
 
 
 @pytest.mark.parametrize("reads_head", [False, True])
@@ -209,14 +208,13 @@ async def test_a_cancelled_request_closes_its_connection(reads_head: bool) -> No
             peer.wait_until_gone()
         peer.send(OK)
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            async with anyio.create_task_group() as group:
-                group.start_soon(send, transport)
-                await seen(waiting)
-                group.cancel_scope.cancel()
-            await seen((await origin.peer(0)).gone)
-            assert await send(transport) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, transport)
+            await seen(waiting)
+            group.cancel_scope.cancel()
+        await seen((await origin.peer(0)).gone)
+        assert await send(transport) == OK_ANSWER
 
 
 async def test_a_reader_that_never_waits_lets_others_run() -> None:
@@ -234,13 +232,12 @@ async def test_a_reader_that_never_waits_lets_others_run() -> None:
             turns.append(1)
             await anyio.lowlevel.checkpoint()
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            parts = parts_of(result)
-            others: list[int] = []
-            async with anyio.create_task_group() as group:
-                group.start_soon(run, others)
-                while len(others) < 10:
-                    await anext(parts)
-            await result.aclose()
+    async with serving(script) as (_origin, transport):
+        result = await transport.handle_async_request(make_request())
+        parts = parts_of(result)
+        others: list[int] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(run, others)
+            while len(others) < 10:
+                await anext(parts)
+        await result.aclose()
