@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import aclosing
 
 import pytest
 
@@ -104,12 +103,9 @@ async def test_the_end_before_or_within_a_head_is_an_error(network: str) -> None
 
 CUT_SHORT = {
     "content-length": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * 99,
-    "content-length, no body": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n",
-    "http/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * 99,
-    "chunks, none": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    "http/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 100\r\n\r\n",
     "within a chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n012345678",
     "between chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n0123456789\r\n",
-    "before the last line end": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
     "within a trailer": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: 1\r\n",
 }
 
@@ -152,53 +148,28 @@ async def test_a_stream_gives_what_came_before_it_broke(reset: bool) -> None:
 # Answers that are not HTTP
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
 NOT_HTTP = {
     "tls": b"\x15\x03\x01\x00\x02\x02F\r\n\r\n",
-    "ssh": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
     "html": b"<html>\r\n<body>\r\n\r\n",
-    "http/0.9": b"just text\n\n",
-    "blank lines": b"\r\n\r\n\r\n",
     "a request": b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-    "status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
-    "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
-    "status in letters": b"HTTP/1.1 OK 200\r\n\r\n",
     "header without colon": b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
-    "blank before colon": b"HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\nok",
-    "first header folded": b"HTTP/1.1 200 OK\r\n folded: 1\r\n\r\n",
-    "zero bytes": bytes(1000) + b"\r\n\r\n",
     "switches without being asked": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
-}
-
-BROKEN = {
     "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok?",
-    "two lengths in one": b"HTTP/1.1 200 OK\r\ncontent-length: 2, 3\r\n\r\nok?",
-    "negative length": b"HTTP/1.1 200 OK\r\ncontent-length: -2\r\n\r\nok",
     "length with sign": b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
-    "length in hex": b"HTTP/1.1 200 OK\r\ncontent-length: 0x2\r\n\r\nok",
     "length without end": b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
-    "other coding": b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nok",
     "two codings": b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
-    "coding twice": (
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-    ),
-    "no chunk size": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nok\r\n0\r\n\r\n",
-    "negative chunk size": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-2\r\nok\r\n0\r\n\r\n",
-    "chunk longer than said": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nok\r\n0\r\n\r\n",
-    "chunk size without end": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"0" * 300_000,
-    "broken trailer": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nnonsense\r\n\r\n",
-}
-
-
-# h11's limit is 100 KiB.
-LARGE = {
+    "no chunk size": CHUNKED + b"ok\r\n0\r\n\r\n",
+    "chunk longer than said": CHUNKED + b"1\r\nok\r\n0\r\n\r\n",
+    "chunk size without end": CHUNKED + b"0" * 300_000,
+    # h11's limit is 100 KiB.
     "a large value": b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000 + b"\r\n\r\n",
-    "many headers": b"HTTP/1.1 200 OK\r\n" + b"x: 1\r\n" * 60_000,
-    "a header without end": b"HTTP/1.1 200 OK\r\n" + b"x" * 300_000,
 }
 
 
 async def test_an_answer_that_is_not_http_is_an_error() -> None:
-    for name, wire in (NOT_HTTP | BROKEN | LARGE).items():
+    for name, wire in NOT_HTTP.items():
         assert isinstance(await outcome(saying(wire)), httpx.RemoteProtocolError), name
 
 
@@ -218,17 +189,3 @@ async def test_a_silent_web_server_is_a_read_timeout_after_the_requests_own_time
             with pytest.raises(httpx.ReadTimeout):
                 await send(transport, make_request(timeout=0.05))
             await seen((await origin.peer(0)).gone)
-
-
-async def test_a_web_server_that_does_not_read_is_a_write_timeout() -> None:
-    def script(peer: Peer) -> None:
-        peer.read_head()
-        assert over.wait(LIMIT)
-
-    over = threading.Event()
-    with Origin(script, "unix") as origin:
-        async with aclosing(origin.transport()) as transport:
-            # To httpcore, it is a write that failed, and a response that may still come.
-            with pytest.raises((httpx.WriteTimeout, httpx.ReadTimeout)):
-                await send(transport, make_request("POST", body=SIX_MB, timeout=0.05))
-        over.set()
