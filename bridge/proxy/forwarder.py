@@ -124,7 +124,7 @@ class Forwarder(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise SnapshotHookFailed(f"POST {path}: the web server gave no answer in {HOOK_LIMIT:g} s.") from None
         except httpx.HTTPError as exc:
-            raise SnapshotHookFailed(f"POST {path}: {_reason(exc)}") from exc
+            raise SnapshotHookFailed(f"POST {path}: {exc}") from exc
         if not 200 <= response.status_code < 300:
             raise SnapshotHookFailed(f"POST {path}: expected a 2xx answer, but got {response.status_code}.")
 
@@ -182,8 +182,8 @@ class _Limits:
             return MalformedEvent(f"The request cannot be sent: {exc}")
         address = self._origin.settings.address
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout):
-            return OriginUnreachable(f"There is no connection to {address}: {_reason(exc)}")
-        return OriginBroken(self._what(f"{address} broke off: {_reason(exc)}"))
+            return OriginUnreachable(f"There is no connection to {address}: {exc}")
+        return OriginBroken(self._what(f"{address} broke off: {exc}"))
 
     def _what(self, text: str) -> str:
         return f"{request_line(self._request)}: {text}" if self.has_started else text
@@ -242,7 +242,3 @@ def _deadline(request: httpx.Request, margin: float) -> float:
     """Return when the client must be answered, on anyio's clock; infinity without a deadline."""
     seconds = remaining_seconds((request.extensions.get("asgi") or {}).get("aws.context"))
     return math.inf if seconds is None else anyio.current_time() + time_left(seconds, margin)[0]
-
-
-def _reason(exc: Exception) -> str:
-    return str(exc) or type(exc).__name__

@@ -85,7 +85,7 @@ class Readiness:
             request.extensions[WHOLE_RESPONSE] = True
             response = await self._probe.handle_async_request(request)
         except httpx.HTTPError as exc:
-            return str(exc) or type(exc).__name__
+            return str(exc)
         if response.status_code in self._settings.healthy_status:
             return ""
         return f"GET {self._settings.readiness_path} was answered with status {response.status_code}"

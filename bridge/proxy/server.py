@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge.errors import OriginNotStarted
+from bridge.errors import OriginLost, OriginNotStarted
 from bridge.proxy.launch import launch
 from bridge.proxy.readiness import Probe, Readiness
 
@@ -37,18 +37,20 @@ class Origin:
         self.settings = settings
         self._process = process
         self._readiness = Readiness(probe, settings, check_alive=self._check_alive)
-        self._in_startup = False
-        self._was_ready = False
         # The number of exits after which the server was last found ready; -1 before that.
         self._ready_after = -1
 
     async def startup(self) -> None:
         """Start it, and wait until it is ready. Raises OriginNotStarted, after it has ended the server."""
-        self._in_startup, self._was_ready, self._ready_after = True, False, -1
+        self._ready_after = -1
         try:
             if self._process is not None:
                 launch(self._process, self.settings)
             await self._wait(self.settings.startup_limit)
+        except OriginLost:
+            assert self._process is not None
+            await self.shutdown()
+            raise OriginNotStarted(f"The web server ended before it was ready: {self._process.report}") from None
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:
                 await self.shutdown()
@@ -57,8 +59,6 @@ class Origin:
         except BaseException:
             await self.shutdown()
             raise
-        finally:
-            self._in_startup = False
 
     async def ready(self) -> None:
         """Return when the server is ready, however long that takes. Raises OriginLost."""
@@ -78,9 +78,8 @@ class Origin:
     async def _wait(self, limit: float) -> None:
         exits = self._exits
         await self._readiness.wait(limit)
-        if self._process is not None and not self._was_ready:
+        if self._process is not None:
             self._process.was_ready()
-        self._was_ready = True
         self._ready_after = exits
 
     @property
@@ -97,11 +96,8 @@ class Origin:
         self._process.check()
 
     def _check_alive(self) -> None:
-        if self._process is None:
-            return
-        if self._in_startup and self._process.exits:
-            raise OriginNotStarted(f"The web server ended before it was ready: {self._process.report}")
-        self._process.check()
+        if self._process is not None:
+            self._process.check()
 
     async def shutdown(self) -> None:
         """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""

@@ -162,12 +162,13 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """Translate httpcore's exceptions: httpx has the same names."""
+    """Translate httpcore's exceptions: httpx has the same names. Each has a text."""
     core = httpcore()
     try:
         yield
     except (core.NetworkError, core.ProtocolError, core.TimeoutException, core.UnsupportedProtocol) as exc:
-        raise getattr(httpx, type(exc).__name__)(str(exc)) from exc
+        name = type(exc).__name__
+        raise getattr(httpx, name)(str(exc) or name) from exc
 
 
 async def _attempt(pool: Any, wire: Any, attempt: Attempt | None = None) -> tuple[Any, Attempt]:

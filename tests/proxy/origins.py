@@ -180,7 +180,7 @@ class Origin:
     """Runs `script` for every connection, and closes it afterwards. A script that fails makes the test fail."""
 
     def __init__(
-        self, script: Script, network: str = "tcp", *, port: int = 0, receive_buffer: int | None = None
+        self, script: Script, network: str = "tcp", *, host: str = "127.0.0.1", receive_buffer: int | None = None
     ) -> None:
         self.peers: list[Peer] = []
         self.requests: list[WireRequest] = []
@@ -188,7 +188,7 @@ class Origin:
         self._script = script
         self._network = network
         self._receive_buffer = receive_buffer
-        self.port = port  # a free one, if it is 0
+        self._host = host
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
 
@@ -204,7 +204,9 @@ class Origin:
         return self.peers[index]
 
     def transport(self, *, idle_timeout: float = 4.0, restored: Callable[[], bool] = bool) -> SocketTransport:
-        where: dict[str, Any] = {"uds": self.path} if self._network == "unix" else {"port": self.port}
+        where: dict[str, Any] = (
+            {"uds": self.path} if self._network == "unix" else {"host": self._host, "port": self.port}
+        )
         return SocketTransport(**where, idle_timeout=idle_timeout, restored=restored)
 
     def __enter__(self) -> Self:
@@ -214,9 +216,8 @@ class Origin:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(self.path)
         else:
-            self._listener = socket.socket()
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(("127.0.0.1", self.port))
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            self._listener = socket.create_server((self._host, 0), family=family)
             self.port = self._listener.getsockname()[1]
         if self._receive_buffer is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
@@ -274,10 +275,15 @@ class Origin:
 
 @asynccontextmanager
 async def serving(
-    script: Script, network: str = "tcp", *, receive_buffer: int | None = None, **arguments: Any
+    script: Script,
+    network: str = "tcp",
+    *,
+    host: str = "127.0.0.1",
+    receive_buffer: int | None = None,
+    **arguments: Any,
 ) -> AsyncIterator[tuple[Origin, SocketTransport]]:
     """An origin and a transport to it, which is made with `arguments` and closed first."""
-    with Origin(script, network, receive_buffer=receive_buffer) as origin, anyio.fail_after(LIMIT):
+    with Origin(script, network, host=host, receive_buffer=receive_buffer) as origin, anyio.fail_after(LIMIT):
         async with aclosing(origin.transport(**arguments)) as transport:
             yield origin, transport
 

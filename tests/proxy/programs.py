@@ -112,6 +112,13 @@ class Processes:
         self._made.append(OriginProcess(program.command, env=ENVIRON))
         return self._made[-1]
 
+    def start(self, program: Program, *, was_ready: bool = False) -> "OriginProcess":
+        process = self(program)
+        process.start()
+        if was_ready:
+            process.was_ready()
+        return process
+
     def end(self) -> None:
         for process in self._made:
             process.terminate()

@@ -1,6 +1,5 @@
 """One connection: how it is made, what httpcore asks of it, and what it records of the wire."""
 
-import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -38,13 +37,6 @@ def attempt() -> Iterator[Attempt]:
         yield made
     finally:
         CURRENT_ATTEMPT.reset(token)
-
-
-def read_all(theirs: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        data += theirs.recv(1 << 20)
-    return data
 
 
 # Reading
@@ -132,33 +124,6 @@ async def test_writing_to_a_peer_that_left_is_a_write_error() -> None:
         with pytest.raises(httpcore().WriteError):
             await stream.write(HEAD)
     assert (made.written, made.sent_body) == (0, False)
-
-
-@anyio_test
-@both_loops
-async def test_a_write_returns_when_there_is_something_to_read_and_the_rest_goes_out_meanwhile() -> None:
-    """Both sides send 4 MB before they read."""
-    theirs_data = b"HTTP/1.1 200 OK\r\n\r\n" + os.urandom(4 << 20)
-    ours_data = os.urandom(2 << 20)
-    with connection() as (stream, theirs), attempt() as made, anyio.fail_after(LIMIT):
-        received: list[bytes] = []
-
-        def talk() -> None:
-            theirs.sendall(theirs_data)
-            received.append(read_all(theirs, len(HEAD) + 2 * len(ours_data)))
-            theirs.sendall(b"!")
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(anyio.to_thread.run_sync, talk)
-            await stream.write(HEAD)
-            await stream.write(ours_data)
-            await stream.write(ours_data)
-            heard = b""
-            while len(heard) <= len(theirs_data):
-                heard += await stream.read(65536)
-    assert heard == theirs_data + b"!"
-    assert received == [HEAD + ours_data * 2]
-    assert (made.received, made.written) == (len(heard), len(HEAD) + 2 * len(ours_data))
 
 
 # What is told

@@ -45,8 +45,7 @@ def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
 def test_stderr_is_passed_on_as_it_is(
     processes: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    process = processes(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
-    process.start()
+    process = processes.start(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
     wait_for_exit(process)
     assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
 
@@ -55,8 +54,7 @@ def test_an_exit_before_it_was_ready_is_final(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["no such module: shop"], exit=3)
-    process = processes(program)
-    process.start()
+    process = processes.start(program)
     wait_for_exit(process)
     report = f"{process.name} exited with status 3. Its last lines on stderr:\n    no such module: shop"
     assert (process.exits, process.is_lost, process.report) == (1, True, report)
@@ -69,8 +67,7 @@ def test_an_exit_before_it_was_ready_is_final(
 
 def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Programs) -> None:
     lines = [f"line {number}" for number in range(LAST_LINES + 5)]
-    process = processes(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
-    process.start()
+    process = processes.start(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     wait_for_exit(process)
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
 
@@ -80,8 +77,7 @@ def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Prog
 )
 def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs, number: int, name: str) -> None:
     program = programs()
-    process = processes(program)
-    process.start()
+    process = processes.start(program)
     program.wait_for("listening")
     os.kill(program.pids[0], number)
     wait_for_exit(process)
@@ -92,8 +88,7 @@ def test_once_it_was_ready_it_is_started_again_once(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["hello"])
-    process = processes(program)
-    process.start()
+    process = processes.start(program)
     pids = []
     for number in (1, 2):
         process.was_ready()  # the second time gives no further start
@@ -117,9 +112,7 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     program.command[0] = str(link)
-    process = processes(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     link.unlink()
     (tmp_path / "exit").touch()
@@ -130,9 +123,7 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
 
 def test_a_stop_is_not_an_exit(processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
     program = programs(child="idle")
-    process = processes(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     pid = process.pid
     assert process.terminate() is True
@@ -153,8 +144,7 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(ignore_sigterm=True, child="noisy")
-    process = processes(program)
-    process.start()
+    process = processes.start(program)
     program.wait_for("child")
     program.wait_for("listening")
     process.terminate()
@@ -164,26 +154,11 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     assert_logged(caplog, ("WARNING", "killed"))
 
 
-def test_its_end_is_noticed_although_its_children_hold_stderr_open(
-    processes: Processes, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(child="idle", exit_when=tmp_path / "exit")
-    process = processes(program)
-    process.start()
-    program.wait_for("listening")
-    program.wait_for("child")
-    (tmp_path / "exit").touch()
-    wait_for_exit(process)
-    assert process.report == f"{process.name} exited with status 0. It wrote nothing to stderr."
-
-
 def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
     processes: Processes, programs: Programs
 ) -> None:
     program = programs(child="listening", again={"child": None})
-    process = processes(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("child")
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -206,6 +181,5 @@ def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_i
 ) -> None:
     program = programs(noise=300)  # more than a pipe holds
     monkeypatch.setattr(sys, "stderr", stderr)
-    process = processes(program)
-    process.start()
+    processes.start(program)
     program.wait_for("listening")

@@ -19,9 +19,7 @@ def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
 ) -> None:
     for number in range(8):
         program = programs(exit_when=tmp_path / f"exit-{number}")
-        process = processes(program)
-        process.start()
-        process.was_ready()
+        process = processes.start(program, was_ready=True)
         program.wait_for("listening")
         (tmp_path / f"exit-{number}").touch()
         if number % 2:
@@ -65,9 +63,7 @@ def test_a_stop_just_before_it_is_started_again_is_no_failure(
     at_the_line: Callable[[Callable[[], object]], None],
 ) -> None:
     program = programs()
-    process = processes(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     at_the_line(process.terminate)
     os.kill(program.pids[0], signal.SIGKILL)
@@ -81,9 +77,7 @@ def test_a_new_life_just_before_it_is_started_again_has_one_server(
     processes: Processes, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
 ) -> None:
     program = programs()
-    process = processes(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     renewed = threading.Event()
 

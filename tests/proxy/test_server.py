@@ -138,34 +138,6 @@ async def test_a_server_that_ends_after_an_unfinished_startup_ends_the_environme
         await origin.ready()
 
 
-async def test_after_its_end_requests_wait_until_the_next_one_is_ready(
-    make: Make, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(again={"listen_when": tmp_path / "listen"})
-    origin = make(program)
-    await origin.startup()
-    await end(origin, program)
-    await until(lambda: len(program.records("start")) == 2)
-    async with anyio.create_task_group() as group:
-        for _ in range(3):
-            group.start_soon(origin.ready)
-        await anyio.wait_all_tasks_blocked()
-        (tmp_path / "listen").touch()
-    health = len(program.targets)
-    await origin.ready()
-    assert len(program.targets) == health
-
-
-async def test_after_its_second_end_there_is_nothing_to_wait_for(make: Make, programs: Programs) -> None:
-    program = programs(says=["hello"], again={"exit": 7, "says": ["no port"]})
-    origin = make(program)
-    await origin.startup()
-    await end(origin, program)
-    for _ in range(2):
-        with anyio.fail_after(LIMIT), pytest.raises(OriginLost, match=r"(?s)status 7.*no port"):
-            await origin.ready()
-
-
 async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, programs: Programs) -> None:
     program = programs(again={"unhealthy": 0})
     origin = make(program)
@@ -230,20 +202,5 @@ async def test_a_shutdown_that_is_cancelled_itself_kills_the_server(make: Make, 
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping
-    wait_until_ended(*program.pids)
-    join_threads()
-
-
-async def test_a_startup_whose_cleaning_up_is_cancelled_once_more_leaves_nothing_running(
-    make: Make, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(ignore_sigterm=True, listen_when=tmp_path / "never")
-    starting = asyncio.create_task(make(program).startup())
-    await until(lambda: program.records("start"))
-    for _ in range(2):
-        starting.cancel()
-        await asyncio.sleep(0.05)
-    with pytest.raises(asyncio.CancelledError):
-        await starting
     wait_until_ended(*program.pids)
     join_threads()

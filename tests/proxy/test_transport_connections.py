@@ -148,24 +148,6 @@ async def test_what_comes_late_after_a_response_never_answers_the_next_request()
 
 
 @anyio_test
-async def test_an_idle_connection_that_the_web_server_closed_is_not_used() -> None:
-    closing = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK)
-        peer.close()
-        closing.set()
-
-    async with serving(script) as (origin, transport):
-        for _ in range(5):
-            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
-            await seen(closing)
-            closing.clear()
-    assert (origin.connections, len(origin.requests)) == (5, 5)
-
-
-@anyio_test
 async def test_after_a_restore_the_pool_is_left_alone_and_every_request_connects_anew() -> None:
     restored = False
     both_here = threading.Barrier(2)
@@ -216,27 +198,3 @@ def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_a
         anyio.run(transport.aclose)
         assert origin.peers[-1].gone.wait(LIMIT)
         assert origin.connections == len(backends)
-
-
-def test_a_loop_that_ends_within_a_response_leaves_nothing_to_the_next_one() -> None:
-    asked, waiting = threading.Event(), threading.Event()
-
-    async def give_up(transport: SocketTransport) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(send, transport)
-            await seen(asked)
-            group.cancel_scope.cancel()
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        asked.set()
-        assert waiting.wait(LIMIT)
-        peer.send(OK)
-
-    with Origin(script) as origin:
-        transport = SocketTransport(port=origin.port, idle_timeout=60)
-        anyio.run(give_up, transport)
-        waiting.set()
-        assert anyio.run(send, transport, make_request()) == OK_ANSWER
-        anyio.run(transport.aclose)
-        assert origin.connections == 2

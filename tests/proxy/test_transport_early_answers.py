@@ -163,23 +163,3 @@ async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() ->
         finally:
             left.set()
     assert len(sent) < size >> 21
-
-
-async def test_a_second_answer_during_the_upload_never_answers_the_next_request() -> None:
-    """Both come while the request is still being sent, and only the first one is read."""
-
-    def script(peer: Peer) -> None:
-        if peer.number == 1:
-            peer.read_head()
-            peer.send(response(b"first"))
-            peer.wait_until_read()
-            peer.send(response(b"stolen"))
-            peer.wait_until_read()
-            peer.read_exactly(len(SIX_MB))
-        peer.read_request()
-        peer.send(OK)
-
-    async with serving(script, receive_buffer=65536) as (origin, transport):
-        assert (await send(transport, make_request("POST", body=SIX_MB))).body == b"first"
-        assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
-    assert origin.connections == 2
