@@ -24,29 +24,6 @@ from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, hea
 from bridge._types import HeaderPairs
 from bridge.proxy.transport import SocketTransport
 
-__all__ = [
-    "LIMIT",
-    "OK",
-    "OK_ANSWER",
-    "Answer",
-    "Ask",
-    "Gone",
-    "Origin",
-    "Peer",
-    "WireRequest",
-    "answering",
-    "answers",
-    "both_loops",
-    "both_networks",
-    "make_request",
-    "parts_of",
-    "response",
-    "seen",
-    "send",
-    "serving",
-    "stream",
-]
-
 # Seconds that anything here may wait for anything: only a broken test gets that far.
 LIMIT = 30.0
 

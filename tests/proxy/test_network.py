@@ -57,6 +57,22 @@ async def test_read_gives_what_is_there_and_then_waits() -> None:
 
 
 @anyio_test
+async def test_a_reader_that_never_waits_lets_others_run() -> None:
+    """A server on the same machine may fill the socket as fast as it is read."""
+    turns: list[int] = []
+
+    async def run() -> None:
+        turns.append(1)
+
+    with connection() as (stream, theirs):
+        theirs.sendall(b"ab")
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            while not turns:
+                assert await stream.read(1)
+
+
+@anyio_test
 async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
     with connection() as (stream, theirs):
         await stream.aclose()

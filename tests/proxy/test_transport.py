@@ -1,7 +1,7 @@
 """What goes over the wire to a web server that does nothing wrong, and a transport's own life."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 import anyio
@@ -21,6 +21,7 @@ from tests.proxy.origins import (
     both_loops,
     both_networks,
     make_request,
+    parts_of,
     response,
     seen,
     send,
@@ -191,3 +192,162 @@ async def test_hosts_may_be_names_and_addresses_of_ipv6(host: str) -> None:
         assert await send(transport, make_request(headers=[])) == OK_ANSWER
     name = b"[::1]" if host == "::1" else b"localhost"
     assert origin.requests[0].values(b"host") == [name + b":%d" % origin.port]
+
+
+# A web server that does something wrong: an error that names it, never a response that is cut short in silence
+
+
+SIX_MB = bytes(6 << 20)
+
+
+async def outcome(script: Callable[[Peer], None], network: str = "tcp", idle_timeout: float = 0) -> httpx.HTTPError:
+    """What a POST raises, streamed and buffered alike; and the connection is closed."""
+    raised = []
+    async with serving(script, network, idle_timeout=idle_timeout) as (origin, transport):
+        for number, ask in enumerate((send, stream)):
+            with pytest.raises(httpx.HTTPError) as caught:
+                await ask(transport, make_request("POST", body=b"body"))
+            raised.append(caught.value)
+            await seen((await origin.peer(number)).gone)
+    assert origin.connections == 2
+    assert [(type(exc), str(exc)) for exc in raised[1:]] == [(type(exc), str(exc)) for exc in raised[:1]]
+    return raised[0]
+
+
+def saying(wire: bytes) -> Callable[[Peer], None]:
+    """Answers with `wire` and waits for the client to leave."""
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire)
+        peer.wait_until_gone()
+
+    return script
+
+
+def saying_and_leaving(wire: bytes, *, reset: bool = False) -> Callable[[Peer], None]:
+    """Answers with `wire` and ends the connection."""
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire)
+        if reset:
+            peer.wait_until_read()
+            peer.reset()
+        peer.close()
+        peer.gone.set()
+
+    return script
+
+
+# Connecting
+
+
+async def test_a_connection_that_cannot_be_made_is_a_connect_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "bridge")
+    with Origin(answering(OK)) as origin:
+        origin.refuse()
+        for transport in (
+            origin.transport(idle_timeout=0),
+            origin.transport(idle_timeout=4),
+            SocketTransport(uds="/nowhere/app.sock"),
+            SocketTransport(uds="/" + "x" * 200),
+            SocketTransport(host="nobody.invalid"),
+        ):
+            with pytest.raises(httpx.ConnectError):
+                await send(transport)
+    assert caplog.records == []  # no used connection failed, so nothing is repeated
+
+
+# The end comes too soon
+
+
+@both_networks
+@both_loops
+async def test_the_end_before_or_within_a_head_is_an_error(network: str) -> None:
+    for wire in (b"", b"H", b"HTTP/1.1 200 OK\r\n", OK[:-4], b"HTTP/1.1 100 Continue\r\n\r\n"):
+        assert isinstance(await outcome(saying_and_leaving(wire), network, 4), httpx.RemoteProtocolError)
+    if network == "tcp":
+        for wire in (b"", b"HTTP/1.1 200 OK\r\n"):
+            assert isinstance(await outcome(saying_and_leaving(wire, reset=True)), httpx.ReadError)
+
+
+CUT_SHORT = {
+    "content-length": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * 99,
+    "http/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 100\r\n\r\n",
+    "within a chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n012345678",
+    "between chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n0123456789\r\n",
+    "within a trailer": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: 1\r\n",
+}
+
+
+async def test_a_body_that_is_cut_short_is_an_error() -> None:
+    for name, wire in CUT_SHORT.items():
+        assert isinstance(await outcome(saying_and_leaving(wire), idle_timeout=4), httpx.RemoteProtocolError), name
+
+
+async def test_a_reset_within_a_body_is_an_error_whatever_its_frame() -> None:
+    for head in (b"", b"content-length: 9\r\n", b"transfer-encoding: chunked\r\n"):
+        wire = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n5\r\nab"
+        assert isinstance(await outcome(saying_and_leaving(wire, reset=True)), httpx.ReadError), head
+
+
+async def test_a_stream_gives_what_came_before_it_broke() -> None:
+    wire = response(b"x" * 1000, length=2000)
+    for reset, error in ((False, httpx.RemoteProtocolError), (True, httpx.ReadError)):
+        came = b""
+        async with serving(saying_and_leaving(wire, reset=reset)) as (_, transport):
+            result = await transport.handle_async_request(make_request())
+            parts = parts_of(result)
+            while len(came) < 1000:
+                came += await anext(parts)
+            with pytest.raises(error):
+                await anext(parts)
+            await result.aclose()
+        assert came == b"x" * 1000
+
+
+# Answers that are not HTTP
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+NOT_HTTP = {
+    "tls": b"\x15\x03\x01\x00\x02\x02F\r\n\r\n",
+    "html": b"<html>\r\n<body>\r\n\r\n",
+    "a request": b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    "header without colon": b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
+    "switches without being asked": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok?",
+    "length with sign": b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
+    "length without end": b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
+    "two codings": b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "no chunk size": CHUNKED + b"ok\r\n0\r\n\r\n",
+    "chunk longer than said": CHUNKED + b"1\r\nok\r\n0\r\n\r\n",
+    "chunk size without end": CHUNKED + b"0" * 300_000,
+    # h11's limit is 100 KiB.
+    "a large value": b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000 + b"\r\n\r\n",
+}
+
+
+async def test_an_answer_that_is_not_http_is_an_error() -> None:
+    for name, wire in NOT_HTTP.items():
+        assert isinstance(await outcome(saying(wire)), httpx.RemoteProtocolError), name
+
+
+async def test_a_header_with_control_bytes_is_an_error() -> None:
+    for value in (b"a\x01b", b"a\x7f", b"a\rb"):
+        for name in (b"x", b"connection"):
+            wire = b"HTTP/1.1 200 OK\r\n" + name + b": " + value + b"\r\ncontent-length: 0\r\n\r\n"
+            assert isinstance(await outcome(saying(wire), idle_timeout=4), httpx.RemoteProtocolError), (name, value)
+
+
+# Timeouts
+
+
+async def test_a_silent_web_server_is_a_read_timeout_after_the_requests_own_timeout() -> None:
+    for wire in (b"", b"HTTP/1.1 200 OK\r\n"):
+        async with serving(saying(wire)) as (origin, transport):
+            with pytest.raises(httpx.ReadTimeout):
+                await send(transport, make_request(timeout=0.05))
+            await seen((await origin.peer(0)).gone)
