@@ -36,7 +36,7 @@ class Origin:
     def __init__(self, settings: OriginSettings, process: OriginProcess | None, probe: Probe) -> None:
         self.settings = settings
         self._process = process
-        self._readiness = Readiness(probe, settings, check_alive=self._check_alive)
+        self._readiness = Readiness(probe, settings, check_alive=_always_alive if process is None else process.check)
         # The number of exits after which the server was last found ready; -1 before that.
         self._ready_after = -1
 
@@ -95,10 +95,6 @@ class Origin:
                 await anyio.sleep(STOP_PAUSE)
         self._process.check()
 
-    def _check_alive(self) -> None:
-        if self._process is not None:
-            self._process.check()
-
     async def shutdown(self) -> None:
         """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""
         process = self._process
@@ -111,3 +107,7 @@ class Origin:
                     await anyio.sleep(STOP_PAUSE)
         finally:  # a shield does not hold against asyncio's own task.cancel()
             process.kill()
+
+
+def _always_alive() -> None:
+    """Check a server that something else started: nothing is known of its process."""

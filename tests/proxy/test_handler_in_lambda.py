@@ -52,7 +52,8 @@ def test_the_server_is_ready_when_the_import_is_over_and_ends_with_the_process(
     code = PRELUDE + "\nhandler = make()\nsay('imported')\n"
     done = run_python(code, "-Xdev", "-Werror", **environ(program), **LAMBDA)
     assert (done.returncode, done.stdout) == (0, "imported\n")
-    assert "Warning" not in done.stderr  # asyncio's debug mode may have logged a slow callback
+    # On a busy machine, asyncio's debug mode tells which callback was slow.
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Executing ")] == []
     assert program.targets == ["GET /health"] * 3
     wait_until_ended(*program.pids)
 
@@ -83,15 +84,14 @@ def test_sigterm_ends_the_server_and_exits_with_success(start_python: Start, pro
 
 
 def test_sigterm_to_the_whole_environment_starts_nothing_again(start_python: Start, programs: Programs) -> None:
-    for _ in range(2):
-        program = programs()
-        process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
-        until(process, "ready")
-        process.send_signal(signal.SIGTERM)
-        for pid in filter(is_running, program.pids):
-            subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
-        assert process.wait(30) == 0
-        wait_until_ended(*program.pids)
+    program = programs()
+    process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
+    until(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    for pid in filter(is_running, program.pids):
+        subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
+    assert process.wait(30) == 0
+    wait_until_ended(*program.pids)
 
 
 def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, programs: Programs, tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(serve
 
 
 @pytest.mark.parametrize("path", ["/hooks/before", "/hooks/after"])
-def test_a_hook_must_be_answered_with_2xx(serve: Serve, proxies: Proxies, programs: Programs, path: str) -> None:
+def test_a_hook_must_be_answered_with_2xx(serve: Serve, path: str) -> None:
     run = run_before_snapshot if path == "/hooks/before" else run_after_restore
     for status in (204, 299):
-        proxies(programs(answers={path: status}), **HOOKS)
+        serve(HOOKS, answers={path: status})
         run()
     program, _ = serve(HOOKS, answers={path: 301})
     with pytest.raises(SnapshotHookFailed, match=f"POST {path}: .* 2xx .* 301"):
@@ -101,15 +101,13 @@ def test_a_hook_must_be_answered_with_2xx(serve: Serve, proxies: Proxies, progra
     assert program.targets == ["GET /health", f"POST {path}"]
 
 
-def test_a_hook_without_an_answer_fails_the_phase(
-    proxies: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.forwarder.HOOK_LIMIT", 0.2)
-    proxies(programs(), before_checkpoint_path="/hang", after_restore_path="/drop")
-    with pytest.raises(SnapshotHookFailed, match=r"POST /hang: .* 0\.2 s"):
-        run_before_snapshot()
+def test_a_hook_without_an_answer_fails_the_phase(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve({"before_checkpoint_path": "/hang", "after_restore_path": "/drop"})
     with pytest.raises(SnapshotHookFailed, match=r"POST /drop: .* disconnected"):
         run_after_restore()
+    monkeypatch.setattr("bridge.proxy.forwarder.HOOK_LIMIT", 0.2)
+    with pytest.raises(SnapshotHookFailed, match=r"POST /hang: .* 0\.2 s"):
+        run_before_snapshot()
 
 
 def test_a_server_that_is_not_ready_after_the_restore_fails_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,17 +131,11 @@ def test_under_snapstart_every_request_has_a_connection_of_its_own_from_the_firs
     assert [connection(handler, make_event()) for _ in range(3)] == [5, 6, 7]
 
 
-@pytest.mark.parametrize("how", ["on-demand", ""])
 def test_elsewhere_a_connection_is_used_again_until_a_restore(
-    proxies: Proxies,
-    programs: Programs,
-    make_event: MakeEvent,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    how: str,
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", how)
-    handler = proxies(programs(), pool_idle_timeout=60)
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    _, handler = serve({"pool_idle_timeout": 60})
     assert [connection(handler, make_event()) for _ in range(3)] == [1, 1, 1]
     run_after_restore()
     assert [connection(handler, make_event()) for _ in range(3)] == [3, 4, 5]
@@ -151,9 +143,9 @@ def test_elsewhere_a_connection_is_used_again_until_a_restore(
     assert_logged(caplog, RESTORED)
 
 
-def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(proxies: Proxies, programs: Programs) -> None:
-    program = programs()
-    proxies(program, **HOOKS).close()
+def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(serve: Serve) -> None:
+    program, handler = serve(HOOKS)
+    handler.close()
     run_before_snapshot()
     run_after_restore()
     assert program.targets == ["GET /health"]
@@ -194,12 +186,9 @@ def test_a_client_that_asks_for_a_hook_is_refused(
         assert handler(make_event("POST", path), None)["statusCode"] == 200
 
 
-def test_neither_a_base_path_nor_a_root_path_leads_to_a_hook(
-    proxies: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
+def test_neither_a_base_path_nor_a_root_path_leads_to_a_hook(serve: Serve, make_event: MakeEvent) -> None:
     for settings in (Settings(base_path="/api"), Settings(root_path="/hooks"), Settings(root_path="/api")):
-        program = programs()
-        handler = proxies(program, **HOOKS, settings=settings)
+        program, handler = serve({**HOOKS, "settings": settings})
         for path in ("/hooks/after", "/api/hooks/after", "/api//hooks/after", "/hooks/hooks/after"):
             handler(make_event("POST", path), None)
         assert "POST /hooks/after" not in program.targets
