@@ -14,7 +14,7 @@ from bridge._httpx import httpcore
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network, SocketStream
 from tests.proxy.origins import LIMIT, OK, Origin, answering, both_loops
 
-anyio_test = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 HEAD = b"POST / HTTP/1.1\r\n\r\n"
 
@@ -42,7 +42,6 @@ def attempt() -> Iterator[Attempt]:
 # Reading
 
 
-@anyio_test
 async def test_read_gives_what_is_there_and_then_waits() -> None:
     with connection() as (stream, theirs):
         theirs.sendall(b"abc")
@@ -56,7 +55,6 @@ async def test_read_gives_what_is_there_and_then_waits() -> None:
         assert await stream.read(65536) == b""
 
 
-@anyio_test
 async def test_a_reader_that_never_waits_lets_others_run() -> None:
     """A server on the same machine may fill the socket as fast as it is read."""
     turns: list[int] = []
@@ -72,7 +70,6 @@ async def test_a_reader_that_never_waits_lets_others_run() -> None:
                 assert await stream.read(1)
 
 
-@anyio_test
 async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
     with connection() as (stream, theirs):
         await stream.aclose()
@@ -84,7 +81,6 @@ async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
             await stream.write(b"a")
 
 
-@anyio_test
 @both_loops
 async def test_closing_ends_a_read_and_a_write_that_wait() -> None:
     raised: list[type[Exception]] = []
@@ -105,7 +101,6 @@ async def test_closing_ends_a_read_and_a_write_that_wait() -> None:
     assert raised == [httpcore().ReadError, httpcore().WriteError]
 
 
-@anyio_test
 async def test_a_read_that_is_cancelled_loses_nothing() -> None:
     with connection() as (stream, theirs):
         async with anyio.create_task_group() as group:
@@ -119,7 +114,6 @@ async def test_a_read_that_is_cancelled_loses_nothing() -> None:
 # Writing
 
 
-@anyio_test
 async def test_write_gives_up_after_its_timeout_and_tells_how_far_it_came() -> None:
     with connection() as (stream, theirs), attempt() as made:
         await stream.write(HEAD)
@@ -133,7 +127,6 @@ async def test_write_gives_up_after_its_timeout_and_tells_how_far_it_came() -> N
     assert made.sent_body
 
 
-@anyio_test
 async def test_writing_to_a_peer_that_left_is_a_write_error() -> None:
     with connection() as (stream, theirs), attempt() as made:
         theirs.close()
@@ -145,7 +138,6 @@ async def test_writing_to_a_peer_that_left_is_a_write_error() -> None:
 # What is told
 
 
-@anyio_test
 async def test_every_request_has_an_account_of_its_own() -> None:
     with connection() as (stream, theirs):
         accounts = []
@@ -169,7 +161,6 @@ async def idle(stream: SocketStream, theirs: socket.socket, answer: bytes = OK) 
         await stream.read(1000)
 
 
-@anyio_test
 async def test_a_connection_is_readable_unless_it_is_idle_after_exactly_one_response() -> None:
     with connection() as (stream, theirs):
         assert stream.get_extra_info("is_readable") is True  # nothing was asked yet
@@ -191,7 +182,6 @@ async def test_a_connection_is_readable_unless_it_is_idle_after_exactly_one_resp
         assert stream.get_extra_info("is_readable") is True
 
 
-@anyio_test
 async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> None:
     with connection() as (stream, theirs), attempt():
         await stream.write(HEAD)
@@ -204,7 +194,6 @@ async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> 
 # Connecting
 
 
-@anyio_test
 async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def addresses(host: str, port: int, *, type: int) -> list[tuple[object, ...]]:
         kinds = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
@@ -216,7 +205,6 @@ async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: p
             assert stream.get_extra_info("socket").getpeername() == ("127.0.0.1", origin.port)
 
 
-@anyio_test
 async def test_an_invalid_host_or_path_is_a_connect_error() -> None:
     for host in ("", "a b", "nobody.invalid", "x" * 70 + ".test", "caf\u00e9.invalid"):
         with pytest.raises(httpcore().ConnectError):
@@ -249,7 +237,6 @@ def full_backlog(folder: Path) -> Iterator[tuple[str, socket.socket]]:
                 sock.close()
 
 
-@anyio_test
 async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
     with full_backlog(tmp_path) as (path, listener):
         async with anyio.create_task_group() as group:
@@ -265,7 +252,6 @@ async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
         await streams[0].aclose()
 
 
-@anyio_test
 @pytest.mark.usefixtures("nothing_unclosed")
 async def test_a_connection_attempt_that_is_cancelled_leaves_no_socket(tmp_path: Path) -> None:
     with full_backlog(tmp_path) as (path, _):
