@@ -3,6 +3,7 @@
 import ssl
 import threading
 from contextlib import aclosing
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -186,14 +187,18 @@ async def ask_twice(transport: SocketTransport) -> list[Answer]:
 
 
 @pytest.mark.parametrize("backends", [["asyncio"] * 3, ["asyncio", "trio", "asyncio"]])
-def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_are_closed(backends: list[str]) -> None:
+async def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_are_closed(
+    backends: list[str],
+) -> None:
     with Origin(answering(OK)) as origin:
-        transport = SocketTransport(port=origin.port, idle_timeout=60)
+        transport = origin.transport(idle_timeout=60)
         for number, backend in enumerate(backends):
-            assert anyio.run(ask_twice, transport, backend=backend) == [OK_ANSWER] * 2
-            assert [peer.gone.wait(LIMIT) for peer in origin.peers[:number]] == [True] * number
-        anyio.run(transport.aclose)
-        assert origin.peers[-1].gone.wait(LIMIT)
+            run = partial(anyio.run, ask_twice, transport, backend=backend)
+            assert await anyio.to_thread.run_sync(run) == [OK_ANSWER] * 2
+            for peer in origin.peers[:number]:
+                await seen(peer.gone)
+        await transport.aclose()
+        await seen(origin.peers[-1].gone)
         assert origin.connections == len(backends)
 
 
