@@ -7,7 +7,6 @@ from typing import Any
 from unittest.mock import MagicMock, Mock
 
 import pytest
-from awslambdaric.lambda_context import LambdaContext  # type: ignore[import-untyped]
 
 import bridge.proxy.context_headers
 from bridge._httpx import httpx
@@ -40,11 +39,22 @@ NOTHING_KNOWN = {
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 
 
-def make_context(client: Any = None, identity: Any = None, **attributes: Any) -> Any:
-    """The context of AWS's own runtime, 3 s before its deadline."""
-    context = LambdaContext("8476a536-e9f4-11e8-9739-2dfe598c3fcd", client, identity, 0, ARN)
-    vars(context).update({"get_remaining_time_in_millis": lambda: 3000} | attributes)
-    return context
+def make_context(**attributes: Any) -> SimpleNamespace:
+    """The attributes that Lambda's runtime for Python gives its context, 3 s before its deadline."""
+    known: dict[str, Any] = {
+        "aws_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+        "log_group_name": "/aws/lambda/shop",
+        "log_stream_name": "2025/06/15/[$LATEST]5f3",
+        "function_name": "shop",
+        "memory_limit_in_mb": "128",
+        "function_version": "$LATEST",
+        "invoked_function_arn": ARN,
+        "tenant_id": None,
+        "client_context": None,
+        "identity": SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None),
+        "get_remaining_time_in_millis": lambda: 3000,
+    }
+    return SimpleNamespace(**known | attributes)
 
 
 KNOWN = {
@@ -68,10 +78,6 @@ KNOWN = {
 @pytest.fixture(autouse=True)
 def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge.proxy.context_headers, "time", SimpleNamespace(time=lambda: NOW))
-    for name, value in (("NAME", "shop"), ("VERSION", "$LATEST"), ("MEMORY_SIZE", "128")):
-        monkeypatch.setenv(f"AWS_LAMBDA_FUNCTION_{name}", value)
-    monkeypatch.setenv("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/shop")
-    monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", "2025/06/15/[$LATEST]5f3")
 
 
 def lambda_context(context: Any) -> Any:
@@ -119,10 +125,12 @@ def test_a_context_as_lambdas_runtime_makes_it_is_told_whole() -> None:
 
 def test_what_a_mobile_client_sent_is_told_whole() -> None:
     names = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
-    client = {"client": {name: f"its {name}" for name in names}, "custom": {"deep": {"n": 1}}, "env": {"locale": "de"}}
-    identity = {"cognitoIdentityId": "eu-west-1:id", "cognitoIdentityPoolId": "eu-west-1:pool"}
-    assert lambda_context(make_context(client, identity)) == KNOWN | {
-        "client_context": client,
+    facts = {name: f"its {name}" for name in names}
+    sent: dict[str, Any] = {"custom": {"deep": {"n": 1}}, "env": {"locale": "de"}}
+    client = SimpleNamespace(client=SimpleNamespace(**facts), **sent)
+    identity = SimpleNamespace(cognito_identity_id="eu-west-1:id", cognito_identity_pool_id="eu-west-1:pool")
+    assert lambda_context(make_context(client_context=client, identity=identity)) == KNOWN | {
+        "client_context": {"client": facts, **sent},
         "identity": {"identity_id": "eu-west-1:id", "identity_pool_id": "eu-west-1:pool"},
     }
 
