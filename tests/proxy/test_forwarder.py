@@ -98,7 +98,7 @@ def test_an_end_between_two_requests_is_noticed_by_itself(
 
 
 def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
-    _program, handler = serve()
+    _, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)

@@ -177,7 +177,7 @@ def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(serve: S
 
 
 def test_threads_with_a_loop_each_share_one_server(serve: Serve, make_event: MakeEvent) -> None:
-    _program, handler = serve()
+    _, handler = serve()
     asyncio.run(handler.handle(make_event(), None))
 
     async def calls(first: int) -> list[Any]:

@@ -124,7 +124,7 @@ def test_a_server_that_is_not_ready_after_the_restore_fails_it(serve: Serve, mon
 def test_under_snapstart_every_request_has_a_connection_of_its_own_from_the_first_one_on(
     serve: Serve, make_event: MakeEvent
 ) -> None:
-    _program, handler = serve()
+    _, handler = serve()
     assert [connection(handler, make_event()) for _ in range(3)] == [1, 2, 3]
     run_before_snapshot()
     run_after_restore()

@@ -114,29 +114,21 @@ def test_the_old_name_of_a_variable_works_with_a_warning_unless_the_new_one_is_s
             assert caplog.messages == []
 
 
+# fmt: off
 KEPT: list[tuple[str, Any, Any]] = [
-    ("host", "::1", "::1"),
-    ("host", "localhost", "localhost"),
-    ("host", "web-1.internal", "web-1.internal"),
-    ("port", 1, 1),
-    ("port", 65535, 65535),
-    ("port", "08080", 8080),
+    ("host", "::1", "::1"), ("host", "localhost", "localhost"), ("host", "web-1.internal", "web-1.internal"),
+    ("port", 1, 1), ("port", 65535, 65535), ("port", "08080", 8080),
     ("readiness_protocol", "HTTP", "http"),
     ("readiness_path", "/a/b%20c?d=e&f", "/a/b%20c?d=e&f"),
     ("healthy_status", " 200-202 ,  404 ", frozenset({200, 201, 202, 404})),
-    ("healthy_status", [200, 302], frozenset({200, 302})),
-    ("healthy_status", 200, frozenset({200})),
-    ("readiness_timeout", "-1", -1.0),
-    ("readiness_timeout", 60, 60.0),
-    ("async_init", "True", True),
-    ("async_init", "FALSE", False),
-    ("pool_idle_timeout", "0", 0.0),
-    ("pool_idle_timeout", "1e1", 10.0),
-    ("uds", None, ""),
-    ("uds", "/" + "a" * 102, "/" + "a" * 102),
-    ("before_checkpoint_path", None, ""),
-    ("before_checkpoint_path", "/Hooks//Before/", "/Hooks//Before/"),
+    ("healthy_status", [200, 302], frozenset({200, 302})), ("healthy_status", 200, frozenset({200})),
+    ("readiness_timeout", "-1", -1.0), ("readiness_timeout", 60, 60.0),
+    ("async_init", "True", True), ("async_init", "FALSE", False),
+    ("pool_idle_timeout", "0", 0.0), ("pool_idle_timeout", "1e1", 10.0),
+    ("uds", None, ""), ("uds", "/" + "a" * 102, "/" + "a" * 102),
+    ("before_checkpoint_path", None, ""), ("before_checkpoint_path", "/Hooks//Before/", "/Hooks//Before/"),
 ]
+# fmt: on
 
 
 def test_a_valid_value_is_kept_in_its_own_type() -> None:

@@ -121,7 +121,7 @@ async def test_a_connection_that_may_not_be_used_again_is_closed() -> None:
 
 
 async def test_a_surplus_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with serving(answering(OK + b"surplus")) as (_origin, transport):
+    async with serving(answering(OK + b"surplus")) as (_, transport):
         assert await send(transport) == OK_ANSWER
     assert_logged(caplog, ("WARNING", "sent more than its response announced"))
 

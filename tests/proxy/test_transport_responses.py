@@ -120,7 +120,7 @@ async def test_a_part_arrives_before_the_next_one_is_sent(network: str) -> None:
             peer.send(b"1\r\n%d\r\n" % number)
         peer.send(b"0\r\n\r\n")
 
-    async with serving(script, network) as (_origin, transport):
+    async with serving(script, network) as (_, transport):
         result = await transport.handle_async_request(make_request())
         parts = parts_of(result)
         for number, event in enumerate(arrived):
@@ -191,7 +191,7 @@ async def test_an_early_answer_and_a_close_give_the_answer(network: str) -> None
         peer.read_head()
         peer.send(response(b"too large", b"connection: close", status=b"413 Content Too Large"))
 
-    async with serving(script, network, receive_buffer=65536) as (_origin, transport):
+    async with serving(script, network, receive_buffer=65536) as (_, transport):
         for ask in (send, stream):
             found = await ask(transport, make_request("POST", body=SIX_MB))
             assert found == Answer(413, [(b"content-length", b"9")], b"too large")
@@ -206,7 +206,7 @@ async def test_an_early_answer_without_a_close_gives_the_answer(network: str) ->
         assert left.wait(LIMIT)  # the rest stays unread
 
     left = threading.Event()
-    async with serving(script, network, receive_buffer=65536) as (_origin, transport):
+    async with serving(script, network, receive_buffer=65536) as (_, transport):
         found = await send(transport, make_request("POST", body=SIX_MB))
         left.set()
     assert found == Answer(413, [(b"content-length", b"9")], b"too large")
@@ -261,7 +261,7 @@ async def test_a_response_that_began_does_not_end_an_upload(early: bytes, late: 
     if is_streamed:
         headers = {"content-length": str(len(SIX_MB))}
         request = httpx.Request("POST", "http://app.test/", headers=headers, content=six_megabytes())
-    async with serving(script, receive_buffer=65536) as (_origin, transport):
+    async with serving(script, receive_buffer=65536) as (_, transport):
         assert (await send(transport, request)).body == b"6291456"
     assert bodies == [SIX_MB]
 
@@ -272,7 +272,7 @@ async def test_a_web_server_that_leaves_during_the_upload_is_an_error(network: s
         peer.read_head()
         peer.read_exactly(100_000)
 
-    async with serving(script, network, receive_buffer=65536, idle_timeout=0) as (_origin, transport):
+    async with serving(script, network, receive_buffer=65536, idle_timeout=0) as (_, transport):
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
             await send(transport, make_request("POST", body=SIX_MB))
 
@@ -308,7 +308,7 @@ async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() ->
 
     sent: list[int] = []
     full, left = threading.Event(), threading.Event()
-    async with serving(script, receive_buffer=65536) as (_origin, transport):
+    async with serving(script, receive_buffer=65536) as (_, transport):
         try:
             with anyio.fail_after(LIMIT):
                 result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
