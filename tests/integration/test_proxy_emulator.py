@@ -108,7 +108,7 @@ def test_web_server_that_ends_in_a_request_costs_that_one_a_502_and_is_started_a
     log = emulator.wait_for_log("started again")
     assert "exited with status 3." in log
     assert "The site gives up." in log
-    assert "POST /crash: http://127.0.0.1:" in log
+    assert "http://127.0.0.1:" in emulator.wait_for_log("POST /crash: ")
     status, second = page(emulator)
     assert (status, second != first, emulator.runtime_pid()) == (200, True, runtime)
 
