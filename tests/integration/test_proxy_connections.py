@@ -22,7 +22,7 @@ def server(request: pytest.FixtureRequest) -> WebServer:
 
 
 def connections(handler: Proxy) -> int:
-    """The number of connections on which the requests came, GET and POST in turn."""
+    """Return the number of connections on which the requests came, GET and POST in turn."""
     seen = set()
     for number in range(REQUESTS):
         response = ask(handler, *(("POST", "/") if number % 2 else ("GET", "/")), body=b"{}" * (number % 2))

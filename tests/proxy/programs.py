@@ -282,7 +282,7 @@ class Server:
                 return
 
     def _answer(self, connection: socket.socket, request: dict[str, Any], number: int) -> bool:
-        """Whether the connection stays open."""
+        """Answer a request. Return whether the connection stays open."""
         self._requests += 1
         task, (_, what, *more) = self._task, request["target"].partition("?")[0].split("/")
         if what == "hang":
@@ -306,7 +306,7 @@ class Server:
 
 
 RAW = {
-    "garbage": b"This is no HTTP.\r\n\r\n",
+    "garbage": b"This is not HTTP.\r\n\r\n",
     "short": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour",
     "broken": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n",
 }

@@ -81,7 +81,7 @@ def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lambda_context(context: Any) -> Any:
-    """The value of x-amzn-lambda-context."""
+    """Return the value of x-amzn-lambda-context."""
     return json.loads(dict(context_headers({}, context))[b"x-amzn-lambda-context"])
 
 

@@ -60,8 +60,8 @@ HARDER = {
     # `new URL(request.url, base)` in Node reads the first segment as a host, and so does Python's urlsplit().
     "with a host before it": "//any.example/hooks/restored",
     "with a host and a port before it": "//any.example:80/hooks/restored",
-    "with a host behind more slashes": "///any.example/hooks/restored",
-    "with a host behind backslashes": "/\\any.example/hooks/restored",
+    "with a host after more slashes": "///any.example/hooks/restored",
+    "with a host after backslashes": "/\\any.example/hooks/restored",
     "with a host and an encoded hook": "//any.example/%68ooks%2Frestored",
     # RFC 9112, 3.2.2: a server must accept the absolute form.
     "as a whole URL": "http://any.example/hooks/restored",

@@ -35,7 +35,7 @@ OTHERS = ["POST", "PATCH", "QUERY", "get", "CUSTOM"]
 
 
 def failing(fail: Callable[[Peer], None], *, used: bool) -> Callable[[Peer], None]:
-    """Behaves well, except on the first connection, whose first request fails, or its second one if it is `used`."""
+    """Answer well, except that the first connection's first request fails, or its second if `used`."""
 
     def script(peer: Peer) -> None:
         for number in range(100):
@@ -69,7 +69,7 @@ def saying(wire: bytes) -> Callable[[Peer], None]:
 
 
 def read_head_and_leave(peer: Peer) -> None:
-    """If the rest of the request has come, unread, the client gets a reset."""
+    """Read the head and leave. If the rest of the request has arrived, the client gets a reset."""
     peer.read_head()
     peer.close()
 
@@ -92,7 +92,7 @@ async def tries(
     used: bool = True,
     idle_timeout: float = 4,
 ) -> tuple[int, bool]:
-    """How many connections were needed for `request`, one of which fails, and whether it was answered."""
+    """Return the number of connections for `request`, one of which fails, and whether it was answered."""
     async with serving(failing(fail, used=used), network, idle_timeout=idle_timeout) as (origin, transport):
         if used:
             assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER

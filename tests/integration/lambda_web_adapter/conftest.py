@@ -25,7 +25,7 @@ def server(_application: Recorder) -> Iterator[BackgroundServer]:
 
 @pytest.fixture
 def app(_application: Recorder) -> Recorder:
-    """The application of the web server, reset."""
+    """Return the application of the web server, reset."""
     _application.reset()
     return _application
 
