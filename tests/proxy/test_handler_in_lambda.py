@@ -50,7 +50,7 @@ def test_the_server_is_ready_when_the_import_is_over_and_ends_with_the_process(
 ) -> None:
     program = programs(unhealthy=2, child="idle")
     code = PRELUDE + "\nhandler = make()\nsay('imported')\n"
-    done = run_python(code, "-Werror", **environ(program), **LAMBDA)
+    done = run_python(code, "-Xdev", "-Werror", **environ(program), **LAMBDA)
     assert (done.returncode, done.stdout) == (0, "imported\n")
     # On a busy machine, asyncio's debug mode tells which callback was slow.
     assert [line for line in done.stderr.splitlines() if not line.startswith("Executing ")] == []
