@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 import re
 import socket
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
-from bridge.settings import from_environment, initialization_type, refusal, status_codes
+from bridge.settings import SettingsBase, from_environment, initialization_type, refusal, status_codes
 
 __all__ = ["OriginSettings"]
 
@@ -32,8 +31,7 @@ _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class OriginSettings:
+class OriginSettings(SettingsBase):
     """The web server's address, and when the server is ready. An argument beats the environment.
 
     `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): where it listens; or `uds` (BRIDGE_UDS): the path of its UNIX
@@ -81,9 +79,8 @@ class OriginSettings:
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
 
-    def __post_init__(self) -> None:
-        for name, (variable, check) in _CHECKS.items():
-            object.__setattr__(self, name, check(f"{name} ({variable})", getattr(self, name)))
+    def _checked(self) -> dict[str, Any]:
+        return {name: check(f"{name} ({variable})", getattr(self, name)) for name, (variable, check) in _CHECKS.items()}
 
     @property
     def address(self) -> Address:

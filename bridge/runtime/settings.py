@@ -3,11 +3,10 @@
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
-from bridge.settings import from_environment, refusal
+from bridge.settings import SettingsBase, from_environment, refusal
 
 __all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
 
@@ -41,8 +40,7 @@ def _descriptor(value: str) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuntimeSettings:
+class RuntimeSettings(SettingsBase):
     """How the runtime serves. Frozen; compared by value.
 
     `handler` (_HANDLER): the handler, unless the command line names one. `task_root` (LAMBDA_TASK_ROOT): the folder of
@@ -83,19 +81,20 @@ class RuntimeSettings:
     background_limit: float | None = from_environment(
         "BRIDGE_BACKGROUND_LIMIT",
         parse=_seconds("background_limit (BRIDGE_BACKGROUND_LIMIT)", 1.0, "a number of seconds, such as '30'"),
+        default=None,
     )
     extension: ExtensionMode = from_environment("BRIDGE_EXTENSION", parse=_lower, default="auto")
     log_socket: str = from_environment("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", default="")
 
-    def __post_init__(self) -> None:
+    def _checked(self) -> dict[str, Any]:
         if self.invoke_mode not in get_args(InvokeMode):
             raise refusal("invoke_mode (AWS_LWA_INVOKE_MODE)", self.invoke_mode, "'buffered' or 'response_stream'")
         if self.extension not in get_args(ExtensionMode):
             raise refusal("extension (BRIDGE_EXTENSION)", self.extension, "'auto', 'on' or 'off'")
+        return {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class StartSettings:
+class StartSettings(SettingsBase):
     """What the runtime needs before it can log or report an error. No value is refused.
 
     `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
@@ -108,7 +107,8 @@ class StartSettings:
     runtime_api: str = from_environment("AWS_LAMBDA_RUNTIME_API", default="")
     log_format: str = from_environment("AWS_LAMBDA_LOG_FORMAT", default="")
     log_level: str = from_environment("AWS_LAMBDA_LOG_LEVEL", default="")
-    telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor)
+    telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor, default=None)
 
-    def __post_init__(self) -> None:
+    def _checked(self) -> dict[str, Any]:
         os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
+        return {}
