@@ -118,12 +118,6 @@ def test_a_stated_loss_of_a_field_has_to_be_one(peers: Peers, service: Service) 
         with_losses(report, service, (), [Loss(why=Reason.DECODED_PATH, at=ALL, fields={"raw_path": "/a"})])
 
 
-def test_every_row_has_a_name_of_its_own() -> None:
-    ids = [row.id for row in (*REQUESTS, *ANSWERS)]
-
-    assert len(set(ids)) == len(ids)
-
-
 def test_every_reason_is_given_somewhere() -> None:
     given = {loss.why for row in (*REQUESTS, *ANSWERS) for loss in row.losses}
 
