@@ -11,14 +11,12 @@ import pytest
 from bridge import Bridge
 from bridge.errors import StartupFailed
 
-from .events import GATEWAYS
+from .gateways import URL_STREAMED
 from .peers import Framework
-
-FUNCTION_URL = next(gateway for gateway in GATEWAYS if gateway.name == "function-url")
 
 
 def event(path: str, method: str = "GET") -> dict[str, Any]:
-    return FUNCTION_URL.event(FUNCTION_URL.request(method, path))
+    return URL_STREAMED.event(URL_STREAMED.request(method, path))
 
 
 def test_startup_comes_before_the_first_request_and_shutdown_with_close(framework: Framework, files: Path) -> None:

@@ -14,16 +14,14 @@ from django.core.signals import request_finished  # type: ignore[import-untyped]
 from bridge import Bridge
 
 from .conftest import FRAMEWORKS
-from .events import GATEWAYS
+from .gateways import URL_STREAMED
 from .peers import Framework
-
-FUNCTION_URL = next(gateway for gateway in GATEWAYS if gateway.name == "function-url-streamed")
 
 pytestmark = pytest.mark.anyio
 
 
-def event(path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
-    return FUNCTION_URL.event(FUNCTION_URL.request(method, path, **options))
+def event(path: str) -> dict[str, Any]:
+    return URL_STREAMED.event(URL_STREAMED.request("GET", path))
 
 
 @asynccontextmanager
