@@ -1,8 +1,6 @@
 """Startup, shutdown and background work in each framework."""
 
-import atexit
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +26,6 @@ def test_startup_comes_before_the_first_request_and_shutdown_with_close(framewor
     assert journal == (["startup"] if framework.has_lifespan else [])
     handler.close()
     assert journal == (["startup", "shutdown"] if framework.has_lifespan else [])
-
-
-def test_startup_belongs_to_the_import_in_lambda(
-    framework: Framework, files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    journal: list[str] = []
-    handler = Bridge(framework.make_app(files=files, journal=journal))
-    try:
-        assert journal == (["startup"] if framework.has_lifespan else [])
-        assert handler(event("/items/tea"), None)["statusCode"] == 200
-    finally:
-        handler.close()
-        atexit.unregister(handler.close)
-        signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def test_a_framework_without_lifespan_fails_if_it_is_insisted_on(framework: Framework, files: Path) -> None:
