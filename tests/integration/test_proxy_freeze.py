@@ -135,7 +135,7 @@ def test_no_request_fails_after_the_server_closed_the_connections_of_a_frozen_pr
                 environment.thaw()
                 report = environment.ask()
 
-    with BackgroundServer(asgi, keep_alive=KEEP_ALIVE) as server:
+    with BackgroundServer(asgi, timeout_keep_alive=KEEP_ALIVE) as server:
         environments = [start(f"http://127.0.0.1:{server.port}") for _ in range(HANDLERS)]
         side_by_side(freeze_and_thaw, environments)
 

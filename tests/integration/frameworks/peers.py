@@ -1,18 +1,15 @@
 """The two ways to the same application: through an event and the bridge, and through a socket and uvicorn."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from bridge import Bridge
+from tests.integration.servers import HOST, BackgroundServer
 
 from .gateways import Gateway
 
@@ -100,32 +97,13 @@ class Peers:
         key = framework.name, root_path
         if key not in self._servers:
             app = framework.make_app(files=self.files, journal=[])
-            self._servers[key] = Served(self._stack.enter_context(_running(app, root_path)))
+            server = BackgroundServer(app, root_path=root_path, proxy_headers=True, lifespan="auto")
+            self._servers[key] = Served(f"http://{HOST}:{self._stack.enter_context(server).port}")
             self._stack.callback(self._servers[key].close)
         return self._servers[key]
 
     def close(self) -> None:
         self._stack.close()
-
-
-@contextmanager
-def _running(app: Any, root_path: str) -> Iterator[str]:
-    """uvicorn on a loopback socket that listens before it starts, so that nothing has to wait until it does."""
-    config = uvicorn.Config(
-        app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
-    )
-    server = uvicorn.Server(config)
-    # asyncio only sends small responses immediately (TCP_NODELAY) if the protocol is named.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=30)
 
 
 @dataclass(frozen=True)
