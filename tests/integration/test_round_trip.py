@@ -12,6 +12,7 @@ from tests.cases import every_case
 from tests.integration.answers_table import ANSWERS, Answer
 from tests.integration.echo_app import Report, report_of
 from tests.integration.exchange import ClientRequest, Headers, by_name
+from tests.integration.fidelity import PAGE, render
 from tests.integration.losses import ALL, Loss, Reason
 from tests.integration.peers import Peers
 from tests.integration.requests_table import HOST, REQUESTS, Case
@@ -123,3 +124,8 @@ def test_every_reason_is_given_somewhere() -> None:
     given = {loss.why for row in rows for loss in row.losses}
 
     assert given == set(Reason)
+
+
+def test_the_page_is_up_to_date() -> None:
+    """`python -m tests.integration.fidelity` writes docs/fidelity.md anew."""
+    assert PAGE.read_text(encoding="utf-8") == render()
