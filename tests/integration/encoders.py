@@ -238,9 +238,7 @@ def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
 
 def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]], query_string: str) -> Event:
     """The last value of everything in one map, all values in another; null where there are none."""
-    multi: dict[str, list[str]] = {}
-    for name, value in headers:
-        multi.setdefault(name, []).append(value)
+    multi = _listed(headers)
     query = _listed(parse_qsl(query_string, keep_blank_values=True, errors="replace"))
     return {
         "httpMethod": request.method,

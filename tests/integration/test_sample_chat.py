@@ -32,22 +32,6 @@ ANSWER = (
 )
 WORDS = [f"{word} " for word in ANSWER.split(" ")[:-1]] + ["stop."]
 
-REFUSAL = {
-    "detail": [
-        {
-            "type": "string_too_short",
-            "loc": ["body", "message"],
-            "msg": "String should have at least 1 character",
-            "input": " ",
-            "ctx": {"min_length": 1},
-        }
-    ]
-}
-
-
-def compact(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
 
 def prelude(content_type: str, *, status: int = 200) -> dict[str, Any]:
     return {"statusCode": status, "headers": {"content-type": content_type}, "cookies": []}
@@ -60,15 +44,11 @@ EVENT_STREAM = {
 }
 
 
-def chat_streams() -> dict[str, Streamed]:
-    """Return the answer to each event that succeeds, except for the page's."""
-    return {
-        "chat": (EVENT_STREAM, [*map(token, WORDS), DONE]),
-        "chat_without_words": (prelude("application/json", status=422), [compact(REFUSAL).encode()]),
-        "health": (prelude("application/json"), [b'{"status":"ok"}']),
-    }
-
-
+# The answers to the events that succeed, except for the page's.
+STREAMS: dict[str, Streamed] = {
+    "chat": (EVENT_STREAM, [*map(token, WORDS), DONE]),
+    "health": (prelude("application/json"), [b'{"status":"ok"}']),
+}
 FAILED_WORDS = [*map(token, ("You ", "wrote ", "“/fail”. "))]
 
 
@@ -90,9 +70,10 @@ async def stream(handler: Bridge, event: dict[str, Any]) -> Streamed:
 
 
 async def test_the_chat_streams_its_events(chat: Bridge) -> None:
-    expected = chat_streams()
-    assert {*expected, "chat_that_fails", "page"} == set(event_names("chat_stream"))
-    assert {name: await stream(chat, read_event("chat_stream", name)) for name in expected} == expected
+    assert {*STREAMS, "chat_that_fails", "chat_without_words", "page"} == set(event_names("chat_stream"))
+    assert {name: await stream(chat, read_event("chat_stream", name)) for name in STREAMS} == STREAMS
+    refusal, _ = await stream(chat, read_event("chat_stream", "chat_without_words"))
+    assert refusal == prelude("application/json", status=422)
 
 
 async def test_an_answer_that_fails_ends_with_neither_done_nor_a_clean_end(
@@ -146,7 +127,7 @@ async def test_the_page_may_run_its_own_script_alone(chat: Bridge) -> None:
 
 def test_under_the_runtime_every_word_is_a_chunk(api: RuntimeDouble, start_sample: StartSample) -> None:
     runtime = start_sample("chat_stream", CHAT_PAUSE="0")
-    for name, (head, parts) in chat_streams().items():
+    for name, (head, parts) in STREAMS.items():
         answer = api.invoke(read_event("chat_stream", name)).answer()
         assert (answer.prelude, answer.payload, answer.error) == (head, b"".join(parts), None)
         if name == "chat":
