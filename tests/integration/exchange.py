@@ -65,7 +65,7 @@ class ClientResponse:
 
 
 def _chunked(body: bytes) -> bytes:
-    """`body` in two chunks, so that somebody has to put them together."""
+    """`body` in two chunks, which a front end has to put together."""
     half = len(body) // 2
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
 

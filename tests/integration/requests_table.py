@@ -61,7 +61,7 @@ def changed_headers(why: Reason, at: tuple[str, ...], gone: Headers, new: Header
 
 
 def binary(length: int) -> bytes:
-    """Bytes that are no text, and that no truncation or shift leaves equal."""
+    """Bytes that are not text, and that every truncation or shift changes."""
     return b"".join(b"\xff%07x" % number for number in range(length // 8))
 
 

@@ -26,10 +26,6 @@ def item(_: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"name": name})
 
 
-async def tree(_: HttpRequest, rest: str) -> HttpResponse:
-    return JsonResponse({"rest": rest})
-
-
 async def query(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"pairs": [(key, value) for key, values in request.GET.lists() for value in values]})
 
@@ -116,7 +112,6 @@ _VIEWS: list[Callable[..., Any]] = [
 
 urlpatterns = [
     path("items/<str:name>", item, name="item"),
-    path("tree/<path:rest>", tree),
     path("slashed/", slashed),
     path("static/<path:name>", static),
     *[path(view.__name__, view) for view in _VIEWS],

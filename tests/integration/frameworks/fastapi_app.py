@@ -16,10 +16,6 @@ def item(name: str) -> dict[str, str]:
     return {"name": name}
 
 
-async def tree(rest: str) -> dict[str, str]:
-    return {"rest": rest}
-
-
 async def query(request: Request) -> dict[str, Any]:
     return {"pairs": request.query_params.multi_items()}
 
@@ -103,7 +99,6 @@ def make_app(files: Path, journal: list[str]) -> FastAPI:
 
     app = FastAPI(title="Shop", version="1", lifespan=lifespan)
     app.get("/items/{name}", name="item")(item)
-    app.get("/tree/{rest:path}")(tree)
     app.get("/slashed/")(slashed)
     gets: list[Callable[..., Any]] = [query, filtered, seen, cookies, url, moved]
     gets += [stream, gate, teapot, boom, endless, state]

@@ -22,12 +22,6 @@ def item(request: AnyRequest) -> dict[str, str]:
     return {"name": request.path_params["item_name"]}
 
 
-@get("/tree/{rest:path}")
-async def tree(request: AnyRequest) -> dict[str, str]:
-    # Litestar's own converter makes an absolute path of it.
-    return {"rest": str(request.path_params["rest"]).removeprefix("/")}
-
-
 @get("/query")
 async def show_query(request: AnyRequest) -> dict[str, Any]:
     return {"pairs": list(request.query_params.items())}
@@ -126,7 +120,7 @@ def make_app(files: Path, journal: list[str]) -> Litestar:
 
         return Response({}, status_code=202, background=BackgroundTask(work))
 
-    views = [item, tree, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
+    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
     return Litestar(
         route_handlers=[
             *views,

@@ -13,10 +13,6 @@ def item(name: str) -> dict[str, str]:
     return {"name": name}
 
 
-async def tree(rest: str) -> dict[str, str]:
-    return {"rest": rest}
-
-
 async def query() -> dict[str, Any]:
     return {"pairs": list(request.args.items(multi=True))}
 
@@ -95,7 +91,6 @@ def make_app(files: Path, journal: list[str]) -> Quart:
         return {"starts": journal.count("startup"), "greeting": current_app.config["GREETING"]}
 
     app.add_url_rule("/items/<name>", view_func=item)
-    app.add_url_rule("/tree/<path:rest>", view_func=tree)
     app.add_url_rule("/slashed/", view_func=slashed)
     gets: list[Callable[..., Any]] = [query, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state]
     for view in gets:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from bridge import Bridge
-from bridge.errors import StartupFailed
 
 from .gateways import URL_STREAMED
 from .peers import Framework
@@ -26,18 +25,6 @@ def test_startup_comes_before_the_first_request_and_shutdown_with_close(framewor
     assert journal == (["startup"] if framework.has_lifespan else [])
     handler.close()
     assert journal == (["startup", "shutdown"] if framework.has_lifespan else [])
-
-
-def test_a_framework_without_lifespan_fails_if_it_is_insisted_on(framework: Framework, files: Path) -> None:
-    handler = Bridge(framework.make_app(files=files, journal=[]), lifespan="on")
-    try:
-        if framework.has_lifespan:
-            assert handler(event("/items/tea"), None)["statusCode"] == 200
-            return
-        with pytest.raises(StartupFailed, match="does not support lifespan"):
-            handler(event("/items/tea"), None)
-    finally:
-        handler.close()
 
 
 def test_background_work_is_done_when_the_handler_returns(framework: Framework, files: Path) -> None:
