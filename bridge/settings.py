@@ -148,7 +148,7 @@ class SettingsBase:
     """Settings that are keyword-only, frozen and compared by value; each is declared with `from_environment`.
 
     A frozen dataclass does the same, and writes and compiles its methods for every class at import: with eight fields
-    that is an eighth of what `import bridge` costs.
+    that is a seventh of what `import bridge` costs.
     """
 
     _variables: ClassVar[dict[str, _Variable]] = {}

@@ -369,5 +369,8 @@ def test_a_subclass_adds_settings_and_an_unknown_one_is_an_error() -> None:
     settings = ShopSettings(base_path="/api")
     assert (settings.base_path, settings.shop) == ("/api", "Main St")
     assert settings != Settings(base_path="/api")
+    assert repr(settings).startswith("ShopSettings(base_path='/api', root_path='', ")
+    with pytest.raises(AttributeError, match="frozen"):
+        del settings.shop
     with pytest.raises(TypeError, match="'bse_path'"):
         Settings(bse_path="/api")  # type: ignore[call-arg]
