@@ -17,13 +17,13 @@ FRAMEWORKS = [
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Of these frameworks, FastAPI alone runs on trio."""
+    """Choose asyncio: of these frameworks, FastAPI alone runs on trio."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of static files: `logo.png` has every byte, `style.css` is text that is not ASCII."""
+    """Return a directory of static files: `logo.png` has every byte, `style.css` is text that is not ASCII."""
     directory = tmp_path_factory.mktemp("files")
     (directory / "logo.png").write_bytes(bytes(range(256)) * 16)
     (directory / "style.css").write_text("p::after { content: '→'; }\n", encoding="utf-8")
@@ -45,5 +45,5 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.fixture
 def site(framework: Framework, peers: Peers) -> Site:
-    """Return one framework behind a REST API with a stage."""
+    """Return one framework with a REST API with a stage."""
     return Site(framework, STAGED, peers)

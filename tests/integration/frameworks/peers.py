@@ -108,7 +108,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class Site:
-    """One framework's application behind one event source, and the same behind a real server."""
+    """One framework's application with one event source, and the same with a real server."""
 
     framework: Framework
     gateway: Gateway
@@ -118,7 +118,7 @@ class Site:
         return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """What the client gets through the bridge, which is the same as what it gets from uvicorn."""
+        """Return the response through the bridge, after a check that uvicorn's is the same."""
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
         # The server puts the stage before the path itself, as it does after a proxy that removed it.
