@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ __all__ = ["Runtime", "current_runtime", "set_runtime", "warn_of_streams"]
 logger = logging.getLogger("bridge")
 
 
-@dataclass(frozen=True)
 class Runtime:
     """The features of the program that imports the function's module.
 
@@ -26,8 +24,9 @@ class Runtime:
     adds its startup, which the program runs after the import; None if the handler has to run it while it is made.
     """
 
-    can_stream: bool = False
-    startups: list[Callable[[], None]] | None = None
+    def __init__(self, *, can_stream: bool = False, startups: list[Callable[[], None]] | None = None) -> None:
+        self.can_stream = can_stream
+        self.startups = startups
 
 
 # The features in this process: by default those of awslambdaric, and of any other program that knows no handlers.

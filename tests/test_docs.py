@@ -1,7 +1,6 @@
 """The README and the docs agree with the project: links, settings, commands and Python examples."""
 
 import ast
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +37,7 @@ def test_every_file_that_a_page_links_to_exists() -> None:
 def test_the_readme_names_every_setting_and_its_variable() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", README, re.MULTILINE))
     source = (ROOT / "bridge" / "settings.py").read_text(encoding="utf-8")
-    assert sorted(rows) == sorted(field.name for field in dataclasses.fields(Settings))
+    assert sorted(rows) == sorted(vars(Settings()))
     assert [name for name, variable in rows.items() if f"{name}: " not in source or f'"{variable}"' not in source] == []
 
 
@@ -47,7 +46,7 @@ def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
     cells = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
     rows = {name: re.findall(r"`([A-Z_]+)`", variables) for name, variables in cells}
     source = (ROOT / "bridge" / "proxy" / "settings.py").read_text(encoding="utf-8")
-    fields = [field.name for field in dataclasses.fields(OriginSettings)]
+    fields = list(vars(OriginSettings()))
     assert [*rows, "deadline_margin"] == fields  # the last one is the runtime's too, and no argument of Proxy
     assert "`BRIDGE_DEADLINE_MARGIN`" in page
     variables = [variable for row in rows.values() for variable in row]
@@ -59,7 +58,7 @@ def test_the_page_about_the_runtime_names_every_setting_and_its_variable() -> No
     rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", page, re.MULTILINE))
     source = (ROOT / "bridge" / "runtime" / "settings.py").read_text(encoding="utf-8")
     source += (ROOT / "bridge" / "deadline.py").read_text(encoding="utf-8")
-    assert list(rows) == [field.name for field in dataclasses.fields(RuntimeSettings)]
+    assert list(rows) == list(vars(RuntimeSettings()))
     assert [variable for variable in rows.values() if f'"{variable}"' not in source] == []
 
 

@@ -10,7 +10,6 @@ If it fails later, its startup has failed.
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -78,15 +77,11 @@ class TransportLifespan:
         return self._loop is not None and self._loop.is_over
 
 
-class _Phase(Enum):
-    STARTING = "starting"
-    STARTED = "started"
-    STOPPING = "stopping"
-    OVER = "over"
-
-
-# Before Python 3.12 `_Phase.STARTED` is a slow lookup, and every request makes one.
-_STARTED = _Phase.STARTED
+# How far the application's lifespan call is. Constants, because an Enum is slow to make and to look up.
+_STARTING = "starting"
+_STARTED = "started"
+_STOPPING = "stopping"
+_OVER = "over"
 
 
 class LifespanOn:
@@ -95,7 +90,7 @@ class LifespanOn:
     def __init__(self, app: ASGIApp, *, required: bool) -> None:
         self._app = app
         self._required = required
-        self._phase = _Phase.STARTING
+        self._phase = _STARTING
         self._received = False
         self._answer: Message | None = None
         self._task: ApplicationTask
@@ -113,14 +108,14 @@ class LifespanOn:
         except BaseException:
             await self._task.cancel_and_wait()
             raise
-        if self._phase is _Phase.STARTED:
+        if self._phase == _STARTED:
             self.state = state
             return
         await self._not_started()
 
     async def _not_started(self) -> None:
         """Wait for the application's end. Raise StartupFailed, unless it only does not support the protocol."""
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self._stopping.set()
         if not self._task.done.is_set():  # An application that does not know the protocol has ended.
             try:
@@ -145,7 +140,7 @@ class LifespanOn:
         try:
             await self._app(scope, self._receive, self._send)
         except Exception as exc:
-            if self._phase is _Phase.STARTED:
+            if self._phase == _STARTED:
                 logger.error("The application's lifespan failed between startup and shutdown.", exc_info=exc)
             raise
 
@@ -157,8 +152,8 @@ class LifespanOn:
         return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: Message) -> None:
-        expected = "startup" if self._phase is _Phase.STARTING else "shutdown"
-        if self._phase is _Phase.STARTED and message["type"] == "lifespan.shutdown.failed":
+        expected = "startup" if self._phase == _STARTING else "shutdown"
+        if self._phase == _STARTED and message["type"] == "lifespan.shutdown.failed":
             return  # The application ends by itself, and sends this before it raises.
         if self._answer is not None or message["type"] not in (
             f"lifespan.{expected}.complete",
@@ -167,20 +162,20 @@ class LifespanOn:
             raise LifespanError(f"Expected 'lifespan.{expected}.complete' or '.failed', but got {message['type']!r}.")
         self._answer = message
         if message["type"] == "lifespan.startup.complete":
-            self._phase = _Phase.STARTED
+            self._phase = _STARTED
         self._answered.set()
 
     async def shutdown(self) -> None:
-        if self._phase is not _Phase.STARTED:
+        if self._phase != _STARTED:
             return
-        self._phase, self._answer = _Phase.STOPPING, None
+        self._phase, self._answer = _STOPPING, None
         self._stopping.set()
         try:
             await self._task.done.wait()
         except BaseException:
             await self._task.cancel_and_wait()
             raise
-        self._phase = _Phase.OVER
+        self._phase = _OVER
         self._check_shutdown(self._answer, _raised(self._task))
 
     def _check_shutdown(self, answer: Message | None, error: Exception | None) -> None:
@@ -195,7 +190,7 @@ class LifespanOn:
 
     @property
     def is_lost(self) -> bool:
-        if self._phase is not _STARTED:
+        if self._phase != _STARTED:
             return False
         return self._loop.is_over
 

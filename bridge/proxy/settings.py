@@ -9,13 +9,12 @@ import math
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
-from bridge.settings import check_fields, from_environment, initialization_type, refusal, status_codes
+from bridge.settings import SettingsBase, from_environment, initialization_type, refusal, status_codes
 
 __all__ = ["OriginSettings"]
 
@@ -129,8 +128,7 @@ def _uds(name: str, value: object) -> str:
     raise refusal(name, value, "the absolute path of a socket, of 103 bytes at most")
 
 
-@dataclass(frozen=True, kw_only=True)
-class OriginSettings:
+class OriginSettings(SettingsBase):
     """The web server's address and its readiness check. An argument beats the environment.
 
     `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): the address of the server; or `uds` (BRIDGE_UDS): the path
@@ -165,7 +163,7 @@ class OriginSettings:
         "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), check=_protocol, default="http"
     )
     readiness_port: int | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=_or_none(_port)
+        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=_or_none(_port), default=None
     )
     readiness_path: str = from_environment(
         "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), check=_path, default="/"
@@ -174,7 +172,7 @@ class OriginSettings:
         "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", check=_healthy, default="100-499"
     )
     readiness_timeout: float | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds)
+        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds), default=None
     )
     async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=_flag, default=False)
     pool_idle_timeout: float = from_environment(
@@ -185,9 +183,6 @@ class OriginSettings:
     )
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", check=_hook_path, default="")
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
-
-    def __post_init__(self) -> None:
-        check_fields(self)
 
     @property
     def address(self) -> Address:

@@ -9,11 +9,10 @@ import json
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import ContextNotDecoded
-from bridge.settings import from_environment
+from bridge.settings import SettingsBase, from_environment
 
 __all__ = [
     "Client",
@@ -49,15 +48,14 @@ _CLIENT_CONTEXT = ("custom", "env", "client")
 _CLIENT = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(SettingsBase):
     """The function of this environment, by default as Lambda's variables describe it; None for what is not known."""
 
-    name: str | None = from_environment("AWS_LAMBDA_FUNCTION_NAME")
-    version: str | None = from_environment("AWS_LAMBDA_FUNCTION_VERSION")
-    memory_limit_in_mb: str | None = from_environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-    log_group_name: str | None = from_environment("AWS_LAMBDA_LOG_GROUP_NAME")
-    log_stream_name: str | None = from_environment("AWS_LAMBDA_LOG_STREAM_NAME")
+    name: str | None = from_environment("AWS_LAMBDA_FUNCTION_NAME", default=None)
+    version: str | None = from_environment("AWS_LAMBDA_FUNCTION_VERSION", default=None)
+    memory_limit_in_mb: str | None = from_environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", default=None)
+    log_group_name: str | None = from_environment("AWS_LAMBDA_LOG_GROUP_NAME", default=None)
+    log_stream_name: str | None = from_environment("AWS_LAMBDA_LOG_STREAM_NAME", default=None)
 
 
 class Client:

@@ -3,11 +3,10 @@
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
-from bridge.settings import from_environment, refusal
+from bridge.settings import SettingsBase, from_environment, one_of, refusal
 
 __all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
 
@@ -38,8 +37,7 @@ def _descriptor(value: str) -> int | None:
     return int(value) if value.isdecimal() else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuntimeSettings:
+class RuntimeSettings(SettingsBase):
     """The settings of the runtime. Frozen; compared by value.
 
     `handler` (_HANDLER): the handler, unless the command line names one. `task_root` (LAMBDA_TASK_ROOT): the folder of
@@ -71,25 +69,22 @@ class RuntimeSettings:
     handler: str = from_environment("_HANDLER", default="")
     task_root: str = from_environment("LAMBDA_TASK_ROOT", default="")
     runtime_dir: str = from_environment("LAMBDA_RUNTIME_DIR", default="")
-    invoke_mode: InvokeMode = from_environment("AWS_LWA_INVOKE_MODE", parse=_lower, default="buffered")
+    invoke_mode: InvokeMode = from_environment(
+        "AWS_LWA_INVOKE_MODE", parse=_lower, check=one_of("buffered", "response_stream"), default="buffered"
+    )
     max_concurrency: int = from_environment(
         "AWS_LAMBDA_MAX_CONCURRENCY", parse=_positive("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)"), default=1
     )
     workers: int = from_environment("BRIDGE_WORKERS", parse=_positive("workers (BRIDGE_WORKERS)"), default=1)
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
-    background_limit: float | None = from_environment("BRIDGE_BACKGROUND_LIMIT", parse=_seconds)
-    extension: ExtensionMode = from_environment("BRIDGE_EXTENSION", parse=_lower, default="auto")
+    background_limit: float | None = from_environment("BRIDGE_BACKGROUND_LIMIT", parse=_seconds, default=None)
+    extension: ExtensionMode = from_environment(
+        "BRIDGE_EXTENSION", parse=_lower, check=one_of("auto", "on", "off"), default="auto"
+    )
     log_socket: str = from_environment("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", default="")
 
-    def __post_init__(self) -> None:
-        if self.invoke_mode not in get_args(InvokeMode):
-            raise refusal("invoke_mode (AWS_LWA_INVOKE_MODE)", self.invoke_mode, "'buffered' or 'response_stream'")
-        if self.extension not in get_args(ExtensionMode):
-            raise refusal("extension (BRIDGE_EXTENSION)", self.extension, "'auto', 'on' or 'off'")
 
-
-@dataclass(frozen=True, kw_only=True)
-class StartSettings:
+class StartSettings(SettingsBase):
     """The settings that the runtime needs before it can log or report an error. No value is refused.
 
     `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
@@ -102,7 +97,8 @@ class StartSettings:
     runtime_api: str = from_environment("AWS_LAMBDA_RUNTIME_API", default="")
     log_format: str = from_environment("AWS_LAMBDA_LOG_FORMAT", default="")
     log_level: str = from_environment("AWS_LAMBDA_LOG_LEVEL", default="")
-    telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor)
+    telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor, default=None)
 
-    def __post_init__(self) -> None:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)

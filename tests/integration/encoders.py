@@ -238,9 +238,7 @@ def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
 
 def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]], query_string: str) -> Event:
     """Return one map with the last value of each name, and one with all values; null instead of empty maps."""
-    multi: dict[str, list[str]] = {}
-    for name, value in headers:
-        multi.setdefault(name, []).append(value)
+    multi = _listed(headers)
     query = _listed(parse_qsl(query_string, keep_blank_values=True, errors="replace"))
     return {
         "httpMethod": request.method,

@@ -1,15 +1,13 @@
 """The two peers: the application through a service and the bridge, and over a socket to a real server."""
 
 import json
-import socket
-import threading
+from contextlib import ExitStack
 from functools import cache
-
-import uvicorn
 
 from bridge import Bridge, Settings
 from tests.integration.echo_app import app
 from tests.integration.exchange import ClientRequest, ClientResponse, exchange
+from tests.integration.servers import BackgroundServer
 from tests.integration.services import SERVICES, Service
 
 __all__ = ["Peers"]
@@ -23,7 +21,11 @@ class Peers:
 
     def __init__(self) -> None:
         self._bridge = Bridge(app, lifespan="off", settings=_SETTINGS)
-        self._servers = {root_path: _Server(root_path) for root_path in {service.stage for service in SERVICES}}
+        self._running = ExitStack()
+        self._servers = {
+            root_path: self._running.enter_context(BackgroundServer(app, root_path=root_path))
+            for root_path in {service.stage for service in SERVICES}
+        }
         # A server answers every service alike.
         self.over_socket = cache(self._over_socket)
 
@@ -38,33 +40,4 @@ class Peers:
 
     def close(self) -> None:
         self._bridge.close()
-        for server in self._servers.values():
-            server.close()
-
-
-class _Server:
-    """uvicorn on the loopback interface, without a header of its own and without trust in those of the client."""
-
-    def __init__(self, root_path: str) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            root_path=root_path,
-            date_header=False,
-            server_header=False,
-            proxy_headers=False,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-        # The socket listens already: it is the first client that waits for the server, and nothing else has to.
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        self._running.close()

@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent.parent
 # The service whose events keep most of a client's request: path and query as they were sent, repeated headers.
 _ALB = next(service for service in SERVICES if service.id == "alb-multi")
 
+_SITE = "tests.integration.origin_site"
+
 # Later releases of gunicorn have a socket for their control, in the user's home by default.
 _GUNICORN_CONFIG = "control_socket_disable = True\n"
 
@@ -46,16 +48,14 @@ class WebServer:
 
     def command(self, address: str, folder: Path, *, keep_alive: int | None = None) -> list[str]:
         """Return its command. `address`: a port or a path. `keep_alive`: seconds of an idle connection."""
-        commands = {
-            "uvicorn": _uvicorn,
-            "gunicorn": _gunicorn,
-            "gunicorn gthread": _gunicorn_threads,
-            "hypercorn": _hypercorn,
-            "granian": _granian,
-            "node": _node,
-            "http.server": _static,
-        }
-        return commands[self.name](address, folder, keep_alive)
+        seconds = [] if keep_alive is None else [str(keep_alive)]
+        if self.name == "node":
+            return ["node", str(Path(__file__).parent / "node_site.mjs"), address, *seconds]
+        arguments, option = _python_server(self.name, address, folder)
+        keep = [option, *seconds] if seconds else []
+        command = [sys.executable, "-m", *arguments, *keep]
+        # The standard library's has a line on stderr for each request.
+        return ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *command] if self.name == "http.server" else command
 
     def skip_if_missing(self) -> None:
         if self.name == "node" and shutil.which("node") is None:
@@ -76,56 +76,28 @@ SERVERS = (
 )
 
 
-def _python(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
-
-
-def _option(name: str, value: int | None) -> list[str]:
-    return [] if value is None else [name, str(value)]
-
-
-def _uvicorn(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    where = ["--uds", address] if address.startswith("/") else ["--host", HOST, "--port", address]
-    # Else the reports would have the client that X-Forwarded-For tells of, and no port.
-    options = ["--no-proxy-headers", "--log-level", "warning", *_option("--timeout-keep-alive", keep_alive)]
-    return _python("uvicorn", "tests.integration.origin_site:asgi", *where, *options)
-
-
-def _gunicorn(address: str, folder: Path, keep_alive: int | None, *worker: str) -> list[str]:
-    config = folder / "gunicorn.conf.py"
-    config.write_text(_GUNICORN_CONFIG)
-    where = ["--bind", _bind(address), "--config", str(config), "--log-level", "error"]
-    options = _option("--keep-alive", keep_alive)
-    return _python("gunicorn", "tests.integration.origin_site:wsgi", *where, *worker, *options)
-
-
-def _gunicorn_threads(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    return _gunicorn(address, folder, keep_alive, "--worker-class", "gthread", "--threads", "8")
-
-
-def _hypercorn(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    options = _option("--keep-alive", keep_alive)
-    application = "tests.integration.origin_site:asgi"
-    return _python("hypercorn", application, "--bind", _bind(address), "--log-level", "warning", *options)
-
-
-def _granian(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    where = ["--interface", "asgi", "--host", HOST, "--port", address, "--log-level", "warning"]
-    return _python("granian", "tests.integration.origin_site:asgi", *where)
-
-
-def _node(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    return ["node", str(Path(__file__).parent / "node_site.mjs"), address, *([str(keep_alive)] if keep_alive else [])]
-
-
-def _static(address: str, folder: Path, keep_alive: int | None) -> list[str]:
-    """It knows nothing of the site: it serves the files in `folder`, and has a line on stderr for each of them."""
-    command = _python("http.server", address, "--bind", HOST, "--directory", str(folder))
-    return ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *command]
-
-
-def _bind(address: str) -> str:
-    return f"unix:{address}" if address.startswith("/") else f"{HOST}:{address}"
+def _python_server(name: str, address: str, folder: Path) -> tuple[list[str], str]:
+    """Return the module and its arguments, and the name of the option for idle connections."""
+    is_path = address.startswith("/")
+    bind = ["--bind", f"unix:{address}" if is_path else f"{HOST}:{address}"]
+    port = ["--host", HOST, "--port", address]
+    if name == "uvicorn":
+        # Else the reports would have the client that X-Forwarded-For tells of, and no port.
+        options = ["--no-proxy-headers", "--log-level", "warning"]
+        where = ["--uds", address] if is_path else port
+        return ["uvicorn", f"{_SITE}:asgi", *where, *options], "--timeout-keep-alive"
+    if name.startswith("gunicorn"):
+        config = folder / "gunicorn.conf.py"
+        config.write_text(_GUNICORN_CONFIG)
+        worker = ["--worker-class", "gthread", "--threads", "8"] if name == "gunicorn gthread" else []
+        options = ["--config", str(config), "--log-level", "error"]
+        return ["gunicorn", f"{_SITE}:wsgi", *bind, *options, *worker], "--keep-alive"
+    if name == "hypercorn":
+        return ["hypercorn", f"{_SITE}:asgi", *bind, "--log-level", "warning"], "--keep-alive"
+    if name == "granian":
+        return ["granian", f"{_SITE}:asgi", "--interface", "asgi", *port, "--log-level", "warning"], ""
+    # It knows nothing of the site: it serves the files in `folder`.
+    return ["http.server", address, "--bind", HOST, "--directory", str(folder)], ""
 
 
 def free_port() -> int:
@@ -174,15 +146,18 @@ def ask(
 
 
 class BackgroundServer:
-    """uvicorn in a thread of this process."""
+    """uvicorn in a thread of this process. `options`: of its Config; by default no header is its own."""
 
-    def __init__(self, application: ASGIApp) -> None:
-        self._socket = socket.create_server((HOST, 0), backlog=1024)
+    def __init__(self, application: ASGIApp, **options: Any) -> None:
+        # asyncio sends small responses immediately (TCP_NODELAY) only if the protocol is named.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind((HOST, 0))
+        # It listens already: it is the first client that waits for the server, and nothing else has to.
+        self._socket.listen(1024)
         self.port: int = self._socket.getsockname()[1]
-        config = uvicorn.Config(
-            application, http="h11", loop="asyncio", lifespan="off", log_config=None, proxy_headers=False
-        )
-        self._server = uvicorn.Server(config)
+        defaults: dict[str, Any] = {"lifespan": "off", "loop": "asyncio", "http": "h11", "log_config": None}
+        defaults |= {"proxy_headers": False, "date_header": False, "server_header": False, "timeout_keep_alive": 60}
+        self._server = uvicorn.Server(uvicorn.Config(application, **(defaults | options)))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
 
     def __enter__(self) -> Self:

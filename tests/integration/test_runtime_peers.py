@@ -282,7 +282,13 @@ ENVIRON = {
     "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/shop",
     "AWS_LAMBDA_LOG_STREAM_NAME": "2026/[7]1",
 }
-FUNCTION = Function("shop", "7", "128", "/aws/lambda/shop", "2026/[7]1")
+FUNCTION = Function(
+    name="shop",
+    version="7",
+    memory_limit_in_mb="128",
+    log_group_name="/aws/lambda/shop",
+    log_stream_name="2026/[7]1",
+)
 
 
 def our_context(client_context: str | None, identity: str | None, **fields: Any) -> LambdaContext:

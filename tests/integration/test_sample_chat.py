@@ -3,22 +3,52 @@
 import asyncio
 import json
 import logging
-import os
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bridge import Bridge
-from tests.integration.chat_answers import ANSWER, DONE, EVENT_STREAM, WORDS, Streamed, chat_streams, prelude, token
 from tests.integration.conftest import StartSample
 from tests.integration.sample_apps import event_names, load, read_event, with_cookies
-from tests.runtime.double import Invocation, RuntimeDouble
-from tests.runtime.processes import Runtime, Runtimes
+from tests.runtime.double import RuntimeDouble
 
 pytestmark = pytest.mark.anyio
 
+# A prelude, and the parts of a body.
+Streamed = tuple[dict[str, Any], list[bytes]]
+
+
+def token(text: str) -> bytes:
+    return f'event: token\ndata: {{"text":{json.dumps(text)}}}\n\n'.encode()
+
+
+DONE = b"event: done\ndata: {}\n\n"
+
+ANSWER = (
+    "You wrote “Grüße! Does <b>this</b> stay text?”. I am not a language model: my answer was ready before you asked. "
+    "But it arrives as a model's answer would, one word after the other, and each new word is sent as soon as it is "
+    "ready. Press Stop, and I stop."
+)
+WORDS = [f"{word} " for word in ANSWER.split(" ")[:-1]] + ["stop."]
+
+
+def prelude(content_type: str, *, status: int = 200) -> dict[str, Any]:
+    return {"statusCode": status, "headers": {"content-type": content_type}, "cookies": []}
+
+
+EVENT_STREAM = {
+    "statusCode": 200,
+    "headers": {"cache-control": "no-store", "content-type": "text/event-stream; charset=utf-8"},
+    "cookies": [],
+}
+
+
+# The answers to the events that succeed, except for the page's.
+STREAMS: dict[str, Streamed] = {
+    "chat": (EVENT_STREAM, [*map(token, WORDS), DONE]),
+    "health": (prelude("application/json"), [b'{"status":"ok"}']),
+}
 FAILED_WORDS = [*map(token, ("You ", "wrote ", "“/fail”. "))]
 
 
@@ -40,9 +70,10 @@ async def stream(handler: Bridge, event: dict[str, Any]) -> Streamed:
 
 
 async def test_the_chat_streams_its_events(chat: Bridge) -> None:
-    expected = chat_streams()
-    assert {*expected, "chat_that_fails", "page"} == set(event_names("chat_stream"))
-    assert {name: await stream(chat, read_event("chat_stream", name)) for name in expected} == expected
+    assert {*STREAMS, "chat_that_fails", "chat_without_words", "page"} == set(event_names("chat_stream"))
+    assert {name: await stream(chat, read_event("chat_stream", name)) for name in STREAMS} == STREAMS
+    refusal, _ = await stream(chat, read_event("chat_stream", "chat_without_words"))
+    assert refusal == prelude("application/json", status=422)
 
 
 async def test_an_answer_that_fails_ends_with_neither_done_nor_a_clean_end(
@@ -96,7 +127,7 @@ async def test_the_page_may_run_its_own_script_alone(chat: Bridge) -> None:
 
 def test_under_the_runtime_every_word_is_a_chunk(api: RuntimeDouble, start_sample: StartSample) -> None:
     runtime = start_sample("chat_stream", CHAT_PAUSE="0")
-    for name, (head, parts) in chat_streams().items():
+    for name, (head, parts) in STREAMS.items():
         answer = api.invoke(read_event("chat_stream", name)).answer()
         assert (answer.prelude, answer.payload, answer.error) == (head, b"".join(parts), None)
         if name == "chat":
@@ -105,70 +136,3 @@ def test_under_the_runtime_every_word_is_a_chunk(api: RuntimeDouble, start_sampl
     assert (failed.prelude, failed.payload) == (EVENT_STREAM, b"".join(FAILED_WORDS))
     assert (failed.error["errorType"], failed.error["errorMessage"]) == ("ModelFailed", "The model lost its thread.")
     runtime.wait_for_log("ModelFailed: The model lost its thread.")
-
-
-GATED_CHAT = """
-import asyncio, os
-from tests.integration.sample_apps import load
-
-chat = load("chat_stream/app.py").app
-
-async def app(scope, receive, send):
-    async def send_and_wait(message):
-        await send(message)
-        if message.get("more_body"):
-            await asyncio.to_thread(os.read, int(os.environ["GATE"]), 1)
-
-    await chat(scope, receive, send_and_wait)
-"""
-
-
-class Gate:
-    """The chat in a process of its own, which goes on after each part of an answer when the test lets it."""
-
-    def __init__(self, start_runtime: Runtimes) -> None:
-        self._far_end, self._near_end = os.pipe()
-        environ = {"AWS_LWA_INVOKE_MODE": "response_stream", "CHAT_PAUSE": "0", "GATE": str(self._far_end)}
-        environ["AWS_LAMBDA_LOG_LEVEL"] = "INFO"
-        self.runtime: Runtime = start_runtime(GATED_CHAT, "app:app", pass_fds=(self._far_end,), **environ)
-
-    def let_pass(self, parts: int) -> None:
-        os.write(self._near_end, b"." * parts)
-
-    def close(self) -> None:
-        os.close(self._near_end)
-        os.close(self._far_end)
-
-
-@pytest.fixture
-def gate(start_runtime: Runtimes) -> Iterator[Gate]:
-    gate = Gate(start_runtime)
-    yield gate
-    gate.close()
-
-
-def wait_for_words(chat: Invocation, count: int) -> None:
-    """Wait until the first words of the answer have arrived, and no others."""
-    words = [token(word) for word in WORDS[:count]]
-    # The prelude ends with eight null bytes.
-    chat.wait_for(lambda body: body.rpartition(bytes(8))[2] == b"".join(words))
-
-
-def test_a_word_arrives_before_the_next_one_is_written(api: RuntimeDouble, gate: Gate) -> None:
-    chat = api.invoke(read_event("chat_stream", "chat"))
-    for count in range(1, 4):
-        wait_for_words(chat, count)
-        gate.let_pass(1)
-    gate.let_pass(len(WORDS))
-    answer = chat.answer()
-    assert (answer.prelude, answer.payload) == (EVENT_STREAM, b"".join([*map(token, WORDS), DONE]))
-
-
-def test_under_the_runtime_the_model_stops_when_its_reader_has_gone(api: RuntimeDouble, gate: Gate) -> None:
-    chat = api.invoke(read_event("chat_stream", "chat"))
-    wait_for_words(chat, 1)
-    chat.hang_up()
-    assert not chat.answer().is_whole  # the connection is gone by now
-    gate.let_pass(len(WORDS))
-    assert re.search(r"\b[1-9] of 50 words were written\.$", gate.runtime.wait_for_log("words were written"))
-    assert api.invoke(read_event("chat_stream", "health")).answer().payload == b'{"status":"ok"}'

@@ -9,35 +9,25 @@ from typing import Any, Final
 from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
 
-__all__ = ["CONTEXT", "FIELDS", "JSON_RESPONSE", "Answer", "answer", "as_client", "expected_scope", "scope_of"]
+__all__ = ["CONTEXT", "FIELDS", "JSON_RESPONSE", "Answer", "answer", "as_client", "scope_of"]
 
 CONTEXT: Final = object()
 
 # Where each base event keeps the parts of its request, as `load` takes them.
+_PAYLOAD_V1 = {"method": "httpMethod", "path": "path", "body": "body", "base64": "isBase64Encoded"}
+_PAYLOAD_V2 = {**_PAYLOAD_V1, "method": "requestContext__http__method", "path": "rawPath"}
+_LATTICE = {**_PAYLOAD_V1, "method": "method"}
+_EDGE = {"method": "method", "path": "uri", "body": "body__data"}
 FIELDS: Final[dict[str, dict[str, str]]] = {
-    "alb": {"method": "httpMethod", "path": "path", "body": "body", "base64": "isBase64Encoded"},
-    "alb_multi": {"method": "httpMethod", "path": "path", "body": "body", "base64": "isBase64Encoded"},
-    "function_url": {
-        "method": "requestContext__http__method",
-        "path": "rawPath",
-        "body": "body",
-        "base64": "isBase64Encoded",
-    },
-    "http_api_v1": {"method": "httpMethod", "path": "path", "body": "body", "base64": "isBase64Encoded"},
-    "http_api_v2": {
-        "method": "requestContext__http__method",
-        "path": "rawPath",
-        "body": "body",
-        "base64": "isBase64Encoded",
-    },
-    "lambda_edge": {
-        "method": "Records__0__cf__request__method",
-        "path": "Records__0__cf__request__uri",
-        "body": "Records__0__cf__request__body__data",
-    },
-    "rest_api": {"method": "httpMethod", "path": "path", "body": "body", "base64": "isBase64Encoded"},
-    "vpc_lattice_v1": {"method": "method", "path": "raw_path", "body": "body", "base64": "is_base64_encoded"},
-    "vpc_lattice_v2": {"method": "method", "path": "path", "body": "body", "base64": "isBase64Encoded"},
+    "alb": _PAYLOAD_V1,
+    "alb_multi": _PAYLOAD_V1,
+    "function_url": _PAYLOAD_V2,
+    "http_api_v1": _PAYLOAD_V1,
+    "http_api_v2": _PAYLOAD_V2,
+    "lambda_edge": {part: f"Records__0__cf__request__{key}" for part, key in _EDGE.items()},
+    "rest_api": _PAYLOAD_V1,
+    "vpc_lattice_v1": {**_LATTICE, "path": "raw_path", "base64": "is_base64_encoded"},
+    "vpc_lattice_v2": _LATTICE,
 }
 
 
@@ -88,24 +78,6 @@ def scope_of(event: dict[str, Any], settings: Settings | None = None) -> dict[st
     answer(event, app, settings)
     assert app.scope, "the application was not called"
     return app.scope
-
-
-def expected_scope(event: dict[str, Any], **entries: object) -> dict[str, object]:
-    """Return the scope of the request that the base events describe, with other `entries` where a source differs."""
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "https",
-        "path": "/orders/café",
-        "raw_path": b"/orders/caf%C3%A9",
-        "query_string": b"tag=a&tag=b&q=x+y%26z",
-        "root_path": "",
-        "aws.event": event,
-        "aws.context": CONTEXT,
-        **entries,
-    }
 
 
 def as_client(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:

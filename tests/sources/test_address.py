@@ -85,14 +85,9 @@ def test_the_application_sees_a_nonsense_host_as_sent_and_a_server_that_makes_se
 
 
 @every_case("name", BASES)
-def test_without_a_host_the_server_is_the_events_own_name(name: str) -> None:
+def test_a_host_beats_the_events_own_name_and_its_port_the_forwarded_one(name: str) -> None:
     scope = scope_of(with_host(name, MISSING))
-    assert b"host" not in dict(scope["headers"])
-    assert scope["server"] == OWN_NAMES.get(name)
-
-
-@every_case("name", BASES)
-def test_the_port_of_the_host_beats_the_forwarded_one(name: str) -> None:
+    assert (b"host" in dict(scope["headers"]), scope["server"]) == (False, OWN_NAMES.get(name))
     assert scope_of(with_host(name, "[2001:db8::9]:8443"))["server"] == ("2001:db8::9", 8443)
 
 

@@ -75,22 +75,9 @@ def test_a_source_of_ones_own_answers_its_events_beside_the_defaults() -> None:
     with closing(Bridge(app, sources=[ScheduledTask, *DEFAULT_SOURCES], lifespan="off")) as handler:
         assert handler(event, CONTEXT) == {"ok": True, "status": 204}
         assert app.body == b'{"a": 1}'
-        assert app.scope == {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "https",
-            "path": "/events",
-            "raw_path": b"/events",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(b"content-type", b"application/json"), (b"x-rule", b"nightly"), (b"content-length", b"8")],
-            "client": None,
-            "server": None,
-            "aws.event": event,
-            "aws.context": CONTEXT,
-        }
+        headers = [(b"content-type", b"application/json"), (b"x-rule", b"nightly"), (b"content-length", b"8")]
+        assert app.scope.items() >= {"method": "POST", "path": "/events", "headers": headers, "server": None}.items()
+        assert (app.scope["aws.event"], app.scope["aws.context"]) == (event, CONTEXT)
         assert as_client(handler(load("alb"), CONTEXT)) == (204, [], b"")
 
 
@@ -124,24 +111,12 @@ def test_the_first_source_that_knows_an_event_has_it() -> None:
     assert [select_source(load("alb"), sources).name for sources in (first, last)] == ["everything", "alb"]
 
 
-def test_a_source_may_be_an_object_too() -> None:
-    event = {"source": "aws.events", "detail": {}}
-    with closing(Bridge(Answer(), sources=[ScheduledTask()], lifespan="off")) as handler:
-        assert handler(event, CONTEXT) == {"ok": True, "status": 200}
-
-
-def test_without_the_defaults_their_events_are_unsupported() -> None:
-    with (
-        closing(Bridge(Answer(), sources=[ScheduledTask], lifespan="off")) as handler,
-        pytest.raises(UnsupportedEvent),
-    ):
-        handler(load("alb"), CONTEXT)
-
-
-def test_the_sources_may_be_any_iterable() -> None:
-    with closing(Bridge(Answer(), sources=iter(DEFAULT_SOURCES), lifespan="off")) as handler:
+def test_the_sources_may_be_objects_in_any_iterable_and_without_the_defaults() -> None:
+    with closing(Bridge(Answer(), sources=iter([ScheduledTask()]), lifespan="off")) as handler:
         for _ in range(2):
-            assert handler(load("rest_api"), CONTEXT)["statusCode"] == 200
+            assert handler({"source": "aws.events", "detail": {}}, CONTEXT) == {"ok": True, "status": 200}
+        with pytest.raises(UnsupportedEvent):
+            handler(load("alb"), CONTEXT)
 
 
 @every_case(

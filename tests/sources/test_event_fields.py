@@ -10,7 +10,7 @@ from bridge.errors import MalformedEvent, UnsupportedEvent
 from bridge.sources import select_source
 from tests.cases import every_case
 from tests.events import BASES, MISSING, Steps, load, paths, replaced
-from tests.sources.exchange import Answer, answer, as_client
+from tests.sources.exchange import FIELDS, Answer, answer, as_client
 
 # Without one of these fields, another source matches the event, or none.
 DISCRIMINATING: dict[str, set[Steps]] = {
@@ -36,80 +36,31 @@ for _ in range(2000):
 EVERY_FIELD = [(name, steps) for name in BASES for steps in paths(load(name)) if steps not in DISCRIMINATING[name]]
 DISCRIMINATING_FIELDS = [(name, steps) for name in BASES for steps in sorted(DISCRIMINATING[name], key=str)]
 
-WRONG: dict[str, list[tuple[str, Any]]] = {
-    "alb": [
-        ("headers", [SECRET]),
-        ("headers", f"a: {SECRET}"),
-        ("queryStringParameters", [SECRET]),
-        ("path", 5),
-        ("httpMethod", 5),
-        ("body", {SECRET: 1}),
-    ],
-    "alb_multi": [("multiValueHeaders", [SECRET]), ("multiValueQueryStringParameters", f"a={SECRET}"), ("path", ["/"])],
-    "function_url": [
-        ("headers", [SECRET]),
-        ("cookies", f"a={SECRET}"),
-        ("cookies", {"a": SECRET}),
-        ("cookies", [SECRET, 1]),
-        ("headers", {"a": DEEP}),
-        ("rawPath", 5),
-        ("rawQueryString", 5),
-        ("rawQueryString", {"a": SECRET}),
-        ("body", [SECRET]),
-        ("requestContext__http__method", 5),
-    ],
-    "http_api_v1": [("multiValueHeaders", SECRET), ("path", 5), ("httpMethod", ["GET"]), ("body", {SECRET: 1})],
-    "http_api_v2": [
-        ("requestContext__domainName", []),
-        ("headers", SECRET),
-        ("cookies", f"a={SECRET}"),
-        ("rawPath", {SECRET: 1}),
-        ("rawQueryString", 5),
-        ("body", 5),
-    ],
-    "lambda_edge": [
-        ("Records__0__cf__request__headers", [SECRET]),
-        ("Records__0__cf__request__headers", f"a: {SECRET}"),
-        ("Records__0__cf__request__headers__host", SECRET),
-        ("Records__0__cf__request__headers__host", [SECRET]),
-        ("Records__0__cf__request__headers__host", [{"value": DEEP}]),
-        ("Records__0__cf__request__uri", 5),
-        ("Records__0__cf__request__querystring", {"a": SECRET}),
-        ("Records__0__cf__request__method", 5),
-        ("Records__0__cf__request__body", "text"),
-        ("Records__0__cf__request__body__data", {SECRET: 1}),
-    ],
-    "rest_api": [
-        ("multiValueHeaders", {"a": DEEP}),
-        ("requestContext__domainName", []),
-        ("multiValueHeaders", [SECRET]),
-        ("multiValueQueryStringParameters", [SECRET]),
-        ("path", 5),
-        ("httpMethod", 5),
-        ("body", {SECRET: 1}),
-    ],
-    "vpc_lattice_v1": [
-        ("headers", [SECRET]),
-        ("query_string_parameters", f"a={SECRET}"),
-        ("raw_path", 5),
-        ("method", 5),
-        ("body", {SECRET: 1}),
-    ],
-    "vpc_lattice_v2": [
-        ("headers", [SECRET]),
-        ("queryStringParameters", f"a={SECRET}"),
-        ("path", 5),
-        ("method", 5),
-        ("body", {SECRET: 1}),
-    ],
+# The fields that have to be objects, besides those that FIELDS names, which have to be strings.
+_EDGE = "Records__0__cf__request__"
+OBJECTS = {
+    "alb": ["headers", "queryStringParameters"],
+    "alb_multi": ["multiValueHeaders", "multiValueQueryStringParameters"],
+    "function_url": ["headers"],
+    "http_api_v1": ["multiValueHeaders", "multiValueQueryStringParameters"],
+    "http_api_v2": ["headers"],
+    "lambda_edge": [f"{_EDGE}headers", f"{_EDGE}body"],
+    "rest_api": ["multiValueHeaders", "multiValueQueryStringParameters"],
+    "vpc_lattice_v1": ["headers", "query_string_parameters"],
+    "vpc_lattice_v2": ["headers", "queryStringParameters"],
 }
-WRONG_TYPES = [(name, key, value) for name, wrong in WRONG.items() for key, value in wrong]
-
-BROKEN_BASE64: dict[str, dict[str, Any]] = {
-    name: {"body": "not base64!", "is_base64_encoded" if name == "vpc_lattice_v1" else "isBase64Encoded": True}
-    for name in BASES
-}
-BROKEN_BASE64["lambda_edge"] = {"Records__0__cf__request__body__data": "not base64!"}
+WRONG_TYPES: list[tuple[str, str, Any]] = [
+    *((name, FIELDS[name][part], value) for name in BASES for part in ("method", "path") for value in (5, {SECRET: 1})),
+    *((name, FIELDS[name]["body"], {SECRET: 1}) for name in BASES),
+    *((name, key, value) for name in BASES for key in OBJECTS[name] for value in ([SECRET], f"a: {SECRET}")),
+    *(("function_url", "cookies", value) for value in (f"a={SECRET}", {"a": SECRET}, [SECRET, 1])),
+    *((name, "rawQueryString", {"a": SECRET}) for name in ("function_url", "http_api_v2")),
+    ("lambda_edge", f"{_EDGE}querystring", {"a": SECRET}),
+    *(("lambda_edge", f"{_EDGE}headers__host", value) for value in (SECRET, [SECRET], [{"value": DEEP}])),
+    *((name, "requestContext__domainName", []) for name in ("http_api_v2", "rest_api")),
+    ("function_url", "headers", {"a": DEEP}),
+    ("rest_api", "multiValueHeaders", {"a": DEEP}),
+]
 
 
 @every_case(("name", "steps"), EVERY_FIELD)
@@ -149,7 +100,8 @@ def test_a_field_of_the_wrong_type_gives_the_client_a_400_and_the_log_a_line(
 @every_case("name", BASES)
 def test_broken_base64_gives_the_client_a_400_and_the_log_one_line(name: str, caplog: pytest.LogCaptureFixture) -> None:
     app = Answer()
-    result = answer(load(name, **BROKEN_BASE64[name]), app)
+    flag = {FIELDS[name]["base64"]: True} if name != "lambda_edge" else {}
+    result = answer(load(name, **{FIELDS[name]["body"]: "not base64!"}, **flag), app)
     assert not app.scope, "the application was called"
     assert_bad_request(name, result)
     assert_one_plain_line(name, caplog, ": Expected a base64 body")

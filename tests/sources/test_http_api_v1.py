@@ -1,46 +1,6 @@
 from tests.cases import every_case
 from tests.events import load
-from tests.sources.exchange import JSON_RESPONSE, Answer, answer, expected_scope, scope_of
-
-HOST = b"abc123def4.execute-api.eu-west-1.amazonaws.com"
-
-
-def test_the_base_event_gives_the_whole_scope() -> None:
-    event = load("http_api_v1")
-    app = Answer()
-    answer(event, app)
-    assert app.body == b'{"qty": 2}'
-    assert app.scope == expected_scope(
-        event,
-        headers=[
-            (b"accept", b"application/json"),
-            (b"accept", b"text/html"),
-            (b"content-length", b"10"),
-            (b"content-type", b"application/json"),
-            (b"cookie", b"session=abc; theme=dark"),
-            (b"host", HOST),
-            (b"x-amzn-trace-id", b"Root=1-65a1b2c3-0123456789abcdef01234567"),
-            (b"x-forwarded-for", b"203.0.113.9"),
-            (b"x-forwarded-port", b"443"),
-            (b"x-forwarded-proto", b"https"),
-        ],
-        client=("203.0.113.9", 0),
-        server=(HOST.decode(), 443),
-    )
-
-
-def test_the_whole_result_has_all_headers_in_multi_value_headers() -> None:
-    assert answer(load("http_api_v1"), Answer(**JSON_RESPONSE)) == {
-        "statusCode": 201,
-        "multiValueHeaders": {
-            "content-type": ["application/json"],
-            "content-length": ["9"],
-            "vary": ["accept", "cookie"],
-            "set-cookie": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
-        },
-        "body": '{"id": 7}',
-        "isBase64Encoded": False,
-    }
+from tests.sources.exchange import scope_of
 
 
 @every_case(

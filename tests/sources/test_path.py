@@ -4,7 +4,10 @@ from bridge import Settings
 from bridge.sources._path import has_prefix, place, strip_prefix
 from tests.cases import every_case
 from tests.events import load
-from tests.sources.exchange import scope_of
+from tests.sources.exchange import FIELDS, scope_of
+
+# A REST API's event without a stage.
+REST_CONTEXT = {"requestContext__path": None}
 
 
 @every_case(
@@ -45,22 +48,41 @@ def test_a_decoded_path_gets_a_target_in_ascii_that_gives_it_back(path: str) -> 
     assert unquote_to_bytes(scope["raw_path"]).decode() == path
 
 
+@every_case("name", ["alb", "function_url", "lambda_edge", "rest_api", "vpc_lattice_v1", "vpc_lattice_v2"])
 @every_case(
-    ("path", "raw_path"),
+    ("sent", "path", "raw_path"),
     [
-        ("/a%2Fb%20c", b"/a%2Fb%20c"),
-        ("/%", b"/%"),
-        ("/%e9%zz", b"/%e9%zz"),
-        ('/[a]"<>', b'/[a]"<>'),
-        ("/a b", b"/a%20b"),
-        ("/é", b"/%C3%A9"),
-        ("/a?b#c", b"/a%3Fb%23c"),
-        ("/a\r\nb", b"/a%0D%0Ab"),
-        ("/\ud800", b"/%3F"),
+        ("/a%2Fb", "/a/b", b"/a%2Fb"),
+        ("/a%252Fb", "/a%2Fb", b"/a%252Fb"),
+        ("/a%20b+c/", "/a b+c/", b"/a%20b+c/"),
+        ("//a//", "//a//", b"//a//"),
+        ("", "/", b"/"),
+        ("/100%", "/100%", b"/100%"),
+        ("/%e9%zz", "/\ufffd%zz", b"/%e9%zz"),
+        ('/[a]"<>', '/[a]"<>', b'/[a]"<>'),
+        # No client can have sent these.
+        ("/a b", "/a b", b"/a%20b"),
+        ("/\u00e9#", "/\u00e9#", b"/%C3%A9%23"),
+        ("/a\r\nb", "/a\r\nb", b"/a%0D%0Ab"),
+        ("/\ud800", "/\ud800", b"/%3F"),
     ],
 )
-def test_an_encoded_path_changes_only_where_no_client_can_have_sent_it(path: str, raw_path: bytes) -> None:
-    assert scope_of(load("function_url", rawPath=path))["raw_path"] == raw_path
+def test_an_encoded_path_is_unquoted_once_and_kept_as_sent(name: str, sent: str, path: str, raw_path: bytes) -> None:
+    scope = scope_of(load(name, **{FIELDS[name]["path"]: sent, **(REST_CONTEXT if name == "rest_api" else {})}))
+    assert (scope["path"], scope["raw_path"]) == (path, raw_path)
+
+
+@every_case(
+    ("name", "key"),
+    [
+        ("function_url", "rawQueryString"),
+        ("http_api_v2", "rawQueryString"),
+        ("lambda_edge", "Records__0__cf__request__querystring"),
+    ],
+)
+@every_case("query", ["a=1&a=2", "a&b=", "q=%2B+%20&r=%FF", "a=b=c", "?", ""])
+def test_a_query_string_in_the_event_is_verbatim(name: str, key: str, query: str) -> None:
+    assert scope_of(load(name, **{key: query}))["query_string"] == query.encode()
 
 
 @every_case(("query", "query_string"), [("a=%2B+&b?#", b"a=%2B+&b?#"), ("a=b c", b"a=b%20c"), ("é\n", b"%C3%A9%0A")])

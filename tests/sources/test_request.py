@@ -33,7 +33,7 @@ A_B = (b"a", b"b")
         # Bytes above 127 are latin-1; what that cannot be was UTF-8 once.
         ({"a": "caf\u00e9"}, [(b"a", b"caf\xe9")]),
         ({"a": "\u20ac"}, [(b"a", b"\xe2\x82\xac")]),
-        # Control bytes are no reason to lose a header or to take one for two.
+        # Control bytes do not lose a header or split it.
         ({"a": "1\x002", "b": "3\r\n4"}, [(b"a", b"1\x002"), (b"b", b"3\r\n4")]),
         ({"a": "\x00"}, [(b"a", b"\x00")]),
         # What a test event written by hand may have.

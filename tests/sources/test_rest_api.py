@@ -2,73 +2,9 @@ from bridge import Settings
 from bridge.settings import StageMode
 from tests.cases import every_case
 from tests.events import MISSING, load
-from tests.sources.exchange import JSON_RESPONSE, Answer, answer, expected_scope, scope_of
+from tests.sources.exchange import scope_of
 
 HOST = b"abc123def4.execute-api.eu-west-1.amazonaws.com"
-
-
-def test_the_base_event_gives_the_whole_scope() -> None:
-    event = load("rest_api")
-    app = Answer()
-    answer(event, app)
-    assert app.body == b'{"qty": 2}'
-    assert app.scope == expected_scope(
-        event,
-        path="/prod/orders/café",
-        raw_path=b"/prod/orders/caf%C3%A9",
-        root_path="/prod",
-        headers=[
-            (b"accept", b"application/json"),
-            (b"accept", b"text/html"),
-            (b"content-type", b"application/json"),
-            (b"cookie", b"session=abc; theme=dark"),
-            (b"host", HOST),
-            (b"x-amzn-trace-id", b"Root=1-65a1b2c3-0123456789abcdef01234567"),
-            (b"x-forwarded-for", b"203.0.113.9"),
-            (b"x-forwarded-port", b"443"),
-            (b"x-forwarded-proto", b"https"),
-            # API Gateway drops the client's own.
-            (b"content-length", b"10"),
-        ],
-        client=("203.0.113.9", 0),
-        server=(HOST.decode(), 443),
-    )
-
-
-def test_the_whole_result_has_all_headers_in_multi_value_headers() -> None:
-    assert answer(load("rest_api"), Answer(**JSON_RESPONSE)) == {
-        "statusCode": 201,
-        "multiValueHeaders": {
-            "content-type": ["application/json"],
-            "content-length": ["9"],
-            "vary": ["accept", "cookie"],
-            "set-cookie": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
-        },
-        "body": '{"id": 7}',
-        "isBase64Encoded": False,
-    }
-
-
-def test_an_answer_without_headers_or_body_still_has_all_fields() -> None:
-    expected = {"statusCode": 200, "multiValueHeaders": {}, "body": "", "isBase64Encoded": False}
-    assert answer(load("rest_api"), Answer()) == expected
-
-
-@every_case(
-    ("sent", "path", "raw_path"),
-    [
-        ("/a%2Fb", "/prod/a/b", b"/prod/a%2Fb"),
-        ("/a%252Fb", "/prod/a%2Fb", b"/prod/a%252Fb"),
-        ("/my%20test%20url", "/prod/my test url", b"/prod/my%20test%20url"),
-        ("/a+b", "/prod/a+b", b"/prod/a+b"),
-        ("/%FF", "/prod/\ufffd", b"/prod/%FF"),
-        ("/\u00e9?#", "/prod/\u00e9?#", b"/prod/%C3%A9%3F%23"),
-        ("/", "/prod/", b"/prod/"),
-    ],
-)
-def test_the_path_is_unquoted_once(sent: str, path: str, raw_path: bytes) -> None:
-    scope = scope_of(load("rest_api", path=sent, requestContext__path="/prod" + sent))
-    assert (scope["path"], scope["raw_path"], scope["root_path"]) == (path, raw_path, "/prod")
 
 
 @every_case(
@@ -121,29 +57,10 @@ def test_an_encoded_root_path_is_decoded_like_the_path() -> None:
     assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("/my stage", "/my stage/x", b"/my%20stage/x")
 
 
-@every_case(
-    ("path", "full", "expected"),
-    [("/x", "/prod/x", "/x"), ("/prod/x", "/prod/prod/x", "/prod/x"), ("/", "/prod/", "/")],
-)
-def test_stage_strip_leaves_the_stage_out(path: str, full: str, expected: str) -> None:
-    event = load("rest_api", path=path, requestContext__path=full)
-    scope = scope_of(event, Settings(stage="strip"))
-    assert (scope["root_path"], scope["path"], scope["raw_path"]) == ("", expected, expected.encode())
-
-
 def test_stage_strip_leaves_a_base_path_mapping_out() -> None:
     event = load("rest_api", path="/api/x", requestContext__path="/api/x", resource="/x")
     scope = scope_of(event, Settings(stage="strip"))
     assert (scope["root_path"], scope["path"]) == ("", "/x")
-
-
-@every_case(
-    ("path", "expected"), [("/api/x", "/prod/x"), ("/api", "/prod/"), ("/apiary", "/prod/apiary"), ("/x", "/prod/x")]
-)
-def test_the_base_path_is_taken_out_of_the_path_by_whole_segments(path: str, expected: str) -> None:
-    event = load("rest_api", path=path, requestContext__path="/prod" + path)
-    scope = scope_of(event, Settings(base_path="/api"))
-    assert (scope["root_path"], scope["path"]) == ("/prod", expected)
 
 
 @every_case("resource", ["/x", "/api/x"])

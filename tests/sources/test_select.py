@@ -9,11 +9,6 @@ from tests.cases import every_case
 from tests.events import BASES, MISSING, load
 
 
-@every_case(("event", "source"), BASES.items())
-def test_each_base_event_picks_its_own_source(event: str, source: str) -> None:
-    assert select_source(load(event)).name == source
-
-
 @every_case("name", BASES)
 def test_the_order_of_sources_matters_only_where_one_field_decides(name: str) -> None:
     # Only the domain tells a Function URL's event from an HTTP API's, only the version a REST API's.
@@ -83,11 +78,6 @@ def test_only_the_given_sources_are_tried() -> None:
     assert select_source(load("alb"), [alb]) is alb
     with pytest.raises(UnsupportedEvent):
         select_source(load("rest_api"), [alb])
-
-
-def test_a_source_names_itself_once() -> None:
-    names = [source.name for source in DEFAULT_SOURCES]
-    assert sorted(names) == sorted(set(BASES.values()))
 
 
 @every_case(

@@ -1,39 +1,8 @@
 from tests.cases import every_case
 from tests.events import load
-from tests.sources.exchange import JSON_RESPONSE, Answer, answer, expected_scope, scope_of
+from tests.sources.exchange import scope_of
 
 HOST = b"shop-0123456789abcdef0.7d67968.vpc-lattice-svcs.eu-west-1.on.aws"
-
-
-def test_the_base_event_gives_the_whole_scope() -> None:
-    event = load("vpc_lattice_v1")
-    app = Answer()
-    answer(event, app)
-    assert app.body == b'{"qty": 2}'
-    assert app.scope == expected_scope(
-        event,
-        query_string=b"tag=b&q=x+y%26z",
-        headers=[
-            (b"accept", b"application/json,text/html"),
-            (b"content-length", b"10"),
-            (b"content-type", b"application/json"),
-            (b"cookie", b"session=abc; theme=dark"),
-            (b"host", HOST),
-            (b"x-forwarded-for", b"10.0.1.9"),
-        ],
-        client=("10.0.1.9", 0),
-        server=(HOST.decode(), 443),
-    )
-
-
-def test_the_whole_result_has_joined_headers_and_cookies_apart() -> None:
-    assert answer(load("vpc_lattice_v1"), Answer(**JSON_RESPONSE)) == {
-        "statusCode": 201,
-        "headers": {"content-type": "application/json", "content-length": "9", "vary": "accept, cookie"},
-        "cookies": ["a=1; Path=/", "b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
-        "body": '{"id": 7}',
-        "isBase64Encoded": False,
-    }
 
 
 @every_case(

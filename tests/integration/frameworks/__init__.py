@@ -4,7 +4,6 @@ Each `*_app.py` has `make_app(files, journal)`: one small application per framew
 is a directory of static files. `journal` is a list to which the application appends what no response tells.
 
     GET  /items/{name}        {"name"}, from a view that is not a coroutine
-    GET  /tree/{rest}         {"rest"}: the rest of the path, slashes included
     GET  /query               {"pairs"}: the query, in order
     POST /form                {"pairs"}: the form, in order
     POST /upload              {"title", "filename", "type", "size", "sha256"} of the form's `title` and `file`

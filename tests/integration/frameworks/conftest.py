@@ -3,12 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from . import django_app, fastapi_app, litestar_app, quart_app, starlette_app
-from .events import GATEWAYS
+from . import django_app, fastapi_app, litestar_app, quart_app
+from .gateways import STAGED
 from .peers import Framework, Peers, Site
 
 FRAMEWORKS = [
-    Framework("starlette", starlette_app.make_app, has_background=True),
     Framework("fastapi", fastapi_app.make_app, has_background=True),
     Framework("django", django_app.make_app, has_lifespan=False),
     Framework("litestar", litestar_app.make_app, has_background=True),
@@ -18,7 +17,7 @@ FRAMEWORKS = [
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Choose asyncio: of these frameworks, only Starlette runs on trio."""
+    """Choose asyncio: of these frameworks, FastAPI alone runs on trio."""
     return "asyncio"
 
 
@@ -46,5 +45,5 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.fixture
 def site(framework: Framework, peers: Peers) -> Site:
-    """Return one framework with a REST API with a stage, the source that changes requests most."""
-    return Site(framework, GATEWAYS[0], peers)
+    """Return one framework with a REST API with a stage."""
+    return Site(framework, STAGED, peers)

@@ -1,6 +1,4 @@
 from collections.abc import AsyncIterator, Callable, Iterable
-from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,13 @@ from django.http import (  # type: ignore[import-untyped]
 from django.urls import path, reverse  # type: ignore[import-untyped]
 from django.views.static import serve  # type: ignore[import-untyped]
 
-__all__ = ["make_app"]
+from .views import EXPIRES, endless_parts, gated_parts, three_parts, upload_report
 
-EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+__all__ = ["make_app"]
 
 
 def item(_: HttpRequest, name: str) -> HttpResponse:
     return JsonResponse({"name": name})
-
-
-async def tree(_: HttpRequest, rest: str) -> HttpResponse:
-    return JsonResponse({"rest": rest})
 
 
 async def query(request: HttpRequest) -> HttpResponse:
@@ -43,15 +37,7 @@ async def form(request: HttpRequest) -> HttpResponse:
 async def upload(request: HttpRequest) -> HttpResponse:
     file = request.FILES["file"]
     content = file.read()
-    return JsonResponse(
-        {
-            "title": request.POST["title"],
-            "filename": file.name,
-            "type": file.content_type,
-            "size": len(content),
-            "sha256": sha256(content).hexdigest(),
-        }
-    )
+    return JsonResponse(upload_report(request.POST["title"], file.name, file.content_type, content))
 
 
 async def echo(request: HttpRequest) -> HttpResponse:
@@ -84,29 +70,15 @@ async def slashed(_: HttpRequest) -> HttpResponse:
 
 
 async def stream(_: HttpRequest) -> HttpResponse:
-    async def parts() -> AsyncIterator[str]:
-        for number in range(3):
-            yield f"part {number}\n"
-
-    return StreamingHttpResponse(parts(), content_type="text/plain; charset=utf-8")
+    return StreamingHttpResponse(three_parts(), content_type="text/plain; charset=utf-8")
 
 
 async def gate(request: HttpRequest) -> HttpResponse:
-    async def parts() -> AsyncIterator[str]:
-        yield "before\n"
-        await request.scope["aws.context"].wait()
-        yield "after\n"
-
-    return StreamingHttpResponse(parts(), content_type="text/plain; charset=utf-8")
+    return StreamingHttpResponse(gated_parts(request.scope["aws.context"]), content_type="text/plain; charset=utf-8")
 
 
 async def endless(_: HttpRequest) -> HttpResponse:
-    async def parts() -> AsyncIterator[str]:
-        for number in count():
-            settings.JOURNAL.append("part")
-            yield f"part {number}\n"
-
-    return StreamingHttpResponse(parts(), content_type="text/plain; charset=utf-8")
+    return StreamingHttpResponse(endless_parts(settings.JOURNAL), content_type="text/plain; charset=utf-8")
 
 
 async def static(request: HttpRequest, name: str) -> HttpResponse:
@@ -140,7 +112,6 @@ _VIEWS: list[Callable[..., Any]] = [
 
 urlpatterns = [
     path("items/<str:name>", item, name="item"),
-    path("tree/<path:rest>", tree),
     path("slashed/", slashed),
     path("static/<path:name>", static),
     *[path(view.__name__, view) for view in _VIEWS],

@@ -1,7 +1,5 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,17 +7,13 @@ from fastapi import BackgroundTasks, Cookie, FastAPI, File, Form, HTTPException,
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
-__all__ = ["make_app"]
+from .views import EXPIRES, endless_parts, gated_parts, three_parts, upload_report
 
-EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+__all__ = ["make_app"]
 
 
 def item(name: str) -> dict[str, str]:
     return {"name": name}
-
-
-async def tree(rest: str) -> dict[str, str]:
-    return {"rest": rest}
 
 
 async def query(request: Request) -> dict[str, Any]:
@@ -38,13 +32,7 @@ async def form(request: Request) -> dict[str, Any]:
 
 async def upload(title: Annotated[str, Form()], file: Annotated[UploadFile, File()]) -> dict[str, Any]:
     content = await file.read()
-    return {
-        "title": title,
-        "filename": file.filename,
-        "type": file.content_type,
-        "size": len(content),
-        "sha256": sha256(content).hexdigest(),
-    }
+    return upload_report(title, file.filename, file.content_type, content)
 
 
 async def echo(request: Request) -> Response:
@@ -77,20 +65,11 @@ async def slashed() -> dict[str, bool]:
 
 
 async def stream() -> StreamingResponse:
-    async def parts() -> AsyncIterator[str]:
-        for number in range(3):
-            yield f"part {number}\n"
-
-    return StreamingResponse(parts(), media_type="text/plain")
+    return StreamingResponse(three_parts(), media_type="text/plain")
 
 
 async def gate(request: Request) -> StreamingResponse:
-    async def parts() -> AsyncIterator[str]:
-        yield "before\n"
-        await request.scope["aws.context"].wait()
-        yield "after\n"
-
-    return StreamingResponse(parts(), media_type="text/plain")
+    return StreamingResponse(gated_parts(request.scope["aws.context"]), media_type="text/plain")
 
 
 async def teapot() -> None:
@@ -109,12 +88,7 @@ def make_app(files: Path, journal: list[str]) -> FastAPI:
         journal.append("shutdown")
 
     async def endless() -> StreamingResponse:
-        async def parts() -> AsyncIterator[str]:
-            for number in count():
-                journal.append("part")
-                yield f"part {number}\n"
-
-        return StreamingResponse(parts(), media_type="text/plain")
+        return StreamingResponse(endless_parts(journal), media_type="text/plain")
 
     async def state(request: Request) -> dict[str, Any]:
         return {"starts": journal.count("startup"), "greeting": request.state.greeting}
@@ -125,7 +99,6 @@ def make_app(files: Path, journal: list[str]) -> FastAPI:
 
     app = FastAPI(title="Shop", version="1", lifespan=lifespan)
     app.get("/items/{name}", name="item")(item)
-    app.get("/tree/{rest:path}")(tree)
     app.get("/slashed/")(slashed)
     gets: list[Callable[..., Any]] = [query, filtered, seen, cookies, url, moved]
     gets += [stream, gate, teapot, boom, endless, state]

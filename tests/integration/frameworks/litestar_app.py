@@ -1,7 +1,5 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
 
-__all__ = ["make_app"]
+from .views import EXPIRES, endless_parts, gated_parts, three_parts, upload_report
 
-EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+__all__ = ["make_app"]
 
 AnyRequest = Request[Any, Any, State]
 
@@ -22,12 +20,6 @@ AnyRequest = Request[Any, Any, State]
 @get("/items/{item_name:str}", name="item", sync_to_thread=True)
 def item(request: AnyRequest) -> dict[str, str]:
     return {"name": request.path_params["item_name"]}
-
-
-@get("/tree/{rest:path}")
-async def tree(request: AnyRequest) -> dict[str, str]:
-    # Litestar's own converter makes an absolute path of it.
-    return {"rest": str(request.path_params["rest"]).removeprefix("/")}
 
 
 @get("/query")
@@ -46,13 +38,7 @@ async def upload(request: AnyRequest) -> dict[str, Any]:
     file = data["file"]
     assert isinstance(file, UploadFile)
     content = await file.read()
-    return {
-        "title": data["title"],
-        "filename": file.filename,
-        "type": file.content_type,
-        "size": len(content),
-        "sha256": sha256(content).hexdigest(),
-    }
+    return upload_report(data["title"], file.filename, file.content_type, content)
 
 
 @post("/echo", status_code=200)
@@ -92,21 +78,13 @@ async def slashed() -> dict[str, bool]:
 
 @get("/stream")
 async def stream() -> Stream:
-    async def parts() -> AsyncIterator[str]:
-        for number in range(3):
-            yield f"part {number}\n"
-
-    return Stream(parts(), media_type=MediaType.TEXT)
+    return Stream(three_parts(), media_type=MediaType.TEXT)
 
 
 @get("/gate")
 async def gate(request: AnyRequest) -> Stream:
-    async def parts() -> AsyncIterator[str]:
-        yield "before\n"
-        await request.scope["aws.context"].wait()  # type: ignore[typeddict-item]
-        yield "after\n"
-
-    return Stream(parts(), media_type=MediaType.TEXT)
+    context: Any = request.scope["aws.context"]  # type: ignore[typeddict-item]
+    return Stream(gated_parts(context), media_type=MediaType.TEXT)
 
 
 @get("/teapot")
@@ -129,12 +107,7 @@ def make_app(files: Path, journal: list[str]) -> Litestar:
 
     @get("/endless")
     async def endless() -> Stream:
-        async def parts() -> AsyncIterator[str]:
-            for number in count():
-                journal.append("part")
-                yield f"part {number}\n"
-
-        return Stream(parts(), media_type=MediaType.TEXT)
+        return Stream(endless_parts(journal), media_type=MediaType.TEXT)
 
     @get("/state")
     async def show_state(state: State) -> dict[str, Any]:
@@ -147,7 +120,7 @@ def make_app(files: Path, journal: list[str]) -> Litestar:
 
         return Response({}, status_code=202, background=BackgroundTask(work))
 
-    views = [item, tree, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
+    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
     return Litestar(
         route_handlers=[
             *views,

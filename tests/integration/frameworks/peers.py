@@ -1,20 +1,17 @@
 """The two ways to the same application: through an event and the bridge, and through a socket and uvicorn."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from bridge import Bridge
+from tests.integration.servers import HOST, BackgroundServer
 
-from .events import Gateway, response_of
+from .gateways import Gateway
 
 __all__ = ["Framework", "Peers", "Site"]
 
@@ -45,13 +42,13 @@ class Bridged:
     def answer(self, gateway: Gateway, request: httpx.Request) -> httpx.Response:
         event = gateway.event(request)
         if not gateway.streams:
-            return response_of(self.handler(event, None))
-        response: httpx.Response = self.portal.call(self._streamed, event)
-        return response
+            return gateway.response(self.handler(event, None), request.method)
+        prelude, body = self.portal.call(self._streamed, event)
+        return gateway.response(prelude, request.method, body)
 
-    async def _streamed(self, event: dict[str, Any]) -> httpx.Response:
+    async def _streamed(self, event: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         async with self.streaming.stream(event, None) as response:
-            return response_of(response.prelude, b"".join([part async for part in response.body]))
+            return response.prelude, b"".join([part async for part in response.body])
 
 
 @dataclass
@@ -61,12 +58,10 @@ class Served:
     url: str
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
 
-    def answer(self, request: httpx.Request, path: str) -> httpx.Response:
-        """Send `request` to another `path`."""
+    def answer(self, request: httpx.Request, path: str, headers: httpx.Headers) -> httpx.Response:
+        """Send `request` to another `path` with other `headers`."""
         url = httpx.URL(self.url + path)
-        response = self._client.send(
-            httpx.Request(request.method, url, headers=request.headers, content=request.content)
-        )
+        response = self._client.send(httpx.Request(request.method, url, headers=headers, content=request.content))
         if response.is_server_error:
             # uvicorn closes the connection on which the application raised, but not immediately.
             self._client.close()
@@ -102,32 +97,13 @@ class Peers:
         key = framework.name, root_path
         if key not in self._servers:
             app = framework.make_app(files=self.files, journal=[])
-            self._servers[key] = Served(self._stack.enter_context(_running(app, root_path)))
+            server = BackgroundServer(app, root_path=root_path, proxy_headers=True, lifespan="auto")
+            self._servers[key] = Served(f"http://{HOST}:{self._stack.enter_context(server).port}")
             self._stack.callback(self._servers[key].close)
         return self._servers[key]
 
     def close(self) -> None:
         self._stack.close()
-
-
-@contextmanager
-def _running(app: Any, root_path: str) -> Iterator[str]:
-    """Run uvicorn on a loopback socket that listens before it starts, so that no test has to wait for it."""
-    config = uvicorn.Config(
-        app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
-    )
-    server = uvicorn.Server(config)
-    # asyncio only sends small responses immediately (TCP_NODELAY) if the protocol is named.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=30)
 
 
 @dataclass(frozen=True)
@@ -138,10 +114,6 @@ class Site:
     gateway: Gateway
     peers: Peers = field(repr=False)
 
-    def url(self, path: str) -> str:
-        """Return the client's URL of the application's `path`."""
-        return f"https://{self.gateway.host}{self.gateway.stage}{path}"
-
     def ask_bridge(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
 
@@ -150,19 +122,25 @@ class Site:
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
         # The server puts the stage before the path itself, as it does after a proxy that removed it.
-        served = self.peers.served(self.framework, self.gateway.stage).answer(request, path)
-        assert self._comparable(bridged) == self._comparable(served)
+        server = self.peers.served(self.framework, self.gateway.service.stage)
+        served = server.answer(request, path, self.gateway.forwarded(request))
+        assert _comparable(bridged, served) == _comparable(served, served)
         return bridged
 
-    def _comparable(self, response: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Return status, headers (without those of one connection or moment), and the body without content-encoding.
 
-        Quart's static files have a date and an expiry of their own, which a second's turn between two answers changes.
-        """
-        dropped = {"connection", "transfer-encoding", "date", "expires"}
-        dropped |= {"content-length"} if self.gateway.streams else set()
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in dropped]
-        if self.gateway.joins_headers:
-            cookies = [pair for pair in headers if pair[0] == "set-cookie"]
-            headers = [(name, response.headers[name]) for name in dict(headers) if name != "set-cookie"] + cookies
-        return response.status_code, sorted(headers), response.content
+# Headers of one connection or moment: Quart's static files have a date and an expiry of their own.
+_DROPPED = {"connection", "transfer-encoding", "date", "x-amzn-remapped-date", "expires"}
+
+# Headers that AWS adds to a response that lacks them.
+_ADDED = {"content-length", "content-type"}
+
+
+def _comparable(response: httpx.Response, served: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Return status, headers with repeats joined, and the body without its content-encoding.
+
+    Left out: what does not compare, and what AWS adds to the response that was `served`.
+    """
+    names = response.headers.keys() - _DROPPED - (_ADDED - served.headers.keys())
+    headers = [(name, response.headers[name]) for name in names if name != "set-cookie"]
+    headers += [("set-cookie", cookie) for cookie in response.headers.get_list("set-cookie")]
+    return response.status_code, sorted(headers), response.content

@@ -1,22 +1,16 @@
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from hashlib import sha256
-from itertools import count
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
 from quart import Quart, Response, abort, current_app, jsonify, redirect, request, url_for
 
-__all__ = ["make_app"]
+from .views import EXPIRES, endless_parts, gated_parts, three_parts, upload_report
 
-EXPIRES = "Wed, 21 Oct 2099 07:28:00 GMT"
+__all__ = ["make_app"]
 
 
 def item(name: str) -> dict[str, str]:
     return {"name": name}
-
-
-async def tree(rest: str) -> dict[str, str]:
-    return {"rest": rest}
 
 
 async def query() -> dict[str, Any]:
@@ -30,13 +24,7 @@ async def form() -> dict[str, Any]:
 async def upload() -> dict[str, Any]:
     file = (await request.files)["file"]
     content = file.read()
-    return {
-        "title": (await request.form)["title"],
-        "filename": file.filename,
-        "type": file.content_type,
-        "size": len(content),
-        "sha256": sha256(content).hexdigest(),
-    }
+    return upload_report((await request.form)["title"], file.filename, file.content_type, content)
 
 
 async def echo() -> Response:
@@ -69,22 +57,13 @@ async def slashed() -> dict[str, bool]:
 
 
 async def stream() -> Response:
-    async def parts() -> AsyncIterator[str]:
-        for number in range(3):
-            yield f"part {number}\n"
-
-    return Response(parts(), content_type="text/plain; charset=utf-8")
+    return Response(three_parts(), content_type="text/plain; charset=utf-8")
 
 
 async def gate() -> Response:
     context: Any = request.scope["aws.context"]  # type: ignore[typeddict-item]
 
-    async def parts() -> AsyncIterator[str]:
-        yield "before\n"
-        await context.wait()
-        yield "after\n"
-
-    return Response(parts(), content_type="text/plain; charset=utf-8")
+    return Response(gated_parts(context), content_type="text/plain; charset=utf-8")
 
 
 async def teapot() -> None:
@@ -106,18 +85,12 @@ def make_app(files: Path, journal: list[str]) -> Quart:
         journal.append("shutdown")
 
     async def endless() -> Response:
-        async def parts() -> AsyncIterator[str]:
-            for number in count():
-                journal.append("part")
-                yield f"part {number}\n"
-
-        return Response(parts(), content_type="text/plain; charset=utf-8")
+        return Response(endless_parts(journal), content_type="text/plain; charset=utf-8")
 
     async def state() -> dict[str, Any]:
         return {"starts": journal.count("startup"), "greeting": current_app.config["GREETING"]}
 
     app.add_url_rule("/items/<name>", view_func=item)
-    app.add_url_rule("/tree/<path:rest>", view_func=tree)
     app.add_url_rule("/slashed/", view_func=slashed)
     gets: list[Callable[..., Any]] = [query, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state]
     for view in gets:

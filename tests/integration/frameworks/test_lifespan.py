@@ -1,24 +1,19 @@
 """Startup, shutdown and background work in each framework."""
 
-import atexit
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge import Bridge
-from bridge.errors import StartupFailed
 
-from .events import GATEWAYS
+from .gateways import URL_STREAMED
 from .peers import Framework
-
-FUNCTION_URL = next(gateway for gateway in GATEWAYS if gateway.name == "function-url")
 
 
 def event(path: str, method: str = "GET") -> dict[str, Any]:
-    return FUNCTION_URL.event(FUNCTION_URL.request(method, path))
+    return URL_STREAMED.event(URL_STREAMED.request(method, path))
 
 
 def test_startup_comes_before_the_first_request_and_shutdown_with_close(framework: Framework, files: Path) -> None:
@@ -30,34 +25,6 @@ def test_startup_comes_before_the_first_request_and_shutdown_with_close(framewor
     assert journal == (["startup"] if framework.has_lifespan else [])
     handler.close()
     assert journal == (["startup", "shutdown"] if framework.has_lifespan else [])
-
-
-def test_startup_belongs_to_the_import_in_lambda(
-    framework: Framework, files: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    journal: list[str] = []
-    handler = Bridge(framework.make_app(files=files, journal=journal))
-    try:
-        assert journal == (["startup"] if framework.has_lifespan else [])
-        assert handler(event("/items/tea"), None)["statusCode"] == 200
-    finally:
-        handler.close()
-        atexit.unregister(handler.close)
-        signal.signal(signal.SIGTERM, on_sigterm)
-
-
-def test_a_framework_without_lifespan_fails_if_it_is_insisted_on(framework: Framework, files: Path) -> None:
-    handler = Bridge(framework.make_app(files=files, journal=[]), lifespan="on")
-    try:
-        if framework.has_lifespan:
-            assert handler(event("/items/tea"), None)["statusCode"] == 200
-            return
-        with pytest.raises(StartupFailed, match="does not support lifespan"):
-            handler(event("/items/tea"), None)
-    finally:
-        handler.close()
 
 
 def test_background_work_is_done_when_the_handler_returns(framework: Framework, files: Path) -> None:

@@ -1,6 +1,5 @@
 """Responses that stream while the view of the framework is still running."""
 
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,16 +13,14 @@ from django.core.signals import request_finished  # type: ignore[import-untyped]
 from bridge import Bridge
 
 from .conftest import FRAMEWORKS
-from .events import GATEWAYS
+from .gateways import URL_STREAMED
 from .peers import Framework
-
-FUNCTION_URL = next(gateway for gateway in GATEWAYS if gateway.name == "function-url-streamed")
 
 pytestmark = pytest.mark.anyio
 
 
-def event(path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
-    return FUNCTION_URL.event(FUNCTION_URL.request(method, path, **options))
+def event(path: str) -> dict[str, Any]:
+    return URL_STREAMED.event(URL_STREAMED.request("GET", path))
 
 
 @asynccontextmanager
@@ -56,31 +53,6 @@ async def test_a_reader_that_leaves_ends_the_view(
             await anyio.wait_all_tasks_blocked()
             assert len(journal) == parts
     assert caplog.messages == []
-
-
-async def test_two_streams_run_concurrently(framework: Framework, files: Path) -> None:
-    first_gate, second_gate = anyio.Event(), anyio.Event()
-    with anyio.fail_after(30):
-        async with (
-            bridged(framework, files) as (handler, _),
-            handler.stream(event("/gate"), first_gate) as first,
-            handler.stream(event("/gate"), second_gate) as second,
-        ):
-            assert [await anext(first.body), await anext(second.body)] == [b"before\n", b"before\n"]
-            second_gate.set()
-            assert [part async for part in second.body] == [b"after\n"]
-            first_gate.set()
-            assert [part async for part in first.body] == [b"after\n"]
-
-
-async def test_a_view_that_fails_answers_500_through_a_stream(framework: Framework, files: Path) -> None:
-    async with bridged(framework, files) as (handler, _):
-        async with handler.stream(event("/boom"), None) as response:
-            body = b"".join([part async for part in response.body])
-        assert response.prelude["statusCode"] == 500
-        assert b"RuntimeError" not in body
-        async with handler.stream(event("/items/tea"), None) as response:
-            assert json.loads(b"".join([part async for part in response.body])) == {"name": "tea"}
 
 
 async def test_a_reader_that_leaves_lets_django_clean_up(files: Path) -> None:
