@@ -13,7 +13,7 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
 from tests.logged import assert_logged
-from tests.proxy.origins import Origin, answering, response
+from tests.proxy.origins import OK, Origin, Peer, answering, response
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
 from tests.runtime.streamed_apps import sending
@@ -113,6 +113,26 @@ def test_a_proxys_response_is_posted_whole(api: RuntimeDouble, slots: Slots, mak
             assert (answer.json["statusCode"], answer.json["body"]) == (201, "hello")
         assert [request.line for request in origin.requests][-2:] == [b"GET /a HTTP/1.1", b"GET /b HTTP/1.1"]
         running.end()
+
+
+def test_a_request_to_a_proxy_without_an_answer_is_one_504_and_the_next_one_is_answered(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(peer: Peer) -> None:
+        while True:
+            if b"/hang" in peer.read_request().line:
+                peer.wait_until_gone()
+            peer.send(OK)
+
+    with Origin(script) as origin:
+        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"))
+        hanging = api.invoke(make_event("POST", "/hang"), deadline=1.0)  # enough to reach the web server
+        assert hanging.answer().json["statusCode"] == 504
+        assert api.invoke(make_event()).answer().json["statusCode"] == 200
+        running.end()
+    lines = [record.getMessage() for record in caplog.records if "deadline" in record.getMessage()]
+    assert sum(line.startswith("POST /hang: ") for line in lines) == 1
+    assert len(lines) == 2  # the other one is the runtime's, with the stack
 
 
 # Errors.

@@ -14,6 +14,7 @@ import pytest
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
+from bridge.runtime.invocations.watchdog import Watchdog
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Slots, part
@@ -342,7 +343,7 @@ def background_of(call: Coroutine[Any, Any, None], caplog: pytest.LogCaptureFixt
             loop.set_task_factory(factory)
         collect_tasks(loop)
         outside = loop.create_task(wait(), name="outside")
-        background = Background(Deadline(0, 0.0, None), None)
+        background = Background(Deadline(0, 0.0, Watchdog()), None)
         background.start(call, lambda work: None)
         await background.finish()
         outside.cancel()

@@ -9,10 +9,9 @@ import pytest
 
 from bridge.errors import RuntimeApiGone
 from bridge.runtime.api.vocabulary import MAX_RESULT
-from bridge.runtime.invocations.watchdog import Watchdog
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
-from tests.runtime.slots import DEADLINE, NO_DEADLINE, Gate, Slots
+from tests.runtime.slots import DEADLINE, NO_DEADLINE, Gate, Slots, Told
 
 NEAR = "The function has no result, and the deadline of the invocation is near."
 
@@ -158,14 +157,6 @@ def test_an_api_that_is_gone_ends_them(api: RuntimeDouble, slots: Slots) -> None
 # Deadlines.
 
 
-class Told(Watchdog):
-    """A watchdog that tells all it watches when the test says so, in the thread of the test."""
-
-    def tell(self) -> None:
-        for watch in self.watched:
-            watch.context.run(watch.tell)
-
-
 def test_the_log_tells_where_a_function_is_near_its_deadline_and_its_answer_is_posted_when_it_comes(
     api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -198,5 +189,5 @@ def test_nothing_is_told_of_a_function_that_has_ended(
     for deadline in (DEADLINE, NO_DEADLINE, time.time()):
         assert api.invoke("x", deadline=deadline).answer().json == "x"
     api.wait_for_polls(1)
-    assert watchdog.watched == []
+    assert watchdog.watched == set()
     assert_logged(caplog)
