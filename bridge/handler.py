@@ -174,11 +174,11 @@ class Handler:
         if response.status_code in self._settings.error_status_codes:
             raise error_status(response)
 
-    async def _respond(
+    def _respond(
         self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> CompleteResponse:
+    ) -> Coroutine[Any, Any, CompleteResponse]:
         request.extensions[WHOLE_RESPONSE] = finished or True
-        return await whole_response(self._transport, request)
+        return whole_response(self._transport, request)
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """Return the request, or the response to a broken event."""

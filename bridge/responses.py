@@ -87,43 +87,42 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
-async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """Send `request` through `transport`. Raises what that raises, and ApplicationCancelled.
-
-    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
-    expect it, and the process would end.
-    """
-    try:
-        return await transport.handle_async_request(request)
-    except asyncio.CancelledError:
-        if is_asked_to_cancel():
-            raise
-        raise ApplicationCancelled() from None
-
-
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
-    """Send `request` and return the whole response, or that to a failure."""
+    """Send `request` and return the whole response, or the one to a failure."""
     try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        return failed_response(exc, request)
+        response = await transport.handle_async_request(request)
+    except (Exception, asyncio.CancelledError) as exc:
+        return failed_response(_failure(exc), request)
     return response if isinstance(response, CompleteResponse) else await completed_or_failed(response, request)
 
 
 async def started_response(
     transport: httpx.AsyncBaseTransport, request: httpx.Request
 ) -> tuple[httpx.Response, dict[str, Any]]:
-    """Send `request` and return the response as soon as it has started, or that to a failure, and its prelude."""
+    """Send `request` and return the response as soon as it has started, or the one to a failure, and its prelude."""
     try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        response = failed_response(exc, request)
+        response = await transport.handle_async_request(request)
+    except (Exception, asyncio.CancelledError) as exc:
+        response = failed_response(_failure(exc), request)
     try:
         return response, prelude_of(response)
     except InvalidMessage as exc:
         await close_response(response, request)
         failed = failed_response(exc, request)
         return failed, prelude_of(failed)
+
+
+def _failure(exc: Exception | asyncio.CancelledError) -> Exception:
+    """Return what failed. Raises a cancellation that came from outside.
+
+    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
+    expect it, and the process would end.
+    """
+    if isinstance(exc, Exception):
+        return exc
+    if is_asked_to_cancel():
+        raise exc
+    return ApplicationCancelled()
 
 
 def prelude_of(response: httpx.Response) -> dict[str, Any]:

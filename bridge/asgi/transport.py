@@ -12,8 +12,6 @@ from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge._types import Address, ASGIApp, Scope
 
 __all__ = ["InProcessTransport"]
@@ -58,11 +56,8 @@ class InProcessTransport(httpx.ASGITransport):
         """
         scope = build_scope(request, root_path=self.root_path, client=self.client)
         wanted = request.extensions.get(WHOLE_RESPONSE)
-        return await (self._respond_whole(request, scope, wanted) if wanted else self._stream(request, scope))
-
-    async def _respond_whole(
-        self, request: httpx.Request, scope: Scope, wanted: bool | Callable[[CompleteResponse], None]
-    ) -> CompleteResponse:
+        if not wanted:
+            return await self._stream(request, scope)
         body = request.body if isinstance(request, EventRequest) else await request.aread()
         finished = wanted if callable(wanted) else None
         try:
