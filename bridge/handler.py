@@ -136,7 +136,11 @@ class Handler:
         if isinstance(request, CompleteResponse):
             finish(request)
         else:
-            finish(await self._respond(request, finish))
+            try:
+                finish(await self._respond(request, finish))
+            finally:
+                # It refers to the request: together they would be garbage that only a collection finds.
+                del request.extensions[WHOLE_RESPONSE]
 
     def _can_stream(self, event: Event) -> bool:
         """Whether the service that sent `event` accepts a stream. Others need one result, whatever the mode is."""

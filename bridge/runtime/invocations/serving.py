@@ -136,8 +136,7 @@ async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why
 
 def serve_alone(slot: BlockingSlot, waker: Waker) -> None:
     """Run one slot in this thread, the main one, until SIGTERM. A function that runs then goes on to its end."""
-    waker.when_stopping = slot.stop
-    with waker.on_signals(), suppress(Stopped):
+    with waker.on_signals(slot.stop), suppress(Stopped):
         slot.run(waker.block)
 
 

@@ -184,20 +184,6 @@ def test_what_a_function_raises_fails_its_invocation_alone(
     assert_logged(caplog)
 
 
-def test_a_function_may_be_cancelled_by_itself(api: RuntimeDouble, slots: Slots) -> None:
-    async def function(event: Any, context: Any) -> object:
-        task = asyncio.current_task()
-        assert task is not None
-        if event == "fail":
-            task.cancel()
-            await asyncio.sleep(0)
-        return event
-
-    slots.of_function(function)
-    assert failure(api.invoke("fail").answer()) == ("error", "CancelledError")
-    assert api.invoke("go on").answer().json == "go on"
-
-
 def test_an_application_that_raises_or_cancels_itself_is_a_500(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -208,14 +194,6 @@ def test_an_application_that_raises_or_cancels_itself_is_a_500(
         assert api.invoke(make_event(path="/")).answer().json == result("hello /")
         assert_logged(caplog, ("ERROR", fact))
         running.end()
-
-
-def test_what_is_not_an_exception_of_an_application_fails_its_invocation(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(failing(Ouch()))
-    assert failure(api.invoke(make_event(path="/fail")).answer()) == ("error", "Ouch")
-    assert api.invoke(make_event(path="/")).answer().json == result("hello /")
 
 
 def test_an_event_of_no_source_is_an_error(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:

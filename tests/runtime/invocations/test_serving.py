@@ -49,7 +49,7 @@ class Slot:
 
 
 class BlockingSlot(Slot):
-    def run(self) -> None:  # type: ignore[override]
+    def run(self, block: object = None) -> None:  # type: ignore[override]
         self.started.open()
         self._work(self)
         self.ends.append("returned")
