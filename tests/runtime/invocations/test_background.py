@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ import anyio
 import pytest
 
 from bridge._types import ASGIApp, Receive, Scope, Send
-from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, Background, collect_tasks, names
+from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, Background, collect_tasks
 from bridge.runtime.invocations.deadline import Deadline
 from bridge.runtime.invocations.watchdog import Watchdog
 from tests.logged import assert_logged
@@ -395,19 +394,3 @@ def test_a_task_that_ends_before_it_is_noted_is_forgotten(caplog: pytest.LogCapt
         await asyncio.create_task(nothing())
 
     assert background_of(start(), caplog, getattr(asyncio, "eager_task_factory")) == ""  # noqa: B009
-
-
-def test_names_say_what_runs() -> None:
-    class Job:
-        async def run(self) -> None:
-            await wait()
-
-    async def main() -> None:
-        tasks = [asyncio.create_task(Job().run(), name="b"), asyncio.create_task(wait(), name="a")]
-        assert names(tasks) == "a (wait), b (test_names_say_what_runs.<locals>.Job.run)"
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import RuntimeApiGone
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
@@ -128,30 +127,6 @@ def test_as_many_go_on_concurrently_as_there_are_slots(api: RuntimeDouble, slots
     slots.in_threads(function, count=8)
     invocations = [api.invoke(number) for number in range(24)]
     assert [invocation.answer().json for invocation in invocations] == list(range(24))
-
-
-def test_a_function_that_ends_the_process_ends_all_slots(api: RuntimeDouble, slots: Slots) -> None:
-    gate, is_waiting = Gate(), threading.Event()
-
-    def function(event: Any, context: Any) -> None:
-        if event == "exit":
-            raise SystemExit(3)
-        is_waiting.set()
-        gate.wait()
-
-    running = slots.in_threads(function, count=3)
-    api.invoke("wait", may_stay_unanswered=True)
-    assert is_waiting.wait(30)
-    api.invoke("exit", may_stay_unanswered=True)
-    assert repr(running.join()) == "SystemExit(3)"
-    gate.open()
-
-
-def test_an_api_that_is_gone_ends_them(api: RuntimeDouble, slots: Slots) -> None:
-    running = slots.in_threads(echo, count=3)
-    assert api.invoke(1).answer().json == 1
-    api.stop()
-    assert isinstance(running.join(), RuntimeApiGone)
 
 
 # Deadlines.

@@ -197,18 +197,6 @@ async def test_closing_lets_go_of_all_that_wait(stream: Callable[..., Any]) -> N
     assert not (await whole(queued)).is_whole
 
 
-async def test_nothing_wants_to_write_when_all_is_written(connection: Connection, stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream(stop_reading_after=1000)
-    await streamed.start(PRELUDE)
-    sender = asyncio.create_task(streamed.send(LARGE))
-    await asyncio.sleep(0)
-    queued.go_on()
-    await sender
-    assert not asyncio.get_running_loop().remove_writer(connection.sock.fileno())
-    await streamed.finish()
-    assert (await whole(queued)).is_whole
-
-
 @pytest.mark.parametrize("end", ["finish", "close", "hang up"])
 async def test_nothing_stays_registered_behind_a_stream(
     connection: Connection, stream: Callable[..., Any], end: str

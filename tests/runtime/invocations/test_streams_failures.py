@@ -9,7 +9,6 @@ import pytest
 from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
-from tests.events import load
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Slots, part
@@ -122,9 +121,3 @@ def test_a_request_that_cannot_be_decoded_is_a_400_in_a_stream(
     slots.on_loop(sending(TEXT, part(b"x")), streams=True)
     answer = api.invoke(make_event() | {"body": "!", "isBase64Encoded": True}).answer()
     assert (answer.is_whole, answer.prelude["statusCode"], answer.payload) == (True, 400, b"Bad Request")
-
-
-def test_a_failure_is_a_result_where_the_service_cannot_stream(api: RuntimeDouble, slots: Slots) -> None:
-    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ValueError("oops")), streams=True)
-    answer = api.invoke(load("alb")).answer()
-    assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 500, "Internal Server Error")
