@@ -67,6 +67,7 @@ class Environment:
 
         Raises StartupFailed.
         """
+        sigterm.check()
         if self._is_closed:
             return
         self._is_postponed = False

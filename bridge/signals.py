@@ -41,6 +41,7 @@ class Sigterm:
         self._closables: list[Closable] = []
         self._callback: Callable[[], object] | None = None
         self._knows_forks = False
+        self._has_ended = False
 
     def is_free(self) -> bool:
         """Return whether SIGTERM does what Python makes of it, or what this class does, and can be set here."""
@@ -83,6 +84,15 @@ class Sigterm:
         else:
             self._reset()
 
+    def check(self) -> None:
+        """Raise Terminated if SIGTERM has shut this process down.
+
+        Python loses an exception that a signal handler raises in a weak reference's callback, which every import has:
+        the init phase asks again before each of its steps.
+        """
+        if self._has_ended:
+            raise Terminated(0)
+
     def ignore(self) -> None:
         """Have SIGTERM do nothing from now on, unless it is the application's: the shutdown is under way."""
         if self.is_free():
@@ -105,7 +115,7 @@ class Sigterm:
         """In a forked child, nothing is the child's: its parent's wake-up descriptor is shared with it, too."""
         if self._callback is not None:
             signal.set_wakeup_fd(-1)
-        self._closables, self._callback = [], None
+        self._closables, self._callback, self._has_ended = [], None, False
         if self._is_mine(signal.getsignal(signal.SIGTERM)):
             self._reset()
 
@@ -122,6 +132,7 @@ class Sigterm:
 
     def _end(self) -> None:
         """Shut everything down, the last one first, and end the process. Raises Terminated."""
+        self._has_ended = True
         for closable in reversed(tuple(self._closables)):
             closable.close_on_sigterm()
         raise Terminated(0)

@@ -203,6 +203,7 @@ class _Process:
         """Answer invocations until the environment ends, and return the exit code."""
         from bridge.runtime.service import Service
 
+        sigterm.check()
         try:
             Service(self._settings, self._output, self._connect).serve(self._kind, self._target, slots)
         except RuntimeApiError as exc:

@@ -255,7 +255,8 @@ def test_a_web_server_that_is_not_ready_yet_is_ended(api: RuntimeDouble, fork_ru
     runtime.wait_for_log("starting")
     runtime.terminate()
     assert runtime.wait() == 0  # with nothing left that holds its output
-    assert runtime.log == "starting\n"
+    # Python may print that it has ignored the exit, which came in the middle of an import.
+    assert runtime.log.startswith("starting\n")
 
 
 # The application's own signal handler.
