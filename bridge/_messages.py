@@ -34,7 +34,7 @@ SPEC_VERSION = "2.4"
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
 
-# How much of a method and of a path goes into a log line, in characters.
+# The longest method and path in a log line, in characters.
 _MAX_METHOD, _MAX_PATH = 20, 200
 
 _EMPTY = httpx.ByteStream(b"")
@@ -146,9 +146,9 @@ def request_target(request: httpx.Request) -> bytes:
 
 
 def request_line(request: httpx.Request) -> str:
-    """Return the method and the path for a log line, without the query, in which secrets travel.
+    """Return the method and the path for a log line, without the query, which may contain secrets.
 
-    The client chose both, so neither can contain a control character, and both are cut.
+    The client chose both, so control characters are escaped, and both are cut.
     """
     method = ascii(request.method[:_MAX_METHOD])[1:-1]
     path = request_target(request).partition(b"?")[0][:_MAX_PATH].decode("latin-1")

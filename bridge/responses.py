@@ -1,4 +1,4 @@
-"""What the client gets: a response of our own where something failed, and the streamed response."""
+"""The responses for the client: whole, streamed, and our own in place of one that failed."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ __all__ = [
 
 logger = logging.getLogger("bridge")
 
-# How much of a response goes into the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
+# The longest body in the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
 _MAX_ERROR_BODY = 65536
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
-    """Return a response of our own. It says no more than a stranger may know: the log says the rest."""
+    """Return a response of our own. It contains only what any client may know: the log has the details."""
     from http import HTTPStatus  # only failures need it
 
     body = (text or HTTPStatus(status_code).phrase).encode("ascii")
@@ -53,7 +53,7 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
 
 
 def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteResponse:
-    """Log one line that names the request, and return the response: whose fault it is decides both."""
+    """Log one line that names the request and the cause, and return the response for that cause."""
     what = "The response" if request is None else request_line(request)
     if isinstance(exc, OriginError | MalformedEvent):
         logger.error("%s: %s", what, exc)
@@ -71,7 +71,7 @@ def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteRe
 
 
 def _is_of_transport(exc: httpx.TransportError) -> bool:
-    """Whether a transport raised it. One that an application's own client raised names that client's request."""
+    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
     try:
         _ = exc.request
     except RuntimeError:
@@ -88,7 +88,7 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
 
 
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
-    """Send `request` and return the whole response, or the one to a failure."""
+    """Send `request` and return the whole response, or one of our own if it failed."""
     try:
         response = await transport.handle_async_request(request)
     except (Exception, asyncio.CancelledError) as exc:
@@ -99,7 +99,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
 async def started_response(
     transport: httpx.AsyncBaseTransport, request: httpx.Request
 ) -> tuple[httpx.Response, dict[str, Any]]:
-    """Send `request` and return the response as soon as it has started, or the one to a failure, and its prelude."""
+    """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
         response = await transport.handle_async_request(request)
     except (Exception, asyncio.CancelledError) as exc:
@@ -144,9 +144,9 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
 
 
 class StreamedResponse:
-    """A response under way. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, as they come.
+    """A response that is being sent. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, in order.
 
-    Iterating `body` raises what the application raised in the middle of it: then the stream is broken, not complete.
+    Iterating `body` raises the application's exception if that failed in the middle: the stream is not complete then.
     """
 
     __slots__ = ("body", "prelude")
@@ -157,7 +157,7 @@ class StreamedResponse:
 
 
 class BodyParts:
-    """The body of `response` part by part; none for a response that has no body whatever the application sends.
+    """The body of `response` part by part. A response to HEAD, and one with 204 or 304, has no parts.
 
     It is not a generator, because a generator that its reader left early stays open.
     """
@@ -192,7 +192,7 @@ def cancel_response(response: httpx.Response) -> None:
 
 
 async def close_response(response: httpx.Response, request: httpx.Request) -> None:
-    """Wait for the application. The response stays as it is whatever the application still raises: that is logged."""
+    """Wait for the application. An exception is logged, and does not change the response."""
     try:
         await response.aclose()
     except Exception as exc:

@@ -56,7 +56,7 @@ def test_a_mock_transport_gets_an_httpx_request_and_gives_an_httpx_response(make
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[str]:
-    """The path of a UNIX socket on which a server says what it was asked for."""
+    """Yield the path of a UNIX socket on which a server says what it was asked for."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]

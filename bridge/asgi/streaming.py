@@ -23,22 +23,22 @@ __all__ = ["ResponseStream", "StreamingExchange"]
 
 logger = logging.getLogger("bridge")
 
-# What Starlette, Django and Litestar raise when they learn that the reader has left.
+# The exceptions that Starlette, Django and Litestar raise when the reader has left.
 _DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
 # How long an application may clean up after its reader has left, in seconds, before it is cancelled. uvicorn never
 # cancels it, but a Lambda environment that waits is billed.
 DISCONNECT_GRACE = 5.0
 
-# How long send() waits, in seconds, for an application to cancel itself that was listening for the disconnect. Django
-# and Litestar do, and clean up then what they leave open when send() raises in the middle of their work.
+# How long send() waits, in seconds, for an application that listens for the disconnect to cancel itself. Django
+# and Litestar do so and clean up. If send() raised in the middle of their work, they would leave objects open.
 LISTENER_GRACE = 1.0
 
 
 class StreamingExchange(ResponseState):
     """The `receive` and `send` of one request, and the task that runs the application.
 
-    The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
+    The body goes to the reader part by part, and no part is stored: send() returns when the reader has taken it.
     """
 
     def __init__(self, app: ASGIApp, scope: Scope, request: httpx.Request) -> None:
@@ -151,12 +151,12 @@ class StreamingExchange(ResponseState):
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the reader has received all of a complete response."""
+        """True if the reader has received all of a complete response."""
         return self.state is COMPLETE and self.taken == self._offered and not self._lost
 
     @property
     def is_left(self) -> bool:
-        """Whether the reader went away before that."""
+        """True if the reader left before that."""
         return self._gone
 
     def leave(self) -> None:
@@ -190,7 +190,7 @@ class StreamingExchange(ResponseState):
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
 
     async def finish_unread(self) -> BaseException | None:
-        """As `finish`, for a response that was never started."""
+        """Do as `finish` does, for a response that was never started."""
         self.leave()
         return await self.finish()
 
@@ -203,7 +203,7 @@ class StreamingExchange(ResponseState):
 
 
 def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether `error` only says that the reader has left: ours, or a framework's own, as Starlette has one."""
+    """Return whether `error` only reports that the reader has left: our own class, or that of a framework."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_disconnect, error.exceptions))
     if isinstance(error, ClientDisconnected):

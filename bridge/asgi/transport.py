@@ -1,4 +1,4 @@
-"""httpx straight into an ASGI application: no socket, no server."""
+"""An httpx transport that calls an ASGI application in this process: no socket, no server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs in the child process of BRIDGE_MODE=proxy: uvicorn, with the application."""
+"""The program of the child process of BRIDGE_MODE=proxy: uvicorn, which serves the application."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONNECTION_HEADER = b"x-bridge-connection"
 
 def main(name: str, uds: str, lifespan: LifespanMode) -> None:
     """Serve the application that `name` ("module:attribute") names, on the socket `uds`, until SIGTERM."""
-    # Lambda's runtime, too, gives the root logger a handler before it imports anything, and applications rely on that.
+    # Lambda's runtime gives the root logger a handler before it imports the function, and applications rely on that.
     logging.basicConfig(format="[%(levelname)s]\t%(asctime)s\t%(message)s")
     app = load(name)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -80,7 +80,7 @@ async def _serve(app: ASGIApp, uds: str, lifespan: Lifespan) -> None:
 
 
 class ChildApplication:
-    """`app` with a scope like the one in process, which is made of the headers that the parent sends."""
+    """An application around `app` that makes the scope of the in-process mode from the headers of the parent."""
 
     def __init__(self, app: ASGIApp, lifespan: Lifespan) -> None:
         self._app = app
@@ -113,7 +113,7 @@ def _address(value: list[Any] | None) -> tuple[Any, ...] | None:
 
 
 def lambda_context(header: bytes | None) -> SimpleNamespace | None:
-    """Return a context with awslambdaric's attributes, made of x-amzn-lambda-context; None without that header."""
+    """Return a context with awslambdaric's attributes, made from x-amzn-lambda-context; None without that header."""
     if header is None:
         return None
     facts = json.loads(header)

@@ -1,4 +1,4 @@
-"""Serve a handler with slots, each with a connection of its own: on an event loop, or in threads."""
+"""The service of a handler with slots, each with a connection of its own: on an event loop, or in threads."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ CONNECTION = {"client": ["192.0.2.7", 0], "server": None, "scheme": "https", "ht
 
 
 async def scope_of(state: dict[str, Any] | None, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
-    """The scope that the application gets for one from uvicorn with these headers."""
+    """Return the scope that the application gets for one from uvicorn with these headers."""
     seen: dict[str, Any] = {}
 
     async def record(scope: Scope, receive: Receive, send: Send) -> None:

@@ -105,7 +105,7 @@ LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "_HANDLER": "main.handler", "
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A folder for temporary files. pytest's are too long for a socket in them."""
+    """Yield a folder for temporary files. pytest's are too long for a socket in them."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

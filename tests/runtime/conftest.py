@@ -27,7 +27,7 @@ def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
 
 @pytest.fixture
 def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    """Starts runtimes against `api`; they end before it does."""
+    """Yield a function that starts runtimes against `api`; they end before it does."""
     runtimes = Runtimes(tmp_path, api.address)
     yield runtimes
     runtimes.end()
@@ -42,7 +42,7 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture
 def fork_runtime(api: RuntimeDouble, tmp_path: Path, nursery: Nursery) -> Iterator[Runtimes]:
-    """As `start_runtime`, in a tenth of the time: for tests that are not about the start of the interpreter."""
+    """Do as `start_runtime` in a tenth of the time, for tests that are not about the interpreter's start."""
     runtimes = Runtimes(tmp_path, api.address, nursery.start)
     yield runtimes
     runtimes.end()

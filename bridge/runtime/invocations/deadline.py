@@ -1,4 +1,4 @@
-"""When an invocation is given up: a margin before its deadline, on the event loop's clock."""
+"""The moment at which an invocation is given up: a margin before its deadline, on the event loop's clock."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
 class Deadline:
     """The moment at which one invocation is given up. Without a deadline it never comes.
 
-    `deadline_ms`: milliseconds since the epoch; 0 is no deadline. `margin`: as in Limits.
+    `deadline_ms`: milliseconds since the epoch; 0 means no deadline. `margin`: as in Limits.
     """
 
     __slots__ = ("_loop", "_margin", "_timer", "_watch", "_watchdog", "moment")
@@ -62,9 +62,9 @@ class Deadline:
             self.moment = self._loop.time() + left
 
     def start(self, expire: Callable[[], None]) -> None:
-        """Have `expire` called on the event loop when the moment comes, unless `close` is called before.
+        """Call `expire` on the event loop when the moment comes, unless `close` is called before.
 
-        The watchdog logs where the event loop is blocked, if it cannot notice the moment itself.
+        The watchdog logs the stack of a blocked event loop, which cannot notice the moment itself.
         """
         if self.moment is None:
             return
@@ -95,5 +95,5 @@ class Deadline:
 
     @property
     def grace(self) -> float:
-        """How long the application may clean up once it was cancelled, in seconds."""
+        """The time for the application to clean up after its cancellation, in seconds."""
         return self._margin * GRACE_SHARE

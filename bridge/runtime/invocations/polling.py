@@ -1,4 +1,4 @@
-"""What the slots on an event loop and those in threads share: their means, and the invocation that each is at."""
+"""The common part of the slots on an event loop and in threads: their means, and their current invocation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Output(Protocol):
 
 
 class Means(NamedTuple):
-    """What a slot answers all of its invocations with. Only `connection` is not shared with other slots.
+    """The objects that a slot uses for all of its answers. All but `connection` are shared by the slots.
 
     `is_alone`: there is no other slot in any process.
     """
@@ -44,7 +44,7 @@ class Means(NamedTuple):
 
 
 class PollingSlot:
-    """A process has as many slots as it answers invocations concurrently."""
+    """One of the slots of a process, each of which answers one invocation at a time."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -57,7 +57,7 @@ class PollingSlot:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for the next invocation, and nothing of that has arrived, not even unread."""
+        """True if the slot waits for the next invocation and no byte of that has arrived."""
         return self._is_idle and not self._means.connection.has_data
 
 

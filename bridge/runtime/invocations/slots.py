@@ -1,4 +1,4 @@
-"""One polling slot on an event loop: the next invocation, its answer, and so on."""
+"""A polling slot on an event loop: it asks for an invocation, answers it, and asks again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A thread that watches the clock: it logs where code is that nothing can interrupt."""
+"""A thread that watches the clock, and logs the stack of code that is late and cannot be interrupted."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Watch:
 
 
 class Watchdog:
-    """One thread for everything that is watched. It is woken when it must be, not for every invocation.
+    """One thread for all watches. It is woken only if its next check must be earlier, not for every invocation.
 
-    `watched`: all that is not over. It has no lock, because a set adds and removes in one step.
+    `watched`: the work that has not ended. It has no lock, because a set adds and removes in one step.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def watch(self, moment: float, message: str) -> Watch:
-        """Have `message` logged at `moment`, unless `leave` is called before. From any thread."""
+        """Log `message` at `moment`, unless `leave` is called before. From any thread."""
         watch = Watch(moment, message)
         self.watched.add(watch)
         if moment < self._next:
@@ -63,14 +63,14 @@ class Watchdog:
         return watch
 
     def leave(self, watch: Watch) -> None:
-        """End a watch: it is over. Idempotent."""
+        """End a watch. Idempotent."""
         self.watched.discard(watch)
 
     def _wake(self) -> None:
         with self._changed:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="bridge watchdog", daemon=True)
-                with suppress(RuntimeError):  # no thread can be started: an invocation can do without
+                with suppress(RuntimeError):  # no thread can be started: an invocation works without it
                     thread.start()
                     self._thread = thread
             self._changed.notify()

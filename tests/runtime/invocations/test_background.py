@@ -22,7 +22,7 @@ Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 
 TIME_OVER = "its time is over"
-BESIDE = "go on beside the next invocation"
+BESIDE = "go on during the next invocation"
 
 
 def answering(then: Callable[[], Any]) -> ASGIApp:
@@ -211,7 +211,7 @@ def test_work_that_does_not_end_when_it_is_cancelled_goes_on_beside_the_next_eve
     assert_logged(caplog, ("ERROR", TIME_OVER), ("ERROR", "does not end", "beside"))
 
 
-# Tasks that it leaves behind.
+# Tasks that it leaves running.
 
 
 def test_the_next_event_waits_for_tasks_that_end_soon_and_for_those_that_they_start(

@@ -226,7 +226,7 @@ def test_the_log_has_the_stacks_of_the_tasks_and_of_the_threads(
 
 
 def stubborn(gate: Gate) -> Callable[[], Any]:
-    """What passes over every cancellation until the gate is open."""
+    """Return a function that ignores every cancellation until the gate is open."""
 
     async def wait() -> None:
         while not gate.is_open:

@@ -24,7 +24,7 @@ from tests.runtime.slots import Slots
 
 @pytest.fixture(autouse=True)
 def _sigterm() -> Iterator[None]:
-    """As it was before the test. One that nobody takes must not end the tests, but the test."""
+    """Restore SIGTERM's handler after the test. An unhandled SIGTERM must end the test, and not all tests."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)

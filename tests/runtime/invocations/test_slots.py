@@ -1,4 +1,4 @@
-"""The current invocation, as the code that works for it finds it: right in every task and thread, with many at once."""
+"""The current invocation in every task and thread that works for it, while many run concurrently."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def turns(chance: random.Random) -> None:
 
 
 async def look_around(chance: random.Random) -> list[list[str]]:
-    """The current invocation, as seen in this task, in others, and in threads; others run in between."""
+    """Return the current invocation, as seen in this task, in others, and in threads; others run in between."""
     seen = [current()]
     await turns(chance)
     seen.append(current())
@@ -57,7 +57,7 @@ async def look_around(chance: random.Random) -> list[list[str]]:
 
 def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     chance = random.Random(1)
-    behind: list[list[str]] = []
+    seen_later: list[list[str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,11 +65,11 @@ def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, 
         before = await look_around(chance)
         await send(START)
         await send(part(json.dumps(before).encode()))
-        behind.extend(await look_around(chance))
+        seen_later.extend(await look_around(chance))
         asyncio.create_task(leave_behind())  # noqa: RUF006  # the runtime waits for it
 
     async def leave_behind() -> None:
-        behind.extend(await look_around(chance))
+        seen_later.extend(await look_around(chance))
 
     slots.on_loop(app, count=SLOTS)
     invocations = [
@@ -79,7 +79,7 @@ def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, 
     for invocation in invocations:
         assert json.loads(invocation.answer().json["body"]) == [of(invocation)] * 6
     api.wait_for_polls(SLOTS)
-    assert sorted(behind) == sorted([of(invocation) for invocation in invocations] * 12)
+    assert sorted(seen_later) == sorted([of(invocation) for invocation in invocations] * 12)
 
 
 def test_functions_in_threads_find_their_own(api: RuntimeDouble, slots: Slots) -> None:

@@ -43,7 +43,7 @@ async def in_a_context_manager() -> None:
 
 
 def calls_in(stack: str) -> list[str]:
-    """The source lines, outermost call first."""
+    """Return the source lines, outermost call first."""
     return [line.strip() for line in stack.splitlines() if line.startswith("    ")]
 
 
