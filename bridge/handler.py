@@ -138,7 +138,11 @@ class Handler:
         else:
             # Early only without a transport around it, which may change the response that it gets.
             is_last = type(self._transport) is InProcessTransport
-            finish(await self._respond(request, finish if is_last else None))
+            try:
+                finish(await self._respond(request, finish if is_last else None))
+            finally:
+                # It refers to the request: together they would be garbage that only a collection finds.
+                del request.extensions[WHOLE_RESPONSE]
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""

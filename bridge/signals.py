@@ -76,10 +76,6 @@ class Sigterm:
         self._install()
         return True
 
-    def is_taken(self) -> bool:
-        """Return whether SIGTERM still calls the callback of `take`: the application may have replaced it since."""
-        return self._callback is not None and self._is_mine(signal.getsignal(signal.SIGTERM))
-
     def release(self, *, ignore: bool) -> None:
         """Undo `take`; with `ignore`, which is for a process that is about to end, SIGTERM does nothing from now on."""
         self._callback = None

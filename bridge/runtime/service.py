@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.runtime.context import Function
+from bridge.runtime.invocations.deadline import Limits
+from bridge.runtime.invocations.polling import Means
 from bridge.runtime.invocations.watchdog import Watchdog
 from bridge.runtime.loading import ASYNC, HANDLER
 
@@ -49,15 +51,10 @@ class Service(NamedTuple):
             loop.close()
 
     def _serve_on_loop(self, run: Any, target: Any, slots: int) -> None:
-        from bridge.runtime.invocations.answer import Means
-        from bridge.runtime.invocations.deadline import Limits
         from bridge.runtime.invocations.serving import serve
         from bridge.runtime.invocations.slots import Slot
 
-        limits = Limits(self.settings.deadline_margin, self.settings.background_limit)
-        function, watchdog = Function(), Watchdog()
-        means = [Means(self.connect(), target, limits, self.output, watchdog) for _ in range(slots)]
-        run(serve([Slot(each, function=function, is_alone=self._is_alone) for each in means]))
+        run(serve([Slot(target, means) for means in self._means(slots)]))
 
     def _serve_blocking(self, function: Any, slots: int) -> None:
         from bridge.runtime.invocations.blocking import BlockingSlot
@@ -65,15 +62,7 @@ class Service(NamedTuple):
         from bridge.runtime.invocations.waker import Waker
 
         waker = Waker()
-        facts: dict[str, Any] = {
-            "margin": self.settings.deadline_margin,
-            "output": self.output,
-            "watchdog": Watchdog(),
-            "function": Function(),
-            "block": waker.block if slots == 1 else None,
-            "is_alone": self._is_alone,
-        }
-        made = [BlockingSlot(self.connect(), function, **facts) for _ in range(slots)]
+        made = [BlockingSlot(function, means) for means in self._means(slots)]
         try:
             if slots == 1:
                 serve_alone(made[0], waker)
@@ -82,7 +71,8 @@ class Service(NamedTuple):
         finally:
             waker.close()
 
-    @property
-    def _is_alone(self) -> bool:
-        """True if there is one invocation at a time in the whole environment, workers included."""
-        return self.settings.max_concurrency == 1
+    def _means(self, slots: int) -> list[Means]:
+        limits = Limits(self.settings.deadline_margin, self.settings.background_limit)
+        is_alone = self.settings.max_concurrency == 1  # workers included
+        shared = (Function(), limits, self.output, Watchdog(), is_alone)
+        return [Means(self.connect(), *shared) for _ in range(slots)]

@@ -1,7 +1,6 @@
 """A double of Lambda's APIs for each test, and runtimes that talk to it."""
 
 import gc
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.nursery import Nursery
 from tests.runtime.processes import Runtimes
-from tests.runtime.slots import Logged, Slots
+from tests.runtime.slots import Slots
 
 
 @pytest.fixture
@@ -57,15 +56,3 @@ def slots(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> Iterator[Slot
     made.end()
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
-
-
-@pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """Return the lines that the package has logged so far, and asyncio for errors that were not retrieved."""
-
-    def lines() -> list[tuple[int, str]]:
-        records = [record for record in caplog.records if record.name in ("bridge", "asyncio")]
-        return [(record.levelno, record.getMessage()) for record in records]
-
-    caplog.set_level(logging.INFO)
-    return lines

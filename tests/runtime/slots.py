@@ -10,20 +10,18 @@ from bridge import Bridge, Handler
 from bridge._types import ASGIApp, Message
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
-from bridge.runtime.invocations.answer import Means
 from bridge.runtime.invocations.blocking import BlockingSlot
 from bridge.runtime.invocations.deadline import Limits
+from bridge.runtime.invocations.polling import Means
 from bridge.runtime.invocations.serving import serve, serve_in_threads
 from bridge.runtime.invocations.slots import Slot
 from bridge.runtime.invocations.targets import FunctionTarget, HandlerTarget, Target
 from bridge.runtime.invocations.waker import Waker
-from bridge.runtime.invocations.watchdog import Watchdog
+from bridge.runtime.invocations.watchdog import Watch, Watchdog
 from bridge.settings import set_trace_id
 from tests.runtime.double import LIMIT, RuntimeDouble
 
-__all__ = ["DEADLINE", "FUNCTION", "MARGIN", "NO_DEADLINE", "START", "Gate", "Logged", "Running", "Slots", "part"]
-
-Logged = Callable[[], list[tuple[int, str]]]
+__all__ = ["DEADLINE", "FUNCTION", "MARGIN", "NO_DEADLINE", "START", "Gate", "Running", "Slots", "Told", "part"]
 
 OUR_TASKS = {"bridge application", "bridge invocation", "bridge slot", "bridge stop"}
 
@@ -42,6 +40,19 @@ def part(body: bytes, *, more: bool = False) -> Message:
 
 
 FUNCTION = Function(name="shop", version="$LATEST", memory_limit_in_mb="128")
+
+
+class Told(Watchdog):
+    """A watchdog that tells only when the test says so, in the thread of the test."""
+
+    def watch(self, moment: float, message: str) -> Watch:
+        watch = Watch(moment, message)
+        self.watched.add(watch)
+        return watch
+
+    def tell(self) -> None:
+        for watch in list(self.watched):
+            watch.tell()
 
 
 class Gate:
@@ -188,15 +199,16 @@ class Slots:
         handler = app if isinstance(app, Handler) else Bridge(app)
         return self._serve(HandlerTarget(handler, streams=streams), handler, count, options)
 
+    def means(self, count: int = 1, watchdog: Watchdog | None = None, **limits: float) -> list[Means]:
+        """Of so many slots. `limits`: of Limits."""
+        shared = (FUNCTION, Limits(**{"margin": MARGIN} | limits), self, watchdog or Told(), count == 1)
+        connections = [Connection(parse_address(self._api.address), user_agent="test") for _ in range(count)]
+        return [Means(connection, *shared) for connection in connections]
+
     def _serve(
         self, target: Target, life: AbstractAsyncContextManager[object], count: int, options: dict[str, Any]
     ) -> Running:
-        watchdog = options.pop("watchdog", None)
-        limits = Limits(**{"margin": MARGIN} | options)
-        slots = [
-            Slot(Means(self._connect(), target, limits, self, watchdog), function=FUNCTION, is_alone=count == 1)
-            for _ in range(count)
-        ]
+        slots = [Slot(target, means) for means in self.means(count, **options)]
 
         async def main(running: Running) -> None:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -224,19 +236,7 @@ class Slots:
         self, function: Callable[[Any, Any], object], *, count: int = 1, watchdog: Watchdog | None = None
     ) -> Running:
         """Return a plain handler function."""
-        slots = [
-            BlockingSlot(
-                self._connect(),
-                function,
-                margin=0.25,
-                output=self,
-                watchdog=watchdog,
-                function=FUNCTION,
-                block=None,
-                is_alone=count == 1,
-            )
-            for _ in range(count)
-        ]
+        slots = [BlockingSlot(function, means) for means in self.means(count, watchdog)]
         return self._start(lambda running: self._serve_in_threads(running, slots))
 
     def _serve_in_threads(self, running: Running, slots: Sequence[BlockingSlot]) -> None:
@@ -255,9 +255,6 @@ class Slots:
     def _start(self, serve: Callable[[Running], None]) -> Running:
         self._running.append(Running(serve))
         return self._running[-1]
-
-    def _connect(self) -> Connection:
-        return Connection(parse_address(self._api.address), user_agent="test")
 
     def end(self) -> None:
         """Cancel those that still run. Nothing else has ended the others, unless their tests know of it."""

@@ -58,19 +58,16 @@ class Connection:
         self._always: Pairs = [(b"host", authority.encode("ascii")), (b"user-agent", user_agent.encode("ascii"))]
         self._socket: socket.socket | None = None
         self._has_begun = False  # whether a part of the reply to the current request was read
+        # `rest(socket, want)` may wait in the place of the event loop, where that has nothing to do; returns whether.
+        self.rest: Rest | None = None
 
-    async def request(
-        self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"", *, rest: Rest | None = None
-    ) -> Reply:
-        """Make a request and return its reply, on the event loop. Raises RuntimeApiGone.
-
-        `rest(socket, want)` may wait in place of the loop, if that has nothing to do. It returns whether it has waited.
-        """
+    async def request(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> Reply:
+        """Make a request and return its reply, on the event loop. Raises RuntimeApiGone."""
         steps = self._exchange(method, target, headers, body)
         try:
             while True:
                 want = next(steps)
-                if rest is None or not rest(self.sock, want):
+                if self.rest is None or not self.rest(self.sock, want):
                     await self._ready(want)
         except StopIteration as done:
             reply: Reply = done.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge import invocation as current
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded
@@ -16,42 +16,19 @@ from bridge.runtime.invocations.deadline import CANCEL_GRACE, Deadline
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from bridge.runtime.api.connection import Connection, Rest
-    from bridge.runtime.api.http import Reply
+    from bridge.runtime.api.http import Pairs, Reply
     from bridge.runtime.api.vocabulary import Invocation
     from bridge.runtime.context import LambdaContext
-    from bridge.runtime.invocations.deadline import Limits
+    from bridge.runtime.invocations.polling import Means
     from bridge.runtime.invocations.streaming import StreamedAnswer
     from bridge.runtime.invocations.targets import Target
-    from bridge.runtime.invocations.watchdog import Watchdog
 
-__all__ = ["Answer", "Means", "Output"]
+__all__ = ["Answer"]
 
 logger = logging.getLogger("bridge")
 
 # Values in place of a result: the answer was streamed, or there is no result and the deadline is near.
 _STREAMED, _LATE = object(), object()
-
-
-class Output(Protocol):
-    """The function's log."""
-
-    def report(self, document: dict[str, Any]) -> None:
-        """Log the document of an error."""
-
-    def flush(self) -> None:
-        """Write out what the application has printed."""
-
-
-class Means(NamedTuple):
-    """The objects that a slot uses for all of its answers. `rest`: see `Connection.request`."""
-
-    connection: Connection
-    target: Target
-    limits: Limits
-    output: Output
-    watchdog: Watchdog | None = None
-    rest: Rest | None = None
 
 
 class _Failure(NamedTuple):
@@ -63,22 +40,27 @@ class _Failure(NamedTuple):
 class Answer:
     """The answer to one invocation. It is the `Call` that its target sees."""
 
-    __slots__ = ("_background", "_deadline", "_invocation", "_means", "_streamed", "context", "event", "result")
+    __slots__ = (
+        *("_background", "_deadline", "_invocation", "_means", "_streamed", "_target"),
+        *("context", "event", "result"),
+    )
 
-    def __init__(self, invocation: Invocation, event: Any, context: LambdaContext | None, *, means: Means) -> None:
-        self.event = event
-        self.context = context
+    def __init__(self, invocation: Invocation, target: Target, means: Means) -> None:
+        self.event: Any = None
+        self.context: LambdaContext | None = None
         self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._invocation = invocation
+        self._target = target
         self._means = means
         self._streamed: StreamedAnswer | None = None
         self._deadline = Deadline(invocation.deadline_ms, means.limits.margin, means.watchdog)
         self._background = Background(self._deadline, means.limits.background)
 
-    async def serve(self) -> None:
+    async def serve(self, event: Any, context: LambdaContext) -> None:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
+        self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
-        self._background.start(self._means.target.work(self), self._worked)
+        self._background.start(self._target.work(self), self._worked)
         self._deadline.start(self._expire)
         try:
             await self._answer()
@@ -166,8 +148,10 @@ class Answer:
 
     async def _send(self, body: bytes, *, is_json: bool) -> None:
         headers = result_headers(self._invocation, body, is_json=is_json)
-        request = self._means.connection.request
-        check_answer(await request(b"POST", self._invocation.response_path, headers, body, rest=self._means.rest))
+        await self._request(self._invocation.response_path, headers, body)
+
+    async def _request(self, path: bytes, headers: Pairs, body: bytes) -> None:
+        check_answer(await self._means.connection.request(b"POST", path, headers, body))
 
     async def fail(self, exc: BaseException) -> None:
         """Fail the invocation with `exc`, or its stream in the middle. Raises RuntimeApiGone."""
@@ -178,8 +162,7 @@ class Answer:
         if self._streamed is not None and self._streamed.is_started:
             await self._end_stream(self._streamed.fail(document))
             return
-        headers, body = error_answer(self._invocation, exc, document)
-        check_answer(await self._means.connection.request(b"POST", self._invocation.error_path, headers, body))
+        await self._request(self._invocation.error_path, *error_answer(self._invocation, exc, document))
 
     async def _end_stream(self, end: Awaitable[Reply]) -> None:
         """Wait for the end of the stream, which waits for its reader: up to the deadline itself."""
@@ -208,10 +191,9 @@ class Answer:
 
     async def _stand_in(self, exc: Exception, status_code: int, text: str) -> None:
         """Answer with a response of our own, if the caller understands one; else fail with `exc`."""
-        target = self._means.target
         try:
-            stream = target.substitute_stream(self.event, status_code, text)
-            result = target.substitute(self.event, status_code, text) if stream is None else None
+            stream = self._target.substitute_stream(self.event, status_code, text)
+            result = self._target.substitute(self.event, status_code, text) if stream is None else None
             body = b"" if result is None else encode_result(result)
         except ErrorStatus as status:  # which is set to fail the invocation
             return await self.fail(status)

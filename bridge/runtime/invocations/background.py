@@ -10,13 +10,14 @@ import asyncio
 import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, MutableSet, Sequence
 
     from bridge.runtime.invocations.deadline import Deadline
 
-__all__ = ["Background", "collect_tasks", "names"]
+__all__ = ["Background", "collect_tasks", "names", "note_task"]
 
 logger = logging.getLogger("bridge")
 
@@ -38,22 +39,34 @@ _started_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge s
 _abandoned: set[asyncio.Task[None]] = set()
 
 
-def collect_tasks(loop: asyncio.AbstractEventLoop) -> None:
+def collect_tasks(loop: asyncio.AbstractEventLoop) -> WeakSet[asyncio.Task[Any]]:
     """Note every task that is made on `loop`, for the invocation that makes it.
+
+    Return the tasks of `loop` that have not ended, now and at any later time: `asyncio.all_tasks` takes much longer.
 
     A task factory sees the context of its caller. To ask a task for its context needs Python 3.12.
     """
     make: Callable[..., Any] = loop.get_task_factory() or _make_task
+    running = WeakSet[asyncio.Task[Any]]()
+    for task in asyncio.all_tasks(loop):
+        note_task(running, task)
 
     def make_and_note(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
         task = make(loop, coro, **options)
-        tasks = _started_tasks.get()
-        if tasks is not None:
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        note_task(running, task)
+        started = _started_tasks.get()
+        if started is not None:
+            note_task(started, task)
         return task
 
     loop.set_task_factory(make_and_note)  # type: ignore[arg-type]  # options are newer than typeshed's protocol
+    return running
+
+
+def note_task(tasks: MutableSet[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
+    """Put `task` into `tasks` until it ends."""
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
@@ -99,8 +112,7 @@ class Background:
         await asyncio.wait([self._work], timeout=grace)
         if not self._work.done():
             logger.error("The application was cancelled, but does not end. The next invocation goes on beside it.")
-            _abandoned.add(self._work)
-            self._work.add_done_callback(_abandoned.discard)
+            note_task(_abandoned, self._work)
 
     async def finish(self) -> None:
         """Wait for the call, and then for the tasks that it left running, each within its limit."""

@@ -5,104 +5,64 @@ One slot runs in the main thread, several run in a thread each.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Awaitable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bridge._loop import OwnLoop
-from bridge.runtime.api.payload import decode_event, encode_result
-from bridge.runtime.api.vocabulary import (
-    MAX_RESULT,
-    NEXT,
-    Invocation,
-    check_answer,
-    result_headers,
-    too_large,
-)
-from bridge.runtime.invocations.current import enter, leave, make_context
+from bridge.runtime.api.payload import encode_result
+from bridge.runtime.api.vocabulary import MAX_RESULT, NEXT, Invocation, check_answer, result_headers, too_large
 from bridge.runtime.invocations.deadline import time_left
+from bridge.runtime.invocations.polling import PollingSlot, decode, enter, leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.runtime.api.connection import Block, Connection
+    from bridge.runtime.api.connection import Block
     from bridge.runtime.api.http import Pairs
-    from bridge.runtime.context import Function
-    from bridge.runtime.invocations.answer import Output
-    from bridge.runtime.invocations.watchdog import Watch, Watchdog
+    from bridge.runtime.context import LambdaContext
+    from bridge.runtime.invocations.polling import Means
 
     # The path, the headers and the body of a POST.
     Post = tuple[bytes, Pairs, bytes]
 
 __all__ = ["BlockingSlot"]
 
-logger = logging.getLogger("bridge")
+LATE = "The function has no result, and the deadline of the invocation is near."
 
 
-class BlockingSlot:
-    """One polling slot, with a connection of its own.
+class BlockingSlot(PollingSlot):
+    """A slot that has a thread of its own."""
 
-    `margin`: how long before its deadline the log says where the function is, in seconds. `block`: how the slot waits
-    for the next invocation. `is_alone`: there is no other slot in any process.
-    """
-
-    def __init__(
-        self,
-        connection: Connection,
-        target: Callable[[Any, Any], object],
-        *,
-        margin: float,
-        output: Output,
-        watchdog: Watchdog | None,
-        function: Function,
-        block: Block | None,
-        is_alone: bool,
-    ) -> None:
-        self._connection = connection
+    def __init__(self, target: Callable[[Any, Any], object], means: Means) -> None:
+        super().__init__(means)
         self._target = target
-        self._margin = margin
-        self._output = output
-        self._watchdog = watchdog
-        self._function = function
-        self._block = block
-        self._is_alone = is_alone
         self._loop = OwnLoop()  # for a function that returns an awaitable; made only then
-        self._is_stopping = False
-        self.is_idle = True
 
-    def run(self) -> None:
-        """Answer until `stop`. Raises RuntimeApiGone, RuntimeApiRefused, and what `block` raises."""
+    def run(self, block: Block | None = None) -> None:
+        """Answer until `stop`. Raises RuntimeApiGone, RuntimeApiRefused, and what `block` raises.
+
+        `block`: how the slot waits for the next invocation; see `Connection.request_blocking`.
+        """
         try:
             while not self._is_stopping:
-                self.is_idle = True
-                reply = self._connection.request_blocking(b"GET", NEXT, [], block=self._block)
-                self.is_idle = False
+                self._is_idle = True
+                reply = self._means.connection.request_blocking(b"GET", NEXT, [], block=block)
+                self._is_idle = False
                 self._serve(Invocation(reply))
-                self._output.flush()
+                self._means.output.flush()
                 leave()
         finally:
-            self._connection.close()
+            self._means.connection.close()
             self._loop.close()
 
-    def stop(self) -> None:
-        """Take no further invocation."""
-        self._is_stopping = True
-
-    @property
-    def is_waiting(self) -> bool:
-        """True if the slot waits for the next invocation and no byte of that has arrived."""
-        return self.is_idle and not self._connection.has_data
-
     def _serve(self, invocation: Invocation) -> None:
-        enter(invocation, is_alone=self._is_alone)
+        enter(invocation, is_alone=self._means.is_alone)
         try:
             path, headers, body = self._result(invocation)
         except BaseException as exc:
             path, headers, body = self._failure(invocation, exc)
-        check_answer(self._connection.request_blocking(b"POST", path, headers, body))
+        check_answer(self._means.connection.request_blocking(b"POST", path, headers, body))
 
     def _result(self, invocation: Invocation) -> Post:
         result = self._call(invocation)
@@ -118,34 +78,23 @@ class BlockingSlot:
         if ends_process is not None:
             raise ends_process from None
         document = error_document(exc, request_id=invocation.request_id)
-        self._output.report(document)
+        self._means.output.report(document)
         return invocation.error_path, *error_answer(invocation, exc, document)
 
     def _call(self, invocation: Invocation) -> object:
-        event = decode_event(invocation)
-        context = make_context(invocation, self._function)
-        watch = self._start_watch(invocation.deadline_ms)
+        event, context = decode(invocation, self._means.function)
+        if not invocation.deadline_ms:
+            return self._run(event, context)
+        left, _ = time_left(invocation.deadline_ms, self._means.limits.margin)
+        watch = self._means.watchdog.watch(time.time() + left, LATE)
         try:
-            result = self._target(event, context)
-            return self._loop.run(_awaited(result)) if isinstance(result, Awaitable) else result
+            return self._run(event, context)
         finally:
-            if watch is not None and self._watchdog is not None:
-                self._watchdog.leave(watch)
+            self._means.watchdog.leave(watch)
 
-    def _start_watch(self, deadline_ms: int) -> Watch | None:
-        if not deadline_ms or self._watchdog is None:
-            return None
-        left, _ = time_left(deadline_ms, self._margin)
-        return self._watchdog.watch(time.time() + left, partial(_log_late, threading.get_ident()))
-
-
-def _log_late(ident: int) -> None:
-    from bridge.runtime.log.stacks import describe_thread
-
-    logger.error(
-        "The function has no result, and the deadline of the invocation is near. The stack of its thread:\n%s",
-        describe_thread(ident),
-    )
+    def _run(self, event: Any, context: LambdaContext) -> object:
+        result = self._target(event, context)
+        return self._loop.run(_awaited(result)) if isinstance(result, Awaitable) else result
 
 
 async def _awaited(result: Awaitable[object]) -> object:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations.background import collect_tasks
@@ -16,6 +16,7 @@ from bridge.runtime.invocations.waker import Stopped, Waker
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
+    from weakref import WeakSet
 
     from bridge.runtime.invocations.blocking import BlockingSlot
     from bridge.runtime.invocations.slots import Slot
@@ -29,19 +30,21 @@ logger = logging.getLogger("bridge")
 # application's shutdown needs a part of that time.
 SHUTDOWN_GRACE = 0.3
 
-# The number of tasks of an idle environment: between invocations, or when there is only an answer to post.
-_IDLE_TASKS = frozenset({"bridge main", "bridge lifespan", "bridge slot", "bridge stop"})
+# The task that waits for the end of the application's lifespan.
+LIFESPAN_TASK = "bridge lifespan"
 
 
 async def serve(slots: Sequence[Slot]) -> None:
     """Run slots on this event loop until SIGTERM. Raises RuntimeApiGone and RuntimeApiRefused, which end a slot."""
     loop = asyncio.get_running_loop()
-    collect_tasks(loop)
     _keep_threads()
+    applications = collect_tasks(loop)
     with _waking(loop) as (waker, stopping):
-        rest = _Rest(waker) if len(slots) == 1 else None
+        rest = _Rest(waker, applications) if len(slots) == 1 else None
         tasks = [loop.create_task(slot.run(rest), name="bridge slot") for slot in slots]
         stop = loop.create_task(stopping.wait(), name="bridge stop")
+        applications -= {asyncio.current_task(), *tasks, stop}
+        applications -= {task for task in applications if task.get_name() == LIFESPAN_TASK}
         try:
             await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
             failures = [_failure(task) for task in tasks if task.done()]
@@ -83,19 +86,13 @@ class _Rest:
     invocation. Lambda freezes the process anyway while it waits for the next invocation.
     """
 
-    def __init__(self, waker: Waker) -> None:
+    def __init__(self, waker: Waker, applications: WeakSet[asyncio.Task[Any]]) -> None:
         self._waker = waker
-        main = asyncio.current_task()
-        assert main is not None
-        main.set_name("bridge main")
+        self._applications = applications
 
     def __call__(self, sock: socket.socket, want: int) -> bool:
         """Block until `sock` is ready. Return whether it is; if not, the loop has to wait for it."""
-        return _is_idle() and self._waker.rest(sock, want)
-
-
-def _is_idle() -> bool:
-    return all(task.get_name() in _IDLE_TASKS for task in asyncio.all_tasks())
+        return not self._applications and self._waker.rest(sock, want)
 
 
 def _keep_threads() -> None:
@@ -139,9 +136,8 @@ async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why
 
 def serve_alone(slot: BlockingSlot, waker: Waker) -> None:
     """Run one slot in this thread, the main one, until SIGTERM. A function that runs then goes on to its end."""
-    waker.when_stopping = slot.stop
-    with waker.on_signals(), suppress(Stopped):
-        slot.run()
+    with waker.on_signals(slot.stop), suppress(Stopped):
+        slot.run(waker.block)
 
 
 def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:

@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bridge.errors import InvocationFailed
-from bridge.runtime.api.payload import decode_event
 from bridge.runtime.api.vocabulary import NEXT, Invocation
-from bridge.runtime.invocations.answer import Answer, Means
-from bridge.runtime.invocations.current import enter, make_context
+from bridge.runtime.invocations.answer import Answer
+from bridge.runtime.invocations.polling import PollingSlot, decode, enter
 
 if TYPE_CHECKING:
     from bridge.runtime.api.connection import Rest
-    from bridge.runtime.context import Function
+    from bridge.runtime.invocations.polling import Means
+    from bridge.runtime.invocations.targets import Target
 
 __all__ = ["Slot"]
 
@@ -22,25 +22,19 @@ __all__ = ["Slot"]
 TURNS_TO_CATCH_UP = 2
 
 
-class Slot:
-    """One of the slots of a process, each of which answers one invocation at a time. `is_alone`: it is the only slot.
+class Slot(PollingSlot):
+    """A slot that runs in a task of its own. Once stopped, it must be cancelled if it waits for the next invocation."""
 
-    A slot runs in a task of its own, with a connection of its own.
-    """
-
-    def __init__(self, means: Means, *, function: Function, is_alone: bool) -> None:
-        self._means = means
-        self._function = function
-        self._is_alone = is_alone
-        self._is_stopping = False
-        self.is_idle = True
+    def __init__(self, target: Target, means: Means) -> None:
+        super().__init__(means)
+        self._target = target
 
     async def run(self, rest: Rest | None = None) -> None:
         """Answer until `stop`. Raises RuntimeApiGone, and RuntimeApiRefused if there is no next invocation.
 
-        `rest`: see `Connection.request`.
+        `rest`: see `Connection`.
         """
-        self._means = self._means._replace(rest=rest)
+        self._means.connection.rest = rest
         try:
             while not self._is_stopping:
                 invocation = await self._next()
@@ -50,29 +44,20 @@ class Slot:
             self._means.connection.close()
 
     async def _next(self) -> Invocation:
-        self.is_idle = True
-        reply = await self._means.connection.request(b"GET", NEXT, [], rest=self._means.rest)
-        self.is_idle = False
-        if self._means.rest is not None:
+        self._is_idle = True
+        reply = await self._means.connection.request(b"GET", NEXT, [])
+        self._is_idle = False
+        if self._means.connection.rest is not None:
             for _ in range(TURNS_TO_CATCH_UP):
                 await asyncio.sleep(0)
         return Invocation(reply)
 
-    def stop(self) -> None:
-        """Take no further invocation. A slot that waits for the next must be cancelled."""
-        self._is_stopping = True
-
-    @property
-    def is_waiting(self) -> bool:
-        """True if the slot waits for the next invocation and no byte of that has arrived."""
-        return self.is_idle and not self._means.connection.has_data
-
     async def _serve(self, invocation: Invocation) -> None:
-        enter(invocation, is_alone=self._is_alone)
+        enter(invocation, is_alone=self._means.is_alone)
+        answer = Answer(invocation, self._target, self._means)
         try:
-            event = decode_event(invocation)
-            context = make_context(invocation, self._function)
+            event, context = decode(invocation, self._means.function)
         except InvocationFailed as exc:
-            await Answer(invocation, None, None, means=self._means).fail(exc)
+            await answer.fail(exc)
         else:
-            await Answer(invocation, event, context, means=self._means).serve()
+            await answer.serve(event, context)

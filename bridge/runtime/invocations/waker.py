@@ -30,25 +30,29 @@ class Waker:
 
     def __init__(self) -> None:
         self.is_stopping = False
-        self.when_stopping: Callable[[], None] | None = None
+        self._when_stopping: Callable[[], None] | None = None
+        self._is_on_signals = False
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
     @contextmanager
-    def on_signals(self) -> Iterator[None]:
+    def on_signals(self, when_stopping: Callable[[], None] | None = None) -> Iterator[None]:
         """Let every signal end a wait, and take SIGTERM, unless the application has a handler of its own for it.
 
-        In any thread except the main one this does nothing.
+        `when_stopping` is called after SIGTERM. In any thread except the main one this does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         fd = self._write_signals_to(self._writer.fileno())
+        self._when_stopping = when_stopping
         is_taken = sigterm.take(self._stop)
+        self._is_on_signals = True
         try:
             yield
         finally:
+            self._is_on_signals = False
             if is_taken:
                 sigterm.release(ignore=self.is_stopping)
             self._write_signals_to(fd)
@@ -63,8 +67,8 @@ class Waker:
     def _stop(self) -> None:
         self.is_stopping = True
         self.wake()  # in case the application has replaced the interpreter's own wake-up
-        if self.when_stopping is not None:
-            self.when_stopping()
+        if self._when_stopping is not None:
+            self._when_stopping()
 
     def wake(self) -> None:
         """End a wait, from any thread. Does nothing once this is closed."""
@@ -83,31 +87,32 @@ class Waker:
     def rest(self, sock: socket.socket, want: int) -> bool:
         """Block the thread of an event loop until `sock` is ready. Return whether it is.
 
-        It is not ready after a wake-up. If the application handles SIGTERM, this does not wait, because that handler
-        may need the event loop.
+        It is not after a wake-up, so that the event loop runs after every signal. This does not wait once SIGTERM has
+        come, and where signals wake the event loop itself, because it has signal handlers.
         """
-        if not sigterm.is_taken():
+        if not self._is_on_signals or self.is_stopping:
             return False
-        poll = select.poll()
-        poll.register(sock, want)
-        poll.register(self._reader, select.POLLIN)
-        fd = sock.fileno()
-        return any(ready == fd for ready, _ in poll.poll())
+        ours = self._writer.fileno()
+        return self._write_signals_to(ours) in (-1, ours) and self._poll(sock, want)
 
     def block(self, sock: socket.socket | None, want: int) -> None:
         """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
+        while not self._poll(sock, want, 0 if self.is_stopping else None):
+            if self.is_stopping:
+                raise Stopped
+            self.drain()
+            if sock is None:
+                return
+
+    def _poll(self, sock: socket.socket | None, want: int, timeout: int | None = None) -> bool:
+        """Wait for `sock` or a wake-up. Return whether it is `sock` that is ready."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
-        if sock is not None:
-            poll.register(sock, want)
-        while True:
-            ready = {fd for fd, _ in poll.poll(0 if self.is_stopping else None)}
-            if self._reader.fileno() in ready:
-                self.drain()
-            if self.is_stopping and (sock is None or sock.fileno() not in ready):
-                raise Stopped
-            if sock is None or sock.fileno() in ready:
-                return
+        if sock is None:
+            poll.poll(timeout)
+            return False
+        poll.register(sock, want)
+        return sock.fileno() in dict(poll.poll(timeout))
 
     def close(self) -> None:
         self._reader.close()

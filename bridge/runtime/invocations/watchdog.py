@@ -1,16 +1,12 @@
-"""A thread that watches the clock, and reports code that is late and cannot be interrupted."""
+"""A thread that watches the clock, and logs the stack of code that is late and cannot be interrupted."""
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from contextvars import copy_context
 
 __all__ = ["Watch", "Watchdog"]
 
@@ -18,47 +14,57 @@ logger = logging.getLogger("bridge")
 
 NEVER = float("inf")
 
-# The longest single wait of the thread, in seconds: a lock cannot wait for any length of time.
-MAX_WAIT = 3600.0
-
 
 class Watch:
-    """Work that should end before `moment`, in seconds since the epoch; else `tell` is called in `context`."""
+    """The current thread is to be done at `moment`, in seconds since the epoch; else its stack is logged.
 
-    __slots__ = ("context", "moment", "tell")
+    It is logged after `message`, in the current context, so that the line has the id of the current invocation.
+    """
 
-    def __init__(self, moment: float, tell: Callable[[], None]) -> None:
+    __slots__ = ("_context", "_ident", "_message", "moment")
+
+    def __init__(self, moment: float, message: str) -> None:
         self.moment = moment
-        self.tell = tell
-        self.context = contextvars.copy_context()
+        self._message = message
+        self._ident = threading.get_ident()
+        self._context = copy_context()
+
+    def tell(self) -> None:
+        """Log where the thread is. From any thread."""
+        try:
+            self._context.run(self._log)
+        except Exception as exc:  # the watchdog goes on for the others
+            logger.error("The stack of an invocation near its deadline could not be logged.", exc_info=exc)
+
+    def _log(self) -> None:
+        from bridge.runtime.log.stacks import describe_thread
+
+        logger.error("%s The stack of its thread:\n%s", self._message, describe_thread(self._ident))
 
 
 class Watchdog:
-    """One thread for all watches. It is woken only if its next check must be earlier, not for every invocation."""
+    """One thread for all watches. It is woken only if its next check must be earlier, not for every invocation.
+
+    `watched`: the work that has not ended. It has no lock, because a set adds and removes in one step.
+    """
 
     def __init__(self) -> None:
-        # Without a lock, as most invocations end in time: a set adds and removes in one step.
-        self._watched: set[Watch] = set()
+        self.watched: set[Watch] = set()
         self._changed = threading.Condition()
         self._next = NEVER  # when the thread checks next
         self._thread: threading.Thread | None = None
 
-    @property
-    def watched(self) -> list[Watch]:
-        """The work that has not ended."""
-        return list(self._watched)
-
-    def watch(self, moment: float, tell: Callable[[], None]) -> Watch:
-        """Call `tell` in the watchdog's thread at `moment`, unless `leave` is called before. From any thread."""
-        watch = Watch(moment, tell)
-        self._watched.add(watch)
+    def watch(self, moment: float, message: str) -> Watch:
+        """Log `message` at `moment`, unless `leave` is called before. From any thread."""
+        watch = Watch(moment, message)
+        self.watched.add(watch)
         if moment < self._next:
             self._wake()
         return watch
 
     def leave(self, watch: Watch) -> None:
         """End a watch. Idempotent."""
-        self._watched.discard(watch)
+        self.watched.discard(watch)
 
     def _wake(self) -> None:
         with self._changed:
@@ -72,27 +78,13 @@ class Watchdog:
     def _run(self) -> None:
         while True:
             self._wait()
-            now = time.time()
-            for watch in self.watched:
-                if watch.moment <= now and self._take(watch):
-                    _tell(watch)
+            for watch in list(self.watched):
+                if watch.moment <= time.time():
+                    self.leave(watch)
+                    watch.tell()
 
     def _wait(self) -> None:
         with self._changed:
             self._next = NEVER  # first: a watch that is added after the next line wakes this thread
-            self._next = min((watch.moment for watch in self.watched), default=NEVER)
-            self._changed.wait(min(max(0.0, self._next - time.time()), MAX_WAIT))
-
-    def _take(self, watch: Watch) -> bool:
-        try:
-            self._watched.remove(watch)
-        except KeyError:  # it was over at the last moment
-            return False
-        return True
-
-
-def _tell(watch: Watch) -> None:
-    try:
-        watch.context.run(watch.tell)
-    except Exception as exc:  # the thread goes on for the others
-        logger.error("The stack of an invocation near its deadline could not be logged.", exc_info=exc)
+            self._next = min((watch.moment for watch in list(self.watched)), default=NEVER)
+            self._changed.wait(min(max(0.0, self._next - time.time()), threading.TIMEOUT_MAX))

@@ -228,7 +228,8 @@ async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
         assert sock.fileno() >= 0
         return False
 
-    task = asyncio.create_task(connection.request(b"GET", NEXT, [], rest=rest))
+    connection.rest = rest
+    task = asyncio.create_task(connection.request(b"GET", NEXT, []))
     await asyncio.to_thread(api.wait_for_polls, 1)
     api.invoke(1, may_stay_unanswered=True)
     assert (await task).body == b"1"

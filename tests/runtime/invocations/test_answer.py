@@ -13,7 +13,7 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
 from tests.logged import assert_logged
-from tests.proxy.origins import Origin, answering, response
+from tests.proxy.origins import OK, Origin, Peer, answering, response
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
 from tests.runtime.streamed_apps import sending
@@ -115,6 +115,26 @@ def test_a_proxys_response_is_posted_whole(api: RuntimeDouble, slots: Slots, mak
         running.end()
 
 
+def test_a_request_to_a_proxy_without_an_answer_is_one_504_and_the_next_one_is_answered(
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(peer: Peer) -> None:
+        while True:
+            if b"/hang" in peer.read_request().line:
+                peer.wait_until_gone()
+            peer.send(OK)
+
+    with Origin(script) as origin:
+        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"))
+        hanging = api.invoke(make_event("POST", "/hang"), deadline=1.0)  # enough to reach the web server
+        assert hanging.answer().json["statusCode"] == 504
+        assert api.invoke(make_event()).answer().json["statusCode"] == 200
+        running.end()
+    lines = [record.getMessage() for record in caplog.records if "deadline" in record.getMessage()]
+    assert sum(line.startswith("POST /hang: ") for line in lines) == 1
+    assert len(lines) == 2  # the other one is the runtime's, with the stack
+
+
 # Errors.
 
 
@@ -164,20 +184,6 @@ def test_what_a_function_raises_fails_its_invocation_alone(
     assert_logged(caplog)
 
 
-def test_a_function_may_be_cancelled_by_itself(api: RuntimeDouble, slots: Slots) -> None:
-    async def function(event: Any, context: Any) -> object:
-        task = asyncio.current_task()
-        assert task is not None
-        if event == "fail":
-            task.cancel()
-            await asyncio.sleep(0)
-        return event
-
-    slots.of_function(function)
-    assert failure(api.invoke("fail").answer()) == ("error", "CancelledError")
-    assert api.invoke("go on").answer().json == "go on"
-
-
 def test_an_application_that_raises_or_cancels_itself_is_a_500(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,14 +194,6 @@ def test_an_application_that_raises_or_cancels_itself_is_a_500(
         assert api.invoke(make_event(path="/")).answer().json == result("hello /")
         assert_logged(caplog, ("ERROR", fact))
         running.end()
-
-
-def test_what_is_not_an_exception_of_an_application_fails_its_invocation(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(failing(Ouch()))
-    assert failure(api.invoke(make_event(path="/fail")).answer()) == ("error", "Ouch")
-    assert api.invoke(make_event(path="/")).answer().json == result("hello /")
 
 
 def test_an_event_of_no_source_is_an_error(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
+from bridge.runtime.invocations.watchdog import Watchdog
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Slots, part
@@ -342,7 +342,7 @@ def background_of(call: Coroutine[Any, Any, None], caplog: pytest.LogCaptureFixt
             loop.set_task_factory(factory)
         collect_tasks(loop)
         outside = loop.create_task(wait(), name="outside")
-        background = Background(Deadline(0, 0.0, None), None)
+        background = Background(Deadline(0, 0.0, Watchdog()), None)
         background.start(call, lambda work: None)
         await background.finish()
         outside.cancel()
@@ -407,7 +407,6 @@ def test_names_say_what_runs() -> None:
         assert names(tasks * MAX_NAMES).endswith(f" and {MAX_NAMES} more")
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())

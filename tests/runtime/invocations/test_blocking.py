@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import RuntimeApiGone
 from bridge.runtime.api.vocabulary import MAX_RESULT
-from bridge.runtime.invocations.watchdog import Watchdog
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
-from tests.runtime.slots import DEADLINE, NO_DEADLINE, Gate, Slots
+from tests.runtime.slots import DEADLINE, NO_DEADLINE, Gate, Slots, Told
 
 NEAR = "The function has no result, and the deadline of the invocation is near."
 
@@ -131,39 +129,7 @@ def test_as_many_go_on_concurrently_as_there_are_slots(api: RuntimeDouble, slots
     assert [invocation.answer().json for invocation in invocations] == list(range(24))
 
 
-def test_a_function_that_ends_the_process_ends_all_slots(api: RuntimeDouble, slots: Slots) -> None:
-    gate, is_waiting = Gate(), threading.Event()
-
-    def function(event: Any, context: Any) -> None:
-        if event == "exit":
-            raise SystemExit(3)
-        is_waiting.set()
-        gate.wait()
-
-    running = slots.in_threads(function, count=3)
-    api.invoke("wait", may_stay_unanswered=True)
-    assert is_waiting.wait(30)
-    api.invoke("exit", may_stay_unanswered=True)
-    assert repr(running.join()) == "SystemExit(3)"
-    gate.open()
-
-
-def test_an_api_that_is_gone_ends_them(api: RuntimeDouble, slots: Slots) -> None:
-    running = slots.in_threads(echo, count=3)
-    assert api.invoke(1).answer().json == 1
-    api.stop()
-    assert isinstance(running.join(), RuntimeApiGone)
-
-
 # Deadlines.
-
-
-class Told(Watchdog):
-    """A watchdog that tells all it watches when the test says so, in the thread of the test."""
-
-    def tell(self) -> None:
-        for watch in self.watched:
-            watch.context.run(watch.tell)
 
 
 def test_the_log_tells_where_a_function_is_near_its_deadline_and_its_answer_is_posted_when_it_comes(
@@ -198,5 +164,5 @@ def test_nothing_is_told_of_a_function_that_has_ended(
     for deadline in (DEADLINE, NO_DEADLINE, time.time()):
         assert api.invoke("x", deadline=deadline).answer().json == "x"
     api.wait_for_polls(1)
-    assert watchdog.watched == []
+    assert watchdog.watched == set()
     assert_logged(caplog)

@@ -4,7 +4,6 @@ The other invocations notice nothing. The clock is put forward by the tests.
 """
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from bridge.sources import make_request
 from tests.events import BASES, load
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
-from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slots, part
+from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slots, Told, part
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
@@ -138,14 +137,6 @@ def test_an_async_function_fails(api: RuntimeDouble, slots: Slots, caplog: pytes
     assert_logged(caplog, ("ERROR", NEAR, *facts), ("ERROR", "cancelled", "LookupError: no connection to give back"))
 
 
-def test_a_504_can_be_set_to_fail_the_invocation(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    app = Waiting()
-    running = slots.on_loop(Bridge(app, settings=Settings(error_status_codes=frozenset({504}))))
-    answer = late(api, running, app, make_event(path="/wait"))
-    assert (answer.kind, answer.json["errorType"]) == ("error", "ErrorStatus")
-    assert json.loads(answer.json["errorMessage"]) == {"statusCode": 504, "body": "Gateway Timeout"}
-
-
 class Source:
     """One of the user's, that makes of a 504 what its event says."""
 
@@ -232,41 +223,6 @@ def test_the_log_has_the_stacks_of_the_tasks_and_of_the_threads(
 
 
 # The application's end.
-
-
-def test_the_application_is_cancelled_once_and_may_clean_up(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    cleaned_up: list[bool] = []
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            for _ in range(20):
-                await asyncio.sleep(0)  # a second cancellation would end it here
-            cleaned_up.append(True)
-
-    app = Waiting(work)
-    running = slots.on_loop(app)
-    assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
-    assert goes_on(api, make_event())
-    assert cleaned_up == [True]
-    assert_logged(caplog, ("ERROR", NEAR))
-
-
-def test_an_application_that_answers_when_it_is_cancelled_is_too_late(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def shrug() -> None:
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-
-    app = Waiting(shrug)
-    running = slots.on_loop(app)
-    assert late(api, running, app, make_event(path="/wait")).json["statusCode"] == 504
-    assert goes_on(api, make_event())
-    assert_logged(caplog, ("ERROR", NEAR))
 
 
 def stubborn(gate: Gate) -> Callable[[], Any]:
@@ -362,37 +318,19 @@ def test_the_log_tells_where_the_event_loop_is_blocked_while_it_is(
     assert "gate.wait()" in record.getMessage()
 
 
-def test_an_answer_that_comes_late_because_of_that_is_passed_over(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    gate, is_blocked = Gate(), threading.Event()
-
-    async def block() -> None:
-        is_blocked.set()
-        gate.wait()
-
-    slots.on_loop(Waiting(block))
-    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
-    assert is_blocked.wait(30)
-    invocation.expire()
-    gate.open()
-    assert invocation.answer().status == 410
-    assert goes_on(api, make_event())
-    assert_logged(caplog, ("WARNING", "too late", "410"))
-
-
 def test_an_event_loop_that_only_waits_is_not_a_blocked_one(
     api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def function(event: Any, context: Any) -> object:
         return "x" * 5_000_000
 
-    watchdog, has_looked = Watchdog(), threading.Event()
-    slots.of_function(function, watchdog=watchdog)
-    invocation = api.invoke({}, deadline=0.6, stop_reading_after=100)
+    watchdog = Told()
+    running = slots.of_function(function, watchdog=watchdog)
+    invocation = api.invoke({}, deadline=DEADLINE, stop_reading_after=100)
     invocation.wait_for(100)
-    watchdog.watch(invocation.deadline + 0.2, has_looked.set)
-    assert has_looked.wait(30)
-    assert_logged(caplog)
+    running.near_deadline()
+    running.loop_has_turned()
+    assert watchdog.watched == set()
     invocation.go_on()
     assert invocation.answer().status == 202
+    assert_logged(caplog)

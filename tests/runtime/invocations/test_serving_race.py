@@ -13,26 +13,13 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.api.connection import Connection, parse_address
-from bridge.runtime.invocations.answer import Means
 from bridge.runtime.invocations.blocking import BlockingSlot
-from bridge.runtime.invocations.deadline import Limits
 from bridge.runtime.invocations.serving import serve, serve_alone
 from bridge.runtime.invocations.slots import Slot
 from bridge.runtime.invocations.targets import FunctionTarget
 from bridge.runtime.invocations.waker import Waker
 from tests.runtime.double import LIMIT, Invocation, RuntimeDouble
-from tests.runtime.slots import FUNCTION
-
-
-class Output:
-    """Takes no error."""
-
-    def report(self, document: dict[str, Any]) -> None:
-        pytest.fail(f"an error was reported: {document}")
-
-    def flush(self) -> None:
-        """Do nothing: nothing is printed here."""
+from tests.runtime.slots import Slots
 
 
 @pytest.fixture(autouse=True)
@@ -41,10 +28,6 @@ def _sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)
-
-
-def connect(api: RuntimeDouble) -> Connection:
-    return Connection(parse_address(api.address), user_agent="test")
 
 
 def both(api: RuntimeDouble, sockets: list[socket.socket], order: str) -> Invocation:
@@ -64,19 +47,17 @@ orders = pytest.mark.parametrize("order", ["signal first", "invocation first"])
 @orders
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("turns", [0, 1, 3])
-def test_on_an_event_loop(api: RuntimeDouble, order: str, count: int, turns: int) -> None:
+def test_on_an_event_loop(api: RuntimeDouble, slots: Slots, order: str, count: int, turns: int) -> None:
     """`turns`: of the event loop that lie between the two."""
 
     async def answer(event: Any, context: Any) -> Any:
         return event
 
     async def main() -> Invocation:
-        connections = [connect(api) for _ in range(count)]
-        means = [Means(each, FunctionTarget(answer), Limits(0.25), Output()) for each in connections]
-        slots = [Slot(each, function=FUNCTION, is_alone=count == 1) for each in means]
-        serving = asyncio.create_task(serve(slots))
+        means = slots.means(count)
+        serving = asyncio.create_task(serve([Slot(FunctionTarget(answer), each) for each in means]))
         await asyncio.to_thread(api.wait_for_polls, count)
-        sockets = [connection.sock for connection in connections]
+        sockets = [each.connection.sock for each in means]
         if turns and order == "signal first":
             os.kill(os.getpid(), signal.SIGTERM)
             for _ in range(turns - 1):
@@ -95,57 +76,61 @@ def test_on_an_event_loop(api: RuntimeDouble, order: str, count: int, turns: int
     invocation = asyncio.run(main())
     if invocation.handed_out_at:
         assert invocation.answer().json == "x"
+    assert slots.reports == []
     api.wait_until_left()
 
 
-Block = Callable[[socket.socket, int], None]
+@pytest.fixture
+def waker() -> Iterator[Waker]:
+    made = Waker()
+    yield made
+    made.close()
 
 
-def blocking_slot(api: RuntimeDouble, function: Callable[[Any, Any], object], block: Block) -> BlockingSlot:
-    options: dict[str, Any] = {"margin": 0.25, "output": Output(), "watchdog": None, "function": FUNCTION}
-    return BlockingSlot(connect(api), function, block=block, is_alone=True, **options)
+def before_the_wait(waker: Waker, monkeypatch: pytest.MonkeyPatch, step: Callable[[socket.socket], object]) -> None:
+    """Have `step` called in the moment before each wait for a socket."""
+    block = waker.block
+
+    def step_and_block(sock: socket.socket, want: int) -> None:
+        step(sock)
+        block(sock, want)
+
+    monkeypatch.setattr(waker, "block", step_and_block)
+
+
+def echo(event: Any, context: Any) -> Any:
+    return event
 
 
 @orders
-def test_in_the_main_thread(api: RuntimeDouble, order: str) -> None:
-    waker, invocations = Waker(), []
-
-    def block(sock: socket.socket, want: int) -> None:
-        """The moment before the wait."""
-        invocations.append(both(api, [sock], order))
-        waker.block(sock, want)
-
-    def answer(event: Any, context: Any) -> Any:
-        return event
-
-    serve_alone(blocking_slot(api, answer, block), waker)
-    waker.close()
+def test_in_the_main_thread(
+    api: RuntimeDouble, slots: Slots, waker: Waker, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    invocations: list[Invocation] = []
+    before_the_wait(waker, monkeypatch, lambda sock: invocations.append(both(api, [sock], order)))
+    serve_alone(BlockingSlot(echo, *slots.means()), waker)
     (invocation,) = invocations
     assert invocation.answer().json == "x"
     api.wait_until_left()
 
 
-def test_a_signal_before_the_wait_ends_it_in_the_main_thread(api: RuntimeDouble) -> None:
-    waker = Waker()
-
-    def block(sock: socket.socket, want: int) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        waker.block(sock, want)
-
-    serve_alone(blocking_slot(api, print, block), waker)
-    waker.close()
+def test_a_signal_before_the_wait_ends_it_in_the_main_thread(
+    api: RuntimeDouble, slots: Slots, waker: Waker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_wait(waker, monkeypatch, lambda sock: os.kill(os.getpid(), signal.SIGTERM))
+    serve_alone(BlockingSlot(echo, *slots.means()), waker)
     api.wait_until_left()
 
 
-def test_after_the_signal_a_function_in_the_main_thread_is_the_last(api: RuntimeDouble) -> None:
+def test_after_the_signal_a_function_in_the_main_thread_is_the_last(
+    api: RuntimeDouble, slots: Slots, waker: Waker
+) -> None:
     def answer(event: Any, context: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return event
 
-    waker = Waker()
     invocation = api.invoke("x")
-    serve_alone(blocking_slot(api, answer, waker.block), waker)
-    waker.close()
+    serve_alone(BlockingSlot(answer, *slots.means()), waker)
     assert invocation.answer().json == "x"
     assert [request.path.rpartition("/")[2] for request in api.requests] == ["next", "response"]
     api.wait_until_left()

@@ -9,13 +9,10 @@ from typing import Any
 
 import anyio
 
-from bridge import Proxy
 from bridge._types import Receive, Scope, Send
 from bridge.invocation import request_id, tenant_id, trace_id
 from bridge.settings import set_trace_id
-from tests.proxy.origins import Origin, Peer, response
 from tests.runtime.double import Invocation, RuntimeDouble
-from tests.runtime.processes import Runtimes
 from tests.runtime.slots import START, Slots, part
 
 Event = dict[str, Any]
@@ -136,73 +133,3 @@ def test_the_environment_has_the_trace_while_there_is_one_invocation_at_a_time(
     set_trace_id("")
     slots.of_function(environment, count=2)
     assert api.invoke({}, trace_id="Root=1-a").answer().json is None
-
-
-def test_a_web_server_is_told_the_trace_of_its_own_request(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    def tell_trace(peer: Peer) -> None:
-        while True:
-            request = peer.read_request()
-            values = request.values(b"x-amzn-trace-id")
-            context = request.values(b"x-amzn-lambda-context")
-            traces = [value.decode() for value in values] + [json.loads(each)["xray_trace_id"] for each in context]
-            peer.send(response(json.dumps(traces).encode()))
-
-    with Origin(tell_trace) as origin:
-        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"), count=4)
-        invocations = [api.invoke(make_event(), trace_id=f"Root=1-{number}") for number in range(16)]
-        for number, invocation in enumerate(invocations):
-            assert json.loads(invocation.answer().json["body"]) == [f"Root=1-{number}"] * 2
-        running.end()
-
-
-CODE = """
-import asyncio, json, logging
-
-logging.getLogger().setLevel("INFO")
-
-def say(*words):
-    logging.info(" ".join(words))
-
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    path = scope["path"]
-    say(path, "starts")
-    await asyncio.sleep(0)
-    await asyncio.to_thread(say, path, "in a thread")
-    await send({"type": "http.response.start", "status": 200})
-    await send({"type": "http.response.body"})
-    say(path, "answered")
-    asyncio.get_running_loop().call_soon(say, path, "called back")
-    asyncio.create_task(leave(path))
-
-async def leave(path):
-    await asyncio.sleep(0)
-    say(path, "left running")
-    if path == "/0":
-        raise LookupError(path)
-"""
-
-
-def test_every_line_of_the_log_has_the_id_of_its_request(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    runtime = fork_runtime(CODE, "app:app", AWS_LAMBDA_MAX_CONCURRENCY="4", AWS_LAMBDA_LOG_FORMAT="JSON")
-    api.wait_for_polls(4)
-    invocations = [api.invoke(make_event(path=f"/{number}"), tenant_id=f"t{number}") for number in range(12)]
-    for invocation in invocations:
-        assert invocation.answer().json["statusCode"] == 200
-    runtime.wait_for_log("LookupError")
-    api.wait_for_polls(4)
-    runtime.terminate()
-    assert runtime.wait() == 0
-    lines = [json.loads(line) for line in runtime.log.splitlines()]
-    said = [(line["message"], line["requestId"], line["tenantId"]) for line in lines if line["logger"] == "root"]
-    parts = ("starts", "in a thread", "answered", "called back", "left running")
-    assert sorted(said) == sorted(
-        (f"/{number} {part}", invocation.request_id, f"t{number}")
-        for number, invocation in enumerate(invocations)
-        for part in parts
-    )

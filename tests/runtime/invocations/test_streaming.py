@@ -149,21 +149,6 @@ async def test_nothing_can_be_sent_behind_the_end(stream: Callable[..., Any]) ->
     assert (await whole(queued)).payload == b""
 
 
-async def test_a_caller_that_has_gone_is_noticed_without_anything_being_sent(stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream()
-    await streamed.start(PRELUDE)
-    gone = asyncio.Event()
-    streamed.when_gone(gone.set)
-    await asyncio.to_thread(queued.wait_for, 10)
-    queued.hang_up()
-    with anyio.fail_after(30):
-        await gone.wait()
-    assert streamed.is_gone
-    with pytest.raises(ClientDisconnected):
-        await streamed.send(b"more")
-    assert streamed.reply is None
-
-
 async def test_a_caller_that_has_gone_lets_go_of_a_sender_that_waits(stream: Callable[..., Any]) -> None:
     queued, streamed = await stream(stop_reading_after=1000)
     await streamed.start(PRELUDE)
@@ -172,41 +157,6 @@ async def test_a_caller_that_has_gone_lets_go_of_a_sender_that_waits(stream: Cal
     queued.hang_up()
     with anyio.fail_after(30), pytest.raises(ClientDisconnected):
         await sender
-
-
-async def test_an_early_reply_can_be_read(stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream()
-    gone = asyncio.Event()
-    streamed.when_gone(gone.set)
-    await streamed.start(PRELUDE)
-    await asyncio.to_thread(queued.wait_for, 10)
-    queued.answer_early(410)
-    with anyio.fail_after(30):
-        await gone.wait()
-    assert streamed.reply is not None
-    assert streamed.reply.status == 410
-
-
-async def test_a_stream_that_is_closed_before_its_end_is_no_whole_one(stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream()
-    await streamed.start(PRELUDE)
-    await streamed.send(b"half")
-    streamed.close()
-    streamed.close()
-    assert not (await whole(queued)).is_whole
-
-
-async def test_an_api_that_is_gone_is_the_end(api: RuntimeDouble, stream: Callable[..., Any]) -> None:
-    _, streamed = await stream(may_stay_unanswered=True)
-    await streamed.start(PRELUDE)
-    await asyncio.to_thread(api.stop)
-
-    async def send_on() -> None:
-        while True:
-            await streamed.send(b"more")
-
-    with pytest.raises((RuntimeApiGone, ClientDisconnected)):
-        await send_on()
 
 
 async def test_an_end_goes_out_though_whoever_sent_it_was_cancelled(stream: Callable[..., Any]) -> None:
@@ -245,18 +195,6 @@ async def test_closing_lets_go_of_all_that_wait(stream: Callable[..., Any]) -> N
             await task
     queued.go_on()
     assert not (await whole(queued)).is_whole
-
-
-async def test_nothing_wants_to_write_when_all_is_written(connection: Connection, stream: Callable[..., Any]) -> None:
-    queued, streamed = await stream(stop_reading_after=1000)
-    await streamed.start(PRELUDE)
-    sender = asyncio.create_task(streamed.send(LARGE))
-    await asyncio.sleep(0)
-    queued.go_on()
-    await sender
-    assert not asyncio.get_running_loop().remove_writer(connection.sock.fileno())
-    await streamed.finish()
-    assert (await whole(queued)).is_whole
 
 
 @pytest.mark.parametrize("end", ["finish", "close", "hang up"])

@@ -10,7 +10,7 @@ from bridge._types import Receive, Scope, Send
 from tests.events import load
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Slots, part
-from tests.runtime.streamed_apps import HEAD, TEXT, ends_with, has_prelude, sending
+from tests.runtime.streamed_apps import HEAD, TEXT, has_prelude, sending
 
 MakeEvent = Callable[..., dict[str, Any]]
 
@@ -145,34 +145,6 @@ def test_work_after_a_stream_holds_the_slot_and_not_the_stream(
     gate.open()
     api.wait_for_polls(1)
     assert steps == ["worked"]
-
-
-def test_many_streams_go_on_side_by_side(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    gate = Gate()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(scope["raw_path"], more=True))
-        await gate.passed()
-        await send(part(scope["raw_path"]))
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True, count=8)
-    api.wait_for_polls(8)
-    paths = [f"/{number}" for number in range(8)]
-    invocations = [api.invoke(make_event(path=path)) for path in paths]
-    for invocation, path in zip(invocations, paths, strict=True):
-        invocation.wait_for(ends_with(path.encode()))
-    gate.open()
-    assert [invocation.answer().payload.decode() for invocation in invocations] == [path * 2 for path in paths]
-
-
-def test_thousands_of_small_parts_arrive_in_their_order(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    messages = [part(b"%d," % number, more=True) for number in range(2_000)]
-    slots.on_loop(sending(TEXT, *messages, part(b"")), streams=True)
-    answer = api.invoke(make_event()).answer(timeout=60)
-    assert answer.payload == b"".join(b"%d," % number for number in range(2_000))
 
 
 def test_nothing_is_imported_any_more_when_the_first_response_streams(

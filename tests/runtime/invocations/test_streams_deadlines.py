@@ -164,21 +164,6 @@ def test_a_stubborn_application_cannot_disturb_the_next_invocation(
     assert (answer.payload, answer.is_whole) == (b"next one", True)
 
 
-def test_a_late_answer_of_ours_holds_the_slot_to_the_deadline_and_no_longer(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    app = Late()
-    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event(), deadline=DEADLINE, stop_reading_after=1)
-    app.arrived.wait()
-    running.near_deadline()
-    invocation.wait_for(1)
-    running.pass_time(api)
-    assert_logged(caplog, ("ERROR", NEAR), ("ERROR", BROKEN_OFF))
-    invocation.go_on()
-    assert invocation.answer().prelude["statusCode"] == 504  # all of it was on its way
-
-
 class GivenUp:
     """A call that was given up before its response began."""
 

@@ -9,7 +9,6 @@ import pytest
 from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
-from tests.events import load
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Slots, part
@@ -62,25 +61,15 @@ def test_an_application_that_fails_in_the_middle_breaks_the_stream_off_with_its_
 ) -> None:
     for name, (app, error_type, message) in FAILURES.items():
         running = slots.on_loop(app, streams=True)
-        invocation = api.invoke(make_event())
+        invocation = api.invoke(make_event(), invocation_id="one/2")
         answer = invocation.answer()
         assert (answer.prelude, answer.payload) == (HEAD, b"half"), name  # and no word of the error
+        assert answer.headers["lambda-runtime-invocation-id"] == "one/2"
         assert answer.trailers["lambda-runtime-function-error-type"] == error_type
         assert (answer.error["errorType"], answer.error["errorMessage"]) == (error_type.partition(".")[2], message)
         assert answer.error["requestId"] == invocation.request_id
         assert slots.reports.pop()["errorMessage"] == message
         running.end()
-
-
-def test_a_stream_that_fails_brings_the_invocation_id_back(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(sending(TEXT, part(b"half", more=True)), streams=True)
-    answer = api.invoke(make_event(), invocation_id="one/2").answer()
-    assert (answer.headers["lambda-runtime-invocation-id"], answer.error["errorType"]) == (
-        "one/2",
-        "IncompleteResponse",
-    )
 
 
 def test_an_exit_in_the_middle_ends_the_slots_and_leaves_no_clean_end(
@@ -132,9 +121,3 @@ def test_a_request_that_cannot_be_decoded_is_a_400_in_a_stream(
     slots.on_loop(sending(TEXT, part(b"x")), streams=True)
     answer = api.invoke(make_event() | {"body": "!", "isBase64Encoded": True}).answer()
     assert (answer.is_whole, answer.prelude["statusCode"], answer.payload) == (True, 400, b"Bad Request")
-
-
-def test_a_failure_is_a_result_where_the_service_cannot_stream(api: RuntimeDouble, slots: Slots) -> None:
-    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ValueError("oops")), streams=True)
-    answer = api.invoke(load("alb")).answer()
-    assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 500, "Internal Server Error")

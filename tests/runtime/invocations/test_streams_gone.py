@@ -50,29 +50,6 @@ def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
     assert_logged(caplog, ("INFO", "caller went away"))
 
 
-def test_a_caller_that_has_gone_is_told_to_an_application_that_sends(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    errors: list[BaseException] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        try:
-            while True:
-                await send(part(bytes(65536), more=True))
-        except OSError as exc:
-            errors.append(exc)
-            raise
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    invocation.wait_for(1 << 20)
-    invocation.hang_up()
-    api.wait_for_polls(1)
-    assert [type(error).__name__ for error in errors] == ["ClientDisconnected"]
-    assert slots.reports == []
-
-
 def test_an_early_answer_of_the_api_ends_the_stream(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -131,27 +108,6 @@ def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_
     api.wait_for_polls(1)
     assert ended == ["application"]
     assert_logged(caplog, ("ERROR", "its time is over"))
-
-
-def test_a_connection_that_was_closed_while_the_application_thought_loses_no_answer(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    gate = Gate()
-    began = Gate()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        began.open()
-        await gate.passed()
-        await send(TEXT)
-        await send(part(b"all"))
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(make_event())
-    began.wait()
-    assert api.drop_connections() == 1
-    gate.open()
-    answer = invocation.answer()
-    assert (answer.payload, answer.is_whole) == (b"all", True)
 
 
 def test_an_error_that_only_looks_like_the_callers_end_breaks_the_stream_off(

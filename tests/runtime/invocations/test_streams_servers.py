@@ -10,7 +10,7 @@ import pytest
 from bridge import Proxy
 from tests.proxy.origins import Origin, Peer
 from tests.runtime.double import LIMIT, RuntimeDouble
-from tests.runtime.slots import DEADLINE, Gate, Running, Slots
+from tests.runtime.slots import Gate, Running, Slots
 from tests.runtime.streamed_apps import HEAD, ends_with
 
 MakeEvent = Callable[..., dict[str, Any]]
@@ -58,15 +58,6 @@ def test_a_web_servers_response_streams_too(
             assert (answer.payload, answer.is_whole, answer.trailers) == (b"halfmore", True, {})
 
 
-def test_a_web_servers_response_without_a_body_is_a_whole_stream(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    with server(slots, lambda peer: peer.send(b"HTTP/1.1 204 No Content\r\netag: x\r\n\r\n")):
-        answer = api.invoke(make_event()).answer()
-        assert (answer.payload, answer.is_whole, answer.trailers) == (b"", True, {})
-        assert answer.prelude == {"statusCode": 204, "headers": {"etag": "x"}, "cookies": []}
-
-
 def test_a_web_server_hears_that_the_caller_has_gone(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     has_heard = threading.Event()
 
@@ -83,40 +74,3 @@ def test_a_web_server_hears_that_the_caller_has_gone(api: RuntimeDouble, slots: 
         invocation.hang_up()
         assert has_heard.wait(LIMIT)
         api.wait_for_polls(1)
-
-
-def test_a_web_server_that_stalls_to_the_deadline_breaks_the_stream_off(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    def respond(peer: Peer) -> None:
-        peer.send(CHUNKED)
-        peer.wait_until_gone()
-
-    with server(slots, respond) as running:
-        invocation = api.invoke(make_event(), deadline=DEADLINE)
-        invocation.wait_for(ends_with(b"half"))
-        running.near_deadline()
-        answer = invocation.answer()
-        assert (answer.payload, answer.error["errorType"]) == (b"half", "Function.DeadlineExceeded")
-        api.wait_for_polls(1)
-
-
-def test_a_slow_reader_holds_the_web_server(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    size, parts = 1 << 20, 50
-    sent = 0
-
-    def respond(peer: Peer) -> None:
-        nonlocal sent
-        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (size * parts))
-        for _ in range(parts):
-            peer.send(bytes(size))
-            sent += 1
-
-    with server(slots, respond):
-        invocation = api.invoke(make_event(), stop_reading_after=2 * size)
-        invocation.wait_for(2 * size)
-        # What the kernel takes of two connections on both sides, and what is under way between them.
-        assert sent < parts // 2
-        invocation.go_on()
-        answer = invocation.answer()
-        assert (answer.is_whole, len(answer.payload), sent) == (True, parts * size, parts)

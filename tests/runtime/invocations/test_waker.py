@@ -68,7 +68,8 @@ def test_a_signal_ends_the_wait_whenever_it_comes(waker: Waker, pair: Pair) -> N
         for _ in range(2):
             with pytest.raises(Stopped):
                 waker.block(pair[0], select.POLLIN)
-        assert not waker.rest(pair[0], select.POLLIN)
+        waker.drain()
+        assert not waker.rest(pair[0], select.POLLIN)  # which would wait for ever
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN  # a second one would cut the shutdown short
 
 
@@ -117,7 +118,7 @@ def test_a_signal_handler_of_the_applications_own_stays_in_place_and_may_need_th
     signal.signal(signal.SIGTERM, lambda signum, frame: signals.append(signum))
     with waker.on_signals():
         terminate()
-        assert not waker.rest(pair[0], select.POLLOUT)
+        assert not waker.rest(pair[0], select.POLLIN)
     assert signals == [signal.SIGTERM]
     assert not waker.is_stopping
 
@@ -128,6 +129,8 @@ def test_the_wake_up_of_an_event_loop_with_signal_handlers_stays(waker: Waker, p
     before = signal.set_wakeup_fd(fd)
     try:
         with waker.on_signals():
+            assert signal.set_wakeup_fd(fd) == fd
+            assert not waker.rest(pair[0], select.POLLOUT)  # the event loop has to wait
             assert signal.set_wakeup_fd(fd) == fd
         assert signal.set_wakeup_fd(fd) == fd
     finally:
