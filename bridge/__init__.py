@@ -7,9 +7,9 @@ handler = Bridge(app)
 ```
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bridge.asgi import InProcessTransport
 from bridge.errors import (
     ApplicationCancelled,
     ApplicationError,
@@ -50,13 +50,14 @@ from bridge.errors import (
     UnexpectedMessage,
     UnsupportedEvent,
 )
-from bridge.handler import Bridge, Handler
-from bridge.responses import StreamedResponse
 from bridge.settings import Settings
-from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge.proxy import Proxy
+    from bridge.asgi import InProcessTransport
+    from bridge.handler import Bridge, Handler
+    from bridge.proxy.handler import Proxy
+    from bridge.responses import StreamedResponse
+    from bridge.sources import DEFAULT_SOURCES, Source
 
 __version__ = "0.1.0"
 
@@ -111,12 +112,22 @@ __all__ = [
 ]
 
 
+# The modules of the names that need httpx and asyncio. They are imported when the name is first used, because
+# `python -m bridge.runtime --proxy` starts the web server before that: 50 ms earlier (docs/benchmarks.md).
+_MODULES = {
+    "DEFAULT_SOURCES": "bridge.sources",
+    "Bridge": "bridge.handler",
+    "Handler": "bridge.handler",
+    "InProcessTransport": "bridge.asgi",
+    "Proxy": "bridge.proxy.handler",
+    "Source": "bridge.sources",
+    "StreamedResponse": "bridge.responses",
+}
+
 if not TYPE_CHECKING:  # to a type checker it would be any name at all
 
     def __getattr__(name: str) -> object:
-        """Import what needs a socket when it is first used: `import bridge` does without it."""
-        if name == "Proxy":
-            from bridge.proxy import Proxy
-
-            return Proxy
+        """Import one of the names above (PEP 562)."""
+        if name in _MODULES:
+            return getattr(import_module(_MODULES[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,1 @@
 """The fallback: a handler that forwards events over a socket to a web server beside it."""
-
-from bridge.proxy.handler import Proxy
-
-__all__ = ["Proxy"]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
 from bridge.proxy.address import parse_url
-from bridge.proxy.launch import launch
+from bridge.proxy.launch import launch_for_init, origin_process
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
-from bridge.settings import Settings, child_environment, in_lambda, refusal, unknown_variables
-from bridge.signals import sigterm
+from bridge.settings import Settings, in_lambda, refusal, unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
@@ -34,7 +33,8 @@ class Proxy(Handler):
     handler = Proxy(url="http://127.0.0.1:8080")  # one that something else has started
     ```
 
-    `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
+    `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. The runtime
+    gives the process that it has started. `url`:
     "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
     arguments are those of `OriginSettings`, and `settings` and `sources` those of `Bridge`. An argument that is not
     given is read from the environment, under Lambda Web Adapter's name, and has its default.
@@ -45,7 +45,7 @@ class Proxy(Handler):
 
     def __init__(
         self,
-        command: Sequence[str | PathLike[str]] | None = None,
+        command: Sequence[str | PathLike[str]] | OriginProcess | None = None,
         *,
         url: str | None = None,
         host: str | None = None,
@@ -82,8 +82,7 @@ class Proxy(Handler):
         process = _process(command, origin)
         try:
             if process is not None and in_lambda():
-                sigterm.shut_down(process)
-                launch(process, origin)
+                launch_for_init(process, origin)
             self._forwarder = _forwarder(origin, process)
             super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
         except BaseException:
@@ -123,14 +122,4 @@ def _address(url: str | None, host: str | None, port: int | None, uds: str | Non
 
 
 def _process(command: object, origin: OriginSettings) -> OriginProcess | None:
-    if command is None:
-        return None
-    if isinstance(command, str | bytes) or not isinstance(command, Sequence) or not command:
-        raise ConfigurationError(
-            f"Expected the command as a list, such as ['gunicorn', 'shop.wsgi'], but got {command!r:.200}. "
-            "No shell parses it."
-        )
-    environment = child_environment()
-    if not origin.uds:
-        environment["PORT"] = str(origin.port)  # what gunicorn and many frameworks look at
-    return OriginProcess([str(part) for part in command], env=environment)
+    return command if command is None or isinstance(command, OriginProcess) else origin_process(command, origin)

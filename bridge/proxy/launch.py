@@ -1,23 +1,46 @@
-"""The start of the web server, before an event loop and what forwards requests are imported."""
+"""The start of the web server, before httpx, an event loop and what forwards requests are imported."""
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bridge.errors import OriginNotStarted
+from bridge.errors import ConfigurationError, OriginNotStarted
+from bridge.proxy.process import OriginProcess
+from bridge.settings import child_environment
+from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from bridge.proxy.address import Address
-    from bridge.proxy.process import OriginProcess
     from bridge.proxy.settings import OriginSettings
 
-__all__ = ["launch"]
+__all__ = ["launch", "launch_for_init", "origin_process"]
 
 # How long to wait for the end of an earlier server that still holds the address, in seconds, and how often to check.
 PORT_GRACE = 1.0
 _PAUSE = 0.01
+
+
+def origin_process(command: object, settings: OriginSettings) -> OriginProcess:
+    """Return the process of a command, which is not started yet. Raises ConfigurationError."""
+    if isinstance(command, str | bytes) or not isinstance(command, Sequence) or not command:
+        raise ConfigurationError(
+            f"Expected the command as a list, such as ['gunicorn', 'shop.wsgi'], but got {command!r:.200}. "
+            "No shell parses it."
+        )
+    environment = child_environment()
+    if not settings.uds:
+        environment["PORT"] = str(settings.port)  # what gunicorn and many frameworks look at
+    return OriginProcess([str(part) for part in command], env=environment)
+
+
+def launch_for_init(process: OriginProcess, settings: OriginSettings) -> None:
+    """Do the same as `launch`, before there is a handler that ends the process on SIGTERM."""
+    if not process.is_started:
+        sigterm.shut_down(process)
+        launch(process, settings)
 
 
 def launch(process: OriginProcess, settings: OriginSettings) -> None:

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import HandlerNotLoaded
-from bridge.handler import Bridge, Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +112,8 @@ def classify(found: Any, name: str) -> tuple[Kind, Any]:
     An application has three parameters, a function two. A callable that accepts two or three arguments is an
     application if the first parameter is `scope`. Raises HandlerNotLoaded, and the exceptions of Bridge.
     """
+    from bridge.handler import Bridge, Handler  # here, because --proxy starts the web server before it is imported
+
     if isinstance(found, Handler):
         return HANDLER, found
     if not callable(found):

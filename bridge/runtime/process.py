@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from bridge import __version__
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
 from bridge.init_phase import Runtime, set_runtime
-from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge import Handler
+    from bridge.proxy.process import OriginProcess
+    from bridge.runtime.api.connection import Connection
     from bridge.runtime.api.extension import Extension
-    from bridge.runtime.arguments import Arguments
     from bridge.runtime.loading import Kind
     from bridge.runtime.log.handler import LogOutput
 
@@ -109,6 +109,7 @@ class _Process:
     def _initialize(self, arguments: Sequence[str]) -> None:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
+        server = None if parsed.command is None else self._launch(parsed.command)
         set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
@@ -116,7 +117,7 @@ class _Process:
             self._extension = Extension(self._connect())
             self._extension.announce()
         prepare_path(settings.task_root, settings.runtime_dir)
-        self._kind, self._target = self._load(parsed)
+        self._kind, self._target = self._load(parsed.handler, server)
         if self._kind == HANDLER:
             if settings.invoke_mode == "response_stream":
                 from bridge.runtime.invocations.targets import import_streams
@@ -129,14 +130,24 @@ class _Process:
         if self._extension is not None:
             self._extension.complete()
 
-    def _load(self, arguments: Arguments) -> tuple[Kind, Any]:
-        if arguments.command is not None:
-            from bridge.proxy import Proxy
+    def _launch(self, command: list[str]) -> OriginProcess:
+        """Start the web server first: it starts while this process imports what forwards requests to it."""
+        from bridge.proxy.launch import launch_for_init, origin_process
+        from bridge.proxy.settings import OriginSettings
 
-            return HANDLER, Proxy(arguments.command)
-        if arguments.handler:
-            set_handler_name(arguments.handler)  # BRIDGE_MODE=proxy looks for the application there
-        name = arguments.handler or self._settings.handler
+        origin = OriginSettings()
+        server = origin_process(command, origin)
+        launch_for_init(server, origin)
+        return server
+
+    def _load(self, handler: str, server: OriginProcess | None) -> tuple[Kind, Any]:
+        if server is not None:
+            from bridge.proxy.handler import Proxy
+
+            return HANDLER, Proxy(server)
+        if handler:
+            set_handler_name(handler)  # BRIDGE_MODE=proxy looks for the application there
+        name = handler or self._settings.handler
         return classify(load(name), name)
 
     def _start(self) -> None:
@@ -161,6 +172,8 @@ class _Process:
         return mode == "on" or (mode == "auto" and initialization_type() != "snap-start")
 
     def _connect(self) -> Connection:
+        from bridge.runtime.api.connection import Connection, parse_address  # here: asyncio comes with it
+
         return Connection(parse_address(self._address), user_agent=f"bridge/{__version__} python/{_python()}")
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
