@@ -104,12 +104,12 @@ def test_a_source_never_awaits() -> None:
     assert [name for name in sources for node in ast.walk(tree_of(name)) if isinstance(node, kinds)] == []
 
 
-# -S keeps out what an environment's .pth files import; the path is given instead. Of httpx and anyio, some releases
-# import ssl, subprocess or rich by themselves: only what comes on top of them counts.
+# -S keeps out what an environment's .pth files import; the path is given instead. asyncio, httpx and anyio import ssl,
+# subprocess or rich by themselves in some releases: only what comes on top of them counts.
 IMPORTED = """
 import sys
 sys.path[:] = {path!r}
-import anyio
+import anyio, asyncio
 import bridge._httpx
 before = set(sys.modules)
 {code}
@@ -151,7 +151,17 @@ def test_answering_an_event_in_process_imports_nothing_that_only_another_mode_ne
 def test_importing_the_package_imports_no_command_line_and_no_framework(
     run_python: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:
-    done = run_python(f"import sys\nsys.path[:] = {sys.path!r}\nimport bridge\nprint(*sys.modules)", "-S")
+    code = "from bridge import Bridge, Proxy\nprint(*sys.modules)"
+    done = run_python(f"import sys\nsys.path[:] = {sys.path!r}\n{code}", "-S")
     assert (done.returncode, done.stderr) == (0, "")
     roots = {name.partition(".")[0] for name in done.stdout.split()}
     assert roots & {"click", "mangum", "pytest", "rich", "starlette", "uvicorn"} == set()
+
+
+def test_what_starts_a_web_server_imports_neither_httpx_nor_asyncio(
+    run_python: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    code = "import bridge.proxy.launch, bridge.proxy.settings, bridge.runtime.process\nprint(*sys.modules)"
+    done = run_python(f"import sys\nsys.path[:] = {sys.path!r}\n{code}", "-S")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.split()) & {"anyio", "asyncio", "httpx", "httpx2", "bridge.handler"} == set()
