@@ -113,7 +113,7 @@ __all__ = [
 
 
 # The modules of the names that need httpx and asyncio. They are imported when the name is first used, because
-# `python -m bridge.runtime --proxy` starts the web server before that: 50 ms earlier (docs/benchmarks.md).
+# `python -m bridge.runtime --proxy` starts the web server before that, 40 ms earlier (docs/benchmarks.md).
 _MODULES = {
     "DEFAULT_SOURCES": "bridge.sources",
     "Bridge": "bridge.handler",
