@@ -7,20 +7,23 @@ a thread of its own. Calls from several threads take turns.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from bridge.asgi.tasks import in_async_code, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["OwnLoop"]
+__all__ = ["OwnLoop", "hearing_signals"]
 
 logger = logging.getLogger("bridge")
 
 # How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that
 # hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
 INTERRUPT_GRACE = 5.0
+
+# How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
+SIGNAL_CHECK_INTERVAL = 0.1
 
 T = TypeVar("T")
 
@@ -155,6 +158,26 @@ class OwnLoop:
     def is_busy(self) -> bool:
         """Whether some thread has its turn."""
         return self._turn.locked()
+
+
+async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
+    """Await `function()`, on a loop that wakes up regularly meanwhile, so that Python runs its signal handlers.
+
+    A signal that arrives just before the loop's wait for I/O does not end that wait, and a startup may wait for
+    nothing else.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def wake_up() -> None:
+        nonlocal timer
+        timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
+
+    wake_up()
+    try:
+        return await function()
+    finally:
+        timer.cancel()
 
 
 async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:

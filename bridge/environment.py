@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop
+from bridge._loop import OwnLoop, hearing_signals
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
@@ -75,7 +75,7 @@ class Environment:
         sigterm.shut_down(self)  # First: SIGTERM cancels a startup that is going on.
         if not in_async_code():
             try:
-                self.loop.run(self.start())
+                self.loop.run(hearing_signals(self.start))
             except BaseException:
                 self.loop.close()
                 sigterm.leave(self)
@@ -213,7 +213,7 @@ class Environment:
         It does nothing after close(), and before a startup that is left to the workers.
         """
         if not self._is_closed and not self._is_postponed:
-            self.loop.run(self._started_and(step))
+            self.loop.run(hearing_signals(lambda: self._started_and(step)))
 
     async def _started_and(self, step: Callable[[], Awaitable[None]]) -> None:
         if self.lifespan is None or self.lifespan.is_lost:  # The handler was made inside an event loop.

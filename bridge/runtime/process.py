@@ -115,7 +115,7 @@ class _Process:
             from bridge.runtime.api.extension import Extension
 
             self._extension = Extension(self._connect())
-            self._extension.announce()
+            self._extension.register()
         prepare_path(settings.task_root, settings.runtime_dir)
         self._kind, self._target = self._load(parsed.handler, server)
         if self._kind == HANDLER:
@@ -127,8 +127,6 @@ class _Process:
         set_runtime(Runtime(can_stream=True))
         if self._workers == 1:
             self._start()
-        if self._extension is not None:
-            self._extension.complete()
 
     def _launch(self, command: list[str]) -> OriginProcess:
         """Start the web server first: it starts while this process imports what forwards requests to it."""

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,9 +72,15 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
 
 
 @pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
+def api_options() -> dict[str, Any]:
+    """Return arguments of RuntimeDouble; a parameter or a fixture of a test's own overrides them."""
+    return {}
+
+
+@pytest.fixture
+def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
     """Return a test double of the Runtime API."""
-    with RuntimeDouble() as double:
+    with RuntimeDouble(**api_options) as double:
         yield double
 
 

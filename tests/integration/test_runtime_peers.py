@@ -357,15 +357,6 @@ def test_a_context_is_the_same_or_both_refuse_the_headers() -> None:
         assert ours.w3c() == theirs.w3c()
 
 
-@pytest.mark.usefixtures("_environ")
-def test_the_remaining_time_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1767225600.0004)
-    for deadline_ms in (1, 1767225600250, 32503680000000):
-        theirs = make_context(None, None, deadline_ms=deadline_ms, tenant_id=None)
-        ours = our_context(None, None, deadline_ms=deadline_ms)
-        assert ours.get_remaining_time_in_millis() == theirs.get_remaining_time_in_millis()
-
-
 def test_a_context_has_every_attribute_and_method_of_theirs_also_where_nothing_is_known() -> None:
     theirs, ours = make_context(None, None, deadline_ms=1, tenant_id=None), our_context(None, None, function=Function())
     assert repr(ours) == repr(theirs)

@@ -69,29 +69,6 @@ pages = {
 app = Starlette(routes=[Route(path, lambda request: pages[request.url.path]()) for path in pages])
 """
 
-FASTAPI = """
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
-
-app = FastAPI()
-
-@app.get("/async")
-async def stream():
-    return StreamingResponse(async_parts())
-
-@app.get("/sync")
-def stream_sync():
-    return StreamingResponse(parts())
-
-@app.get("/endless")
-async def stream_endless():
-    return StreamingResponse(endless())
-
-@app.get("/failing")
-async def stream_failing():
-    return StreamingResponse(failing())
-"""
-
 # FastAPI's own: a path operation that is a generator. FastAPI itself ends it cleanly when it fails.
 GENERATORS = """
 from collections.abc import AsyncIterable, Iterable
@@ -152,7 +129,6 @@ FRAMEWORKS: dict[str, tuple[str, dict[str, list[bytes]], list[str], list[str]]] 
         ["/endless", "/sse/endless"],
         ["/failing", "/sse/failing"],
     ),
-    "FastAPI": (FASTAPI, {"/async": PLAIN, "/sync": PLAIN}, ["/endless"], ["/failing"]),
     "FastAPI, generators": (GENERATORS, {"/async": OWN_EVENTS, "/sync": OWN_EVENTS}, ["/endless"], []),
     "Django": (DJANGO, {"/async": PLAIN}, [], ["/failing"]),
 }

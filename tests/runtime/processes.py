@@ -83,21 +83,20 @@ class Runtime:
             start = self._output.find(wanted)
             return start >= 0 and (not self._has_more or self._output.find(b"\n", start + len(wanted)) >= 0)
 
-        with self._changed:
-            self._changed.wait_for(lambda: is_here() or not self._has_more, timeout)
-            found, has_more = is_here(), self._has_more
-        if not found:
-            raise (TimeoutError if has_more else EOFError)(f"{text!r} is not in the log:\n{self.log}")
+        self._wait_for(is_here, repr(text), timeout)
         return next(line for line in self.log.splitlines() if text in line)
 
     def wait_for_lines(self, count: int, timeout: float = LIMIT) -> list[str]:
         """The whole lines of the log, as soon as there are so many. Raises TimeoutError, and EOFError at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._output.count(b"\n") >= count or not self._has_more, timeout)
-            found, has_more = self._output.count(b"\n") >= count, self._has_more
-        if not found:
-            raise (TimeoutError if has_more else EOFError)(f"There are no {count} lines in the log:\n{self.log}")
+        self._wait_for(lambda: self._output.count(b"\n") >= count, f"line {count}", timeout)
         return self.log.rpartition("\n")[0].split("\n")
+
+    def _wait_for(self, is_here: Callable[[], bool], what: str, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: is_here() or not self._has_more, timeout)
+            found, has_more = is_here(), self._has_more
+        if not found:
+            raise (TimeoutError if has_more else EOFError)(f"{what} is not in the log:\n{self.log}")
 
     def wait(self, timeout: float = LIMIT) -> int:
         """Its exit code, minus the signal's number if one has ended it, once the log is whole.

@@ -88,21 +88,14 @@ class Connection:
         """
         return self._run(self._exchange(method, target, headers, body), block or _block)
 
-    def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
-        """Send a request whose reply is read by `reply_blocking`, or never. Raises RuntimeApiGone."""
+    def send_blocking(self, method: bytes, target: bytes, headers: Pairs) -> None:
+        """Send a request whose reply is never read. Raises RuntimeApiGone."""
         try:
             self._connect()
-            for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
+            for want in self._send(request_head(method, target, [*self._always, *headers])):
                 _block(self.sock, want)
         except OSError as exc:
             self.close()
-            raise gone(exc) from exc
-
-    def reply_blocking(self) -> Reply:
-        """Return the reply to the request of `send_blocking`. Raises RuntimeApiGone."""
-        try:
-            return self._run(self._read_reply(), _block)
-        except (OSError, BrokenReply) as exc:
             raise gone(exc) from exc
 
     def _run(self, steps: Generator[int, None, Reply], block: Block) -> Reply:
@@ -120,22 +113,17 @@ class Connection:
     def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
         """Send a request and read its reply; try once more on a new connection if a used one is dead."""
         data = request_head(method, target, [*self._always, *headers]) + body
-        is_used = self._socket is not None
-        try:
-            return (yield from self._once(data))
-        except (OSError, BrokenReply) as exc:
-            self.close()
-            if not is_used or self._has_begun:
-                raise gone(exc) from exc
-        try:
-            return (yield from self._once(data))
-        except (OSError, BrokenReply) as exc:
-            raise gone(exc) from exc
-
-    def _once(self, data: bytes) -> Generator[int, None, Reply]:
-        self._connect()
-        yield from self._send(data)
-        return (yield from self._read_reply())
+        may_be_dead = self._socket is not None
+        while True:
+            try:
+                self._connect()
+                yield from self._send(data)
+                return (yield from self._read_reply())
+            except (OSError, BrokenReply) as exc:
+                self.close()
+                if not may_be_dead or self._has_begun:
+                    raise gone(exc) from exc
+                may_be_dead = False
 
     def _connect(self) -> None:
         self._has_begun = False
@@ -146,19 +134,12 @@ class Connection:
 
     def _send(self, data: bytes) -> Generator[int, None, None]:
         """Raises OSError."""
-        sent = self._try_to_send(data)
-        if sent == len(data):
-            return
-        view = memoryview(data)[sent:]
-        while view:
-            yield WRITE
-            view = view[self._try_to_send(view) :]
-
-    def _try_to_send(self, data: bytes | memoryview) -> int:
-        try:
-            return self.sock.send(data)
-        except BlockingIOError:
-            return 0
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.sock.send(rest) :]
+            except BlockingIOError:
+                yield WRITE
 
     def _read_reply(self) -> Generator[int, None, Reply]:
         """Raises OSError and BrokenReply."""

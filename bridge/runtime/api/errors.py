@@ -10,6 +10,7 @@ import json
 import os
 import re
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import BridgeError
@@ -144,10 +145,8 @@ def _without_middle(lines: list[str], limit: int) -> list[str]:
     if sum(sizes) <= limit:
         return lines
     note = "  [{} of {} lines are left out here: Lambda takes reports of up to 256 KiB]\n"
-    left = limit - _size(note.format(len(lines), len(lines))) - len(", ")
-    first = last = 0
-    while (size := sizes[-1 - last] if last <= first else sizes[first]) <= left:
-        left -= size
-        first, last = (first, last + 1) if last <= first else (first + 1, last)
+    half = (limit - _size(note.format(len(lines), len(lines))) - len(", ")) // 2
+    first = bisect_right(list(accumulate(sizes)), half)
+    last = bisect_right(list(accumulate(reversed(sizes))), half)
     missing = len(lines) - first - last
     return [*lines[:first], note.format(missing, len(lines)), *lines[len(lines) - last :]]

@@ -123,12 +123,8 @@ def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
 
 
 def _read_length(buffer: bytes, announced: bytes) -> Generator[None, bytes, bytes]:
-    """`announced`: a number, also as a list of the same number (RFC 9112, 6.3)."""
     if not announced.isdigit():
-        first, *others = {part.strip() for part in announced.split(b",")}
-        if others or not first.isdigit():
-            raise BrokenReply(f"a reply has the length {announced!r:.100}")
-        announced = first
+        raise BrokenReply(f"a reply has the length {announced!r:.100}")
     missing = int(announced) - len(buffer)
     if missing == 0:
         return buffer

@@ -24,7 +24,7 @@ _STDLIB = os.path.dirname(traceback.__file__)
 _CALLERS = (
     os.path.join(_PACKAGE, "runtime", ""),
     os.path.join(_PACKAGE, "_loop.py"),
-    os.path.join(_PACKAGE, "_tasks.py"),
+    os.path.join(_PACKAGE, "asgi", "tasks.py"),
     os.path.join(_STDLIB, "asyncio", ""),
     os.path.join(_STDLIB, "concurrent", "futures", ""),
     os.path.join(_STDLIB, "importlib", ""),

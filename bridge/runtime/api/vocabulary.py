@@ -56,18 +56,6 @@ _MAX_SHOWN = 500
 class Invocation:
     """One invocation, from the API's reply. Empty and absent are the same: some environments send every header."""
 
-    __slots__ = (
-        "arn",
-        "body",
-        "client_context",
-        "deadline_ms",
-        "identity",
-        "invocation_id",
-        "request_id",
-        "tenant_id",
-        "trace_id",
-    )
-
     def __init__(self, reply: Reply) -> None:
         """Raises RuntimeApiRefused for a reply that is not an invocation."""
         if reply.status != OK:

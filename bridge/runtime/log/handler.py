@@ -60,7 +60,7 @@ class LambdaLoggerHandler(logging.Handler):
             text = self.format(record)
         except Exception as exc:
             formatter = self._own_formatter
-            text = _format(formatter, _explained(record, exc))
+            text = formatter.format(_explained(record, exc))
         self.log_sink.log(text, self._frame_type(record, formatter))
 
     def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
@@ -85,26 +85,15 @@ def _copy(record: logging.LogRecord, **changes: object) -> logging.LogRecord:
 def _explained(record: logging.LogRecord, exc: Exception) -> logging.LogRecord:
     """Return a record that replaces one that cannot be formatted, with its parts and the reason."""
     message = (
-        f"{_shown(record.msg)} with the arguments {_shown(record.args)}: this record could not be formatted, "
+        f"{safe_text(record.msg)} with the arguments {safe_text(record.args)}: this record could not be formatted, "
         f"{type(exc).__name__}: {safe_text(exc)} (logged in {record.pathname}, line {record.lineno})"
     )
+    is_exception = record.exc_info is not None and isinstance(record.exc_info[1], BaseException)
     explained = object.__new__(logging.LogRecord)  # the application's own class may be the cause
-    vars(explained).update(vars(record), msg=message, args=())
+    vars(explained).update(
+        vars(record), msg=message, args=(), exc_info=record.exc_info if is_exception else None, exc_text=None
+    )
     return explained
-
-
-def _format(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    try:
-        return formatter.format(record)
-    except Exception:  # the application gave something else as exc_info
-        return formatter.format(_copy(record, exc_info=None, exc_text=None, stack_info=None))
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return safe_text(value)
 
 
 class LogOutput:

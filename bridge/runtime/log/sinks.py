@@ -63,14 +63,9 @@ class StandardSink(LogSink):
         text = printable(message if message.endswith("\n") else message + "\n")
         stream = sys.stdout
         with self._lock:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError:  # a stream that is not UTF-8
-                encoding = stream.encoding or "utf-8"
-                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            flush = getattr(stream, "flush", None)  # an object of the application's may only have `write`
-            if flush is not None:
-                flush()
+            stream.write(text)
+            if hasattr(stream, "flush"):  # an object of the application's may only have `write`
+                stream.flush()
 
 
 class TelemetrySink(LogSink):

@@ -235,19 +235,6 @@ async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
     assert wants == [select.POLLIN]
 
 
-async def test_a_request_without_a_wait_for_its_reply_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
-    connection.send_blocking(b"GET", NEXT, [])
-    await asyncio.to_thread(api.wait_for_polls, 1)
-
-
-async def test_a_connection_that_ends_before_the_reply_is_gone(serve: Callable[..., Server]) -> None:
-    connection = connect(serve(b"").address)
-    connection.send_blocking(b"GET", NEXT, [])
-    with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
-        connection.reply_blocking()
-    assert not connection.is_open
-
-
 def test_an_address_is_parsed_or_named() -> None:
     assert parse_address("127.0.0.1:9001") == ("127.0.0.1", 9001)
     assert parse_address("localhost:80") == ("localhost", 80)
