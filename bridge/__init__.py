@@ -124,7 +124,7 @@ _MODULES = {
     "StreamedResponse": "bridge.responses",
 }
 
-if not TYPE_CHECKING:  # to a type checker it would be any name at all
+if not TYPE_CHECKING:  # or a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         """Import one of the names above (PEP 562)."""

@@ -1,4 +1,4 @@
-"""The handler's own event loop, which the calling thread runs for as long as its call takes.
+"""The handler's own event loop, which the calling thread runs during its call.
 
 Lambda calls a handler from one thread, one call at a time, and freezes the process in between: the loop does not need
 a thread of its own. Calls from several threads take turns.
@@ -41,7 +41,7 @@ class OwnLoop:
         self._interruption: Callable[[], None] | None = None
 
     def check_callable(self) -> None:
-        """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
+        """Raise RunningLoopError inside a running event loop, and LoopClosedError after close()."""
         if self._is_closed:
             raise LoopClosedError()
         if in_async_code():
@@ -51,13 +51,13 @@ class OwnLoop:
         """Run `coroutine` to its end and return its result, or raise what it raised.
 
         A call that another thread makes meanwhile waits for its turn. So a thread that a call waits for must not call
-        here itself: it would wait for ever. Raises LoopClosedError after close(), also in a thread that waited then.
+        here itself: it would wait forever. Raises LoopClosedError after close(), also in a thread that waited then.
         """
         try:
             return self._take_turn(lambda: self._run(coroutine))
         except BaseException:
-            with suppress(RuntimeError):  # It ignores even this.
-                coroutine.close()  # It may never have started.
+            with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
+                coroutine.close()  # it may never have started
             raise
 
     def _take_turn(self, step: Callable[[], T]) -> T:
@@ -94,7 +94,7 @@ class OwnLoop:
         return task.result()
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
-        """Stop the loop for a task that was cancelled before its first step, and so does not do that itself."""
+        """Stop the loop for a task that was cancelled before its first step: such a task does not stop it itself."""
         if task is self._task:
             task.get_loop().stop()
 
@@ -120,7 +120,7 @@ class OwnLoop:
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Cancel the call of the current thread, and call `then` once it has ended. Return whether there is a call.
 
-        This is for signal handlers. To raise there could hit asyncio between two of its own steps, and lose one.
+        This is for signal handlers. An exception there could hit asyncio between two of its steps, and lose one.
         """
         if self._thread != threading.get_ident():
             return False
@@ -151,12 +151,12 @@ class OwnLoop:
 
     @property
     def is_running_here(self) -> bool:
-        """Whether the caller runs on this loop."""
+        """True if the caller runs on this loop."""
         return self._loop is not None and running_loop() is self._loop
 
     @property
     def is_busy(self) -> bool:
-        """Whether some thread has its turn."""
+        """True if a thread is in a call."""
         return self._turn.locked()
 
 
@@ -188,7 +188,7 @@ async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, 
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Do as asyncio.run() does: nothing that runs on the loop is left."""
+    """Cancel all tasks and close the loop, as asyncio.run() does."""
     try:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:

@@ -1,4 +1,4 @@
-"""A handler's side of the execution environment: its event loop, the application's lifespan, and how both end.
+"""The parts of a handler that live as long as the process: its event loop and the application's lifespan.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -72,7 +72,7 @@ class Environment:
             return
         self._is_postponed = False
         self._leave_to_parent()
-        sigterm.shut_down(self)  # First: SIGTERM cancels a startup that is going on.
+        sigterm.shut_down(self)  # First, because SIGTERM must cancel a startup that is going on.
         if not in_async_code():
             try:
                 self.loop.run(hearing_signals(self.start))
@@ -172,7 +172,7 @@ class Environment:
         if in_async_code():
             raise RunningLoopError("handler.close()", "async with handler")
         self._is_closed = True
-        # What belongs to no loop, as a web server does, is shut down even if the own loop was never made.
+        # A lifespan without a loop, such as a web server's, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here
         try:
             self.loop.close(self._shutdown_on_own_loop, makes_loop=is_anywhere)

@@ -1,8 +1,8 @@
-"""SIGTERM: the one place that says what it does in this process.
+"""SIGTERM: its one owner in this process.
 
-Lambda ends an environment with it, and Python's own answer is to die immediately. While the runtime serves, SIGTERM
-tells it to stop; else it shuts the handlers of this process down. A signal handler of the application's own stays as
-it is. A forked child owns nothing: there SIGTERM does what it does in any process.
+Lambda ends an environment with it, and Python's default is to end immediately. While the runtime serves, SIGTERM tells
+it to stop; else it shuts down the handlers of this process. A signal handler of the application stays in place. A
+forked child owns nothing: there SIGTERM has its default effect.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 """
@@ -24,7 +24,7 @@ __all__ = ["Sigterm", "sigterm"]
 
 
 class Closable(Protocol):
-    """What is shut down on SIGTERM."""
+    """The interface of an object that is shut down on SIGTERM."""
 
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
@@ -44,7 +44,7 @@ class Sigterm:
         self._has_ended = False
 
     def is_free(self) -> bool:
-        """Return whether SIGTERM does what Python makes of it, or what this class does, and can be set here."""
+        """Return whether SIGTERM has its default handler or that of this class, and can be set here."""
         handler = signal.getsignal(signal.SIGTERM)
         is_main = threading.current_thread() is threading.main_thread()
         return is_main and (handler is signal.SIG_DFL or self._is_mine(handler))
@@ -77,7 +77,7 @@ class Sigterm:
         return True
 
     def is_taken(self) -> bool:
-        """Return whether SIGTERM still calls what `take` was given: the application may have replaced it since."""
+        """Return whether SIGTERM still calls the callback of `take`: the application may have replaced it since."""
         return self._callback is not None and self._is_mine(signal.getsignal(signal.SIGTERM))
 
     def release(self, *, ignore: bool) -> None:
@@ -116,7 +116,7 @@ class Sigterm:
         signal.signal(signal.SIGTERM, self._handle if self._closables else signal.SIG_DFL)
 
     def _forget(self) -> None:
-        """In a forked child, nothing is the child's: its parent's wake-up descriptor is shared with it, too."""
+        """Give up everything in a forked child, which shares its parent's wake-up descriptor."""
         if self._callback is not None:
             signal.set_wakeup_fd(-1)
         self._closables, self._callback, self._has_ended = [], None, False

@@ -1,4 +1,4 @@
-"""Handler._answer(): the result before the application's end. And what stands in for one that is late or too large."""
+"""Handler._answer(): the result before the application's end; and the replacement of one that is late or too large."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def result() -> AsyncIterator[Result]:
-    """What the runtime waits for."""
+    """Yield the future that the runtime waits for."""
     future: Result = asyncio.get_running_loop().create_future()
     yield future
     future.cancel()
@@ -180,7 +180,7 @@ async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_
     assert handler_of(sources=[Source()])._can_stream({}) is False
 
 
-# What stands in for a result.
+# The replacement of a result.
 
 
 async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:

@@ -61,7 +61,7 @@ def terminate() -> None:
 
 
 def own_handler(signum: int, frame: Any) -> None:
-    """Be the application's own signal handler."""
+    """Act as the application's own signal handler."""
 
 
 def exit_code_of_fork(child: Callable[[], None]) -> int:

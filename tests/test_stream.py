@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from bridge import Bridge
-from bridge._types import ASGIApp, Receive, Scope, Send
+from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.errors import StartupFailed, UnsupportedEvent
 from tests.apps import START, part, sending
 from tests.logged import assert_logged
@@ -82,6 +82,24 @@ async def test_a_slow_reader_holds_the_application(make_event: MakeEvent) -> Non
             await anyio.wait_all_tasks_blocked()
             assert sent == [b"1"]
             assert [item async for item in response.body] == [b"2", b"3"]
+
+
+@pytest.mark.parametrize("last", [b"3", b""])
+async def test_parts_that_several_tasks_send_arrive_in_order(make_event: MakeEvent, last: bytes) -> None:
+    async def sent(send: Send, message: Message) -> None:
+        await send(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        async with anyio.create_task_group() as tasks:
+            for message in (part(b"1", more=True), part(b"2", more=True), part(last)):
+                tasks.start_soon(sent, send, message)
+                await anyio.lowlevel.checkpoint()
+
+    with anyio.fail_after(30):
+        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+            await anyio.wait_all_tasks_blocked()
+            assert b"".join([item async for item in response.body]) == b"12" + last
 
 
 async def test_bytes_are_passed_on_as_they_are(make_event: MakeEvent) -> None:
@@ -205,16 +223,20 @@ async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_appl
 
 async def test_a_cancelled_reader_takes_the_application_along(make_event: MakeEvent) -> None:
     ended: list[bool] = []
+    under_way = anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
+            under_way.set()
             await anyio.sleep_forever()
         finally:
             ended.append(True)
 
-    with anyio.fail_after(30), anyio.move_on_after(0.01) as scope:
+    with anyio.fail_after(30), anyio.CancelScope() as scope:
         async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+            await under_way.wait()
+            scope.cancel()
             async for _ in response.body:
                 pass
     assert scope.cancelled_caught

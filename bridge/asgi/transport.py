@@ -1,4 +1,4 @@
-"""httpx straight into an ASGI application: no socket, no server."""
+"""An httpx transport that calls an ASGI application in this process: no socket, no server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, request_line
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
@@ -58,7 +58,10 @@ class InProcessTransport(httpx.ASGITransport):
         wanted = request.extensions.get(WHOLE_RESPONSE)
         if not wanted:
             return await self._stream(request, scope)
-        body = request.body if isinstance(request, EventRequest) else await request.aread()
+        if isinstance(request, EventRequest) and "stream" not in request.__dict__:
+            body = request.body
+        else:
+            body = b"".join([part async for part in async_body(request)])
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)

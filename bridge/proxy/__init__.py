@@ -1,1 +1,1 @@
-"""The fallback: a handler that forwards events over a socket to a web server beside it."""
+"""The fallback: a handler that forwards events over a socket to a web server on the same machine."""

@@ -1,4 +1,4 @@
-"""The start of the web server, before httpx, an event loop and what forwards requests are imported."""
+"""The start of the web server, before httpx, asyncio and the modules that forward requests are imported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def origin_process(command: object, settings: OriginSettings) -> OriginProcess:
         )
     environment = child_environment()
     if not settings.uds:
-        environment["PORT"] = str(settings.port)  # what gunicorn and many frameworks look at
+        environment["PORT"] = str(settings.port)  # gunicorn and many frameworks read it
     return OriginProcess([str(part) for part in command], env=environment)
 
 

@@ -96,7 +96,7 @@ class _Process:
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
     def _runs(self, step: Callable[[], None]) -> bool:
-        """Run a step of the init phase, report its error, and return whether there was none."""
+        """Run a step of the init phase and report its error. Return whether it succeeded."""
         try:
             step()
         except (KeyboardInterrupt, Terminated):

@@ -40,7 +40,7 @@ def _descriptor(value: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeSettings:
-    """How the runtime serves. Frozen; compared by value.
+    """The settings of the runtime. Frozen; compared by value.
 
     `handler` (_HANDLER): the handler, unless the command line names one. `task_root` (LAMBDA_TASK_ROOT): the folder of
     the function. `runtime_dir` (LAMBDA_RUNTIME_DIR): the folder of Lambda's own Python runtime, where there is one.
@@ -57,7 +57,7 @@ class RuntimeSettings:
     up, in seconds.
 
     `background_limit` (BRIDGE_BACKGROUND_LIMIT): how long work after the response may delay the next invocation, in
-    seconds; None is up to the deadline.
+    seconds; None means up to the deadline.
 
     `extension` (BRIDGE_EXTENSION): whether to register the internal extension that makes Lambda send SIGTERM; "auto"
     registers it except under SnapStart, where its connection would have to outlast the snapshot.
@@ -90,7 +90,7 @@ class RuntimeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StartSettings:
-    """What the runtime needs before it can log or report an error. No value is refused.
+    """The settings that the runtime needs before it can log or report an error. No value is refused.
 
     `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
 

@@ -35,7 +35,7 @@ def emulator_binary(download_cache: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmulator]:
-    """`start_emulator("module.handler", VARIABLE="value")` starts an execution environment for this test alone.
+    """Yield `start_emulator("module.handler", VARIABLE="value")`, which starts an environment for this test alone.
 
     `command=[...]` starts another runtime than awslambdaric, with these arguments.
     """

@@ -33,7 +33,7 @@ def runtime(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def shop(runtime: str, emulator_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An execution environment for the tests that leave it as they found it."""
+    """Yield an execution environment for the tests that leave it as they found it."""
     journal = tmp_path_factory.mktemp("shop") / "journal"
     with Emulator(emulator_binary, "", journal, command=command(runtime, "shop.handler")) as emulator:
         yield emulator

@@ -60,7 +60,7 @@ both_functions = pytest.mark.parametrize("name", ["plain", "asynchronous"])
 
 
 def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, Any]:
-    """What the market tells of an invocation."""
+    """Return the market's report of an invocation."""
     status, result = emulator.invoke(request("GET", "/look", f"name={name}"), **about)
     assert (status, result["statusCode"]) == (200, 200)
     seen: dict[str, Any] = json.loads(result["body"])
@@ -68,7 +68,7 @@ def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, 
 
 
 def line_of_log(emulator: Emulator, end: str) -> str:
-    """The line that ends so, once it is there whole."""
+    """Return the line that ends so, once it is there whole."""
     log = emulator.wait_for_log(f"{end}\n")
     return next(line for line in log.split("\n") if line.endswith(end))
 

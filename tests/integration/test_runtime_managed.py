@@ -48,14 +48,14 @@ def get(path: str, query: str = "") -> dict[str, Any]:
 
 
 def seen(answer: ManagedAnswer) -> dict[str, Any]:
-    """What the market tells of an invocation, out of a result."""
+    """Return the market's report of an invocation from a result."""
     assert (answer.status, answer.error_type, answer.content_type) == (200, None, "application/json")
     told: dict[str, Any] = json.loads(answer.payload["body"])
     return told
 
 
 def record(logger: str, message: str, request_id: str) -> str:
-    """A line of the log, from its level on."""
+    """Return a line of the log, from its level on."""
     fields = {"level": "WARNING", "message": message, "logger": logger, "requestId": request_id}
     return json.dumps(fields)[1:] + "\n"
 

@@ -303,7 +303,7 @@ def _environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def attributes(value: object) -> dict[str, object]:
-    """The public attributes of an object, and of the runtimes' own objects in them."""
+    """Return the public attributes of an object, and of the runtimes' own objects in them."""
     names = [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]
     return {name: _attribute(getattr(value, name)) for name in names if name not in ("_w3c_fields", "_w3c")}
 

@@ -161,7 +161,7 @@ def get(path: str) -> dict[str, Any]:
 
 
 def check_parts(api: RuntimeDouble, folder: Path, path: str, parts: list[bytes]) -> None:
-    """A part arrives before the next one is made."""
+    """Check that a part arrives before the next one is made."""
     invocation = api.invoke(get(path))
     seen = b""
     for gate, part in zip(("one", "two", "three"), parts, strict=True):
@@ -173,7 +173,7 @@ def check_parts(api: RuntimeDouble, folder: Path, path: str, parts: list[bytes])
 
 
 def check_hang_up(api: RuntimeDouble, runtime: Runtime, path: str, *, closed: int) -> None:
-    """A caller that goes closes the generator before the next invocation."""
+    """Check that a caller that leaves closes the generator before the next invocation."""
     invocation = api.invoke(get(path))
     invocation.wait_for(lambda body: body.count(b"more") > 1)
     invocation.hang_up()
@@ -183,7 +183,7 @@ def check_hang_up(api: RuntimeDouble, runtime: Runtime, path: str, *, closed: in
 
 
 def check_failure(api: RuntimeDouble, folder: Path, path: str) -> None:
-    """A generator that fails ends its stream with trailers."""
+    """Check that a generator that fails ends its stream with trailers."""
     invocation = api.invoke(get(path))
     invocation.wait_for(lambda body: b"half" in body)
     (folder / "one").write_bytes(b"go on")

@@ -151,17 +151,17 @@ class RuntimeDouble:
         return sum(connection.is_open() for connection in self._routes.polls)
 
     def wait_for_polls(self, count: int, timeout: float = LIMIT) -> None:
-        """Until at least so many `next` wait for an event. Raises TimeoutError."""
+        """Wait until at least so many polls wait for an event. Raises TimeoutError."""
         self._wait_for(lambda: self._count_polls() >= count, f"{count} open polls", timeout)
 
     # Init and restore.
 
     def init_error(self) -> Report:
-        """What was posted to init/error, as soon as it was. Raises TimeoutError."""
+        """Wait for a report at init/error, and return it. Raises TimeoutError."""
         return self._report("init")
 
     def restore_error(self) -> Report:
-        """What was posted to restore/error, as soon as it was. Raises TimeoutError."""
+        """Wait for a report at restore/error, and return it. Raises TimeoutError."""
         return self._report("restore")
 
     def _report(self, name: str) -> Report:
@@ -170,7 +170,7 @@ class RuntimeDouble:
         return self._routes.reports[name]
 
     def wait_for_snapshot(self) -> int:
-        """Until restore/next was asked for: how many other connections to this API were open then."""
+        """Wait for a request of restore/next. Return how many other connections to this API were open then."""
         self._wait_for(lambda: self._routes.snapshot is not None, "a GET of restore/next")
         assert self._routes.snapshot is not None
         return self._routes.snapshot[1]
@@ -192,7 +192,7 @@ class RuntimeDouble:
         return list(self._routes.requests)
 
     def wait_for_request(self, path: str, count: int = 1) -> Request:
-        """The `count`th request for a path, as soon as its head is here. Raises TimeoutError."""
+        """Wait for the head of the `count`th request for a path, and return it. Raises TimeoutError."""
 
         def found() -> list[Request]:
             return [request for request in self._routes.requests if request.path == path]
@@ -201,11 +201,11 @@ class RuntimeDouble:
         return found()[count - 1]
 
     def wait_for_connections(self, count: int) -> None:
-        """Until no more than so many connections are open. Raises TimeoutError."""
+        """Wait until at most so many connections are open. Raises TimeoutError."""
         self._wait_for(lambda: len(self._routes.connections) <= count, f"no more than {count} connections")
 
     def wait_until_left(self) -> None:
-        """Until no connection is open: all clients have gone. Raises TimeoutError."""
+        """Wait until no connection is open. Raises TimeoutError."""
         self.wait_for_connections(0)
 
     def drop_connections(self, *, polls: bool = False) -> int:
@@ -225,7 +225,7 @@ class RuntimeDouble:
         return len(idle) + len(waiting)
 
     def stop(self) -> None:
-        """The API is gone: nothing listens, all connections are reset. What was handed out need not be answered."""
+        """End the API: stop listening, and reset all connections. Open invocations need no answer."""
         if self._is_stopped:
             return
         with self._routes.lock:
@@ -247,7 +247,7 @@ class RuntimeDouble:
     # Violations.
 
     def take_violations(self) -> list[str]:
-        """What was done against the rules so far; it counts as seen."""
+        """Return the violations of the rules so far, and forget them."""
         taken = self._routes.violations[:]
         del self._routes.violations[: len(taken)]
         return taken

@@ -47,14 +47,14 @@ _PRELUDE_KEYS = {"statusCode", "headers", "multiValueHeaders", "cookies"}
 
 
 def check_invocation_id(headers: Headers, expected: str | None) -> list[str]:
-    """The id is given back exactly as it came, and only if one came."""
+    """Check that the id is returned unchanged, and only if there was one."""
     if (given := headers.get(INVOCATION_ID)) == expected:
         return []
     return [f"its Lambda-Runtime-Invocation-Id is {given!r}, expected {expected!r}"]
 
 
 def check_stream_head(headers: Headers) -> list[str]:
-    """The headers of a streamed response; a mode other than `streaming` is checked elsewhere."""
+    """Check the headers of a streamed response; a mode other than `streaming` is checked elsewhere."""
     complaints = []
     if (coding := headers.get("transfer-encoding", "").lower()) != "chunked":
         complaints.append(f"it streams with Transfer-Encoding {coding!r}, expected 'chunked'")
@@ -66,7 +66,7 @@ def check_stream_head(headers: Headers) -> list[str]:
 
 
 def check_prelude(body: bytes) -> list[str]:
-    """A body that starts with a prelude: a JSON object with the status, and 8 NUL bytes, within the first 16 KiB."""
+    """Check the prelude of a body: a JSON object with the status, and 8 NUL bytes, within 16 KiB."""
     start = body.find(b"\0")
     if start < 0:
         return [f"its prelude does not end: no NUL byte in {len(body)} bytes"]
@@ -88,7 +88,7 @@ def _is_list_of(kind: type, value: object) -> bool:
 
 
 def check_buffered(headers: Headers, body: bytes) -> list[str]:
-    """A result in one piece: JSON, unless its Content-Type says that it is something else."""
+    """Check a result in one piece: JSON, unless its Content-Type is another one."""
     complaints = []
     content_type = headers.get("content-type", "application/json")
     if content_type == HTTP_INTEGRATION:
@@ -113,7 +113,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def check_error(body: bytes) -> list[str]:
-    """The document about an error, of an invocation as of the init phase."""
+    """Check the document of an error, of an invocation or of the init phase."""
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
     except ValueError as exc:
@@ -131,12 +131,12 @@ def check_error(body: bytes) -> list[str]:
 
 
 def check_error_type(headers: Headers) -> list[str]:
-    """The type in a header, which init/error and restore/error need too."""
+    """Check the type in a header, which init/error and restore/error need too."""
     return [] if headers.get(ERROR_TYPE) else ["it has no Lambda-Runtime-Function-Error-Type"]
 
 
 def check_trailers(headers: Headers, trailers: Headers) -> list[str]:
-    """The trailers of a streamed body: none, or both error trailers, all of them announced."""
+    """Check the trailers of a streamed body: none, or both error trailers, all of them announced."""
     complaints = [f"its trailer {name} was not announced" for name in sorted(trailers.keys() - _announced(headers))]
     if (ERROR_TYPE in trailers) != (ERROR_BODY in trailers):
         complaints.append(f"it has one error trailer without the other: {', '.join(trailers)}")

@@ -54,7 +54,7 @@ class Report(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """How a result is answered instead of 202."""
+    """The answer to a result instead of 202."""
 
     status: int
     error_type: str
@@ -179,7 +179,7 @@ class Routes:
         self._conclude(connection, invocation, answer, trailers)
 
     def _receive(self, connection: Connection, invocation: Invocation) -> Headers | None:
-        """The trailers, or None if the body was broken off."""
+        """Return the trailers, or None if the body was broken off."""
         try:
             for event in connection.body():
                 if isinstance(event, Trailers):

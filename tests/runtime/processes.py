@@ -76,7 +76,7 @@ class Runtime:
             return self._output.decode(errors="backslashreplace")
 
     def wait_for_log(self, text: str, timeout: float = LIMIT) -> str:
-        """The first line with `text`, as soon as it is there whole. Raises TimeoutError, and EOFError at the end."""
+        """Wait for the first whole line with `text`. Raises TimeoutError, and EOFError at the end."""
         wanted = text.encode()
 
         def is_here() -> bool:
@@ -87,7 +87,7 @@ class Runtime:
         return next(line for line in self.log.splitlines() if text in line)
 
     def wait_for_lines(self, count: int, timeout: float = LIMIT) -> list[str]:
-        """The whole lines of the log, as soon as there are so many. Raises TimeoutError, and EOFError at the end."""
+        """Wait for so many whole lines of the log. Raises TimeoutError, and EOFError at the end."""
         self._wait_for(lambda: self._output.count(b"\n") >= count, f"line {count}", timeout)
         return self.log.rpartition("\n")[0].split("\n")
 
@@ -99,7 +99,7 @@ class Runtime:
             raise (TimeoutError if has_more else EOFError)(f"{what} is not in the log:\n{self.log}")
 
     def wait(self, timeout: float = LIMIT) -> int:
-        """Its exit code, minus the signal's number if one has ended it, once the log is whole.
+        """Wait until the log is complete, and return the exit code: minus the signal's number if one has ended it.
 
         Raises TimeoutError, also if something that it has forked holds the log open.
         """
@@ -118,11 +118,11 @@ class Runtime:
         return self._process.poll() is None
 
     def terminate(self) -> None:
-        """SIGTERM to the process alone, as Lambda sends it."""
+        """Send SIGTERM to the process alone, as Lambda does."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL to the process and to all that it has forked."""
+        """Send SIGKILL to the process and to all that it has forked."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter if they have ended, on macOS
             os.killpg(self.pid, signal.SIGKILL)
 

@@ -75,7 +75,7 @@ def test_requests_in_the_wrong_order_are_refused_and_reported(api: RuntimeDouble
 
 
 def ends_with(api: RuntimeDouble, exc: BaseException | None = None) -> str:
-    """What leaving the `with` block raises, or adds to `exc`."""
+    """Return the text that leaving the `with` block raises, or adds to `exc`."""
     try:
         api.__exit__(type(exc) if exc else None, exc, None)
     except AssertionError as raised:

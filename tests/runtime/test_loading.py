@@ -235,7 +235,7 @@ class Endpoint:
 
 
 def passing_on(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that looks at nothing."""
+    """Return a decorator that looks at nothing."""
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -292,7 +292,7 @@ async def asynchronous_with_anything(*args: Any) -> None: ...
 
 
 def running_by_itself(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that runs an async function to its end, as `asyncio.run` does."""
+    """Return a decorator that runs an async function to its end, as `asyncio.run` does."""
 
     @functools.wraps(function)
     def wrapper(*args: Any) -> Any:

@@ -45,7 +45,7 @@ FAULTS: list[Fault] = [
 
 
 def check_log(runtime: Runtime, document: dict[str, Any]) -> None:
-    """The document, in one line with carriage returns in it, as AWS's own runtime writes it; nothing else."""
+    """Check that the log has only the document, in one line with carriage returns, as AWS's runtime writes it."""
     assert runtime.log == "\r".join(error_lines(document)) + "\n"
 
 

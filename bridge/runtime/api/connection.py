@@ -1,7 +1,7 @@
 """One keep-alive connection to the Runtime API, over a plain socket.
 
 Each exchange is a generator that yields READ or WRITE when the socket is not ready. Its caller waits on the event
-loop, or blocks where nothing else is to be done.
+loop, or blocks if there is nothing else to do.
 
 There is no time limit: the environment may be frozen for hours while a request for the next invocation is open. The
 environment's proxy settings are ignored: the API is on this machine.
@@ -48,7 +48,7 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 class Connection:
-    """A connection for one exchange at a time. Connects on first use, and again after the API has closed it."""
+    """A connection for one exchange at a time. It connects on first use, and again after the API has closed it."""
 
     def __init__(self, address: tuple[str, int], *, user_agent: str) -> None:
         self._address = address
@@ -64,7 +64,7 @@ class Connection:
     ) -> Reply:
         """Make a request and return its reply, on the event loop. Raises RuntimeApiGone.
 
-        `rest(socket, want)` may wait in the place of the loop, where that has nothing to do, and says whether it has.
+        `rest(socket, want)` may wait in place of the loop, if that has nothing to do. It returns whether it has waited.
         """
         steps = self._exchange(method, target, headers, body)
         try:
@@ -84,7 +84,7 @@ class Connection:
     ) -> Reply:
         """Make a request and return its reply, without an event loop. Raises RuntimeApiGone.
 
-        `block(socket, want)` waits for the socket; by default nothing but the socket is waited for.
+        `block(socket, want)` waits for the socket; by default for the socket alone.
         """
         return self._run(self._exchange(method, target, headers, body), block or _block)
 
@@ -133,7 +133,7 @@ class Connection:
             self._socket.setblocking(False)
 
     def _send(self, data: bytes) -> Generator[int, None, None]:
-        """Raises OSError."""
+        """Send the request. Raises OSError."""
         rest = memoryview(data)
         while rest:
             try:
@@ -142,7 +142,7 @@ class Connection:
                 yield WRITE
 
     def _read_reply(self) -> Generator[int, None, Reply]:
-        """Raises OSError and BrokenReply."""
+        """Read the reply. Raises OSError and BrokenReply."""
         reader = read_reply()
         next(reader)
         while True:
@@ -174,7 +174,7 @@ class Connection:
 
     @property
     def has_data(self) -> bool:
-        """Whether a part of the reply has arrived, even if it was not read yet."""
+        """True if a part of the reply has arrived, even if it was not read yet."""
         try:
             return self._has_begun or self.sock.recv(1, socket.MSG_PEEK) != b""
         except OSError:  # nothing yet, or never

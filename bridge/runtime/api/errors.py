@@ -1,6 +1,6 @@
-"""Errors as Lambda wants them reported: the JSON document, the type in a header, the cause for X-Ray.
+"""Error reports in Lambda's format: the JSON document, the type in a header, the cause for X-Ray.
 
-None of these functions raises, whatever the exception is like.
+None of these functions raises, for any exception.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
 """
 
@@ -78,7 +78,7 @@ def _working_directory() -> str:
 
 
 def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
-    """Return what ends the process, if `exc` is that or a group with it; an error of one invocation does not."""
+    """Return the exception in `exc`, or in its group, that ends the process; None if it ends one invocation only."""
     if isinstance(exc, SystemExit | KeyboardInterrupt):
         return exc
     parts = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()

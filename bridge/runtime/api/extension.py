@@ -29,7 +29,7 @@ class Extension:
     """The extension, registered before the function's module is imported.
 
     The reply to its request for an event is never read, because there are no events: it lives as long as the
-    connection. Where it cannot be registered, the function has no shutdown, but works.
+    connection. If it cannot be registered, the function works, but without a shutdown.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -51,5 +51,5 @@ class Extension:
         return True
 
     def close(self) -> None:
-        """Idempotent."""
+        """Close the connection, which ends the extension. Idempotent."""
         self._connection.close()

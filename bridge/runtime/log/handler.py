@@ -1,7 +1,7 @@
 """The log of a function, set up as AWS's own runtime does it, but for many concurrent invocations.
 
-Lambda reads lines from the standard output, or frames from a descriptor. The request id of a record is that of the
-invocation for which the current code runs (`bridge.invocation`), not a global one.
+Lambda reads lines from the standard output, or frames from a descriptor. A record has the request id of the invocation
+for which the current code runs (`bridge.invocation`).
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -35,7 +35,7 @@ _STDOUT, _STDERR = 1, 2
 
 
 class LambdaLoggerHandler(logging.Handler):
-    """Passes records to a sink. Tools find it by its name, which is awslambdaric's, and set their own formatter.
+    """A handler that passes records to a sink. Tools find it by its name, awslambdaric's, and set their own formatter.
 
     As there, a formatter and a filter of this handler find `aws_request_id` and `tenant_id` in the record; but the
     record is a copy, so other handlers see the original.
@@ -68,7 +68,7 @@ class LambdaLoggerHandler(logging.Handler):
 
 
 class LambdaLoggerHandlerWithFrameType(LambdaLoggerHandler):
-    """Also passes the level of each record to Lambda: used where the log is JSON, or a level was set."""
+    """A handler that also passes the level of each record to Lambda: for a log in JSON, or if a level was set."""
 
     def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
         # A formatter of awslambdaric, if the application sets one here, leaves it in the record.

@@ -49,7 +49,7 @@ class LogSink:
 
 
 class StandardSink(LogSink):
-    """Writes to the `sys.stdout` of the moment: the application may replace it.
+    """A sink that writes to the current `sys.stdout`, which the application may replace.
 
     Lambda reads every line as a message.
     """
@@ -69,7 +69,7 @@ class StandardSink(LogSink):
 
 
 class TelemetrySink(LogSink):
-    """Writes frames. Owns the descriptor.
+    """A sink that writes frames. It owns the descriptor.
 
     While a frame is written in parts, a signal may be handled whose handler logs too: its frame has to wait until the
     first one is whole.

@@ -38,7 +38,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
 
 
 async def number_tickets(tickets: "asyncio.Queue[asyncio.Future[int]]") -> None:
-    """Bound to the event loop of the startup: a request on another loop would wait for ever."""
+    """Number tickets on the event loop of the startup: a request on another loop would wait forever."""
     for number in itertools.count(1):
         ticket = await tickets.get()
         ticket.set_result(number)

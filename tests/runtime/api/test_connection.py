@@ -38,7 +38,7 @@ def connection(api: RuntimeDouble) -> Iterator[Connection]:
 
 @pytest.fixture(params=["on the loop", "blocking"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Both ways to wait for the same exchange."""
+    """Make the same exchange with both ways to wait."""
 
     async def ask(connection: Connection, method: bytes, path: bytes, headers: Pairs, body: bytes = b"") -> Reply:
         if request.param == "blocking":

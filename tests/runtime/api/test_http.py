@@ -45,7 +45,7 @@ REPLIES = {
 
 
 def feed(pieces: Iterator[bytes]) -> Reply:
-    """Raises EOFError if the reader wants more than there is."""
+    """Feed the reader. Raises EOFError if it needs more than there is."""
     reader = read_reply()
     next(reader)
     try:
@@ -155,7 +155,7 @@ def test_a_line_break_or_a_space_that_would_change_the_lines_of_a_request_is_ref
 
 
 def read_request_with_h11(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, list[tuple[bytes, bytes]]]:
-    """Headers, body and trailers, as a server reads them."""
+    """Return headers, body and trailers, as a server reads them."""
     http = h11.Connection(h11.SERVER)
     http.receive_data(data)
     request = http.next_event()

@@ -67,7 +67,7 @@ def call(function, *args):
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An application in a file, whose lines can be shown."""
+    """Yield an application in a file, whose lines can be shown."""
     (tmp_path / "traced_app.py").write_text(APP)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield importlib.import_module("traced_app")
@@ -75,7 +75,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def caught(function: Callable[..., object], *args: Any) -> BaseException:
-    """What `function` raises, as its caller has it."""
+    """Return the exception of `function`, as its caller gets it."""
     with pytest.raises(Exception, match=r"^") as raised:
         function(*args)
     return raised.value.with_traceback(raised.tb.tb_next)
