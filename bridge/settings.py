@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from bridge._http import TOKEN
@@ -19,6 +19,7 @@ __all__ = [
     "Settings",
     "StageMode",
     "asks_for_streams",
+    "check_fields",
     "child_environment",
     "from_environment",
     "handler_name",
@@ -116,9 +117,16 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def from_environment(
-    *names: str, deprecated: tuple[str, ...] = (), parse: Callable[[str], Any] = str, default: Any = None
+    *names: str,
+    deprecated: tuple[str, ...] = (),
+    parse: Callable[[str], Any] = str,
+    check: Callable[[str, Any], Any] | None = None,
+    default: Any = None,
 ) -> Any:
-    """Return a dataclass field that parses the first variable of `names`, then of `deprecated`, that is set."""
+    """Return a dataclass field that parses the first variable of `names`, then of `deprecated`, that is set.
+
+    `check` gets the setting's name and value, and returns the value that counts: see `check_fields`.
+    """
 
     def read() -> Any:
         for name in names + deprecated:
@@ -129,7 +137,15 @@ def from_environment(
                 return parse(value)
         return default
 
-    return field(default_factory=read)
+    return field(default_factory=read, metadata={"check": check, "variables": " or ".join(names)})
+
+
+def check_fields(settings: Any) -> None:
+    """Set each field of a frozen dataclass to what its check returns. Raises ConfigurationError."""
+    for each in fields(settings):
+        if check := each.metadata["check"]:
+            value = check(f"{each.name} ({each.metadata['variables']})", getattr(settings, each.name))
+            object.__setattr__(settings, each.name, value)
 
 
 def _split(value: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 from bridge import Settings
 from bridge._httpx import httpx
 from bridge._types import Event, Receive, Scope, Send
-from bridge.proxy.server import OriginSettings
+from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge import Settings, settings
-from bridge.proxy.server import OriginSettings
+from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
     asks_for_streams,

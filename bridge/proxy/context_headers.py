@@ -16,7 +16,7 @@ from bridge import _http, invocation, settings
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
 
-__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "trace_id", "without_context_headers"]
+__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "remaining_seconds", "without_context_headers"]
 
 logger = logging.getLogger("bridge")
 
@@ -38,7 +38,7 @@ def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
     return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
 
 
-def trace_id() -> str:
+def _trace_id() -> str:
     """Return the X-Ray trace header of the current invocation; "" if there is none.
 
     The environment's variable can only be right where there is one invocation at a time.
@@ -49,9 +49,9 @@ def trace_id() -> str:
 def context_headers(event: Event, context: Any) -> HeaderPairs:
     """Return the headers about one invocation. A value that is missing or too long has no header."""
     headers: HeaderPairs = [
-        (b"x-amzn-request-context", _json_or_nothing(event.get("requestContext"))),
-        (b"x-amzn-lambda-context", b"" if context is None else header_json(lambda_context(context))),
-        (b"x-amzn-trace-id", _plain(trace_id())),
+        (b"x-amzn-request-context", header_json(event.get("requestContext"))),
+        (b"x-amzn-lambda-context", header_json(None if context is None else lambda_context(context))),
+        (b"x-amzn-trace-id", _plain(_trace_id())),
         (b"x-amz-tenant-id", _plain(getattr(context, "tenant_id", None))),
     ]
     return [pair for pair in headers if pair[1] and _fits(*pair)]
@@ -66,7 +66,7 @@ def lambda_context(context: Any) -> dict[str, Any]:
         "request_id": _text(context, "aws_request_id"),
         "deadline": _deadline(context),
         "invoked_function_arn": _text(context, "invoked_function_arn"),
-        "xray_trace_id": trace_id() or None,
+        "xray_trace_id": _trace_id() or None,
         "client_context": _client_context(getattr(context, "client_context", None)),
         "identity": _identity(getattr(context, "identity", None)),
         "tenant_id": _text(context, "tenant_id"),
@@ -89,12 +89,18 @@ def _number(value: object) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
 
 
-def _deadline(context: Any) -> int | None:
+def remaining_seconds(context: Any) -> float | None:
+    """Return how long until the invocation's deadline; None where the context does not tell."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     milliseconds = remaining() if callable(remaining) else None
     if isinstance(milliseconds, int | float) and math.isfinite(milliseconds):
-        return int(time.time() * 1000 + milliseconds)
+        return milliseconds / 1000
     return None
+
+
+def _deadline(context: Any) -> int | None:
+    seconds = remaining_seconds(context)
+    return None if seconds is None else int((time.time() + seconds) * 1000)
 
 
 def _client_context(value: Any) -> dict[str, Any] | None:
@@ -124,12 +130,10 @@ def _identity(value: Any) -> dict[str, str | None] | None:
     return {"identity_id": identity, "identity_pool_id": pool} if identity or pool else None
 
 
-def _json_or_nothing(value: object) -> bytes:
-    return b"" if value is None else header_json(value)
-
-
 def header_json(value: object) -> bytes:
-    """Return `value` as JSON in ASCII without control bytes. JSON itself allows DEL."""
+    """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL."""
+    if value is None:
+        return b""
     text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
     return text.replace("\x7f", "\\u007f").encode("ascii")
 

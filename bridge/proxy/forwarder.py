@@ -23,19 +23,20 @@ from bridge._messages import (
 )
 from bridge.deadline import time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
-from bridge.proxy.context_headers import context_headers, without_context_headers
+from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.guard import HookGuard
 from bridge.proxy.headers import nominated
-from bridge.proxy.restore import NEVER_AGAIN, ConnectionPolicy, connection_policy
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
+from bridge.settings import initialization_type
 from bridge.snapstart import RestoreWatch
 from bridge.sources._path import quoted
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
-    from bridge.proxy.server import Address, OriginProcess, OriginSettings
+    from bridge.proxy.process import OriginProcess
+    from bridge.proxy.settings import OriginSettings
 
 __all__ = ["Forwarder", "for_web_server", "headers_with_context"]
 
@@ -57,12 +58,14 @@ class Forwarder(httpx.AsyncBaseTransport):
         process: OriginProcess | None,
         *,
         prepare: Callable[[httpx.Request], Awaitable[httpx.Request]],
-        watch: RestoreWatch | None = None,
     ) -> None:
-        self.watch = watch or RestoreWatch()
-        self.transport = _transport(settings.address, connection_policy(settings.pool_idle_timeout, self.watch))
-        self._single = _transport(settings.address, NEVER_AGAIN)
-        self.origin = Origin(settings, process, _transport(settings.readiness_address, NEVER_AGAIN))
+        self.watch = RestoreWatch()
+        # Under SnapStart no connection outlives its request, from the first one on: a snapshot may come at any time.
+        idle_timeout = 0 if initialization_type() == "snap-start" else settings.pool_idle_timeout
+        address = settings.address._asdict()
+        self.transport = SocketTransport(**address, idle_timeout=idle_timeout, restored=self.watch.check)
+        self._single = SocketTransport(**address)
+        self.origin = Origin(settings, process, SocketTransport(**settings.readiness_address._asdict()))
         self._settings = settings
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare
@@ -121,7 +124,7 @@ class Forwarder(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise SnapshotHookFailed(f"POST {path}: the web server gave no answer in {HOOK_LIMIT:g} s.") from None
         except httpx.HTTPError as exc:
-            raise SnapshotHookFailed(f"POST {path}: {_reason(exc)}") from exc
+            raise SnapshotHookFailed(f"POST {path}: {exc}") from exc
         if not 200 <= response.status_code < 300:
             raise SnapshotHookFailed(f"POST {path}: expected a 2xx answer, but got {response.status_code}.")
 
@@ -179,8 +182,8 @@ class _Limits:
             return MalformedEvent(f"The request cannot be sent: {exc}")
         address = self._origin.settings.address
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout):
-            return OriginUnreachable(f"There is no connection to {address}: {_reason(exc)}")
-        return OriginBroken(self._what(f"{address} broke off: {_reason(exc)}"))
+            return OriginUnreachable(f"There is no connection to {address}: {exc}")
+        return OriginBroken(self._what(f"{address} broke off: {exc}"))
 
     def _what(self, text: str) -> str:
         return f"{request_line(self._request)}: {text}" if self.has_started else text
@@ -241,21 +244,7 @@ def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
     return [pair for pair in pairs if pair[0] not in named and pair[0] != b"connection"] if named else pairs
 
 
-def _transport(address: Address, policy: ConnectionPolicy) -> SocketTransport:
-    if address.uds is not None:
-        return SocketTransport(uds=address.uds, policy=policy)
-    return SocketTransport(host=address.host, port=address.port, policy=policy)
-
-
 def _deadline(request: httpx.Request, margin: float) -> float:
     """Return when the client must be answered, on anyio's clock; infinity without a deadline."""
-    context = (request.extensions.get("asgi") or {}).get("aws.context")
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    milliseconds = remaining() if callable(remaining) else None
-    if not isinstance(milliseconds, int | float):
-        return math.inf
-    return anyio.current_time() + time_left(milliseconds / 1000, margin)[0]
-
-
-def _reason(exc: Exception) -> str:
-    return str(exc) or type(exc).__name__
+    seconds = remaining_seconds((request.extensions.get("asgi") or {}).get("aws.context"))
+    return math.inf if seconds is None else anyio.current_time() + time_left(seconds, margin)[0]

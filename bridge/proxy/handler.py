@@ -111,11 +111,10 @@ def _address(url: str | None, host: str | None, port: int | None, uds: str | Non
     if len(ways) > 1:
         raise ConfigurationError(f"Expected one address for the web server, but got {' as well as '.join(ways)}.")
     if url is not None:
-        address = parse_url(url)
-        return {"host": address.host, "port": address.port or 80, "uds": address.uds or ""}
+        return parse_url(url)._asdict()
+    if uds == "":
+        raise refusal("uds", uds, "the absolute path of a socket")
     if uds is not None:
-        if not uds:
-            raise refusal("uds", uds, "the absolute path of a socket")
         return {"host": "localhost", "port": 80, "uds": uds}
     if host is not None or port is not None:
         return _given(host=host, port=port, uds="")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge._http import HOP_BY_HOP, TOKEN
@@ -21,9 +20,6 @@ _NEVER_NOMINATED = frozenset({b"content-length", b"host"})
 
 # RFC 9110, 5.5: no control byte except the tab in a value.
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
-
-# Longer names are not remembered: they come from data, not from code.
-_MAX_NAME_LENGTH = 64
 
 
 def checked_method(method: str) -> str:
@@ -90,21 +86,16 @@ def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
     """
     headers: HeaderPairs = []
     for raw_name, value in pairs:
-        name = _lower(raw_name) if len(raw_name) <= _MAX_NAME_LENGTH else _lower.__wrapped__(raw_name)
+        if not raw_name or raw_name.translate(None, TOKEN):
+            raise ValueError(f"a header name that is not a token: {raw_name!r:.200}")
+        name = raw_name.lower()
         if len(value.translate(None, _CONTROLS)) != len(value):
             raise ValueError(f"control bytes in the value of {name!r:.200}")
         if name not in _HOP_BY_HOP:
-            headers.append((name, value.strip(b" \t") if value[:1].isspace() or value[-1:].isspace() else value))
+            headers.append((name, value.strip(b" \t")))
     if len(headers) != len(pairs) and (named := nominated(pairs)):
         return [pair for pair in headers if pair[0] not in named]
     return headers
-
-
-@lru_cache(maxsize=512)
-def _lower(name: bytes) -> bytes:
-    if not name or name.translate(None, TOKEN):
-        raise ValueError(f"a header name that is not a token: {name!r:.200}")
-    return name.lower()
 
 
 def nominated(pairs: HeaderPairs) -> frozenset[bytes]:

@@ -62,7 +62,7 @@ def _check_free(address: Address) -> None:
         if time.monotonic() > end:
             raise OriginNotStarted(
                 f"Another program listens at {address} already, so the web server cannot be started there. End it, or "
-                "set another port with AWS_LWA_PORT."
+                "give Proxy another address: its arguments, or else AWS_LWA_PORT or BRIDGE_UDS."
             )
         time.sleep(_PAUSE)
 

@@ -181,9 +181,6 @@ class Network:
         with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
             return _connected(await _connect(socket.AF_UNIX, path))
 
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
-
 
 @contextmanager
 def _failures(timeout: float | None, timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:

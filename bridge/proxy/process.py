@@ -55,10 +55,9 @@ class OriginProcess:
         self.command = list(command)
         self._env = dict(env)
         self._guard = threading.Lock()
-        self._life: object = None  # from one start() to the next
+        self._life: object = None  # from a start() to the next stop or start()
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: _Stderr
-        self._stopping = False
         self._restarts_left = 0  # none before it was ready for the first time: then its exit is a failed startup
         # What happened so far: written by the watching thread, read by all.
         self.exits = 0
@@ -83,7 +82,7 @@ class OriginProcess:
         """Start the server. Raises OriginNotStarted if the program cannot be run."""
         with self._guard:
             life = self._life = object()
-            self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
+            self.is_lost, self._restarts_left, self.exits = False, 0, 0
         started: Future[None] = Future()
         # The thread that starts the server has to live as long as the server: see _PR_SET_PDEATHSIG.
         threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
@@ -98,7 +97,7 @@ class OriginProcess:
             started.set_exception(exc)
             return
         started.set_result(None)
-        while process is not None and self._goes_on(process, process.wait()):
+        while process is not None and self._goes_on(life, process, process.wait()):
             try:
                 process = self._spawn(life)
             except OriginNotStarted as exc:
@@ -109,7 +108,7 @@ class OriginProcess:
     def _spawn(self, life: object) -> subprocess.Popen[bytes] | None:
         """Start one process. None if the server was stopped meanwhile, or started anew."""
         with self._guard:
-            if self._stopping or self._life is not life:
+            if self._life is not life:
                 return None
             try:
                 process = subprocess.Popen(
@@ -126,15 +125,15 @@ class OriginProcess:
             self._process, self._stderr = process, _Stderr(process)
             return process
 
-    def _goes_on(self, process: subprocess.Popen[bytes], status: int) -> bool:
+    def _goes_on(self, life: object, process: subprocess.Popen[bytes], status: int) -> bool:
         """Report the end of the process. Return whether it is started again."""
         stderr = self._stderr
         _kill_group(process)  # its children may hold its port, and its stderr
-        stderr.join()
+        last_words = stderr.last_words()
         with self._guard:
-            if self._stopping or process is not self._process:
+            if self._life is not life:
                 return False
-            self.report = f"{self.name} {_status(status)}.{stderr.last_words()}"
+            self.report = f"{self.name} {_status(status)}.{last_words}"
             self.is_lost = self._restarts_left == 0
             self._restarts_left -= 1
             self.exits += 1
@@ -162,7 +161,7 @@ class OriginProcess:
     def terminate(self) -> bool:
         """Tell the server to stop. Return whether it was started."""
         with self._guard:
-            self._stopping = True
+            self._life = None
             process = self._process
         if process is None:
             return False
@@ -184,20 +183,18 @@ class OriginProcess:
                 process.wait(_EXIT_GRACE)
         self.kill()
 
+    close_on_sigterm = end
+
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Return False: no call must be cancelled before the server is ended."""
         return False
-
-    def close_on_sigterm(self) -> None:
-        """End the server, unless the handler was closed before."""
-        self.end()
 
     def kill(self) -> None:
         """Kill the server and all its children. Idempotent."""
         atexit.unregister(self._end_with)
         sigterm.leave(self)
         with self._guard:
-            self._stopping = True
+            self._life = None
             process, self._process = self._process, None
         if process is None:
             return
@@ -227,10 +224,9 @@ class _Stderr:
                     sys.stderr.write(text)
                     sys.stderr.flush()
 
-    def join(self) -> None:
-        self._thread.join(_STDERR_GRACE)
-
     def last_words(self) -> str:
+        """Wait for its end, up to _STDERR_GRACE seconds, and describe it."""
+        self._thread.join(_STDERR_GRACE)
         lines = "".join(f"\n    {line}" for line in list(self._lines))
         return f" Its last lines on stderr:{lines}" if lines else " It wrote nothing to stderr."
 

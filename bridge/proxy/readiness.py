@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +22,7 @@ logger = logging.getLogger("bridge")
 # The pause between two checks, in seconds: a check costs some 0.5 ms of CPU, and all of the pause is cold start.
 PAUSE = 0.01
 
-# The interval of log lines about the wait, in seconds, as in Lambda Web Adapter.
+# The interval of log lines about the wait, in seconds, as in Lambda Web Adapter. A check may make one later.
 PROGRESS_INTERVAL = 2.0
 
 # How long one check may take, in seconds: after that a request that hangs is tried again.
@@ -51,23 +50,14 @@ class Readiness:
 
     async def wait(self, limit: float) -> None:
         """Return when the server is ready. Raises OriginNotStarted after `limit` seconds, and as `check_alive` does."""
-        failure: BaseException | None = None
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._report)
-            try:
-                with anyio.fail_after(None if math.isinf(limit) else limit):
-                    await self._ready()
-            except TimeoutError:
-                failure = OriginNotStarted(self._diagnosis(limit))
-            except anyio.get_cancelled_exc_class():
-                raise
-            except BaseException as exc:  # raised after the task group, which would wrap it
-                failure = exc
-            group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure from failure.__cause__
+        try:
+            with anyio.fail_after(limit):
+                await self._ready()
+        except TimeoutError:
+            raise OriginNotStarted(self._diagnosis(limit)) from None
 
     async def _ready(self) -> None:
+        start = reported = anyio.current_time()
         while True:
             self._check_alive()
             with anyio.move_on_after(ATTEMPT_TIMEOUT) as scope:
@@ -76,6 +66,10 @@ class Readiness:
                     return
             if scope.cancelled_caught:
                 self._last = f"no answer within {ATTEMPT_TIMEOUT:g} s"
+            now = anyio.current_time()
+            if now - reported >= PROGRESS_INTERVAL:
+                reported = now
+                logger.warning("%s is not ready after %.0f s: %s.", self._where, now - start, self._last)
             await anyio.sleep(PAUSE)
 
     async def _check(self) -> str:
@@ -91,17 +85,10 @@ class Readiness:
             request.extensions[WHOLE_RESPONSE] = True
             response = await self._probe.handle_async_request(request)
         except httpx.HTTPError as exc:
-            return str(exc) or type(exc).__name__
+            return str(exc)
         if response.status_code in self._settings.healthy_status:
             return ""
         return f"GET {self._settings.readiness_path} was answered with status {response.status_code}"
-
-    async def _report(self) -> None:
-        waited = 0.0
-        while True:
-            await anyio.sleep(PROGRESS_INTERVAL)
-            waited += PROGRESS_INTERVAL
-            logger.warning("%s is not ready after %.0f s: %s.", self._where, waited, self._last)
 
     @property
     def _where(self) -> str:
@@ -111,5 +98,5 @@ class Readiness:
         return (
             f"{self._where} was not ready within {limit:g} s: {self._last}. Does it listen there? Its port is "
             "AWS_LWA_PORT, the path of the check AWS_LWA_READINESS_CHECK_PATH; a server that needs longer needs "
-            "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS or AWS_LWA_ASYNC_INIT=true."
+            "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS or AWS_LWA_ASYNC_INIT=true. Proxy's arguments come first."
         )

@@ -28,10 +28,10 @@ class ResponseEnd:
     `has_surplus`: bytes after the end were received too.
     """
 
-    __slots__ = ("_has_body", "_held", "_left", "_step", "has_surplus", "is_whole")
+    __slots__ = ("_has_body", "_held", "_is_chunked", "_left", "_step", "has_surplus", "is_whole")
 
     def __init__(self, *, has_body: bool = True) -> None:
-        self.is_whole = self.has_surplus = False
+        self.is_whole = self.has_surplus = self._is_chunked = False
         self._has_body = has_body
         self._held = bytearray()  # the beginning of a head or line
         self._left = 0  # of a body or chunk, in bytes
@@ -71,20 +71,25 @@ class ResponseEnd:
         if not self._has_body or (status.isdigit() and int(status) in BODILESS):
             self._end()
         elif any(name == b"transfer-encoding" for name, _ in fields):
+            self._is_chunked = True
             self._step = ResponseEnd._chunk_size
         elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
             self._left = int(length)
-            self._step = ResponseEnd._body
+            self._step = ResponseEnd._counted
             if not self._left:
                 self._end()
         else:
-            self._step = ResponseEnd._unknown  # the close of the connection ends it
+            self._step = ResponseEnd._rest  # the close of the connection ends it
 
-    def _body(self, data: bytes, position: int) -> int:
+    def _counted(self, data: bytes, position: int) -> int:
+        """Read a body or a chunk, whose length is known."""
         size = min(self._left, len(data) - position)
         self._left -= size
         if not self._left:
-            self._end()
+            if self._is_chunked:
+                self._step = ResponseEnd._chunk_size
+            else:
+                self._end()
         return position + size
 
     def _chunk_size(self, data: bytes, position: int) -> int:
@@ -93,20 +98,13 @@ class ResponseEnd:
             return position
         size = line.partition(b";")[0].strip()
         if not _CHUNK_SIZE.fullmatch(size):
-            self._step = ResponseEnd._unknown
+            self._step = ResponseEnd._rest
         elif int(size, 16):
             self._left = int(size, 16) + len(b"\r\n")
-            self._step = ResponseEnd._chunk
+            self._step = ResponseEnd._counted
         else:
             self._step = ResponseEnd._trailer
         return position
-
-    def _chunk(self, data: bytes, position: int) -> int:
-        size = min(self._left, len(data) - position)
-        self._left -= size
-        if not self._left:
-            self._step = ResponseEnd._chunk_size
-        return position + size
 
     def _trailer(self, data: bytes, position: int) -> int:
         line, position = self._line(data, position)
@@ -126,11 +124,9 @@ class ResponseEnd:
 
     def _end(self) -> None:
         self.is_whole = True
-        self._step = ResponseEnd._surplus
+        self._step = ResponseEnd._rest
 
-    def _surplus(self, data: bytes, position: int) -> int:
-        self.has_surplus = True
-        return len(data)
-
-    def _unknown(self, data: bytes, position: int) -> int:
+    def _rest(self, data: bytes, position: int) -> int:
+        """Read what follows the response, or a response whose end is unknown."""
+        self.has_surplus = self.is_whole
         return len(data)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge.errors import OriginNotStarted
-from bridge.proxy.address import Address, parse_url
-from bridge.proxy.guard import HookGuard
+from bridge.errors import OriginLost, OriginNotStarted
 from bridge.proxy.launch import launch
-from bridge.proxy.process import OriginProcess
 from bridge.proxy.readiness import Probe, Readiness
-from bridge.proxy.settings import OriginSettings
 
-__all__ = ["Address", "HookGuard", "Origin", "OriginProcess", "OriginSettings", "parse_url"]
+if TYPE_CHECKING:
+    from bridge.proxy.process import OriginProcess
+    from bridge.proxy.settings import OriginSettings
+
+__all__ = ["Origin"]
 
 logger = logging.getLogger("bridge")
 
@@ -35,19 +36,21 @@ class Origin:
     def __init__(self, settings: OriginSettings, process: OriginProcess | None, probe: Probe) -> None:
         self.settings = settings
         self._process = process
-        self._readiness = Readiness(probe, settings, check_alive=self._check_alive)
-        self._in_startup = False
-        self._was_ready = False
+        self._readiness = Readiness(probe, settings, check_alive=_always_alive if process is None else process.check)
         # The number of exits after which the server was last found ready; -1 before that.
         self._ready_after = -1
 
     async def startup(self) -> None:
         """Start the server, and wait until it is ready. If that fails, end the server and raise OriginNotStarted."""
-        self._in_startup, self._was_ready, self._ready_after = True, False, -1
+        self._ready_after = -1
         try:
             if self._process is not None:
                 launch(self._process, self.settings)
             await self._wait(self.settings.startup_limit)
+        except OriginLost:
+            assert self._process is not None
+            await self.shutdown()
+            raise OriginNotStarted(f"The web server ended before it was ready: {self._process.report}") from None
         except OriginNotStarted:
             if not self.settings.waits_in_first_request or self._exits:
                 await self.shutdown()
@@ -56,8 +59,6 @@ class Origin:
         except BaseException:
             await self.shutdown()
             raise
-        finally:
-            self._in_startup = False
 
     async def ready(self) -> None:
         """Return when the server is ready, however long that takes. Raises OriginLost."""
@@ -77,19 +78,13 @@ class Origin:
     async def _wait(self, limit: float) -> None:
         exits = self._exits
         await self._readiness.wait(limit)
-        if self._process is not None and not self._was_ready:
+        if self._process is not None:
             self._process.was_ready()
-        self._was_ready = True
         self._ready_after = exits
 
     @property
     def _exits(self) -> int:
         return 0 if self._process is None else self._process.exits
-
-    def check(self) -> None:
-        """Raise OriginLost if the server has ended for good."""
-        if self._process is not None:
-            self._process.check()
 
     async def check_after_failure(self) -> None:
         """Find out whether a request failed because the server ended. Raises OriginLost if it has ended for good."""
@@ -99,11 +94,6 @@ class Origin:
             while self.is_ready:  # noqa: ASYNC110  # written by a thread
                 await anyio.sleep(STOP_PAUSE)
         self._process.check()
-
-    def _check_alive(self) -> None:
-        if self._in_startup and self._process is not None and self._process.exits:
-            raise OriginNotStarted(f"The web server ended before it was ready: {self._process.report}")
-        self.check()
 
     async def shutdown(self) -> None:
         """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""
@@ -117,3 +107,7 @@ class Origin:
                     await anyio.sleep(STOP_PAUSE)
         finally:  # a shield does not hold against asyncio's own task.cancel()
             process.kill()
+
+
+def _always_alive() -> None:
+    """Check a server that something else started: nothing is known of its process."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
-from bridge.settings import from_environment, initialization_type, refusal, status_codes
+from bridge.settings import check_fields, from_environment, initialization_type, refusal, status_codes
 
 __all__ = ["OriginSettings"]
 
@@ -32,87 +33,9 @@ _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class OriginSettings:
-    """The web server's address and its readiness check. An argument beats the environment.
-
-    `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): the address of the server; or `uds` (BRIDGE_UDS): the path
-    of its UNIX socket, in place of both.
-
-    `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): the check, "http" (a GET that is answered with one of
-    `healthy_status`, AWS_LWA_READINESS_CHECK_HEALTHY_STATUS) or "tcp" (a connection). `readiness_port`
-    (AWS_LWA_READINESS_CHECK_PORT): `port` by default. `readiness_path` (AWS_LWA_READINESS_CHECK_PATH).
-    `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default the time of the init
-    phase; 0 or less means no limit.
-
-    `async_init` (AWS_LWA_ASYNC_INIT): if the server is not ready when the init phase ends, the first request waits for
-    it. Ignored under SnapStart and provisioned concurrency, where no request waits during the init phase.
-
-    `pool_idle_timeout` (AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS), in seconds: how long an idle connection may be used again;
-    0 means a connection for each request.
-
-    `before_checkpoint_path` (AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH) and `after_restore_path`
-    (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
-    reaches them.
-
-    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
-    request is given up, in seconds.
-
-    Raises ConfigurationError, which names the setting, its value and what is accepted.
-    """
-
-    host: str = from_environment("AWS_LWA_HOST", deprecated=("HOST",), default="127.0.0.1")
-    port: int = from_environment("AWS_LWA_PORT", "PORT", default=8080)
-    uds: str = from_environment("BRIDGE_UDS", default="")
-    readiness_protocol: Literal["http", "tcp"] = from_environment(
-        "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), default="http"
-    )
-    readiness_port: int | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), default=None
-    )
-    readiness_path: str = from_environment(
-        "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), default="/"
-    )
-    healthy_status: frozenset[int] = from_environment("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", default="100-499")
-    readiness_timeout: float | None = from_environment("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", default=None)
-    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), default=False)
-    pool_idle_timeout: float = from_environment("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", default=POOL_IDLE_TIMEOUT)
-    before_checkpoint_path: str = from_environment("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", default="")
-    after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", default="")
-    deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
-
-    def __post_init__(self) -> None:
-        for name, (variable, check) in _CHECKS.items():
-            object.__setattr__(self, name, check(f"{name} ({variable})", getattr(self, name)))
-
-    @property
-    def address(self) -> Address:
-        return Address("localhost", 0, self.uds) if self.uds else Address(self.host, self.port)
-
-    @property
-    def readiness_address(self) -> Address:
-        """Return the address of the readiness check: the server's own, unless there is a port for the check."""
-        return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
-
-    @property
-    def init_limit(self) -> float:
-        """Return how long startup may wait, in seconds."""
-        if self.readiness_timeout is not None:
-            return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
-        return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
-
-    @property
-    def startup_limit(self) -> float:
-        """Return `readiness_timeout`, but with async init at most the time until the end of the init phase."""
-        return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
-
-    @property
-    def waits_in_first_request(self) -> bool:
-        return self.async_init and not _has_long_init()
-
-
-def _has_long_init() -> bool:
-    return initialization_type() in _LONG_INITS
+def _or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
+    """Return a check that accepts None, too."""
+    return lambda name, value: None if value is None else check(name, value)
 
 
 def _host(name: str, value: object) -> str:
@@ -136,10 +59,6 @@ def _port(name: str, value: object) -> int:
     if type(number) is not int or not 0 < number < 65536:
         raise refusal(name, value, "a port from 1 to 65535")
     return int(number)
-
-
-def _port_or_none(name: str, value: object) -> int | None:
-    return None if value is None else _port(name, value)
 
 
 def _path(name: str, value: object) -> str:
@@ -182,10 +101,6 @@ def _seconds(name: str, value: object) -> float:
     return seconds
 
 
-def _seconds_or_none(name: str, value: object) -> float | None:
-    return None if value is None else _seconds(name, value)
-
-
 def _idle_seconds(name: str, value: object) -> float:
     seconds = _seconds(name, value)
     if seconds < 0:
@@ -214,17 +129,91 @@ def _uds(name: str, value: object) -> str:
     raise refusal(name, value, "the absolute path of a socket, of 103 bytes at most")
 
 
-_CHECKS: dict[str, tuple[str, Any]] = {
-    "host": ("AWS_LWA_HOST", _host),
-    "port": ("AWS_LWA_PORT or PORT", _port),
-    "uds": ("BRIDGE_UDS", _uds),
-    "readiness_protocol": ("AWS_LWA_READINESS_CHECK_PROTOCOL", _protocol),
-    "readiness_port": ("AWS_LWA_READINESS_CHECK_PORT", _port_or_none),
-    "readiness_path": ("AWS_LWA_READINESS_CHECK_PATH", _path),
-    "healthy_status": ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", _healthy),
-    "readiness_timeout": ("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", _seconds_or_none),
-    "async_init": ("AWS_LWA_ASYNC_INIT", _flag),
-    "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", _idle_seconds),
-    "before_checkpoint_path": ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", _hook_path),
-    "after_restore_path": ("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", _hook_path),
-}
+@dataclass(frozen=True, kw_only=True)
+class OriginSettings:
+    """The web server's address and its readiness check. An argument beats the environment.
+
+    `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): the address of the server; or `uds` (BRIDGE_UDS): the path
+    of its UNIX socket, in place of both.
+
+    `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): the check, "http" (a GET that is answered with one of
+    `healthy_status`, AWS_LWA_READINESS_CHECK_HEALTHY_STATUS) or "tcp" (a connection). `readiness_port`
+    (AWS_LWA_READINESS_CHECK_PORT): `port` by default. `readiness_path` (AWS_LWA_READINESS_CHECK_PATH).
+    `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default the time of the init
+    phase; 0 or less means no limit.
+
+    `async_init` (AWS_LWA_ASYNC_INIT): if the server is not ready when the init phase ends, the first request waits for
+    it. Ignored under SnapStart and provisioned concurrency, where no request waits during the init phase.
+
+    `pool_idle_timeout` (AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS), in seconds: how long an idle connection may be used again;
+    0 means a connection for each request.
+
+    `before_checkpoint_path` (AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH) and `after_restore_path`
+    (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
+    reaches them.
+
+    `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
+    request is given up, in seconds.
+
+    Raises ConfigurationError, which names the setting, its value and what is accepted.
+    """
+
+    host: str = from_environment("AWS_LWA_HOST", deprecated=("HOST",), check=_host, default="127.0.0.1")
+    port: int = from_environment("AWS_LWA_PORT", "PORT", check=_port, default=8080)
+    uds: str = from_environment("BRIDGE_UDS", check=_uds, default="")
+    readiness_protocol: Literal["http", "tcp"] = from_environment(
+        "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), check=_protocol, default="http"
+    )
+    readiness_port: int | None = from_environment(
+        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=_or_none(_port)
+    )
+    readiness_path: str = from_environment(
+        "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), check=_path, default="/"
+    )
+    healthy_status: frozenset[int] = from_environment(
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", check=_healthy, default="100-499"
+    )
+    readiness_timeout: float | None = from_environment(
+        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds)
+    )
+    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=_flag, default=False)
+    pool_idle_timeout: float = from_environment(
+        "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", check=_idle_seconds, default=POOL_IDLE_TIMEOUT
+    )
+    before_checkpoint_path: str = from_environment(
+        "AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", check=_hook_path, default=""
+    )
+    after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", check=_hook_path, default="")
+    deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def address(self) -> Address:
+        return Address("localhost", 80, self.uds) if self.uds else Address(self.host, self.port)
+
+    @property
+    def readiness_address(self) -> Address:
+        """Return the address of the readiness check: the server's own, unless there is a port for the check."""
+        return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
+
+    @property
+    def init_limit(self) -> float:
+        """Return how long startup may wait, in seconds."""
+        if self.readiness_timeout is not None:
+            return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
+        return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
+
+    @property
+    def startup_limit(self) -> float:
+        """Return `readiness_timeout`, but with async init at most the time until the end of the init phase."""
+        return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
+
+    @property
+    def waits_in_first_request(self) -> bool:
+        return self.async_init and not _has_long_init()
+
+
+def _has_long_init() -> bool:
+    return initialization_type() in _LONG_INITS

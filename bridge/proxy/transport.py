@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bridge._httpx import httpcore, httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs
 from bridge.asgi.tasks import LoopReference
 from bridge.proxy.headers import checked_method, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
-
-if TYPE_CHECKING:
-    from bridge.proxy.restore import ConnectionPolicy
 
 __all__ = ["SocketTransport"]
 
@@ -28,9 +25,13 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 class SocketTransport(httpx.AsyncBaseTransport):
     """An httpx transport that sends requests to a web server through httpcore's connection pool.
 
-    `host` and `port`, or `uds`: the address of the server. `policy`: decides which connection may be used again. The
-    request-target goes out byte for byte as `request.extensions["target"]` has it, and Host as the client sent it.
-    Hop-by-hop headers are not passed on, in either direction.
+    `host` and `port`, or `uds`: the server's address. The request-target goes out byte for byte as
+    `request.extensions["target"]` has it, and Host as the client sent it. Hop-by-hop headers are not passed on, in
+    either direction.
+
+    `idle_timeout`: how long a connection may have been idle and be used again, in seconds; 0 gives every request a
+    connection of its own. So does `restored`, once it returns True: it is asked once for each request. After a restore
+    from a snapshot the age of a connection is not known (see `bridge.snapstart`).
 
     A request on a used connection that fails before a byte of the response arrives is sent once more, on a new
     connection, if that is safe: its method is idempotent, or the connection failed before any of its body was sent.
@@ -40,11 +41,18 @@ class SocketTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 80, uds: str | None = None, policy: ConnectionPolicy
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 80,
+        uds: str | None = None,
+        idle_timeout: float = 0,
+        restored: Callable[[], bool] = bool,
     ) -> None:
         self._url = httpx.URL(scheme="http", host=host, port=port)
-        self._policy = policy
         self._uds = uds
+        self._idle_timeout = idle_timeout
+        self._restored = restored
         self._single = self._make_pool(0)
         # One for each event loop, because httpcore's locks belong to a loop. A handler usually has one loop.
         self._pools: list[tuple[LoopReference, Any]] = []
@@ -102,7 +110,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
     async def _exchange(self, wire: Any) -> tuple[Any, Attempt]:
         """Send the request. Return the httpcore.Response, and the record of the wire."""
-        if not self._policy.may_reuse():
+        if not self._idle_timeout or self._restored():
             self._drop_pools()
             return await _attempt(self._single, wire)
         attempt = Attempt(wire.method.decode("ascii"))
@@ -123,7 +131,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
             if loop.is_here:
                 return pool
         over = [entry for entry in self._pools if entry[0].is_over]
-        pool = self._make_pool(self._policy.idle_timeout)
+        pool = self._make_pool(self._idle_timeout)
         self._pools = [*(entry for entry in self._pools if entry not in over), (LoopReference(), pool)]
         for _, left in over:
             await left.aclose()
@@ -153,12 +161,13 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """Translate httpcore's exceptions: httpx has the same names."""
+    """Translate httpcore's exceptions: httpx has the same names. Each has a text."""
     core = httpcore()
     try:
         yield
     except (core.NetworkError, core.ProtocolError, core.TimeoutException, core.UnsupportedProtocol) as exc:
-        raise getattr(httpx, type(exc).__name__)(str(exc)) from exc
+        name = type(exc).__name__
+        raise getattr(httpx, name)(str(exc) or name) from exc
 
 
 async def _attempt(pool: Any, wire: Any, attempt: Attempt | None = None) -> tuple[Any, Attempt]:

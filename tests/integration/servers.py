@@ -1,6 +1,5 @@
 """Real web servers that serve origin_site: how each of them is started, on a TCP port or on a UNIX socket."""
 
-import asyncio
 import json
 import shutil
 import socket
@@ -15,7 +14,6 @@ from typing import Any, Self
 
 import pytest
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bridge import Proxy
 from bridge._types import ASGIApp
@@ -176,59 +174,16 @@ def ask(
 
 
 class BackgroundServer:
-    """uvicorn in a thread of this process, for tests that look at the server's side of its connections.
+    """uvicorn in a thread of this process."""
 
-    `made`: how many connections there were. `open`: the clients' ports of those that are not over yet.
-    """
-
-    def __init__(self, application: ASGIApp, *, keep_alive: int = 60) -> None:
+    def __init__(self, application: ASGIApp) -> None:
         self._socket = socket.create_server((HOST, 0), backlog=1024)
         self.port: int = self._socket.getsockname()[1]
-        self.made = 0
-        self.open: set[int] = set()
-        self._changed = threading.Condition()
         config = uvicorn.Config(
-            application,
-            http=self._protocol(),
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,
-            timeout_keep_alive=keep_alive,
+            application, http="h11", loop="asyncio", lifespan="off", log_config=None, proxy_headers=False
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
-
-    def _protocol(self) -> type[asyncio.Protocol]:
-        server = self
-
-        class Protocol(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                self.port = transport.get_extra_info("peername")[1]
-                server._tell_made(self.port)
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                super().connection_lost(exc)
-                # asyncio closes the socket itself after this call.
-                asyncio.get_running_loop().call_soon(server._tell_ended, self.port)
-
-        return Protocol
-
-    def _tell_made(self, port: int) -> None:
-        with self._changed:
-            self.made += 1
-            self.open.add(port)
-
-    def _tell_ended(self, port: int) -> None:
-        with self._changed:
-            self.open.remove(port)
-            self._changed.notify_all()
-
-    def wait_until_ended(self, port: int) -> None:
-        """Wait until the server has closed its connection with `port`."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: port not in self.open, timeout=30)
 
     def __enter__(self) -> Self:
         self._thread.start()

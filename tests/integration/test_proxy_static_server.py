@@ -4,13 +4,12 @@ import os
 from collections.abc import Iterator
 from email.utils import formatdate
 
-import anyio
 import pytest
 
 from bridge import Proxy
 from tests.integration.exchange import ClientResponse
 from tests.integration.origin_site import LARGE
-from tests.integration.servers import WebServer, ask, event_for, result_of, running
+from tests.integration.servers import WebServer, ask, running
 
 WRITTEN = 1_700_000_000
 FILES = {
@@ -71,20 +70,3 @@ def test_answer_to_a_request_whose_body_is_not_read_is_not_lost(handler: Proxy) 
         response = ask(handler, "POST", "/large.bin", body=body)
 
         assert (response.status, b"Unsupported method" in response.body) == (501, True)
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_concurrent_requests_stay_apart(site: tuple[Proxy, str]) -> None:
-    answers: dict[int, ClientResponse] = {}
-
-    async def get(handler: Proxy, number: int) -> None:
-        answers[number] = result_of(await handler.handle(event_for("GET", f"/small-{number}.txt"), None), "GET")
-
-    async with Proxy(url=site[1]) as handler, anyio.create_task_group() as group:
-        for number in range(20):
-            group.start_soon(get, handler, number)
-
-    assert {number: (answer.status, answer.body) for number, answer in answers.items()} == {
-        number: (200, f"{number}".encode()) for number in range(20)
-    }

@@ -12,6 +12,7 @@ import struct
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -21,30 +22,7 @@ import pytest
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, header_pairs
 from bridge._types import HeaderPairs
-from bridge.proxy.restore import ConnectionPolicy
 from bridge.proxy.transport import SocketTransport
-
-__all__ = [
-    "LIMIT",
-    "OK",
-    "OK_ANSWER",
-    "Answer",
-    "Ask",
-    "Gone",
-    "Origin",
-    "Peer",
-    "WireRequest",
-    "answering",
-    "answers",
-    "both_loops",
-    "both_networks",
-    "make_request",
-    "parts_of",
-    "response",
-    "seen",
-    "send",
-    "stream",
-]
 
 # Seconds that anything here may wait for anything: only a broken test gets that far.
 LIMIT = 30.0
@@ -179,7 +157,7 @@ class Origin:
     """Runs `script` for every connection, and closes it afterwards. A script that fails makes the test fail."""
 
     def __init__(
-        self, script: Script, network: str = "tcp", *, port: int = 0, receive_buffer: int | None = None
+        self, script: Script, network: str = "tcp", *, host: str = "127.0.0.1", receive_buffer: int | None = None
     ) -> None:
         self.peers: list[Peer] = []
         self.requests: list[WireRequest] = []
@@ -187,7 +165,7 @@ class Origin:
         self._script = script
         self._network = network
         self._receive_buffer = receive_buffer
-        self.port = port  # a free one, if it is 0
+        self._host = host
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
 
@@ -203,10 +181,10 @@ class Origin:
         return self.peers[index]
 
     def transport(self, *, idle_timeout: float = 4.0, restored: Callable[[], bool] = bool) -> SocketTransport:
-        policy = ConnectionPolicy(idle_timeout=idle_timeout, restored=restored)
-        if self._network == "unix":
-            return SocketTransport(uds=self.path, policy=policy)
-        return SocketTransport(host="127.0.0.1", port=self.port, policy=policy)
+        where: dict[str, Any] = (
+            {"uds": self.path} if self._network == "unix" else {"host": self._host, "port": self.port}
+        )
+        return SocketTransport(**where, idle_timeout=idle_timeout, restored=restored)
 
     def __enter__(self) -> Self:
         if self._network == "unix":
@@ -215,9 +193,8 @@ class Origin:
             self._listener = socket.socket(socket.AF_UNIX)
             self._listener.bind(self.path)
         else:
-            self._listener = socket.socket()
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(("127.0.0.1", self.port))
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            self._listener = socket.create_server((self._host, 0), family=family)
             self.port = self._listener.getsockname()[1]
         if self._receive_buffer is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
@@ -253,7 +230,7 @@ class Origin:
 
     def refuse(self) -> None:
         """Listen no longer."""
-        with _ignoring_oserror():
+        with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -263,7 +240,7 @@ class Origin:
         self.ended.set()
         self.refuse()
         for peer in self.peers:
-            with _ignoring_oserror():
+            with suppress(OSError):
                 peer.socket.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(LIMIT)
@@ -273,13 +250,19 @@ class Origin:
             raise self._failures[0]
 
 
-class _ignoring_oserror:
-    """contextlib.suppress(OSError), for sockets that other code has closed."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: object) -> bool:
-        return isinstance(exc, OSError)
+@asynccontextmanager
+async def serving(
+    script: Script,
+    network: str = "tcp",
+    *,
+    host: str = "127.0.0.1",
+    receive_buffer: int | None = None,
+    **arguments: Any,
+) -> AsyncIterator[tuple[Origin, SocketTransport]]:
+    """An origin and a transport to it, which is made with `arguments` and closed first."""
+    with Origin(script, network, host=host, receive_buffer=receive_buffer) as origin, anyio.fail_after(LIMIT):
+        async with aclosing(origin.transport(**arguments)) as transport:
+            yield origin, transport
 
 
 def answering(*answers: bytes) -> Script:

@@ -12,15 +12,21 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import subprocess
+
     from bridge import Proxy
-    from bridge.proxy.server import OriginProcess
+    from bridge.proxy.process import OriginProcess
 
 Record = dict[str, Any]
+Event = dict[str, Any]
+MakeEvent = Callable[..., Event]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 # After how many seconds a program ends by itself, if a failed test has left it.
 LIFE = 120
@@ -34,8 +40,8 @@ class Program:
 
     `options`: `says` (lines for stderr), `noise` (how many lines of
     1,000 bytes more), `exit` (a status to exit with immediately), `listen_when` and `exit_when` (paths
-    whose appearance it waits for), `unhealthy` and `hang_first` (how many of the first requests for /health are
-    answered with 500, and how many requests are never answered), `answers` (statuses by path), `ignore_sigterm`,
+    whose appearance it waits for), `unhealthy` (how many of the first requests for /health are
+    answered with 500), `answers` (statuses by path), `ignore_sigterm`,
     `child` ("idle", "noisy": writes to stderr without a pause, or "listening": shares the socket), `uds`; and `again`:
     options for all starts but the first.
     """
@@ -84,6 +90,12 @@ class Programs:
                     os.kill(pid, signal.SIGKILL)
 
 
+class Serve(Protocol):
+    """Makes a program and a handler in front of it, which is made with `arguments`."""
+
+    def __call__(self, arguments: Mapping[str, Any] = ..., /, **options: Any) -> "tuple[Program, Proxy]": ...
+
+
 # What a process of `Processes` finds in its environment. Python sets the second one itself where it is not set.
 ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
 
@@ -95,10 +107,17 @@ class Processes:
         self._made: list[OriginProcess] = []
 
     def __call__(self, program: Program) -> "OriginProcess":
-        from bridge.proxy.server import OriginProcess
+        from bridge.proxy.process import OriginProcess
 
         self._made.append(OriginProcess(program.command, env=ENVIRON))
         return self._made[-1]
+
+    def start(self, program: Program, *, was_ready: bool = False) -> "OriginProcess":
+        process = self(program)
+        process.start()
+        if was_ready:
+            process.was_ready()
+        return process
 
     def end(self) -> None:
         for process in self._made:
@@ -117,7 +136,8 @@ class Proxies:
         from bridge import Proxy  # not for the program itself, which starts without it in half the time
 
         given: dict[str, Any] = {"port": program.port, "readiness_path": "/health"} | arguments
-        self._made.append(Proxy(program.command, **given))
+        command: list[Any] = [Path(program.command[0]), *program.command[1:]]  # parts may be paths
+        self._made.append(Proxy(command, **given))
         return self._made[-1]
 
     def end(self) -> None:
@@ -127,6 +147,16 @@ class Proxies:
             if process is not None and process.terminate():
                 process.kill()
         join_threads()
+
+
+def answered(result: Event) -> Any:
+    """Return the request as the program got it."""
+    assert result["statusCode"] == 200, result
+    return json.loads(result["body"])
+
+
+def wait_for_exit(process: "OriginProcess", number: int = 1) -> None:
+    wait_until(lambda: process.exits >= number)
 
 
 def free_port() -> int:
@@ -186,7 +216,6 @@ class Server:
         starts = os.pread(self._log, 1 << 20, 0).count(b'"event": "start"')
         self._task = task | task.get("again", {}) if starts else task
         self._requests = 0
-        self._opened = threading.Event()
 
     def note(self, event: str, **values: Any) -> None:
         os.write(self._log, (json.dumps({"event": event} | values) + "\n").encode())
@@ -249,46 +278,31 @@ class Server:
                     self.note("request", connection=number, **request)
                     if not self._answer(connection, request, number):
                         return
-            except OSError:
-                self.note("gone")
+            except OSError:  # the client has gone
+                return
 
     def _answer(self, connection: socket.socket, request: dict[str, Any], number: int) -> bool:
         """Answer a request. Return whether the connection stays open."""
         self._requests += 1
         task, (_, what, *more) = self._task, request["target"].partition("?")[0].split("/")
-        if self._requests <= task.get("hang_first", 0) or what == "hang":
+        if what == "hang":
             _hang()
         if what == "exit":
             os.write(2, b"asked to exit\n")
             os._exit(int(more[0]))
-        if what == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
         if what == "drop":
             return False
         if what in RAW:
             connection.sendall(RAW[what])
             return False
-        if what in ("gated", "endless", "stuck"):
-            self._stream(connection, what)
-            return False
-        if what == "open":
-            self._opened.set()
+        if what == "gated":
+            connection.sendall(RAW["broken"])
+            _hang()
         status = task.get("answers", {}).get(request["target"], 200)
         if what == "health" and self._requests <= task.get("unhealthy", 0):
             status = 500
-        text = os.environ.get(more[0], "-") if what == "env" else json.dumps(request | {"connection": number})
-        connection.sendall(_response(int(more[0]) if what == "status" else status, text.encode()))
+        connection.sendall(_response(status, json.dumps(request | {"connection": number}).encode()))
         return True
-
-    def _stream(self, connection: socket.socket, what: str) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n")
-        if what == "stuck":
-            connection.recv(1)  # returns once the client has gone
-            raise ConnectionError
-        while what == "endless":
-            connection.sendall(b"4\r\nmore\r\n")
-        self._opened.wait()
-        connection.sendall(b"3\r\ntwo\r\n0\r\n\r\n")
 
 
 RAW = {

@@ -35,24 +35,20 @@ async def unnamed(scope: Scope, receive: Receive, send: Send) -> None:
 shop = SimpleNamespace(app=unnamed)
 
 
-@pytest.mark.parametrize("handler", [f"{__name__}.handler", f"{__name__.replace('.', '/')}.handler"])
-def test_the_handler_s_module_names_the_application(monkeypatch: pytest.MonkeyPatch, handler: str) -> None:
-    monkeypatch.setenv("_HANDLER", handler)
-    assert application_name(app) == f"{__name__}:app"
-
-
-def test_the_name_that_the_runtime_was_given_may_be_within_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_handler_s_module_names_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    for handler in (f"{__name__}.handler", f"{__name__.replace('.', '/')}.handler"):
+        monkeypatch.setenv("_HANDLER", handler)
+        assert application_name(app) == f"{__name__}:app"
+    # The name that the runtime was given may be within an object.
     monkeypatch.setenv("_HANDLER", f"{__name__}:shop.app")
     assert application_name(shop.app) == f"{__name__}:shop.app"
 
 
-@pytest.mark.parametrize("handler", ["", f"{__name__}.handler", "no_such_module.handler"])
-def test_an_application_without_a_name_is_an_error_that_says_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, handler: str
-) -> None:
-    monkeypatch.setenv("_HANDLER", handler)
-    with pytest.raises(ConfigurationError, match=r"Set BRIDGE_APP .*'main:app'"):
-        application_name(lambda scope, receive, send: unnamed(scope, receive, send))
+def test_an_application_without_a_name_is_an_error_that_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for handler in ("", f"{__name__}.handler", "no_such_module.handler"):
+        monkeypatch.setenv("_HANDLER", handler)
+        with pytest.raises(ConfigurationError, match=r"Set BRIDGE_APP .*'main:app'"):
+            application_name(lambda scope, receive, send: unnamed(scope, receive, send))
 
 
 def test_without_uvicorn_the_mode_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

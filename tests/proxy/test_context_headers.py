@@ -36,52 +36,31 @@ NOTHING_KNOWN = {
 }
 
 
-class CognitoIdentity:
-    """Lambda's runtime makes these without a __dict__."""
-
-    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
 
 
-class Client:
-    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
-
-
-class ClientContext:
-    __slots__ = ("client", "custom", "env")
-
-
-def filled(class_: type, **attributes: Any) -> Any:
-    """Return an object whose attributes are filled as the runtime fills them: None if not sent."""
-    made = class_()
-    for name in class_.__slots__:  # type: ignore[attr-defined]
-        setattr(made, name, attributes.get(name))
-    return made
-
-
-class LambdaContext:
-    """The attributes that Lambda's runtime for Python gives its context."""
-
-    def __init__(self, **attributes: Any) -> None:
-        self.aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
-        self.log_group_name = "/aws/lambda/shop"
-        self.log_stream_name = "2025/06/15/[$LATEST]5f3"
-        self.function_name = "shop"
-        self.memory_limit_in_mb = "128"
-        self.function_version = "$LATEST"
-        self.invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
-        self.tenant_id = None
-        self.client_context = None
-        self.identity = filled(CognitoIdentity)
-        vars(self).update(attributes)
-
-    def get_remaining_time_in_millis(self) -> float:
-        return 3000
+def make_context(**attributes: Any) -> SimpleNamespace:
+    """The attributes that Lambda's runtime for Python gives its context, 3 s before its deadline."""
+    known: dict[str, Any] = {
+        "aws_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+        "log_group_name": "/aws/lambda/shop",
+        "log_stream_name": "2025/06/15/[$LATEST]5f3",
+        "function_name": "shop",
+        "memory_limit_in_mb": "128",
+        "function_version": "$LATEST",
+        "invoked_function_arn": ARN,
+        "tenant_id": None,
+        "client_context": None,
+        "identity": SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None),
+        "get_remaining_time_in_millis": lambda: 3000,
+    }
+    return SimpleNamespace(**known | attributes)
 
 
 KNOWN = {
     "request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
     "deadline": 1_750_000_003_250,
-    "invoked_function_arn": "arn:aws:lambda:eu-west-1:123456789012:function:shop",
+    "invoked_function_arn": ARN,
     "xray_trace_id": None,
     "client_context": None,
     "identity": None,
@@ -99,7 +78,6 @@ KNOWN = {
 @pytest.fixture(autouse=True)
 def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge.proxy.context_headers, "time", SimpleNamespace(time=lambda: NOW))
-    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
 
 
 def lambda_context(context: Any) -> Any:
@@ -113,7 +91,7 @@ def leaves(value: Any) -> list[Any]:
 
 def test_an_invocation_has_its_headers_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67891233-abcdef012345678912345678;Sampled=1")
-    headers = context_headers({"requestContext": REQUEST_CONTEXT}, LambdaContext(tenant_id="blue"))
+    headers = context_headers({"requestContext": REQUEST_CONTEXT}, make_context(tenant_id="blue"))
     assert [name for name, _ in headers] == [
         b"x-amzn-request-context",
         b"x-amzn-lambda-context",
@@ -136,38 +114,23 @@ def test_a_missing_value_has_no_header(monkeypatch: pytest.MonkeyPatch) -> None:
     assert context_headers({}, None) == []
     assert context_headers({"requestContext": None}, None) == []
     assert context_headers({"requestContext": {}}, None) == [(b"x-amzn-request-context", b"{}")]
-    assert [name for name, _ in context_headers({"Records": []}, LambdaContext())] == [b"x-amzn-lambda-context"]
+    assert [name for name, _ in context_headers({"Records": []}, make_context())] == [b"x-amzn-lambda-context"]
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
     assert context_headers({}, None) == [(b"x-amzn-trace-id", b"Root=1-a")]
 
 
 def test_a_context_as_lambdas_runtime_makes_it_is_told_whole() -> None:
-    assert lambda_context(LambdaContext()) == KNOWN
+    assert lambda_context(make_context()) == KNOWN
 
 
 def test_what_a_mobile_client_sent_is_told_whole() -> None:
-    client = filled(
-        Client,
-        installation_id="i-1",
-        app_title="Shop",
-        app_version_name="1.0",
-        app_version_code="7",
-        app_package_name="com.example.shop",
-    )
-    sent = filled(ClientContext, client=client, custom={"theme": "dark", "deep": {"n": 1}}, env={"locale": "en-GB"})
-    identity = filled(CognitoIdentity, cognito_identity_id="eu-west-1:id", cognito_identity_pool_id="eu-west-1:pool")
-    assert lambda_context(LambdaContext(client_context=sent, identity=identity)) == KNOWN | {
-        "client_context": {
-            "client": {
-                "installation_id": "i-1",
-                "app_title": "Shop",
-                "app_version_name": "1.0",
-                "app_version_code": "7",
-                "app_package_name": "com.example.shop",
-            },
-            "custom": {"theme": "dark", "deep": {"n": 1}},
-            "env": {"locale": "en-GB"},
-        },
+    names = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+    facts = {name: f"its {name}" for name in names}
+    sent: dict[str, Any] = {"custom": {"deep": {"n": 1}}, "env": {"locale": "de"}}
+    client = SimpleNamespace(client=SimpleNamespace(**facts), **sent)
+    identity = SimpleNamespace(cognito_identity_id="eu-west-1:id", cognito_identity_pool_id="eu-west-1:pool")
+    assert lambda_context(make_context(client_context=client, identity=identity)) == KNOWN | {
+        "client_context": {"client": facts, **sent},
         "identity": {"identity_id": "eu-west-1:id", "identity_pool_id": "eu-west-1:pool"},
     }
 
@@ -191,28 +154,23 @@ def test_nothing_of_a_mock_gets_into_a_header() -> None:
 
 
 OF_OTHER_TYPES: list[tuple[str, Any, dict[str, Any]]] = [
-    ("aws_request_id", 5, {"request_id": None}),
     ("aws_request_id", b"bytes", {"request_id": None}),
     ("invoked_function_arn", ["arn"], {"invoked_function_arn": None}),
     ("tenant_id", 5, {"tenant_id": None}),
-    ("identity", None, {"identity": None}),
     ("identity", {"cognito_identity_id": "in a dict"}, {"identity": None}),
-    ("get_remaining_time_in_millis", None, {"deadline": None}),
     ("get_remaining_time_in_millis", 3000, {"deadline": None}),
-    ("get_remaining_time_in_millis", lambda: None, {"deadline": None}),
     ("get_remaining_time_in_millis", lambda: "3000", {"deadline": None}),
+    ("get_remaining_time_in_millis", lambda: math.nan, {"deadline": None}),
     ("get_remaining_time_in_millis", lambda: 0, {"deadline": 1_750_000_000_250}),
     ("get_remaining_time_in_millis", lambda: 1500.75, {"deadline": 1_750_000_001_750}),
-    ("get_remaining_time_in_millis", lambda: math.inf, {"deadline": None}),
-    ("get_remaining_time_in_millis", lambda: math.nan, {"deadline": None}),
 ]
 
 
 def test_a_value_of_another_type_is_null() -> None:
     for name, value, told in OF_OTHER_TYPES:
-        assert lambda_context(LambdaContext(**{name: value})) == KNOWN | told, (name, value)
+        assert lambda_context(make_context(**{name: value})) == KNOWN | told, (name, value)
     for memory, number in (("512", 512), (512, 512), ("", None), ("many", None), ("-1", None), (None, None)):
-        told = lambda_context(LambdaContext(memory_limit_in_mb=memory))["env_config"]
+        told = lambda_context(make_context(memory_limit_in_mb=memory))["env_config"]
         assert told["memory"] == number, memory
 
 
@@ -227,14 +185,6 @@ def test_json_for_a_header_is_printable_ascii_and_reads_the_same() -> None:
         text = header_json(value)
         assert [byte for byte in text if not 0x20 <= byte < 0x7F] == []
         assert json.loads(text) == value
-
-
-def test_a_delete_in_a_path_reaches_no_socket() -> None:
-    """JSON allows it, and a header must not have it: HTTP clients refuse the whole request."""
-    event = {"requestContext": {"http": {"path": "/%04\x7f\x04"}}}
-    assert context_headers(event, None) == [
-        (b"x-amzn-request-context", b'{"http":{"path":"/%04\\u007f\\u0004"}}'),
-    ]
 
 
 def test_a_value_that_json_does_not_have_is_null() -> None:
@@ -278,29 +228,10 @@ def test_a_longer_value_is_left_out_alone_and_the_log_says_so(
     )
 
 
-def test_the_length_is_counted_in_bytes_as_they_are_sent() -> None:
-    """A character outside ASCII needs six of them."""
-    fits = "\u00e9" * ((MAX_VALUE - len('{"a":""}')) // 6)
-    assert len(context_headers({"requestContext": {"a": fits}}, None)) == 1
-    assert context_headers({"requestContext": {"a": fits + "\u00e9"}}, None) == []
-
-
 def spellings(name: bytes) -> list[bytes]:
-    hyphens = [index for index, byte in enumerate(name) if byte == ord("-")]
-    one_each = [name[:index] + b"_" + name[index + 1 :] for index in hyphens]
-    return [
-        name,
-        name.upper(),
-        name.title(),
-        name.swapcase(),
-        name.replace(b"-", b"_"),
-        name.upper().replace(b"-", b"_"),
-        *one_each,
-        # PHP makes underscores of dots too, for the names of variables.
-        name.replace(b"-", b"."),
-        name.replace(b"-", b".", 1),
-        name.replace(b"-", b"_", 1).replace(b"-", b"."),
-    ]
+    mixed = [name.replace(b"-", b"_", 1), name.replace(b"-", b".", 1), name.replace(b"-", b"_", 1).replace(b"-", b".")]
+    same = [name.upper(), name.title(), name.swapcase(), name.replace(b"-", b"_"), name.upper().replace(b"-", b"_")]
+    return [name, *same, *mixed, name.replace(b"-", b".")]  # PHP makes underscores of dots, too
 
 
 def test_a_clients_copy_is_dropped_in_any_spelling() -> None:
@@ -310,17 +241,8 @@ def test_a_clients_copy_is_dropped_in_any_spelling() -> None:
 
 
 def test_a_similar_name_is_kept_with_repeats_and_order() -> None:
-    pairs = [
-        (b"x-amzn-requestid", b"1"),
-        (b"x-amzn-trace-id2", b"2"),
-        (b"xx-amzn-trace-id", b"3"),
-        (b"x-amzn--trace-id", b"4"),
-        (b"x-amzn-oidc-data", b"5"),
-        (b"x-amz-tenant", b"6"),
-        (b"X-Amz-Date", b"7"),
-        (b"x-forwarded-for", b"8"),
-        (b"x-amzn-requestid", b"9"),
-    ]
+    names = "x-amzn-requestid x-amzn-trace-id2 xx-amzn-trace-id x-amzn--trace-id x-amz-tenant x-amzn-requestid"
+    pairs = [(name, b"%d" % number) for number, name in enumerate(names.encode().split())]
     assert without_context_headers(pairs) == pairs
 
 
@@ -338,7 +260,7 @@ SPOOFED = [
 @pytest.mark.anyio
 async def test_the_web_server_gets_one_of_each_and_none_of_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
-    context = LambdaContext(tenant_id="blue")
+    context = make_context(tenant_id="blue")
     event = {"requestContext": REQUEST_CONTEXT}
     scope = {"headers": [], "root_path": "", "aws.event": event, "aws.context": context}
     request = await for_web_server(EventRequest("GET", b"/", [(b"host", b"a"), *SPOOFED], b"", scope))

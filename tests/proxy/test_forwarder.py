@@ -1,15 +1,10 @@
 """Failures of the web server: the answer to the client, and the log line that says whose fault it is."""
 
 import errno
-import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import anyio
 import pytest
 
 from bridge import Proxy
@@ -18,12 +13,10 @@ from bridge.errors import OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
-from tests.proxy.programs import Programs, Proxies
+from tests.proxy.programs import MakeEvent, Programs, Proxies, Serve, answered
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
-Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
 
 BAD_GATEWAY = {
     "statusCode": 502,
@@ -36,37 +29,11 @@ BAD_GATEWAY = {
 AGAIN = "started again"
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 30.0)  # on a busy machine too an end is noticed in time
-    made = Proxies()
-    yield made
-    made.end()
-
-
-def answered(result: Event) -> Any:
-    """Return the program's account of the request that it got."""
-    assert result["statusCode"] == 200, result
-    return json.loads(result["body"])
-
-
 def test_a_broken_answer_is_a_502_and_the_log_says_whose_fault_and_why(
-    make: Proxies,
-    programs: Programs,
-    make_event: MakeEvent,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
-    program = programs()
-    handler = make(program)
+    program, handler = serve()
     for path, reason in (
         ("/drop", "Server disconnected without sending a response."),
         ("/garbage", "illegal status line"),
@@ -80,10 +47,10 @@ def test_a_broken_answer_is_a_502_and_the_log_says_whose_fault_and_why(
 
 
 def test_a_refused_connection_is_a_502(
-    programs: Programs, make_event: MakeEvent, make: Proxies, caplog: pytest.LogCaptureFixture
+    programs: Programs, make_event: MakeEvent, proxies: Proxies, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs()
-    its_owner, handler = make(program), Proxy(url=program.url)
+    its_owner, handler = proxies(program), Proxy(url=program.url)
     its_owner(make_event(), None)
     assert handler(make_event(), None)["statusCode"] == 200
     its_owner.close()
@@ -94,10 +61,10 @@ def test_a_refused_connection_is_a_502(
 
 
 def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = make(program)
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 3600)  # the server's end is not waited for
+    program, handler = serve()
     for headers in ({"host": "a", "x-a": "b\r\nx-injected: c"}, {"host": "a", "x a": "b"}):
         caplog.clear()
         assert handler(make_event(headers=headers), None)["statusCode"] == 400
@@ -105,20 +72,10 @@ def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
     assert program.targets == ["GET /health"]
 
 
-def test_a_request_that_may_not_be_sent_waits_for_no_end_of_the_server(
-    make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handler = make(programs())
-    handler(make_event(), None)
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 3600)
-    assert handler(make_event(headers={"host": "a", "x-a": "b\x00"}), None)["statusCode"] == 400
-
-
 def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_next_server(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(again={"unhealthy": 3})
-    handler = make(program)
+    program, handler = serve(again={"unhealthy": 3})
     assert handler(make_event("POST", "/exit/7"), None) == BAD_GATEWAY
     assert answered(handler(make_event(path="/next"), None))["target"] == "/next"
     assert program.targets == ["GET /health", "POST /exit/7", *["GET /health"] * 4, "GET /next"]
@@ -129,10 +86,9 @@ def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_
 
 
 def test_an_end_between_two_requests_is_noticed_by_itself(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(says=["hello"])
-    handler = make(program)
+    program, handler = serve(says=["hello"])
     handler(make_event(), None)
     os.kill(program.pids[0], signal.SIGKILL)
     program.wait_for("listening", 2)
@@ -141,11 +97,8 @@ def test_an_end_between_two_requests_is_noticed_by_itself(
     assert len(caplog.records) == 1
 
 
-def test_a_second_end_in_a_request_ends_the_environment(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
+def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
+    _, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)
@@ -155,32 +108,18 @@ def test_a_second_end_in_a_request_ends_the_environment(
 
 @pytest.mark.anyio
 class TestStream:
-    async def test_parts_arrive_while_the_server_still_sends(
-        self, make: Proxies, programs: Programs, make_event: MakeEvent
-    ) -> None:
-        handler = make(programs())
-        with anyio.fail_after(30):
-            async with handler, handler.stream(make_event(path="/gated"), None) as response:
-                assert response.prelude == {"statusCode": 200, "headers": {}, "cookies": []}
-                assert await anext(response.body) == b"one"
-                assert (await handler.handle(make_event(path="/open"), None))["statusCode"] == 200
-                assert [part async for part in response.body] == [b"two"]
-
     async def test_a_body_that_breaks_off_is_reported_as_broken(
-        self, make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+        self, serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
-        handler = make(programs())
+        _, handler = serve()
         async with handler, handler.stream(make_event(path="/broken"), None) as response:
             assert await anext(response.body) == b"one"
             with pytest.raises(OriginBroken, match=r"GET /broken: .*incomplete chunked read"):
                 await anext(response.body)
 
-    async def test_a_server_that_ends_in_the_middle_breaks_the_body(
-        self, make: Proxies, programs: Programs, make_event: MakeEvent
-    ) -> None:
-        program = programs()
-        handler = make(program)
+    async def test_a_server_that_ends_in_the_middle_breaks_the_body(self, serve: Serve, make_event: MakeEvent) -> None:
+        program, handler = serve()
         async with handler:
             async with handler.stream(make_event(path="/gated"), None) as response:
                 assert await anext(response.body) == b"one"
@@ -193,34 +132,13 @@ class TestStream:
                 with pytest.raises(OriginLost):
                     await anext(response.body)
 
-    async def test_a_reader_that_leaves_early_is_gone_for_the_server_too(
-        self, make: Proxies, programs: Programs, make_event: MakeEvent
-    ) -> None:
-        program = programs()
-        handler = make(program)
-        async with handler:
-            for number, path in enumerate(["/stuck", "/endless"], start=1):
-                async with handler.stream(make_event(path=path), None) as response:
-                    assert await anext(response.body) == b"one"
-                program.wait_for("gone", number)
-            assert (await handler.handle(make_event(), None))["statusCode"] == 200
-
-    async def test_no_answer_is_a_502(
-        self, make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
-        handler = make(programs())
-        async with handler, handler.stream(make_event("POST", "/drop"), None) as response:
-            assert response.prelude["statusCode"] == 502
-            assert [part async for part in response.body] == [b"Bad Gateway"]
-
 
 def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
-    make: Proxies, programs: Programs, make_event: MakeEvent
+    proxies: Proxies, programs: Programs, make_event: MakeEvent
 ) -> None:
     named = "x-amzn-request-context, X-Amz-Tenant-Id, x-amzn-lambda-context, x-own, host, content-length"
     event = make_event("POST", headers={"host": "app.test", "connection": named, "x-own": "1"}, body="abc")
-    found = dict(answered(make(programs())(event, SimpleNamespace(tenant_id="blue")))["headers"])
+    found = dict(answered(proxies(programs())(event, SimpleNamespace(tenant_id="blue")))["headers"])
     assert sorted(found) == [
         "content-length",
         "host",

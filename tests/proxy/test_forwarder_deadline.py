@@ -4,7 +4,6 @@ The clock is trio's, and jumps whenever everything waits. The web server is a tr
 """
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -21,8 +20,6 @@ from bridge.proxy.forwarder import Forwarder
 from bridge.proxy.server import Origin
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
-from tests.proxy.origins import OK, Peer, seen
-from tests.proxy.origins import Origin as Server
 
 pytestmark = pytest.mark.anyio
 
@@ -184,30 +181,3 @@ async def test_where_the_runtime_keeps_the_deadline_it_alone_answers_and_the_log
 
 
 # On real sockets
-
-
-class TestOnSockets:
-    @pytest.fixture
-    def anyio_backend(self) -> str:
-        return "asyncio"
-
-    async def test_a_connection_whose_answer_came_too_late_is_not_used_again(self) -> None:
-        """Its answer would become that of another request."""
-
-        def script(peer: Peer) -> None:
-            for _ in range(2):
-                peer.read_request()
-                peer.send(OK)
-            peer.read_request()
-            peer.wait_until_gone()
-
-        with Server(script) as server:
-            forwarder = Forwarder(OriginSettings(port=server.port), None, prepare=unchanged)
-            async with aclosing(forwarder.transport):
-                await forwarder.handle_async_request(make_request("/", left(600)))
-                await forwarder.handle_async_request(make_request("/", left(600)))
-                with pytest.raises(OriginTimeout):
-                    await forwarder.handle_async_request(make_request("/late", left(0.2)))
-                await seen((await server.peer(1)).gone)
-                await forwarder.handle_async_request(make_request("/", left(600)))
-        assert server.connections == 3

@@ -1,11 +1,9 @@
 """A web server as a Lambda handler: arguments, the server's environment, its end, concurrent requests."""
 
 import asyncio
-import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,33 +14,19 @@ import pytest
 from bridge import Proxy
 from bridge.errors import ConfigurationError, LoopClosedError, OriginLost
 from tests.logged import assert_logged
-from tests.proxy.programs import Programs, Proxies, is_running, join_threads, wait_until, wait_until_ended
+from tests.proxy.programs import (
+    MakeEvent,
+    Programs,
+    Proxies,
+    Serve,
+    answered,
+    is_running,
+    join_threads,
+    wait_until,
+    wait_until_ended,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
-
-Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 10.0)  # on a busy machine too an end is noticed in time
-    made = Proxies()
-    yield made
-    made.end()
-
-
-def answered(result: Event) -> Any:
-    """Return the request as the program got it."""
-    assert result["statusCode"] == 200, result
-    return json.loads(result["body"])
 
 
 # The arguments.
@@ -104,9 +88,8 @@ def test_a_variable_without_an_effect_is_logged(
 # The server's start.
 
 
-def test_nothing_is_started_before_the_first_request(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    handler = make(program)
+def test_nothing_is_started_before_the_first_request(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     assert program.records("start") == []
     assert answered(handler(make_event("POST", "/a%2Fb", rawQueryString="x=%20", body="hi"), None)) == {
         "method": "POST",
@@ -120,12 +103,12 @@ def test_nothing_is_started_before_the_first_request(make: Proxies, programs: Pr
 
 
 def test_the_server_finds_its_port_and_no_lambda_runtime(
-    make: Proxies, programs: Programs, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("COLOUR", "blue")
-    program = programs()
-    make(program)(make_event(), None)
+    program, handler = serve()
+    handler(make_event(), None)
     environ = program.records("start")[0]["environ"]
     expected = dict(os.environ) | {"PORT": str(program.port)}
     assert {name: environ.get(name) for name in expected} == expected
@@ -133,39 +116,29 @@ def test_the_server_finds_its_port_and_no_lambda_runtime(
 
 
 def test_a_server_on_a_unix_socket_answers_there(
-    make: Proxies, programs: Programs, make_event: MakeEvent, tmp_path: Path
+    proxies: Proxies, programs: Programs, make_event: MakeEvent, tmp_path: Path
 ) -> None:
     uds = str(tmp_path / "s")
-    handler = make(programs(uds=uds), port=None, uds=uds)
+    handler = proxies(programs(uds=uds), port=None, uds=uds)
     assert answered(handler(make_event(path="/over"), None))["target"] == "/over"
 
 
-def test_one_that_something_else_has_started_is_left_alone(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    make(program)(make_event(), None)
-    handler = Proxy(url=program.url)
-    assert handler(make_event(path="/again"), None)["statusCode"] == 200
-    handler.close()
+def test_one_that_something_else_has_started_is_left_alone(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
+    handler(make_event(), None)
+    second = Proxy(url=program.url)
+    assert second(make_event(path="/again"), None)["statusCode"] == 200
+    second.close()
     assert is_running(program.pids[0])
-
-
-def test_parts_of_a_command_may_be_paths(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    command: list[Any] = [Path(program.command[0]), *program.command[1:]]
-    program.command = command
-    assert make(program)(make_event(), None)["statusCode"] == 200
 
 
 # Its end.
 
 
 def test_close_ends_the_server_and_all_that_it_has_started(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs(child="idle")
-    handler = make(program)
+    program, handler = serve(child="idle")
     handler(make_event(), None)
     handler.close()
     handler.close()
@@ -176,21 +149,8 @@ def test_close_ends_the_server_and_all_that_it_has_started(
         handler(make_event(), None)
 
 
-def test_close_ends_a_server_that_a_call_in_async_code_has_started(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
-    asyncio.run(handler.handle(make_event(), None))
-    handler.close()
-    wait_until_ended(*program.pids)
-
-
-def test_a_server_and_its_connections_outlive_event_loops(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
+def test_a_server_and_its_connections_outlive_event_loops(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
 
     async def call() -> Any:
         return answered(await handler.handle(make_event(path="/here"), None))
@@ -201,27 +161,8 @@ def test_a_server_and_its_connections_outlive_event_loops(
     assert len(program.records("start")) == 1
 
 
-def test_a_server_that_was_ended_by_one_block_is_started_by_the_next(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
-
-    async def serve() -> None:
-        async with handler:
-            assert (await handler.handle(make_event(), None))["statusCode"] == 200
-        wait_until_ended(*program.pids)
-
-    for number, backend in enumerate(["asyncio", "trio", "asyncio"], start=1):
-        anyio.run(serve, backend=backend)
-        assert len(program.records("start")) == number
-
-
-def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    program = programs()
-    handler = make(program)
+def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     handler(make_event(), None)
 
     async def leave() -> None:
@@ -232,40 +173,11 @@ def test_the_block_of_another_loop_than_the_first_calls_ends_the_server(
     wait_until_ended(*program.pids)
 
 
-def test_a_close_while_the_server_ends_by_itself_leaves_nothing_running(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    for number in range(6):
-        program = programs()
-        handler = make(program)
-        handler(make_event(), None)
-        os.kill(program.pids[0], signal.SIGTERM)
-        if number % 2:
-            wait_until_ended(*program.pids)
-        handler.close()
-        join_threads()
-        assert [pid for pid in program.pids if is_running(pid)] == []
-
-
 # Concurrent requests.
 
 
-def test_threads_share_one_server(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    handler = make(program)
-
-    def call(number: int) -> Any:
-        return answered(handler(make_event("POST", f"/{number}", body=str(number)), None))
-
-    with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(call, range(80)))
-    assert [(answer["target"], answer["body"]) for answer in answers] == [(f"/{n}", str(n)) for n in range(80)]
-    assert len(program.records("start")) == 1
-
-
-def test_threads_with_a_loop_each_share_one_server(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    handler = make(program)
+def test_threads_with_a_loop_each_share_one_server(serve: Serve, make_event: MakeEvent) -> None:
+    _, handler = serve()
     asyncio.run(handler.handle(make_event(), None))
 
     async def calls(first: int) -> list[Any]:
@@ -282,26 +194,8 @@ def test_threads_with_a_loop_each_share_one_server(make: Proxies, programs: Prog
     asyncio.run(handler._environment.stop())
 
 
-@pytest.mark.anyio
-async def test_concurrent_requests_on_one_loop_stay_apart(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
-    handler = make(programs())
-    bodies: dict[int, str] = {}
-
-    async def call(number: int) -> None:
-        result = await handler.handle(make_event("POST", "/", body=f"body {number}"), None)
-        bodies[number] = answered(result)["body"]
-
-    async with handler, anyio.create_task_group() as group:
-        for number in range(50):
-            group.start_soon(call, number)
-    assert bodies == {number: f"body {number}" for number in range(50)}
-
-
-def test_every_thread_learns_that_the_server_is_lost(make: Proxies, programs: Programs, make_event: MakeEvent) -> None:
-    program = programs()
-    handler = make(program)
+def test_every_thread_learns_that_the_server_is_lost(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     handler(make_event(), None)
     outcomes: list[object] = []

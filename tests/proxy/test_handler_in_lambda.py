@@ -4,15 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.proxy.programs import Program, Programs, is_running, wait_until_ended
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Start = Callable[..., "subprocess.Popen[str]"]
+from tests.proxy.programs import Program, Programs, Run, Start, is_running, wait_until_ended
 
 # Whether a process is in Lambda is told by this variable; nothing connects to what it names.
 LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}
@@ -39,13 +35,6 @@ IDLE = "\nhandler = make()\nsay('ready')\nwhile True: time.sleep(0.01)\n"
 BUSY = "\nhandler = make()\nsay('ready')\nhandler(event('/hang'), None)\nsay('never')\n"
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
 def environ(program: Program) -> dict[str, str]:
     return {"PROGRAM": json.dumps({"command": program.command, "port": program.port})}
 
@@ -61,8 +50,10 @@ def test_the_server_is_ready_when_the_import_is_over_and_ends_with_the_process(
 ) -> None:
     program = programs(unhealthy=2, child="idle")
     code = PRELUDE + "\nhandler = make()\nsay('imported')\n"
-    done = run_python(code, "-Werror", **environ(program), **LAMBDA)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+    done = run_python(code, "-Xdev", "-Werror", **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout) == (0, "imported\n")
+    # On a busy machine, asyncio's debug mode tells which callback was slow.
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Executing ")] == []
     assert program.targets == ["GET /health"] * 3
     wait_until_ended(*program.pids)
 
@@ -76,16 +67,6 @@ def test_a_server_that_cannot_start_fails_the_import_with_its_last_words(run_pyt
     assert "status 3" in error
     assert last_line == "    ModuleNotFoundError: shop"
     assert "Warning" not in done.stderr
-
-
-def test_a_server_that_is_not_ready_in_time_fails_the_import_and_is_ended(
-    run_python: Run, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(listen_when=tmp_path / "never")
-    done = run_python(PRELUDE + "\nmake(readiness_timeout=0.3)\n", **environ(program), **LAMBDA)
-    assert done.returncode == 1
-    assert "OriginNotStarted: The web server at" in done.stderr
-    wait_until_ended(*program.pids)
 
 
 @pytest.mark.parametrize("code", [IDLE, BUSY], ids=["between-requests", "in-a-request"])
@@ -103,15 +84,14 @@ def test_sigterm_ends_the_server_and_exits_with_success(start_python: Start, pro
 
 
 def test_sigterm_to_the_whole_environment_starts_nothing_again(start_python: Start, programs: Programs) -> None:
-    for _ in range(2):
-        program = programs()
-        process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
-        until(process, "ready")
-        process.send_signal(signal.SIGTERM)
-        for pid in filter(is_running, program.pids):
-            subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
-        assert process.wait(30) == 0
-        wait_until_ended(*program.pids)
+    program = programs()
+    process = start_python(PRELUDE + IDLE, **environ(program), **LAMBDA)
+    until(process, "ready")
+    process.send_signal(signal.SIGTERM)
+    for pid in filter(is_running, program.pids):
+        subprocess.run(["kill", str(pid)], stderr=subprocess.DEVNULL, check=False)
+    assert process.wait(30) == 0
+    wait_until_ended(*program.pids)
 
 
 def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, programs: Programs, tmp_path: Path) -> None:
@@ -123,27 +103,6 @@ def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, prog
     assert "KeyboardInterrupt" in stderr.splitlines()
     assert process.returncode == -signal.SIGINT
     wait_until_ended(*program.pids)
-
-
-def test_ctrl_c_in_a_request_ends_the_server_with_the_process(start_python: Start, programs: Programs) -> None:
-    program = programs()
-    process = start_python(PRELUDE + BUSY, **environ(program))
-    until(process, "ready")
-    program.wait_for("request", 2)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert "KeyboardInterrupt" in stderr.splitlines()
-    wait_until_ended(*program.pids)
-
-
-def test_a_second_end_of_the_server_ends_the_runtime_with_its_last_words(run_python: Run, programs: Programs) -> None:
-    program = programs()
-    calls = "\nhandler = make()\nfor path in '/exit/1', '/', '/exit/2': say(handler(event(path), None)['statusCode'])\n"
-    done = run_python(PRELUDE + calls, **environ(program), **LAMBDA)
-    assert (done.returncode, done.stdout) == (1, "502\n200\n")
-    error, last_line = done.stderr.splitlines()[-2:]
-    assert "status 2" in error
-    assert last_line == "    asked to exit"
 
 
 def test_without_close_outside_lambda_the_server_ends_with_the_process(run_python: Run, programs: Programs) -> None:

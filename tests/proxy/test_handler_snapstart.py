@@ -7,22 +7,19 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge import Proxy, Settings
-from bridge.errors import OriginLost, OriginNotStarted, SnapshotHookFailed
+from bridge.errors import OriginNotStarted, SnapshotHookFailed
 from tests.logged import assert_logged
-from tests.proxy.programs import Programs, Proxies, wait_until
+from tests.proxy.programs import Event, MakeEvent, Programs, Proxies, Serve
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
-Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
 
 HOOKS = {"before_checkpoint_path": "/hooks/before", "after_restore_path": "/hooks/after"}
 
@@ -35,23 +32,15 @@ def time_limit() -> int:
 
 
 @pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+def proxies(monkeypatch: pytest.MonkeyPatch, proxies: Proxies) -> Iterator[Proxies]:
     """Handlers made in Lambda, under SnapStart unless a test says otherwise: they start their servers immediately."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
     monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
     monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
-    made = Proxies()
-    yield made
-    made.end()
+    yield proxies
+    proxies.end()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -76,10 +65,9 @@ def connection(handler: Proxy, event: Event) -> int:
 
 
 def test_the_server_is_told_before_the_snapshot_and_after_the_restore(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = make(program, **HOOKS)
+    program, handler = serve(HOOKS)
     assert program.targets == ["GET /health"]
     run_before_snapshot()
     assert program.targets == ["GET /health", "POST /hooks/before"]
@@ -94,43 +82,36 @@ def test_the_server_is_told_before_the_snapshot_and_after_the_restore(
     assert_logged(caplog, RESTORED)
 
 
-def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(make: Proxies, programs: Programs) -> None:
-    program = programs()
-    make(program)
+def test_without_hook_paths_readiness_alone_is_asked_for_after_the_restore(serve: Serve) -> None:
+    program, _ = serve()
     run_before_snapshot()
     run_after_restore()
     assert program.targets == ["GET /health"] * 2
 
 
 @pytest.mark.parametrize("path", ["/hooks/before", "/hooks/after"])
-def test_a_hook_must_be_answered_with_2xx(make: Proxies, programs: Programs, path: str) -> None:
+def test_a_hook_must_be_answered_with_2xx(serve: Serve, path: str) -> None:
     run = run_before_snapshot if path == "/hooks/before" else run_after_restore
     for status in (204, 299):
-        make(programs(answers={path: status}), **HOOKS)
+        serve(HOOKS, answers={path: status})
         run()
-    program = programs(answers={path: 301})
-    make(program, **HOOKS)
+    program, _ = serve(HOOKS, answers={path: 301})
     with pytest.raises(SnapshotHookFailed, match=f"POST {path}: .* 2xx .* 301"):
         run()
     assert program.targets == ["GET /health", f"POST {path}"]
 
 
-def test_a_hook_without_an_answer_fails_the_phase(
-    make: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.forwarder.HOOK_LIMIT", 0.2)
-    make(programs(), before_checkpoint_path="/hang", after_restore_path="/drop")
-    with pytest.raises(SnapshotHookFailed, match=r"POST /hang: .* 0\.2 s"):
-        run_before_snapshot()
+def test_a_hook_without_an_answer_fails_the_phase(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve({"before_checkpoint_path": "/hang", "after_restore_path": "/drop"})
     with pytest.raises(SnapshotHookFailed, match=r"POST /drop: .* disconnected"):
         run_after_restore()
+    monkeypatch.setattr("bridge.proxy.forwarder.HOOK_LIMIT", 0.2)
+    with pytest.raises(SnapshotHookFailed, match=r"POST /hang: .* 0\.2 s"):
+        run_before_snapshot()
 
 
-def test_a_server_that_is_not_ready_after_the_restore_fails_it(
-    make: Proxies, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = programs()
-    make(program)
+def test_a_server_that_is_not_ready_after_the_restore_fails_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, _ = serve()
     monkeypatch.setattr("bridge.proxy.settings.LONG_INIT_LIMIT", 0.3)
     os.kill(program.pids[0], signal.SIGSTOP)
     try:
@@ -140,46 +121,21 @@ def test_a_server_that_is_not_ready_after_the_restore_fails_it(
         os.kill(program.pids[0], signal.SIGCONT)
 
 
-def test_a_server_that_is_lost_fails_the_restore(make: Proxies, programs: Programs) -> None:
-    program = programs(again={"exit": 1})
-    process = make(program)._forwarder.origin._process
-    os.kill(program.pids[0], signal.SIGKILL)
-    wait_until(lambda: process is not None and process.is_lost)
-    with pytest.raises(OriginLost):
-        run_after_restore()
-
-
-def test_two_handlers_are_told_in_the_runtimes_order(make: Proxies, programs: Programs, tmp_path: Path) -> None:
-    first, second = programs(), programs()
-    make(first, **HOOKS)
-    make(second, before_checkpoint_path="/drop")
-    with pytest.raises(SnapshotHookFailed):
-        run_before_snapshot()
-    assert first.targets == ["GET /health"]
-
-
 def test_under_snapstart_every_request_has_a_connection_of_its_own_from_the_first_one_on(
-    make: Proxies, programs: Programs, make_event: MakeEvent
+    serve: Serve, make_event: MakeEvent
 ) -> None:
-    program = programs()
-    handler = make(program)
+    _, handler = serve()
     assert [connection(handler, make_event()) for _ in range(3)] == [1, 2, 3]
     run_before_snapshot()
     run_after_restore()
     assert [connection(handler, make_event()) for _ in range(3)] == [5, 6, 7]
 
 
-@pytest.mark.parametrize("how", ["on-demand", ""])
 def test_elsewhere_a_connection_is_used_again_until_a_restore(
-    make: Proxies,
-    programs: Programs,
-    make_event: MakeEvent,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    how: str,
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", how)
-    handler = make(programs(), pool_idle_timeout=60)
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    _, handler = serve({"pool_idle_timeout": 60})
     assert [connection(handler, make_event()) for _ in range(3)] == [1, 1, 1]
     run_after_restore()
     assert [connection(handler, make_event()) for _ in range(3)] == [3, 4, 5]
@@ -187,21 +143,21 @@ def test_elsewhere_a_connection_is_used_again_until_a_restore(
     assert_logged(caplog, RESTORED)
 
 
-def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(make: Proxies, programs: Programs) -> None:
-    program = programs()
-    make(program, **HOOKS).close()
+def test_a_handler_that_was_closed_has_nothing_to_do_around_a_snapshot(serve: Serve) -> None:
+    program, handler = serve(HOOKS)
+    handler.close()
     run_before_snapshot()
     run_after_restore()
     assert program.targets == ["GET /health"]
 
 
 def test_a_handler_made_inside_a_running_loop_has_its_server_before_the_snapshot(
-    make: Proxies, programs: Programs
+    proxies: Proxies, programs: Programs
 ) -> None:
     program = programs()
 
     async def main() -> None:
-        make(program, **HOOKS)
+        proxies(program, **HOOKS)
 
     asyncio.run(main())
     run_before_snapshot()
@@ -212,10 +168,9 @@ def test_a_handler_made_inside_a_running_loop_has_its_server_before_the_snapshot
 
 
 def test_a_client_that_asks_for_a_hook_is_refused(
-    make: Proxies, programs: Programs, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    program = programs()
-    handler = make(program, **HOOKS)
+    program, handler = serve(HOOKS)
     for path in ("/hooks/after", "/hooks/before", "/x/../hooks/%61fter;v=1"):
         caplog.clear()
         assert handler(make_event("POST", path, rawQueryString="a=b"), None) == {
@@ -231,12 +186,9 @@ def test_a_client_that_asks_for_a_hook_is_refused(
         assert handler(make_event("POST", path), None)["statusCode"] == 200
 
 
-def test_neither_a_base_path_nor_a_root_path_leads_to_a_hook(
-    make: Proxies, programs: Programs, make_event: MakeEvent
-) -> None:
+def test_neither_a_base_path_nor_a_root_path_leads_to_a_hook(serve: Serve, make_event: MakeEvent) -> None:
     for settings in (Settings(base_path="/api"), Settings(root_path="/hooks"), Settings(root_path="/api")):
-        program = programs()
-        handler = make(program, **HOOKS, settings=settings)
+        program, handler = serve({**HOOKS, "settings": settings})
         for path in ("/hooks/after", "/api/hooks/after", "/api//hooks/after", "/hooks/hooks/after"):
             handler(make_event("POST", path), None)
         assert "POST /hooks/after" not in program.targets

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,9 @@ from tests.proxy.programs import Processes, Programs
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.end()
-
-
-def test_a_server_is_launched_once(make: Processes, programs: Programs) -> None:
+def test_a_server_is_launched_once(processes: Processes, programs: Programs) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     assert not process.is_started
     for _ in range(2):
         launch(process, OriginSettings(port=program.port))
@@ -44,7 +29,7 @@ def test_a_server_is_launched_once(make: Processes, programs: Programs) -> None:
 
 
 def test_an_address_in_use_is_an_error_that_names_it(
-    make: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch_module, "PORT_GRACE", 0.05)
     uds = str(tmp_path / "s")
@@ -57,13 +42,13 @@ def test_an_address_in_use_is_an_error_that_names_it(
             (OriginSettings(uds=uds), f"unix:{uds} "),
             (OriginSettings(uds=str(tmp_path / "free"), readiness_port=port), f"http://127.0.0.1:{port} "),
         ]:
-            process = make(programs())
+            process = processes(programs())
             with pytest.raises(OriginNotStarted, match=f"listens at {address}"):
                 launch(process, settings)
             assert not process.is_started
 
 
-def test_an_address_that_becomes_free_is_waited_for(make: Processes, programs: Programs) -> None:
+def test_an_address_that_becomes_free_is_waited_for(processes: Processes, programs: Programs) -> None:
     program = programs()
     listener = socket.create_server(("127.0.0.1", program.port))
 
@@ -73,6 +58,6 @@ def test_an_address_that_becomes_free_is_waited_for(make: Processes, programs: P
 
     thread = threading.Thread(target=accept_once)
     thread.start()
-    launch(make(program), OriginSettings(port=program.port))
+    launch(processes(program), OriginSettings(port=program.port))
     thread.join(30)
     program.wait_for("listening")

@@ -1,6 +1,5 @@
 """One connection: how it is made, what httpcore asks of it, and what it records of the wire."""
 
-import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,7 +14,7 @@ from bridge._httpx import httpcore
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network, SocketStream
 from tests.proxy.origins import LIMIT, OK, Origin, answering, both_loops
 
-anyio_test = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 HEAD = b"POST / HTTP/1.1\r\n\r\n"
 
@@ -40,17 +39,9 @@ def attempt() -> Iterator[Attempt]:
         CURRENT_ATTEMPT.reset(token)
 
 
-def read_all(theirs: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        data += theirs.recv(1 << 20)
-    return data
-
-
 # Reading
 
 
-@anyio_test
 async def test_read_gives_what_is_there_and_then_waits() -> None:
     with connection() as (stream, theirs):
         theirs.sendall(b"abc")
@@ -64,13 +55,21 @@ async def test_read_gives_what_is_there_and_then_waits() -> None:
         assert await stream.read(65536) == b""
 
 
-@anyio_test
-async def test_read_gives_up_after_its_timeout() -> None:
-    with connection() as (stream, _), pytest.raises(httpcore().ReadTimeout):
-        await stream.read(1, timeout=0.01)
+async def test_a_reader_that_never_waits_lets_others_run() -> None:
+    """A server on the same machine may fill the socket as fast as it is read."""
+    turns: list[int] = []
+
+    async def run() -> None:
+        turns.append(1)
+
+    with connection() as (stream, theirs):
+        theirs.sendall(b"ab")
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            while not turns:
+                assert await stream.read(1)
 
 
-@anyio_test
 async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
     with connection() as (stream, theirs):
         await stream.aclose()
@@ -82,7 +81,6 @@ async def test_a_connection_may_be_closed_twice_and_then_fails() -> None:
             await stream.write(b"a")
 
 
-@anyio_test
 @both_loops
 async def test_closing_ends_a_read_and_a_write_that_wait() -> None:
     raised: list[type[Exception]] = []
@@ -103,7 +101,6 @@ async def test_closing_ends_a_read_and_a_write_that_wait() -> None:
     assert raised == [httpcore().ReadError, httpcore().WriteError]
 
 
-@anyio_test
 async def test_a_read_that_is_cancelled_loses_nothing() -> None:
     with connection() as (stream, theirs):
         async with anyio.create_task_group() as group:
@@ -117,36 +114,6 @@ async def test_a_read_that_is_cancelled_loses_nothing() -> None:
 # Writing
 
 
-@anyio_test
-@both_loops
-async def test_write_sends_all_of_it() -> None:
-    size = 6 << 20
-    data = os.urandom(size)
-    with connection() as (stream, theirs), attempt() as made:
-        received: list[bytes] = []
-        async with anyio.create_task_group() as group:
-
-            async def read() -> None:
-                received.append(await anyio.to_thread.run_sync(read_all, theirs, len(HEAD) + size))
-
-            group.start_soon(read)
-            await stream.write(HEAD)
-            await stream.write(data)
-    assert received == [HEAD + data]
-    assert (made.head, made.written, made.sent_body) == (len(HEAD), len(HEAD) + size, True)
-
-
-@anyio_test
-async def test_writing_nothing_is_nothing() -> None:
-    with connection() as (stream, theirs), attempt() as made:
-        await stream.write(b"")
-        theirs.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            theirs.recv(1)
-    assert (made.head, made.written) == (0, 0)
-
-
-@anyio_test
 async def test_write_gives_up_after_its_timeout_and_tells_how_far_it_came() -> None:
     with connection() as (stream, theirs), attempt() as made:
         await stream.write(HEAD)
@@ -160,7 +127,6 @@ async def test_write_gives_up_after_its_timeout_and_tells_how_far_it_came() -> N
     assert made.sent_body
 
 
-@anyio_test
 async def test_writing_to_a_peer_that_left_is_a_write_error() -> None:
     with connection() as (stream, theirs), attempt() as made:
         theirs.close()
@@ -169,37 +135,9 @@ async def test_writing_to_a_peer_that_left_is_a_write_error() -> None:
     assert (made.written, made.sent_body) == (0, False)
 
 
-@anyio_test
-@both_loops
-async def test_a_write_returns_when_there_is_something_to_read_and_the_rest_goes_out_meanwhile() -> None:
-    """Both sides send 4 MB before they read."""
-    theirs_data = b"HTTP/1.1 200 OK\r\n\r\n" + os.urandom(4 << 20)
-    ours_data = os.urandom(2 << 20)
-    with connection() as (stream, theirs), attempt() as made, anyio.fail_after(LIMIT):
-        received: list[bytes] = []
-
-        def talk() -> None:
-            theirs.sendall(theirs_data)
-            received.append(read_all(theirs, len(HEAD) + 2 * len(ours_data)))
-            theirs.sendall(b"!")
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(anyio.to_thread.run_sync, talk)
-            await stream.write(HEAD)
-            await stream.write(ours_data)
-            await stream.write(ours_data)
-            heard = b""
-            while len(heard) <= len(theirs_data):
-                heard += await stream.read(65536)
-    assert heard == theirs_data + b"!"
-    assert received == [HEAD + ours_data * 2]
-    assert (made.received, made.written) == (len(heard), len(HEAD) + 2 * len(ours_data))
-
-
 # What is told
 
 
-@anyio_test
 async def test_every_request_has_an_account_of_its_own() -> None:
     with connection() as (stream, theirs):
         accounts = []
@@ -223,7 +161,6 @@ async def idle(stream: SocketStream, theirs: socket.socket, answer: bytes = OK) 
         await stream.read(1000)
 
 
-@anyio_test
 async def test_a_connection_is_readable_unless_it_is_idle_after_exactly_one_response() -> None:
     with connection() as (stream, theirs):
         assert stream.get_extra_info("is_readable") is True  # nothing was asked yet
@@ -245,7 +182,6 @@ async def test_a_connection_is_readable_unless_it_is_idle_after_exactly_one_resp
         assert stream.get_extra_info("is_readable") is True
 
 
-@anyio_test
 async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> None:
     with connection() as (stream, theirs), attempt():
         await stream.write(HEAD)
@@ -258,16 +194,6 @@ async def test_a_connection_with_an_unsent_rest_of_its_request_is_not_idle() -> 
 # Connecting
 
 
-@anyio_test
-async def test_it_connects_to_addresses_and_names() -> None:
-    for host in ("127.0.0.1", "localhost"):
-        with Origin(answering(OK)) as origin, attempt() as made:
-            async with aclosing(await Network().connect_tcp(host, origin.port)) as stream:
-                assert stream.get_extra_info("socket").getpeername()[1] == origin.port
-        assert made.connected
-
-
-@anyio_test
 async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def addresses(host: str, port: int, *, type: int) -> list[tuple[object, ...]]:
         kinds = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
@@ -279,16 +205,6 @@ async def test_the_next_address_of_a_name_is_tried_if_one_refuses(monkeypatch: p
             assert stream.get_extra_info("socket").getpeername() == ("127.0.0.1", origin.port)
 
 
-@anyio_test
-async def test_the_last_address_that_refuses_is_the_error() -> None:
-    with Origin(answering(OK)) as origin, attempt() as made:
-        origin.refuse()
-        with pytest.raises(httpcore().ConnectError, match="refused"):
-            await Network().connect_tcp("127.0.0.1", origin.port)
-    assert not made.connected
-
-
-@anyio_test
 async def test_an_invalid_host_or_path_is_a_connect_error() -> None:
     for host in ("", "a b", "nobody.invalid", "x" * 70 + ".test", "caf\u00e9.invalid"):
         with pytest.raises(httpcore().ConnectError):
@@ -321,7 +237,6 @@ def full_backlog(folder: Path) -> Iterator[tuple[str, socket.socket]]:
                 sock.close()
 
 
-@anyio_test
 async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
     with full_backlog(tmp_path) as (path, listener):
         async with anyio.create_task_group() as group:
@@ -337,7 +252,6 @@ async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
         await streams[0].aclose()
 
 
-@anyio_test
 @pytest.mark.usefixtures("nothing_unclosed")
 async def test_a_connection_attempt_that_is_cancelled_leaves_no_socket(tmp_path: Path) -> None:
     with full_backlog(tmp_path) as (path, _):

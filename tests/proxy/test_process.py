@@ -1,46 +1,37 @@
 """The web server as a child process: its start, its end, and the next one after its end."""
 
-import io
+import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.process import LAST_LINES, MAX_LINE
-from bridge.proxy.server import OriginProcess
+from bridge.proxy.process import LAST_LINES, MAX_LINE, OriginProcess
 from tests.logged import assert_logged
-from tests.proxy.programs import ENVIRON, Processes, Programs, join_threads, wait_until, wait_until_ended
+from tests.proxy.programs import (
+    ENVIRON,
+    Processes,
+    Programs,
+    is_running,
+    join_threads,
+    wait_for_exit,
+    wait_until,
+    wait_until_ended,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def make() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.end()
-
-
-def wait_for_exit(process: OriginProcess, number: int = 1) -> None:
-    wait_until(lambda: process.exits >= number)
-
-
 def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
-    make: Processes, programs: Programs
+    processes: Processes, programs: Programs
 ) -> None:
     program = programs()
-    process = make(program)
+    process = processes(program)
     assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
     process.start()
     assert program.wait_for("start") == {
@@ -63,19 +54,19 @@ def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
     join_threads()
 
 
-def test_stderr_is_passed_on_as_it_is(make: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
-    process = make(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
-    process.start()
+def test_stderr_is_passed_on_as_it_is(
+    processes: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = processes.start(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
     wait_for_exit(process)
     assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
 
 
 def test_an_exit_before_it_was_ready_is_final(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["no such module: shop"], exit=3)
-    process = make(program)
-    process.start()
+    process = processes.start(program)
     wait_for_exit(process)
     report = f"{process.name} exited with status 3. Its last lines on stderr:\n    no such module: shop"
     assert (process.exits, process.is_lost, process.report) == (1, True, report)
@@ -86,10 +77,9 @@ def test_an_exit_before_it_was_ready_is_final(
         process.check()
 
 
-def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs) -> None:
+def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Programs) -> None:
     lines = [f"line {number}" for number in range(LAST_LINES + 5)]
-    process = make(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
-    process.start()
+    process = processes.start(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     wait_for_exit(process)
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
 
@@ -97,10 +87,9 @@ def test_only_the_end_of_stderr_is_reported(make: Processes, programs: Programs)
 @pytest.mark.parametrize(
     ("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGRTMIN + 1, f"signal {int(signal.SIGRTMIN + 1)}")]
 )
-def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, number: int, name: str) -> None:
+def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs, number: int, name: str) -> None:
     program = programs()
-    process = make(program)
-    process.start()
+    process = processes.start(program)
     program.wait_for("listening")
     os.kill(program.pids[0], number)
     wait_for_exit(process)
@@ -108,11 +97,10 @@ def test_a_signal_that_ended_it_is_named(make: Processes, programs: Programs, nu
 
 
 def test_once_it_was_ready_it_is_started_again_once(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["hello"])
-    process = make(program)
-    process.start()
+    process = processes.start(program)
     pids = []
     for number in (1, 2):
         process.was_ready()  # the second time gives no further start
@@ -130,15 +118,13 @@ def test_once_it_was_ready_it_is_started_again_once(
 
 
 def test_a_program_that_has_gone_meanwhile_is_lost(
-    make: Processes, programs: Programs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(exit_when=tmp_path / "exit")
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     program.command[0] = str(link)
-    process = make(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     link.unlink()
     (tmp_path / "exit").touch()
@@ -147,11 +133,9 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
     assert_logged(caplog, ("ERROR", "started again", "status 0"), ("ERROR", "could not be started", str(link)))
 
 
-def test_a_stop_is_not_an_exit(make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_is_not_an_exit(processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
     program = programs(child="idle")
-    process = make(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("listening")
     pid = process.pid
     assert process.terminate() is True
@@ -169,11 +153,10 @@ def test_a_stop_is_not_an_exit(make: Processes, programs: Programs, caplog: pyte
 
 
 def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
-    make: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(ignore_sigterm=True, child="noisy")
-    process = make(program)
-    process.start()
+    process = processes.start(program)
     program.wait_for("child")
     program.wait_for("listening")
     process.terminate()
@@ -183,36 +166,11 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     assert_logged(caplog, ("WARNING", "killed"))
 
 
-def test_one_that_was_lost_can_be_started_anew(make: Processes, programs: Programs) -> None:
-    program = programs(exit=1, again={"exit": 2})
-    process = make(program)
-    for status in (1, 2):
-        process.start()
-        wait_for_exit(process)
-        assert (process.is_lost, f"status {status}." in process.report) == (True, True)
-        process.terminate()
-        process.kill()
-    assert len(program.records("start")) == 2
-
-
-def test_its_end_is_noticed_although_its_children_hold_stderr_open(
-    make: Processes, programs: Programs, tmp_path: Path
+def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
+    processes: Processes, programs: Programs
 ) -> None:
-    program = programs(child="idle", exit_when=tmp_path / "exit")
-    process = make(program)
-    process.start()
-    program.wait_for("listening")
-    program.wait_for("child")
-    (tmp_path / "exit").touch()
-    wait_for_exit(process)
-    assert process.report == f"{process.name} exited with status 0. It wrote nothing to stderr."
-
-
-def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make: Processes, programs: Programs) -> None:
     program = programs(child="listening", again={"child": None})
-    process = make(program)
-    process.start()
-    process.was_ready()
+    process = processes.start(program, was_ready=True)
     program.wait_for("child")
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -220,29 +178,6 @@ def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(make:
     wait_until_ended(*program.pids[:1], program.records("child")[0]["pid"])
     program.wait_for("listening", 2)
     assert not process.is_lost
-
-
-def test_its_end_is_noticed_while_its_children_write_to_stderr(
-    make: Processes, programs: Programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.proxy.process._STDERR_GRACE", 0.05)
-    monkeypatch.setattr("bridge.proxy.process.LAST_LINES", 20000)  # so that it takes a while to tell them
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for number in range(5):
-            program = programs(child="noisy", exit_when=tmp_path / f"exit-{number}")
-            process = make(program)
-            process.start()
-            program.wait_for("listening")
-            program.wait_for("child")
-            (tmp_path / f"exit-{number}").touch()
-            wait_for_exit(process)
-            process.terminate()
-            process.kill()
-    finally:
-        sys.setswitchinterval(interval)
 
 
 class BrokenStream:
@@ -254,10 +189,98 @@ class BrokenStream:
 
 @pytest.mark.parametrize("stderr", [None, BrokenStream()], ids=["none", "broken"])
 def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_is(
-    make: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
+    processes: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
 ) -> None:
     program = programs(noise=300)  # more than a pipe holds
     monkeypatch.setattr(sys, "stderr", stderr)
-    process = make(program)
-    process.start()
+    processes.start(program)
     program.wait_for("listening")
+
+
+# It ends and is stopped at the same moment
+
+
+def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
+    processes: Processes, programs: Programs, tmp_path: Path
+) -> None:
+    for number in range(8):
+        program = programs(exit_when=tmp_path / f"exit-{number}")
+        process = processes.start(program, was_ready=True)
+        program.wait_for("listening")
+        (tmp_path / f"exit-{number}").touch()
+        if number % 2:
+            wait_until_ended(*program.pids)
+        process.terminate()
+        process.kill()
+        join_threads()
+        assert [pid for pid in program.pids if is_running(pid)] == []
+
+
+class AtTheLine(logging.Handler):
+    """Does something when an end is logged, which is before the next server is started."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self._act: Callable[[], object] | None = act
+
+    def emit(self, record: logging.LogRecord) -> None:
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+
+@pytest.fixture
+def at_the_line() -> Iterator[Callable[[Callable[[], object]], None]]:
+    handlers: list[AtTheLine] = []
+
+    def add(act: Callable[[], object]) -> None:
+        handlers.append(AtTheLine(act))
+        logging.getLogger("bridge").addHandler(handlers[-1])
+
+    yield add
+    for handler in handlers:
+        logging.getLogger("bridge").removeHandler(handler)
+
+
+def test_a_stop_just_before_it_is_started_again_is_no_failure(
+    processes: Processes,
+    programs: Programs,
+    caplog: pytest.LogCaptureFixture,
+    at_the_line: Callable[[Callable[[], object]], None],
+) -> None:
+    program = programs()
+    process = processes.start(program, was_ready=True)
+    program.wait_for("listening")
+    at_the_line(process.terminate)
+    os.kill(program.pids[0], signal.SIGKILL)
+    wait_for_exit(process)
+    join_threads()
+    process.kill()
+    assert (len(caplog.messages), process.is_lost, len(program.records("start"))) == (1, False, 1)
+
+
+def test_a_new_life_just_before_it_is_started_again_has_one_server(
+    processes: Processes, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
+) -> None:
+    program = programs()
+    process = processes.start(program, was_ready=True)
+    program.wait_for("listening")
+    renewed = threading.Event()
+
+    def renew() -> None:
+        process.terminate()
+        process.kill()
+        process.start()
+        renewed.set()
+
+    at_the_line(renew)
+    watching = [thread for thread in threading.enumerate() if thread.name == "bridge origin"]
+    os.kill(program.pids[0], signal.SIGKILL)
+    assert renewed.wait(30)
+    for thread in watching:  # those of the life before
+        thread.join(30)
+    program.wait_for("listening", 2)
+    process.terminate()
+    process.kill()
+    join_threads()
+    assert (len(program.records("start")), [pid for pid in program.pids if is_running(pid)]) == (2, [])

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
 from bridge.proxy.process import OriginProcess
-from bridge.proxy.restore import NEVER_AGAIN
 from bridge.proxy.server import Origin
 from bridge.proxy.settings import OriginSettings
 from bridge.proxy.transport import SocketTransport
@@ -29,13 +28,6 @@ GRACE = 0.1
 
 
 @pytest.fixture
-def programs(tmp_path: Path) -> Iterator[Programs]:
-    made = Programs(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """Origins that are shut down with the test."""
     made: list[Origin] = []
@@ -44,7 +36,7 @@ async def make() -> AsyncIterator[Make]:
         given: dict[str, Any] = {"host": "127.0.0.1", "port": program.port, "readiness_path": "/health"} | settings
         own = OriginSettings(**given)
         address = own.readiness_address
-        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds, policy=NEVER_AGAIN)
+        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds)
         process = OriginProcess(program.command, env=dict(os.environ)) if started else None
         made.append(Origin(own, process, probe))
         return made[-1]
@@ -81,29 +73,6 @@ async def test_startup_waits_until_the_server_answers(make: Make, programs: Prog
     assert program.targets == ["GET /health"] * 3
     await origin.ready()
     assert program.targets == ["GET /health"] * 3
-
-
-async def test_a_server_on_a_unix_socket_is_asked_there(make: Make, programs: Programs, tmp_path: Path) -> None:
-    uds = str(tmp_path / "s")
-    program = programs(uds=uds)
-    await make(program, uds=uds).startup()
-    assert program.records("request")[0]["headers"][0] == ["host", "localhost"]
-
-
-async def test_one_that_something_else_has_started_is_only_waited_for(make: Make, programs: Programs) -> None:
-    program = programs()
-    process = OriginProcess(program.command, env={})
-    process.start()
-    origin = make(program, started=False)
-    try:
-        await origin.startup()
-        await origin.shutdown()
-        await origin.check_after_failure()
-        origin.check()
-        assert not process.has_ended
-    finally:
-        process.terminate()
-        process.kill()
 
 
 @both_loops
@@ -169,34 +138,6 @@ async def test_a_server_that_ends_after_an_unfinished_startup_ends_the_environme
         await origin.ready()
 
 
-async def test_after_its_end_requests_wait_until_the_next_one_is_ready(
-    make: Make, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(again={"listen_when": tmp_path / "listen"})
-    origin = make(program)
-    await origin.startup()
-    await end(origin, program)
-    await until(lambda: len(program.records("start")) == 2)
-    async with anyio.create_task_group() as group:
-        for _ in range(3):
-            group.start_soon(origin.ready)
-        await anyio.wait_all_tasks_blocked()
-        (tmp_path / "listen").touch()
-    health = len(program.targets)
-    await origin.ready()
-    assert len(program.targets) == health
-
-
-async def test_after_its_second_end_there_is_nothing_to_wait_for(make: Make, programs: Programs) -> None:
-    program = programs(says=["hello"], again={"exit": 7, "says": ["no port"]})
-    origin = make(program)
-    await origin.startup()
-    await end(origin, program)
-    for _ in range(2):
-        with anyio.fail_after(LIMIT), pytest.raises(OriginLost, match=r"(?s)status 7.*no port"):
-            await origin.ready()
-
-
 async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, programs: Programs) -> None:
     program = programs(again={"unhealthy": 0})
     origin = make(program)
@@ -209,36 +150,6 @@ async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, prog
     os.kill(program.pids[1], signal.SIGKILL)
     with pytest.raises(OriginLost):
         await origin.check_after_failure()
-
-
-async def test_after_a_restore_the_wait_has_its_limit(
-    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = programs()
-    origin = make(program, healthy_status="200")
-    await origin.startup()
-    monkeypatch.setattr("bridge.proxy.settings.INIT_LIMIT", GRACE)
-    os.kill(program.pids[0], signal.SIGSTOP)
-    try:
-        with pytest.raises(OriginNotStarted):
-            await origin.wait_again()
-    finally:
-        os.kill(program.pids[0], signal.SIGCONT)
-
-
-async def test_shutdown_tells_the_server_to_stop_and_ends_what_it_has_started(
-    make: Make, programs: Programs, caplog: pytest.LogCaptureFixture
-) -> None:
-    program = programs(child="idle")
-    origin = make(program)
-    await origin.startup()
-    await origin.shutdown()
-    await origin.shutdown()
-    wait_until_ended(*program.pids)
-    join_threads()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(program.pids[0], os.WNOHANG)  # noqa: ASYNC222  # does not wait
-    assert (len(program.records("start")), caplog.records) == (1, [])
 
 
 async def test_a_server_that_does_not_stop_is_killed_after_a_grace(
@@ -291,20 +202,5 @@ async def test_a_shutdown_that_is_cancelled_itself_kills_the_server(make: Make, 
     stopping.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stopping
-    wait_until_ended(*program.pids)
-    join_threads()
-
-
-async def test_a_startup_whose_cleaning_up_is_cancelled_once_more_leaves_nothing_running(
-    make: Make, programs: Programs, tmp_path: Path
-) -> None:
-    program = programs(ignore_sigterm=True, listen_when=tmp_path / "never")
-    starting = asyncio.create_task(make(program).startup())
-    await until(lambda: program.records("start"))
-    for _ in range(2):
-        starting.cancel()
-        await asyncio.sleep(0.05)
-    with pytest.raises(asyncio.CancelledError):
-        await starting
     wait_until_ended(*program.pids)
     join_threads()

@@ -11,38 +11,34 @@ from bridge.proxy.address import Address
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
 
-DEFAULTS: dict[str, Any] = {
-    "host": "127.0.0.1",
-    "port": 8080,
-    "uds": "",
-    "readiness_protocol": "http",
-    "readiness_port": None,
-    "readiness_path": "/",
-    "healthy_status": frozenset(range(100, 500)),
-    "readiness_timeout": None,
-    "async_init": False,
-    "pool_idle_timeout": 4.0,
-    "before_checkpoint_path": "",
-    "after_restore_path": "",
-    "deadline_margin": 0.25,
-}
+HOOK = "AWS_LWA_SNAPSTART_"
+CHECK = "AWS_LWA_READINESS_CHECK_"
 
-# setting: (variable, its text, the value)
-VARIABLES: dict[str, tuple[str, str, Any]] = {
-    "host": ("AWS_LWA_HOST", "localhost", "localhost"),
-    "port": ("AWS_LWA_PORT", "3000", 3000),
-    "uds": ("BRIDGE_UDS", "/tmp/shop.sock", "/tmp/shop.sock"),
-    "readiness_protocol": ("AWS_LWA_READINESS_CHECK_PROTOCOL", "TCP", "tcp"),
-    "readiness_port": ("AWS_LWA_READINESS_CHECK_PORT", "3001", 3001),
-    "readiness_path": ("AWS_LWA_READINESS_CHECK_PATH", "/healthcheck?deep=1", "/healthcheck?deep=1"),
-    "healthy_status": ("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "200-201, 404", frozenset({200, 201, 404})),
-    "readiness_timeout": ("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", "0.5", 0.5),
-    "async_init": ("AWS_LWA_ASYNC_INIT", "true", True),
-    "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", "1.5", 1.5),
-    "before_checkpoint_path": ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", "/hooks/before", "/hooks/before"),
-    "after_restore_path": ("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", "/hooks/after", "/hooks/after"),
-    "deadline_margin": ("BRIDGE_DEADLINE_MARGIN", "500", 0.5),
+# setting: (variable, its default, its text, the value of that, an argument)
+SETTINGS: dict[str, tuple[str, Any, str, Any, Any]] = {
+    "host": ("AWS_LWA_HOST", "127.0.0.1", "localhost", "localhost", "127.0.0.2"),
+    "port": ("AWS_LWA_PORT", 8080, "3000", 3000, 9000),
+    "uds": ("BRIDGE_UDS", "", "/tmp/shop.sock", "/tmp/shop.sock", "/tmp/other.sock"),
+    "readiness_protocol": (f"{CHECK}PROTOCOL", "http", "TCP", "tcp", "http"),
+    "readiness_port": (f"{CHECK}PORT", None, "3001", 3001, 9001),
+    "readiness_path": (f"{CHECK}PATH", "/", "/healthcheck?deep=1", "/healthcheck?deep=1", "/ready"),
+    "healthy_status": (
+        f"{CHECK}HEALTHY_STATUS",
+        frozenset(range(100, 500)),
+        "200-201, 404",
+        frozenset({200, 201, 404}),
+        frozenset({204}),
+    ),
+    "readiness_timeout": (f"{CHECK}TIMEOUT_SECONDS", None, "0.5", 0.5, 3.0),
+    "async_init": ("AWS_LWA_ASYNC_INIT", False, "true", True, False),
+    "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", 4.0, "1.5", 1.5, 2.0),
+    "before_checkpoint_path": (f"{HOOK}BEFORE_CHECKPOINT_PATH", "", "/hooks/before", "/hooks/before", "/before"),
+    "after_restore_path": (f"{HOOK}AFTER_RESTORE_PATH", "", "/hooks/after", "/hooks/after", "/after"),
+    "deadline_margin": ("BRIDGE_DEADLINE_MARGIN", 0.25, "500", 0.5, 2.0),
 }
+DEFAULTS: dict[str, Any] = {name: row[1] for name, row in SETTINGS.items()}
+VARIABLES: dict[str, tuple[str, str, Any]] = {name: (row[0], row[2], row[3]) for name, row in SETTINGS.items()}
+ARGUMENTS: dict[str, Any] = {name: row[4] for name, row in SETTINGS.items()}
 
 # variable: (old name, its text, setting, value)
 DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
@@ -51,22 +47,6 @@ DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
     "AWS_LWA_READINESS_CHECK_PATH": ("READINESS_CHECK_PATH", "/healthcheck", "readiness_path", "/healthcheck"),
     "AWS_LWA_READINESS_CHECK_PROTOCOL": ("READINESS_CHECK_PROTOCOL", "tcp", "readiness_protocol", "tcp"),
     "AWS_LWA_ASYNC_INIT": ("ASYNC_INIT", "true", "async_init", True),
-}
-
-ARGUMENTS: dict[str, Any] = {
-    "host": "127.0.0.2",
-    "port": 9000,
-    "uds": "/tmp/other.sock",
-    "readiness_protocol": "http",
-    "readiness_port": 9001,
-    "readiness_path": "/ready",
-    "healthy_status": frozenset({204}),
-    "readiness_timeout": 3.0,
-    "async_init": False,
-    "pool_idle_timeout": 2.0,
-    "before_checkpoint_path": "/before",
-    "after_restore_path": "/after",
-    "deadline_margin": 2.0,
 }
 
 
@@ -118,45 +98,37 @@ def test_the_port_may_come_from_the_variable_that_hosts_use(
         OriginSettings()
 
 
-@pytest.mark.parametrize("variable", DEPRECATED)
 def test_the_old_name_of_a_variable_works_with_a_warning_unless_the_new_one_is_set(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old, text, name, value = DEPRECATED[variable]
-    monkeypatch.setenv(old, text)
-    assert fields(OriginSettings()) == DEFAULTS | {name: value}
-    assert_logged(caplog, ("WARNING", old, variable))
-    caplog.clear()
-    monkeypatch.setenv(old, "nonsense")
-    new, text, value = VARIABLES[name]
-    monkeypatch.setenv(new, text)
-    assert fields(OriginSettings()) == DEFAULTS | {name: value}
-    assert caplog.messages == []
+    for variable, (old, text, name, value) in DEPRECATED.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(old, text)
+            assert fields(OriginSettings()) == DEFAULTS | {name: value}
+            assert_logged(caplog, ("WARNING", old, variable))
+            caplog.clear()
+            patch.setenv(old, "nonsense")
+            new, new_text, new_value = VARIABLES[name]
+            patch.setenv(new, new_text)
+            assert fields(OriginSettings()) == DEFAULTS | {name: new_value}
+            assert caplog.messages == []
 
 
+# fmt: off
 KEPT: list[tuple[str, Any, Any]] = [
-    ("host", "::1", "::1"),
-    ("host", "localhost", "localhost"),
-    ("host", "web-1.internal", "web-1.internal"),
-    ("port", 1, 1),
-    ("port", 65535, 65535),
-    ("port", "08080", 8080),
+    ("host", "::1", "::1"), ("host", "localhost", "localhost"), ("host", "web-1.internal", "web-1.internal"),
+    ("port", 1, 1), ("port", 65535, 65535), ("port", "08080", 8080),
     ("readiness_protocol", "HTTP", "http"),
     ("readiness_path", "/a/b%20c?d=e&f", "/a/b%20c?d=e&f"),
     ("healthy_status", " 200-202 ,  404 ", frozenset({200, 201, 202, 404})),
-    ("healthy_status", [200, 302], frozenset({200, 302})),
-    ("healthy_status", 200, frozenset({200})),
-    ("readiness_timeout", "-1", -1.0),
-    ("readiness_timeout", 60, 60.0),
-    ("async_init", "True", True),
-    ("async_init", "FALSE", False),
-    ("pool_idle_timeout", "0", 0.0),
-    ("pool_idle_timeout", "1e1", 10.0),
-    ("uds", None, ""),
-    ("uds", "/" + "a" * 102, "/" + "a" * 102),
-    ("before_checkpoint_path", None, ""),
-    ("before_checkpoint_path", "/Hooks//Before/", "/Hooks//Before/"),
+    ("healthy_status", [200, 302], frozenset({200, 302})), ("healthy_status", 200, frozenset({200})),
+    ("readiness_timeout", "-1", -1.0), ("readiness_timeout", 60, 60.0),
+    ("async_init", "True", True), ("async_init", "FALSE", False),
+    ("pool_idle_timeout", "0", 0.0), ("pool_idle_timeout", "1e1", 10.0),
+    ("uds", None, ""), ("uds", "/" + "a" * 102, "/" + "a" * 102),
+    ("before_checkpoint_path", None, ""), ("before_checkpoint_path", "/Hooks//Before/", "/Hooks//Before/"),
 ]
+# fmt: on
 
 
 def test_a_valid_value_is_kept_in_its_own_type() -> None:
@@ -237,45 +209,31 @@ def test_a_refusal_names_the_setting_its_variable_and_the_value(monkeypatch: pyt
                 OriginSettings()
 
 
-@pytest.mark.parametrize(
-    ("given", "address", "readiness"),
-    [
-        ({}, Address("127.0.0.1", 8080), Address("127.0.0.1", 8080)),
-        ({"host": "::1", "port": 3000}, Address("::1", 3000), Address("::1", 3000)),
+def test_readiness_is_asked_for_at_the_server_itself_unless_it_has_a_port_of_its_own() -> None:
+    cases: list[tuple[dict[str, Any], Address, Address | None]] = [
+        ({}, Address("127.0.0.1", 8080), None),
+        ({"host": "::1", "port": 3000}, Address("::1", 3000), None),
         ({"readiness_port": 9}, Address("127.0.0.1", 8080), Address("127.0.0.1", 9)),
-        ({"uds": "/tmp/a"}, Address("localhost", 0, "/tmp/a"), Address("localhost", 0, "/tmp/a")),
-        ({"uds": "/tmp/a", "readiness_port": 9}, Address("localhost", 0, "/tmp/a"), Address("127.0.0.1", 9)),
-    ],
-)
-def test_readiness_is_asked_for_at_the_server_itself_unless_it_has_a_port_of_its_own(
-    given: dict[str, Any], address: Address, readiness: Address
-) -> None:
-    settings = OriginSettings(**given)
-    assert (settings.address, settings.readiness_address) == (address, readiness)
+        ({"uds": "/tmp/a"}, Address("localhost", 80, "/tmp/a"), None),
+        ({"uds": "/tmp/a", "readiness_port": 9}, Address("localhost", 80, "/tmp/a"), Address("127.0.0.1", 9)),
+    ]
+    for given, address, readiness in cases:
+        settings = OriginSettings(**given)
+        assert (settings.address, settings.readiness_address) == (address, readiness or address)
 
 
 LONG = ["provisioned-concurrency", "snap-start", "lambda-managed-instances"]
-SHORT = ["", "on-demand", "something-new"]
 
 
-@pytest.mark.parametrize(("kind", "limit"), [(kind, 9.8) for kind in SHORT] + [(kind, 130.0) for kind in LONG])
-def test_startup_waits_as_long_as_the_init_phase_allows(
-    monkeypatch: pytest.MonkeyPatch, kind: str, limit: float
-) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
-    assert OriginSettings().init_limit == limit
-    assert OriginSettings(readiness_timeout=0.5).init_limit == 0.5
-    assert OriginSettings(readiness_timeout=0).init_limit == math.inf
-    assert OriginSettings(readiness_timeout=-1).init_limit == math.inf
-
-
-@pytest.mark.parametrize(("kind", "waits"), [(kind, True) for kind in SHORT] + [(kind, False) for kind in LONG])
-def test_async_init_counts_only_where_the_init_phase_is_short(
-    monkeypatch: pytest.MonkeyPatch, kind: str, waits: bool
-) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
-    assert OriginSettings(async_init=True).waits_in_first_request is waits
-    assert OriginSettings(async_init=False).waits_in_first_request is False
+def test_startup_waits_as_long_as_the_init_phase_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("", "on-demand", "something-new", *LONG):
+        monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
+        assert OriginSettings().init_limit == (130.0 if kind in LONG else 9.8)
+        for given, limit in ((0.5, 0.5), (0, math.inf), (-1, math.inf)):
+            assert OriginSettings(readiness_timeout=given).init_limit == limit
+        # Async init counts only where the init phase is short.
+        assert OriginSettings(async_init=True).waits_in_first_request is (kind not in LONG)
+        assert OriginSettings(async_init=False).waits_in_first_request is False
 
 
 def test_settings_are_frozen_compared_by_value_and_take_keywords_only() -> None:

@@ -1,7 +1,6 @@
 """What goes over the wire to a web server that does nothing wrong, and a transport's own life."""
 
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -11,13 +10,10 @@ import pytest
 
 from bridge._httpx import httpcore, httpx
 from bridge._types import HeaderPairs
-from bridge.proxy.restore import NEVER_AGAIN
-from bridge.proxy.transport import SocketTransport
+from bridge.proxy.transport import SocketTransport, _httpx_errors
 from tests.proxy.origins import (
-    LIMIT,
     OK,
     OK_ANSWER,
-    Gone,
     Origin,
     Peer,
     answering,
@@ -25,9 +21,11 @@ from tests.proxy.origins import (
     both_loops,
     both_networks,
     make_request,
+    parts_of,
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -39,9 +37,8 @@ SIX_MB = b"".join(b"%07d\n" % number for number in range(786_432))
 @both_networks
 async def test_a_request_is_these_bytes_and_no_others(network: str) -> None:
     headers = [(b"host", b"shop.test"), (b"accept", b"*/*"), (b"x-n", b"J\xfcrgen"), (b"x-n", b"2")]
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await send(transport, make_request("POST", b"/a%2fb/%C3%A9?q=1&q=%20+&", headers, b"x=1"))
+    async with serving(answering(OK), network) as (origin, transport):
+        await send(transport, make_request("POST", b"/a%2fb/%C3%A9?q=1&q=%20+&", headers, b"x=1"))
     assert bytes(origin.peers[0].received) == (
         b"POST /a%2fb/%C3%A9?q=1&q=%20+& HTTP/1.1\r\n"
         b"host: shop.test\r\naccept: */*\r\nx-n: J\xfcrgen\r\nx-n: 2\r\ncontent-length: 3\r\n\r\nx=1"
@@ -66,9 +63,8 @@ TARGETS = [
 
 
 async def test_the_target_goes_out_byte_for_byte() -> None:
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await answers(transport, [make_request("OPTIONS", target) for target in TARGETS])
+    async with serving(answering(OK)) as (origin, transport):
+        await answers(transport, [make_request("OPTIONS", target) for target in TARGETS])
     assert [request.line for request in origin.requests] == [b"OPTIONS %s HTTP/1.1" % target for target in TARGETS]
 
 
@@ -100,49 +96,17 @@ async def test_a_request_that_could_frame_another_one_is_not_sent() -> None:
     assert {bytes(peer.received) for peer in origin.peers} <= {b""}
 
 
-async def test_methods_go_out_as_they_are() -> None:
-    methods = ["GET", "PUT", "PATCH", "DELETE", "QUERY", "get", "M-SEARCH", "TRACE"]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            await answers(transport, [make_request(method, body=b"body") for method in methods])
-    assert [(request.line, request.body) for request in origin.requests] == [
-        (method.encode() + b" / HTTP/1.1", b"body") for method in methods
-    ]
-
-
-@both_networks
-async def test_host_is_the_clients_or_else_the_web_servers(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for host in (b"Shop.TEST:8443", b""):
-                await send(transport, make_request(headers=[(b"host", host)]))
-            await send(transport, make_request(headers=[(b"accept", b"*/*")]))
-    own = b"127.0.0.1" if network == "unix" else b"127.0.0.1:%d" % origin.port
-    assert [request.values(b"host") for request in origin.requests] == [[b"Shop.TEST:8443"], [b""], [own]]
-
-
-async def test_no_hop_by_hop_header_reaches_the_web_server() -> None:
-    headers = [(b"host", b"app.test"), (b"connection", b"close, X-Nominated"), (b"x-nominated", b"1")]
-    headers += [(b"transfer-encoding", b"chunked"), (b"x-kept", b"1")]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await answers(transport, [make_request(headers=headers) for _ in range(2)]) == [OK_ANSWER] * 2
-    assert [request.headers for request in origin.requests] == [[(b"host", b"app.test"), (b"x-kept", b"1")]] * 2
-    assert origin.connections == 1
-
-
 @both_networks
 async def test_bodies_arrive_whole_in_both_directions(network: str) -> None:
     def echo(peer: Peer) -> None:
         while True:
             peer.send(response(peer.read_request().body))
 
-    with Origin(echo, network) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for body in (b"", b"x", bytes(range(256)) * 300, SIX_MB):
-                for ask in (send, stream):
-                    answer = await ask(transport, make_request("PUT", body=body))
-                    assert (answer.status_code, answer.body) == (200, body)
+    async with serving(echo, network) as (origin, transport):
+        for body in (b"", b"x", bytes(range(256)) * 300, SIX_MB):
+            for ask in (send, stream):
+                answer = await ask(transport, make_request("PUT", body=body))
+                assert (answer.status_code, answer.body) == (200, body)
     assert origin.connections == 1
 
 
@@ -159,9 +123,8 @@ async def test_requests_of_httpx_itself_go_out_whole_or_in_chunks() -> None:
         httpx.Request("POST", url, headers={"content-length": "13"}, content=body_in_parts()),
         httpx.Request("POST", url, content=body_in_parts()),
     ]
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await answers(transport, requests) == [OK_ANSWER] * 3
+    async with serving(answering(OK)) as (origin, transport):
+        assert await answers(transport, requests) == [OK_ANSWER] * 3
     assert [(each.line, each.body, each.headers[1:]) for each in origin.requests] == [
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"body", [(b"x-a", b"1"), (b"content-length", b"4")]),
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"one two three", [(b"content-length", b"13")]),
@@ -171,7 +134,7 @@ async def test_requests_of_httpx_itself_go_out_whole_or_in_chunks() -> None:
 
 
 async def test_a_request_with_a_synchronous_body_is_a_type_error() -> None:
-    transport = SocketTransport(policy=NEVER_AGAIN)
+    transport = SocketTransport()
     with pytest.raises(TypeError, match="asynchronous body"):
         await send(transport, httpx.Request("POST", "http://app.test/", content=iter([b"a"])))
 
@@ -182,6 +145,8 @@ def test_every_exception_of_httpcore_has_one_of_the_same_name_in_httpx() -> None
     while kinds:
         kind = kinds.pop()
         assert issubclass(getattr(httpx, kind.__name__), httpx.TransportError)
+        with pytest.raises(getattr(httpx, kind.__name__), match=kind.__name__), _httpx_errors():
+            raise kind
         kinds += kind.__subclasses__()
 
 
@@ -199,36 +164,6 @@ async def test_after_aclose_there_are_new_connections() -> None:
     assert origin.connections == 3
 
 
-async def test_aclose_ends_a_request_that_still_waits_for_its_response() -> None:
-    asked = threading.Event()
-
-    def script(peer: Peer) -> None:
-        if peer.number == 1:
-            peer.read_head()
-            asked.set()
-            peer.wait_until_gone()
-        peer.read_request()
-        peer.send(OK)
-
-    raised: list[httpx.HTTPError] = []
-
-    async def ask() -> None:
-        try:
-            await send(transport, make_request("POST"))
-        except httpx.HTTPError as exc:
-            raised.append(exc)
-
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        transport = origin.transport()
-        async with anyio.create_task_group() as group:
-            group.start_soon(ask)
-            await seen(asked)
-            await transport.aclose()
-            assert await send(transport) == OK_ANSWER  # on a socket that may have the same number
-        await transport.aclose()
-    assert [type(exc) for exc in raised] == [httpx.ReadError]
-
-
 async def test_it_is_a_transport_for_a_client_of_httpx() -> None:
     with Origin(answering(response(b"body", b"set-cookie: a=1"))) as origin:
         async with httpx.AsyncClient(transport=origin.transport(), base_url="http://app.test") as client:
@@ -240,44 +175,179 @@ async def test_it_is_a_transport_for_a_client_of_httpx() -> None:
 
 @both_networks
 async def test_check_connection_connects_and_leaves(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport()) as transport:
+    async with serving(answering(OK), network) as (origin, transport):
+        await transport.check_connection()
+        await seen((await origin.peer(0)).gone)
+        origin.refuse()
+        with pytest.raises(httpx.ConnectError):
             await transport.check_connection()
-            await seen((await origin.peer(0)).gone)
-            origin.refuse()
-            with pytest.raises(httpx.ConnectError):
-                await transport.check_connection()
     assert bytes(origin.peers[0].received) == b""
-
-
-def serving_one(listener: socket.socket, hosts: list[bytes]) -> Callable[[], None]:
-    def serve() -> None:
-        sock, _ = listener.accept()
-        peer = Peer(sock, 1, Origin(answering(OK)))
-        try:
-            hosts.extend(peer.read_request().values(b"host"))
-            peer.send(OK)
-        except Gone:
-            pass
-        finally:
-            peer.close()
-
-    return serve
 
 
 @pytest.mark.parametrize("host", ["::1", "localhost"])
 async def test_hosts_may_be_names_and_addresses_of_ipv6(host: str) -> None:
-    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
-    try:
-        listener = socket.create_server((host, 0), family=family)
-    except OSError as exc:
-        pytest.skip(f"no IPv6 here: {exc}")
-    hosts: list[bytes] = []
-    thread = threading.Thread(target=serving_one(listener, hosts))
-    thread.start()
-    with listener:
-        port = listener.getsockname()[1]
-        transport = SocketTransport(host=host, port=port, policy=NEVER_AGAIN)
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("There is no IPv6 here.")
+    async with serving(answering(OK), host=host, idle_timeout=0) as (origin, transport):
         assert await send(transport, make_request(headers=[])) == OK_ANSWER
-        thread.join()
-    assert hosts == [b"[::1]:%d" % port if host == "::1" else b"localhost:%d" % port]
+    name = b"[::1]" if host == "::1" else b"localhost"
+    assert origin.requests[0].values(b"host") == [name + b":%d" % origin.port]
+
+
+# A web server that does something wrong: an error that names it, never a response that is cut short in silence
+
+
+SIX_MB = bytes(6 << 20)
+
+
+async def outcome(script: Callable[[Peer], None], network: str = "tcp", idle_timeout: float = 0) -> httpx.HTTPError:
+    """Return the error of a POST, which is the same streamed and buffered. Check that the connection is closed."""
+    raised = []
+    async with serving(script, network, idle_timeout=idle_timeout) as (origin, transport):
+        for number, ask in enumerate((send, stream)):
+            with pytest.raises(httpx.HTTPError) as caught:
+                await ask(transport, make_request("POST", body=b"body"))
+            raised.append(caught.value)
+            await seen((await origin.peer(number)).gone)
+    assert origin.connections == 2
+    assert [(type(exc), str(exc)) for exc in raised[1:]] == [(type(exc), str(exc)) for exc in raised[:1]]
+    return raised[0]
+
+
+def saying(wire: bytes) -> Callable[[Peer], None]:
+    """Answer with `wire` and wait for the client to leave."""
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire)
+        peer.wait_until_gone()
+
+    return script
+
+
+def saying_and_leaving(wire: bytes, *, reset: bool = False) -> Callable[[Peer], None]:
+    """Answer with `wire` and end the connection."""
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire)
+        if reset:
+            peer.wait_until_read()
+            peer.reset()
+        peer.close()
+        peer.gone.set()
+
+    return script
+
+
+# Connecting
+
+
+async def test_a_connection_that_cannot_be_made_is_a_connect_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "bridge")
+    with Origin(answering(OK)) as origin:
+        origin.refuse()
+        for transport in (
+            origin.transport(idle_timeout=0),
+            origin.transport(idle_timeout=4),
+            SocketTransport(uds="/nowhere/app.sock"),
+            SocketTransport(uds="/" + "x" * 200),
+            SocketTransport(host="nobody.invalid"),
+        ):
+            with pytest.raises(httpx.ConnectError):
+                await send(transport)
+    assert caplog.records == []  # no used connection failed, so nothing is repeated
+
+
+# The end comes too soon
+
+
+@both_networks
+@both_loops
+async def test_the_end_before_or_within_a_head_is_an_error(network: str) -> None:
+    for wire in (b"", b"H", b"HTTP/1.1 200 OK\r\n", OK[:-4], b"HTTP/1.1 100 Continue\r\n\r\n"):
+        assert isinstance(await outcome(saying_and_leaving(wire), network, 4), httpx.RemoteProtocolError)
+    if network == "tcp":
+        for wire in (b"", b"HTTP/1.1 200 OK\r\n"):
+            assert isinstance(await outcome(saying_and_leaving(wire, reset=True)), httpx.ReadError)
+
+
+CUT_SHORT = {
+    "content-length": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + b"x" * 99,
+    "http/1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 100\r\n\r\n",
+    "within a chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n012345678",
+    "between chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nA\r\n0123456789\r\n",
+    "within a trailer": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: 1\r\n",
+}
+
+
+async def test_a_body_that_is_cut_short_is_an_error() -> None:
+    for name, wire in CUT_SHORT.items():
+        assert isinstance(await outcome(saying_and_leaving(wire), idle_timeout=4), httpx.RemoteProtocolError), name
+
+
+async def test_a_reset_within_a_body_is_an_error_whatever_its_frame() -> None:
+    for head in (b"", b"content-length: 9\r\n", b"transfer-encoding: chunked\r\n"):
+        wire = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n5\r\nab"
+        assert isinstance(await outcome(saying_and_leaving(wire, reset=True)), httpx.ReadError), head
+
+
+async def test_a_stream_gives_what_came_before_it_broke() -> None:
+    wire = response(b"x" * 1000, length=2000)
+    for reset, error in ((False, httpx.RemoteProtocolError), (True, httpx.ReadError)):
+        came = b""
+        async with serving(saying_and_leaving(wire, reset=reset)) as (_, transport):
+            result = await transport.handle_async_request(make_request())
+            parts = parts_of(result)
+            while len(came) < 1000:
+                came += await anext(parts)
+            with pytest.raises(error):
+                await anext(parts)
+            await result.aclose()
+        assert came == b"x" * 1000
+
+
+# Answers that are not HTTP
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+NOT_HTTP = {
+    "tls": b"\x15\x03\x01\x00\x02\x02F\r\n\r\n",
+    "html": b"<html>\r\n<body>\r\n\r\n",
+    "a request": b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    "header without colon": b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
+    "switches without being asked": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok?",
+    "length with sign": b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
+    "length without end": b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
+    "two codings": b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "no chunk size": CHUNKED + b"ok\r\n0\r\n\r\n",
+    "chunk longer than said": CHUNKED + b"1\r\nok\r\n0\r\n\r\n",
+    "chunk size without end": CHUNKED + b"0" * 300_000,
+    # h11's limit is 100 KiB.
+    "a large value": b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000 + b"\r\n\r\n",
+}
+
+
+async def test_an_answer_that_is_not_http_is_an_error() -> None:
+    for name, wire in NOT_HTTP.items():
+        assert isinstance(await outcome(saying(wire)), httpx.RemoteProtocolError), name
+
+
+async def test_a_header_with_control_bytes_is_an_error() -> None:
+    for value in (b"a\x01b", b"a\x7f", b"a\rb"):
+        for name in (b"x", b"connection"):
+            wire = b"HTTP/1.1 200 OK\r\n" + name + b": " + value + b"\r\ncontent-length: 0\r\n\r\n"
+            assert isinstance(await outcome(saying(wire), idle_timeout=4), httpx.RemoteProtocolError), (name, value)
+
+
+# Timeouts
+
+
+async def test_a_silent_web_server_is_a_read_timeout_after_the_requests_own_timeout() -> None:
+    for wire in (b"", b"HTTP/1.1 200 OK\r\n"):
+        async with serving(saying(wire)) as (origin, transport):
+            with pytest.raises(httpx.ReadTimeout):
+                await send(transport, make_request(timeout=0.05))
+            await seen((await origin.peer(0)).gone)

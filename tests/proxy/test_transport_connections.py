@@ -1,13 +1,19 @@
 """How many connections there are, what they carry, and what becomes of them after a restore."""
 
+import ssl
 import threading
 from contextlib import aclosing
+from functools import partial
+from importlib import import_module
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import anyio
 import pytest
 
-from bridge.proxy.restore import ConnectionPolicy
+from bridge._httpx import httpcore, httpx
 from bridge.proxy.transport import SocketTransport
+from bridge.snapstart import RestoreWatch
 from tests.logged import assert_logged
 from tests.proxy.origins import (
     LIMIT,
@@ -20,18 +26,16 @@ from tests.proxy.origins import (
     both_loops,
     both_networks,
     make_request,
-    parts_of,
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
-anyio_test = pytest.mark.anyio
-pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
-@anyio_test
 @pytest.mark.parametrize("idle_timeout", [0, 4])
 async def test_50_concurrent_requests_with_bodies_stay_apart(idle_timeout: float) -> None:
     all_here = threading.Barrier(50)
@@ -50,34 +54,30 @@ async def test_50_concurrent_requests_with_bodies_stay_apart(idle_timeout: float
         request = make_request("POST", b"/%d" % number, headers, b"%d," % number * number)
         found[number] = await ask_for(transport, request)
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
-            for _ in range(2):
-                async with anyio.create_task_group() as group:
-                    for number in range(1, 51):
-                        group.start_soon(ask, number)
-                for number, answer in found.items():
-                    body = b"POST /%d HTTP/1.1|" % number + b"%d," % number * number
-                    expected = [(b"content-length", b"%d" % len(body)), (b"x-n", b"%d" % number)]
-                    assert answer == Answer(200, expected, body)
-                assert len(found) == 50
-                found.clear()
+    async with serving(script, idle_timeout=idle_timeout) as (origin, transport):
+        for _ in range(2):
+            async with anyio.create_task_group() as group:
+                for number in range(1, 51):
+                    group.start_soon(ask, number)
+            for number, answer in found.items():
+                body = b"POST /%d HTTP/1.1|" % number + b"%d," % number * number
+                expected = [(b"content-length", b"%d" % len(body)), (b"x-n", b"%d" % number)]
+                assert answer == Answer(200, expected, body)
+            assert len(found) == 50
+            found.clear()
     # httpcore opens some more: it gives an idle connection to two requests, and one of them finds it taken.
     assert origin.connections in (range(50, 100) if idle_timeout else [100])
 
 
-@anyio_test
 @both_networks
 async def test_without_idle_time_every_request_has_a_connection_of_its_own(network: str) -> None:
-    with Origin(answering(OK), network) as origin:
-        async with aclosing(origin.transport(idle_timeout=0)) as transport:
-            for number, ask in enumerate([send, stream] * 3):
-                assert await ask(transport) == OK_ANSWER
-                await seen((await origin.peer(number)).gone)
-                assert origin.connections == number + 1
+    async with serving(answering(OK), network, idle_timeout=0) as (origin, transport):
+        for number, ask in enumerate([send, stream] * 3):
+            assert await ask(transport) == OK_ANSWER
+            await seen((await origin.peer(number)).gone)
+            assert origin.connections == number + 1
 
 
-@anyio_test
 @both_networks
 @both_loops
 async def test_with_a_pool_one_connection_serves_them_all(network: str) -> None:
@@ -93,7 +93,6 @@ async def test_with_a_pool_one_connection_serves_them_all(network: str) -> None:
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
-@anyio_test
 async def test_a_connection_survives_every_way_to_end_a_response() -> None:
     for method, wire in (
         ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"),
@@ -101,14 +100,12 @@ async def test_a_connection_survives_every_way_to_end_a_response() -> None:
         ("GET", CHUNKED + b"1\r\na\r\n0\r\nx-sum: 1\r\n\r\n"),
         ("GET", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + OK),
     ):
-        with Origin(answering(wire)) as origin:
-            async with aclosing(origin.transport()) as transport:
-                for ask in (send, stream, send):
-                    await ask(transport, make_request(method))
+        async with serving(answering(wire)) as (origin, transport):
+            for ask in (send, stream, send):
+                await ask(transport, make_request(method))
         assert origin.connections == 1, wire
 
 
-@anyio_test
 async def test_a_connection_that_may_not_be_used_again_is_closed() -> None:
     for wire in (
         response(b"ok", b"connection: close"),
@@ -116,23 +113,19 @@ async def test_a_connection_that_may_not_be_used_again_is_closed() -> None:
         OK + b"surplus",
         CHUNKED + b"2\r\nok\r\n0\r\n\r\n" + OK,
     ):
-        with Origin(answering(wire)) as origin:
-            async with aclosing(origin.transport()) as transport:
-                for number, ask in enumerate((send, stream, send)):
-                    assert (await ask(transport)).body == b"ok"
-                    await seen((await origin.peer(number)).gone)
+        async with serving(answering(wire)) as (origin, transport):
+            for number, ask in enumerate((send, stream, send)):
+                assert (await ask(transport)).body == b"ok"
+                await seen((await origin.peer(number)).gone)
         assert origin.connections == 3, wire
 
 
-@anyio_test
 async def test_a_surplus_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with Origin(answering(OK + b"surplus")) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
+    async with serving(answering(OK + b"surplus")) as (_, transport):
+        assert await send(transport) == OK_ANSWER
     assert_logged(caplog, ("WARNING", "sent more than its response announced"))
 
 
-@anyio_test
 async def test_what_comes_late_after_a_response_never_answers_the_next_request() -> None:
     read, sent = threading.Event(), threading.Event()
 
@@ -145,35 +138,14 @@ async def test_what_comes_late_after_a_response_never_answers_the_next_request()
             sent.set()
             peer.wait_until_gone()
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            read.set()
-            await seen(sent)
-            assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        read.set()
+        await seen(sent)
+        assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
     assert (origin.connections, len(origin.requests)) == (2, 2)
 
 
-@anyio_test
-async def test_an_idle_connection_that_the_web_server_closed_is_not_used() -> None:
-    closing = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK)
-        peer.close()
-        closing.set()
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            for _ in range(5):
-                assert await send(transport, make_request("POST", body=b"once")) == OK_ANSWER
-                await seen(closing)
-                closing.clear()
-    assert (origin.connections, len(origin.requests)) == (5, 5)
-
-
-@anyio_test
 async def test_after_a_restore_the_pool_is_left_alone_and_every_request_connects_anew() -> None:
     restored = False
     both_here = threading.Barrier(2)
@@ -207,31 +179,6 @@ async def test_after_a_restore_the_pool_is_left_alone_and_every_request_connects
         assert [bytes(peer.received) for peer in old] == bytes_before
 
 
-@anyio_test
-async def test_a_response_that_began_before_a_restore_is_read_to_its_end() -> None:
-    restored = False
-    go_on = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK[:-1])
-        assert go_on.wait(LIMIT)
-        peer.send(OK[-1:])
-        peer.wait_until_gone()
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport(restored=lambda: restored)) as transport:
-            first = await transport.handle_async_request(make_request())
-            restored = True
-            go_on.set()
-            assert await send(transport) == OK_ANSWER
-            assert b"".join([part async for part in parts_of(first)]) == b"ok"
-            await first.aclose()
-            await seen((await origin.peer(1)).gone)
-            assert not origin.peers[0].gone.is_set()
-        await seen((await origin.peer(0)).gone)
-
-
 # Event loops
 
 
@@ -240,36 +187,180 @@ async def ask_twice(transport: SocketTransport) -> list[Answer]:
 
 
 @pytest.mark.parametrize("backends", [["asyncio"] * 3, ["asyncio", "trio", "asyncio"]])
-def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_are_closed(backends: list[str]) -> None:
+async def test_every_event_loop_has_connections_of_its_own_and_those_of_the_last_one_are_closed(
+    backends: list[str],
+) -> None:
     with Origin(answering(OK)) as origin:
-        transport = SocketTransport(port=origin.port, policy=ConnectionPolicy(idle_timeout=60))
+        transport = origin.transport(idle_timeout=60)
         for number, backend in enumerate(backends):
-            assert anyio.run(ask_twice, transport, backend=backend) == [OK_ANSWER] * 2
-            assert [peer.gone.wait(LIMIT) for peer in origin.peers[:number]] == [True] * number
-        anyio.run(transport.aclose)
-        assert origin.peers[-1].gone.wait(LIMIT)
+            run = partial(anyio.run, ask_twice, transport, backend=backend)
+            assert await anyio.to_thread.run_sync(run) == [OK_ANSWER] * 2
+            for peer in origin.peers[:number]:
+                await seen(peer.gone)
+        await transport.aclose()
+        await seen(origin.peers[-1].gone)
         assert origin.connections == len(backends)
 
 
-def test_a_loop_that_ends_within_a_response_leaves_nothing_to_the_next_one() -> None:
-    asked, waiting = threading.Event(), threading.Event()
+# The fault that pooling has after a restore: a connection that died with the snapshot looks fresh.
+#
+# httpcore ages idle connections on the monotonic clock, as hyper does (awslabs/aws-lambda-web-adapter#671). A restore
+# makes that clock inconsistent, so the age of a dead connection may be computed as zero. httpcore also checks whether
+# an idle socket has become readable; that does not catch the origins here.
 
-    async def give_up(transport: SocketTransport) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(send, transport)
-            await seen(asked)
-            group.cancel_scope.cancel()
 
-    def script(peer: Peer) -> None:
+POOL_IDLE_TIMEOUT = 4.0
+
+# httpx loads certificates for 20 ms, unless it is given a context that has none.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Clocks:
+    """The two clocks of this process."""
+
+    def __init__(self) -> None:
+        self.wall = 1_700_000_000.0
+        self.monotonic = 5_000.0
+
+    def jump(self, *, wall: float, monotonic: float) -> None:
+        self.wall += wall
+        self.monotonic += monotonic
+
+
+class Jump(NamedTuple):
+    """The progress of the clocks while the process does not run."""
+
+    wall: float
+    monotonic: float
+
+
+# After each of them an idle connection's age, on the monotonic clock, is below the 4 s that the pool keeps it.
+INCONSISTENT = {
+    "monotonic frozen": Jump(600, 0),
+    "monotonic late": Jump(600, 1),
+    "monotonic back": Jump(600, -4_000),
+    "both back": Jump(-600, -4_000),
+    "wall back": Jump(-600, 0.5),
+    "monotonic back alone": Jump(0, -4_000),
+    "monotonic back a little": Jump(0.5, -0.1),
+}
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """Return the clocks, for httpcore alone."""
+    clocks = Clocks()
+    module = import_module(f"{httpcore().__name__}._async.http11")
+    assert hasattr(module.time, "monotonic")
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clocks.monotonic))
+    return clocks
+
+
+# Origins. Each serves the first request of each connection well.
+
+
+def drops(peer: Peer) -> None:
+    """Close a connection as expired when its next request arrives."""
+    peer.read_request()
+    peer.send(OK)
+    if peer.number == 1:
         peer.read_request()
-        asked.set()
-        assert waiting.wait(LIMIT)
-        peer.send(OK)
+        return
+    peer.wait_until_gone()
 
-    with Origin(script) as origin:
-        transport = SocketTransport(port=origin.port, policy=ConnectionPolicy(idle_timeout=60))
-        anyio.run(give_up, transport)
-        waiting.set()
-        assert anyio.run(send, transport, make_request()) == OK_ANSWER
-        anyio.run(transport.aclose)
-        assert origin.connections == 2
+
+def resets(peer: Peer) -> None:
+    """Answer such a request with a reset."""
+    peer.read_request()
+    peer.send(OK)
+    if peer.number == 1:
+        peer.read_request()
+        peer.reset()
+        return
+    peer.wait_until_gone()
+
+
+def vanishes(peer: Peer) -> None:
+    """Vanish without closing: the old connection is dead, and new ones work."""
+    peer.read_request()
+    peer.send(OK)
+    if peer.number == 1:
+        peer._origin.ended.wait(LIMIT)
+        return
+    peer.wait_until_gone()
+
+
+STALE = {"drops": drops, "resets": resets, "vanishes": vanishes}
+
+# Every origin with every jump.
+CASES = [(f"{origin}, {jump}", STALE[origin], INCONSISTENT[jump]) for origin in STALE for jump in INCONSISTENT]
+
+
+def post() -> httpx.Request:
+    """Return a request that must not be repeated."""
+    return make_request("POST", body=b"once", timeout=LIMIT)
+
+
+def stock() -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(keepalive_expiry=POOL_IDLE_TIMEOUT)
+    return httpx.AsyncHTTPTransport(verify=NO_TLS, limits=limits)
+
+
+def ours(origin: Origin, clocks: Clocks) -> SocketTransport:
+    watch = RestoreWatch(wall=lambda: clocks.wall, monotonic=lambda: clocks.monotonic)
+    return origin.transport(idle_timeout=POOL_IDLE_TIMEOUT, restored=watch.check)
+
+
+async def send_stock(transport: httpx.AsyncHTTPTransport, origin: Origin) -> Answer:
+    timeout = dict.fromkeys(("connect", "read", "write", "pool"), 0.1)
+    url = f"http://127.0.0.1:{origin.port}/"
+    request = httpx.Request("POST", url, content=b"once", extensions={"timeout": timeout})
+    result = await transport.handle_async_request(request)
+    body = await result.aread()
+    await result.aclose()
+    return Answer(result.status_code, [(name.lower(), value) for name, value in result.headers.raw], body)
+
+
+async def test_stock_httpx_sends_a_request_on_a_dead_connection(clocks: Clocks) -> None:
+    """The fault is there: otherwise the next test would show nothing."""
+    for case, script, jump in CASES:
+        with Origin(script) as origin:
+            async with stock() as transport:
+                assert await send_stock(transport, origin) == OK_ANSWER
+                clocks.jump(wall=jump.wall, monotonic=jump.monotonic)
+                with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout)):
+                    await send_stock(transport, origin)
+        assert origin.connections == 1, case
+
+
+async def test_after_a_jump_of_the_clocks_no_request_uses_an_old_connection(
+    clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    for case, script, jump in CASES:
+        caplog.clear()
+        with Origin(script) as origin:
+            async with aclosing(ours(origin, clocks)) as transport:
+                assert await send(transport, post()) == OK_ANSWER
+                before = bytes((await origin.peer(0)).received)
+                clocks.jump(wall=jump.wall, monotonic=jump.monotonic)
+                for number in range(1, 4):
+                    assert await send(transport, post()) == OK_ANSWER
+                    await seen((await origin.peer(number)).gone)
+                    clocks.jump(wall=0.01, monotonic=0.01)
+                assert bytes(origin.peers[0].received) == before, case
+                assert not origin.peers[0].gone.is_set(), case
+        assert origin.connections == 4, case
+        assert_logged(caplog, ("WARNING", "restored"))
+
+
+async def test_a_connection_that_is_old_on_both_clocks_is_not_used(
+    clocks: Clocks, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pool does that by itself: a pause between two requests is not a restore."""
+    with Origin(vanishes) as origin:
+        async with aclosing(ours(origin, clocks)) as transport:
+            assert await send(transport, post()) == OK_ANSWER
+            clocks.jump(wall=4.1, monotonic=4.1)
+            assert await send(transport, post()) == OK_ANSWER
+    assert origin.connections == 2
+    assert caplog.records == []

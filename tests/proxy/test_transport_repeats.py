@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 
 import anyio
 import pytest
@@ -15,7 +14,6 @@ from tests.proxy.origins import (
     OK,
     OK_ANSWER,
     Ask,
-    Origin,
     Peer,
     WireRequest,
     both_loops,
@@ -24,6 +22,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -59,31 +58,14 @@ def reset(peer: Peer) -> None:
     peer.reset()
 
 
-def say_a_byte(peer: Peer) -> None:
-    peer.read_request()
-    peer.send(b"H")
-    peer.wait_until_read()
-    peer.close()
+def saying(wire: bytes) -> Callable[[Peer], None]:
+    def say(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(wire)
+        peer.wait_until_read()
+        peer.close()
 
-
-def say_informational(peer: Peer) -> None:
-    peer.read_request()
-    peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-    peer.wait_until_read()
-    peer.close()
-
-
-def say_garbage(peer: Peer) -> None:
-    peer.read_request()
-    peer.send(b"garbage\r\n\r\n")
-    peer.wait_until_gone()
-
-
-def say_half(peer: Peer) -> None:
-    peer.read_request()
-    peer.send(response(b"half", length=8))
-    peer.wait_until_read()
-    peer.close()
+    return say
 
 
 def read_head_and_leave(peer: Peer) -> None:
@@ -111,16 +93,15 @@ async def tries(
     idle_timeout: float = 4,
 ) -> tuple[int, bool]:
     """Return the number of connections for `request`, one of which fails, and whether it was answered."""
-    with Origin(failing(fail, used=used), network) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
-            if used:
-                assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
-            try:
-                answer = await ask(transport, request)
-            except FAILURES:
-                return origin.connections, False
-            assert answer.status_code == 200
-            return origin.connections, True
+    async with serving(failing(fail, used=used), network, idle_timeout=idle_timeout) as (origin, transport):
+        if used:
+            assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+        try:
+            answer = await ask(transport, request)
+        except FAILURES:
+            return origin.connections, False
+        assert answer.status_code == 200
+        return origin.connections, True
 
 
 @both_networks
@@ -152,27 +133,22 @@ async def test_nothing_is_repeated_that_failed_on_a_new_connection() -> None:
 
 
 async def test_nothing_is_repeated_once_a_byte_of_the_response_came() -> None:
-    for fail in (say_a_byte, say_informational, say_garbage, say_half):
+    for wire in (b"H", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"garbage\r\n\r\n", response(b"half", length=8)):
         for ask in (send, stream):
-            assert await tries(ask, make_request("PUT", body=b"body"), fail) == (1, False), fail
+            assert await tries(ask, make_request("PUT", body=b"body"), saying(wire)) == (1, False), wire
 
 
 async def test_a_timeout_is_not_repeated() -> None:
-    def silent(peer: Peer) -> None:
-        peer.read_request()
-        if peer.number == 1 and len(peer.requests) == 2:
-            peer.wait_until_gone()
-        peer.send(OK)
-
     def script(peer: Peer) -> None:
-        while True:
-            silent(peer)
+        peer.read_request()
+        peer.send(OK)
+        peer.read_request()
+        peer.wait_until_gone()
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            with pytest.raises(httpx.ReadTimeout):
-                await send(transport, timeout=0.01)
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        with pytest.raises(httpx.ReadTimeout):
+            await send(transport, timeout=0.01)
     assert (origin.connections, len(origin.requests)) == (1, 2)
 
 
@@ -185,11 +161,10 @@ async def test_a_request_is_repeated_once_and_then_raises_what_happened() -> Non
             peer.send(OK)
             counted.append(peer.read_request())
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
-            with pytest.raises(httpx.RemoteProtocolError):
-                await send(transport, make_request("PUT", body=b"body"))
+    async with serving(script) as (origin, transport):
+        assert await send(transport, make_request(target=b"/warm")) == OK_ANSWER
+        with pytest.raises(httpx.RemoteProtocolError):
+            await send(transport, make_request("PUT", body=b"body"))
     assert [request.line.split()[1] for request in counted] == [b"/warm", b"/", b"/"]
     assert origin.connections == 2
 
@@ -207,14 +182,13 @@ async def test_a_repetition_does_not_take_another_used_connection() -> None:
         else:
             peer.send(OK)
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            async with anyio.create_task_group() as group:
-                group.start_soon(send, transport)
-                group.start_soon(send, transport)
-            assert await send(transport) == OK_ANSWER
-            assert origin.connections == 3
-            assert sorted(len(peer.requests) for peer in origin.peers) == [1, 1, 2]
+    async with serving(script) as (origin, transport):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, transport)
+            group.start_soon(send, transport)
+        assert await send(transport) == OK_ANSWER
+        assert origin.connections == 3
+        assert sorted(len(peer.requests) for peer in origin.peers) == [1, 1, 2]
 
 
 async def test_a_streamed_body_is_never_repeated() -> None:
@@ -247,29 +221,14 @@ async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
             peer.reset()
             closed.set()
 
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            await seen(closed)
-            assert await send(transport, make_request("POST", body=body)) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        assert await send(transport) == OK_ANSWER
+        await seen(closed)
+        assert await send(transport, make_request("POST", body=body)) == OK_ANSWER
     assert [(request.line, request.body) for request in origin.requests] == [
         (b"GET / HTTP/1.1", b""),
         (b"POST / HTTP/1.1", body),
     ]
-
-
-async def test_a_repetition_whose_connection_is_refused_raises_that() -> None:
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(OK)
-        peer.read_request()
-        origin.refuse()
-
-    with Origin(script) as origin:
-        async with aclosing(origin.transport()) as transport:
-            assert await send(transport) == OK_ANSWER
-            with pytest.raises(httpx.ConnectError):
-                await send(transport)
 
 
 async def test_a_repetition_is_logged_for_debugging(caplog: pytest.LogCaptureFixture) -> None:

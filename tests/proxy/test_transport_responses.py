@@ -1,12 +1,14 @@
 """What comes back from a web server that does nothing wrong: whole, and in parts as they come."""
 
 import threading
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from bridge._httpx import httpx
 from tests.proxy.origins import (
     LIMIT,
     OK,
@@ -22,6 +24,7 @@ from tests.proxy.origins import (
     response,
     seen,
     send,
+    serving,
     stream,
 )
 
@@ -47,81 +50,38 @@ async def answer_to(wire: bytes, method: str = "GET", *, closes: bool = False) -
     return found[0]
 
 
-async def test_a_response_in_chunks() -> None:
-    wire = (
-        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
-        b'4\r\nbody\r\nA;ext="1"\r\n0123456789\r\n000\r\nx-sum: 1\r\n\r\n'
-    )
-    assert await answer_to(wire) == Answer(201, [], b"body0123456789")
-
-
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+BOTH = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"
+HINTS = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+CHUNKS = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n"
+CHUNKS += b'Trailer: x-sum\r\n\r\n4\r\nbody\r\nA;ext="1"\r\n0123456789\r\n000\r\nx-sum: 1\r\n\r\n'
+BODY = b"body" * 50_000
+GZIP = b"content-encoding: gzip"
 
+
+def of_length(size: int) -> tuple[bytes, bytes]:
+    return b"content-length", b"%d" % size
+
+
+# fmt: off
 # Method, response, whether the server closes the connection, and the answer.
 RESPONSES: list[tuple[str, bytes, bool, Answer]] = [
-    *(
-        (
-            "GET",
-            b"HTTP/%s 200 OK\r\nconnection: close\r\nx: 1\r\n\r\n" % version + b"body" * 50_000,
-            True,
-            Answer(200, [(b"x", b"1")], b"body" * 50_000),
-        )
-        for version in (b"1.0", b"1.1")
-    ),
-    (
-        "GET",
-        b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
-        False,
-        Answer(200, [(b"content-length", b"4")], b"body"),
-    ),
-    (
-        "HEAD",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\netag: x\r\n\r\n",
-        False,
-        Answer(200, [(b"content-length", b"1000"), (b"etag", b"x")], b""),
-    ),
+    ("GET", CHUNKS, False, Answer(201, [], b"body0123456789")),
+    ("GET", b"HTTP/1.0 200 OK\r\nconnection: close\r\nx: 1\r\n\r\n" + BODY, True, Answer(200, [(b"x", b"1")], BODY)),
+    ("GET", b"HTTP/1.1 200 OK\r\nconnection: close\r\nx: 1\r\n\r\n" + BODY, True, Answer(200, [(b"x", b"1")], BODY)),
+    ("GET", b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody", False, Answer(200, [of_length(4)], b"body")),
+    ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", False, Answer(200, [of_length(1000)], b"")),
     ("HEAD", CHUNKED, False, Answer(200, [], b"")),
     ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", False, Answer(204, [], b"")),
-    (
-        "GET",
-        b"HTTP/1.1 304 Not Modified\r\ncontent-length: 1000\r\n\r\n",
-        False,
-        Answer(304, [(b"content-length", b"1000")], b""),
-    ),
-    (
-        "GET",
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + OK,
-        False,
-        OK_ANSWER,
-    ),
-    *(
-        (
-            "GET",
-            b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n",
-            False,
-            Answer(int(status[:3]), [(b"content-length", b"0")], b""),
-        )
-        for status in (b"200", b"299 ", b"599 Caf\xe9", b"404 Not  Found")
-    ),
-    (
-        "GET",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n",
-        False,
-        Answer(200, [], b"body"),
-    ),
-    (
-        "GET",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok",
-        False,
-        OK_ANSWER,
-    ),
-    (
-        "GET",
-        response(b"\x1f\x8bnot really", b"content-encoding: gzip"),
-        False,
-        Answer(200, [(b"content-length", b"12"), (b"content-encoding", b"gzip")], b"\x1f\x8bnot really"),
-    ),
+    ("GET", b"HTTP/1.1 304 Not\r\ncontent-length: 1000\r\n\r\n", False, Answer(304, [of_length(1000)], b"")),
+    ("GET", HINTS + OK, False, OK_ANSWER),
+    ("GET", b"HTTP/1.1 299 \r\ncontent-length: 0\r\n\r\n", False, Answer(299, [of_length(0)], b"")),
+    ("GET", b"HTTP/1.1 599 Caf\xe9\r\ncontent-length: 0\r\n\r\n", False, Answer(599, [of_length(0)], b"")),
+    ("GET", BOTH + b"2\r\nok\r\n0\r\n\r\n", False, Answer(200, [], b"ok")),
+    ("GET", b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok", False, OK_ANSWER),
+    ("GET", response(b"zip", GZIP), False, Answer(200, [of_length(3), (b"content-encoding", b"gzip")], b"zip")),
 ]
+# fmt: on
 
 
 async def test_every_way_to_end_a_response() -> None:
@@ -160,16 +120,15 @@ async def test_a_part_arrives_before_the_next_one_is_sent(network: str) -> None:
             peer.send(b"1\r\n%d\r\n" % number)
         peer.send(b"0\r\n\r\n")
 
-    with Origin(script, network) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            parts = parts_of(result)
-            for number, event in enumerate(arrived):
-                event.set()
-                assert await anext(parts) == b"%d" % number
-            with pytest.raises(StopAsyncIteration):
-                await anext(parts)
-            await result.aclose()
+    async with serving(script, network) as (_, transport):
+        result = await transport.handle_async_request(make_request())
+        parts = parts_of(result)
+        for number, event in enumerate(arrived):
+            event.set()
+            assert await anext(parts) == b"%d" % number
+        with pytest.raises(StopAsyncIteration):
+            await anext(parts)
+        await result.aclose()
 
 
 @pytest.mark.parametrize("parts_read", [None, 0, 2])
@@ -186,24 +145,14 @@ async def test_leaving_a_response_early_closes_its_connection(parts_read: int | 
             except TimeoutError:
                 peer.socket.settimeout(LIMIT)
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            if parts_read is not None:
-                parts = parts_of(result)
-                for _ in range(parts_read):
-                    await anext(parts)
-            await result.aclose()
-            await seen((await origin.peer(0)).gone)
-
-
-async def test_leaving_after_the_last_byte_but_before_the_end_is_as_safe() -> None:
-    with Origin(answering(OK)) as origin:
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            assert await anext(parts_of(result)) == b"ok"
-            await result.aclose()
-            assert await send(transport) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        result = await transport.handle_async_request(make_request())
+        if parts_read is not None:
+            parts = parts_of(result)
+            for _ in range(parts_read):
+                await anext(parts)
+        await result.aclose()
+        await seen((await origin.peer(0)).gone)
 
 
 @pytest.mark.parametrize("reads_head", [False, True])
@@ -219,38 +168,152 @@ async def test_a_cancelled_request_closes_its_connection(reads_head: bool) -> No
             peer.wait_until_gone()
         peer.send(OK)
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            async with anyio.create_task_group() as group:
-                group.start_soon(send, transport)
-                await seen(waiting)
-                group.cancel_scope.cancel()
-            await seen((await origin.peer(0)).gone)
-            assert await send(transport) == OK_ANSWER
+    async with serving(script) as (origin, transport):
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, transport)
+            await seen(waiting)
+            group.cancel_scope.cancel()
+        await seen((await origin.peer(0)).gone)
+        assert await send(transport) == OK_ANSWER
 
 
-async def test_a_reader_that_never_waits_lets_others_run() -> None:
-    """A server on the same machine may fill the socket as fast as it is read."""
+# A web server that answers before it has read the request: the answer counts, and the upload goes on if it is read
+
+
+SIX_MB = bytes(6 << 20)
+
+
+@both_networks
+async def test_an_early_answer_and_a_close_give_the_answer(network: str) -> None:
+    """The close is a reset, because the rest of the request is still unread."""
 
     def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        part = bytes(16 << 20)
-        while True:
-            peer.send(part)
+        peer.read_head()
+        peer.send(response(b"too large", b"connection: close", status=b"413 Content Too Large"))
 
-    async def run(turns: list[int]) -> None:
-        while len(turns) < 10:
-            turns.append(1)
-            await anyio.lowlevel.checkpoint()
+    async with serving(script, network, receive_buffer=65536) as (_, transport):
+        for ask in (send, stream):
+            found = await ask(transport, make_request("POST", body=SIX_MB))
+            assert found == Answer(413, [(b"content-length", b"9")], b"too large")
 
-    with Origin(script) as origin, anyio.fail_after(LIMIT):
-        async with aclosing(origin.transport()) as transport:
-            result = await transport.handle_async_request(make_request())
-            parts = parts_of(result)
-            others: list[int] = []
-            async with anyio.create_task_group() as group:
-                group.start_soon(run, others)
-                while len(others) < 10:
-                    await anext(parts)
+
+@both_networks
+@both_loops
+async def test_an_early_answer_without_a_close_gives_the_answer(network: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(response(b"too large", status=b"413 Content Too Large"))
+        assert left.wait(LIMIT)  # the rest stays unread
+
+    left = threading.Event()
+    async with serving(script, network, receive_buffer=65536) as (_, transport):
+        found = await send(transport, make_request("POST", body=SIX_MB))
+        left.set()
+    assert found == Answer(413, [(b"content-length", b"9")], b"too large")
+
+
+@both_networks
+async def test_an_early_answer_does_not_end_an_upload_that_goes_on(network: str) -> None:
+    """6 MB come back while they are still being sent: neither side may wait for the other to finish."""
+    body = b"".join(b"%07d\n" % number for number in range(786_432))
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+        size = 0
+        while size < len(body):
+            data = peer.receive()
+            size += len(data)
+            peer.send(data)
+        peer.wait_until_gone()
+
+    async with serving(script, network, receive_buffer=65536) as (origin, transport):
+        assert (await send(transport, make_request("POST", body=body))).body == body
+    assert origin.connections == 1
+
+
+EARLY = {
+    "informational": (b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", response(b"6291456")),
+    "begun": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"7\r\n6291456\r\n0\r\n\r\n"),
+}
+
+
+async def six_megabytes() -> AsyncIterator[bytes]:
+    for _ in range(6):
+        yield bytes(1 << 20)
+
+
+@pytest.mark.parametrize(("early", "late"), EARLY.values(), ids=EARLY)
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_a_response_that_began_does_not_end_an_upload(early: bytes, late: bytes, is_streamed: bool) -> None:
+    """The web server reads the rest of the request only after the client has seen the beginning of its answer."""
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(early)
+        peer.wait_until_read()
+        bodies.append(peer.read_exactly(len(SIX_MB)))
+        peer.send(late)
+        peer.wait_until_gone()
+
+    bodies: list[bytes] = []
+    request: httpx.Request = make_request("POST", body=SIX_MB)
+    if is_streamed:
+        headers = {"content-length": str(len(SIX_MB))}
+        request = httpx.Request("POST", "http://app.test/", headers=headers, content=six_megabytes())
+    async with serving(script, receive_buffer=65536) as (_, transport):
+        assert (await send(transport, request)).body == b"6291456"
+    assert bodies == [SIX_MB]
+
+
+@both_networks
+async def test_a_web_server_that_leaves_during_the_upload_is_an_error(network: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read_exactly(100_000)
+
+    async with serving(script, network, receive_buffer=65536, idle_timeout=0) as (_, transport):
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await send(transport, make_request("POST", body=SIX_MB))
+
+
+async def test_a_request_body_that_fails_closes_the_connection_and_raises_its_own_error() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise ZeroDivisionError
+
+    request = httpx.Request("POST", "http://app.test/", headers={"content-length": "8"}, content=body())
+    async with serving(answering(OK)) as (origin, transport):
+        with pytest.raises(ZeroDivisionError):
+            await send(transport, request)
+        await seen((await origin.peer(0)).gone)
+        assert await send(transport) == OK_ANSWER
+
+
+async def test_an_answer_of_a_server_that_never_reads_is_not_kept_in_memory() -> None:
+    """As much as the reader takes is sent, and no more."""
+    size = 256 << 20
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        peer.socket.settimeout(0.5)
+        try:
+            for _ in range(size >> 20):
+                peer.socket.sendall(bytes(1 << 20))
+                sent.append(1)
+        except TimeoutError:
+            full.set()
+        assert left.wait(LIMIT)
+
+    sent: list[int] = []
+    full, left = threading.Event(), threading.Event()
+    async with serving(script, receive_buffer=65536) as (_, transport):
+        try:
+            with anyio.fail_after(LIMIT):
+                result = await transport.handle_async_request(make_request("POST", body=SIX_MB))
+            await seen(full)
             await result.aclose()
+        finally:
+            left.set()
+    assert len(sent) < size >> 21

@@ -2,138 +2,41 @@
 
 https://github.com/aws/aws-lambda-web-adapter
 
-Tests without an equivalent here:
+Its other tests are here under other names:
+
+| there | here |
+| --- | --- |
+| settings, src/lib.rs | tests/proxy/test_settings.py; an invalid setting is refused there, not ignored |
+| readiness, src/readiness.rs | tests/proxy/test_readiness.py, tests/proxy/test_server.py |
+| context headers, tenant | tests/proxy/test_context_headers.py |
+| hooks, src/snapstart.rs, and their guard | tests/proxy/test_handler_snapstart.py, tests/proxy/test_guard.py |
+| concurrent requests | tests/proxy/test_transport_connections.py |
+
+Tests without an equivalent:
 
 | there | why not |
 | --- | --- |
+| test_invoke_mode_from_str | no such setting of Proxy: `handler(...)` is buffered, `handler.stream(...)` is not |
+| test_apply_runtime_proxy_config_sets_env, test_register_extension_... | it is no extension |
 | test_http_compress | Proxy compresses nothing: AWS_LWA_ENABLE_COMPRESSION is a warning |
 | the four tests of tests/e2e_tests | they need a deployed function; test_http_* and the emulator ask the same |
 """
 
 import gzip
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import anyio
 import pytest
 
-from bridge import Proxy, Settings
+from bridge import Settings
 from bridge.errors import ErrorStatus
-from bridge.proxy.address import Address
-from bridge.proxy.settings import OriginSettings
-from bridge.runtime.settings import RuntimeSettings
 from tests.integration.exchange import ClientResponse
 from tests.integration.lambda_web_adapter.conftest import MakeProxy
 from tests.integration.lambda_web_adapter.recorder import Recorder
-from tests.integration.servers import ask, event_for, result_of
-from tests.logged import assert_logged
+from tests.integration.servers import ask
 
-MakeContext = Callable[..., Any]
 Headers = tuple[tuple[str, str], ...]
-
-NAMESPACED = {
-    "AWS_LWA_PORT": "3000",
-    "AWS_LWA_HOST": "localhost",
-    "AWS_LWA_READINESS_CHECK_PORT": "8000",
-    "AWS_LWA_READINESS_CHECK_PROTOCOL": "TCP",
-    "AWS_LWA_READINESS_CHECK_PATH": "/healthcheck",
-    "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200-399",
-    "AWS_LWA_REMOVE_BASE_PATH": "/prod",
-    "AWS_LWA_ASYNC_INIT": "true",
-    "AWS_LWA_AUTHORIZATION_SOURCE": "auth-token",
-    "AWS_LWA_ERROR_STATUS_CODES": "500,502-504",
-}
-
-DEPRECATED = {
-    "HOST": "0.0.0.0",
-    "READINESS_CHECK_PORT": "4001",
-    "READINESS_CHECK_PATH": "/ready",
-    "READINESS_CHECK_PROTOCOL": "TCP",
-    "REMOVE_BASE_PATH": "/stage",
-    "ASYNC_INIT": "true",
-}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-
-
-def test_adapter_options_from_env(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """And test_adapter_options_from_namespaced_env."""
-    set_all(monkeypatch, NAMESPACED | {"AWS_LWA_ENABLE_COMPRESSION": "true", "AWS_LWA_INVOKE_MODE": "buffered"})
-
-    Proxy().close()
-
-    assert_logged(caplog, ("WARNING", "AWS_LWA_ENABLE_COMPRESSION"))
-    assert RuntimeSettings().invoke_mode == "buffered"
-    assert OriginSettings() == OriginSettings(
-        host="localhost",
-        port=3000,
-        readiness_port=8000,
-        readiness_protocol="tcp",
-        readiness_path="/healthcheck",
-        healthy_status=frozenset(range(200, 400)),
-        async_init=True,
-    )
-    assert Settings() == Settings(
-        base_path="/prod", authorization_source="auth-token", error_status_codes=frozenset([500, 502, 503, 504])
-    )
-
-
-@pytest.mark.parametrize(
-    ("variables", "address", "readiness_address"),
-    [
-        pytest.param(
-            {"AWS_LWA_PORT": "3000"},
-            Address("127.0.0.1", 3000),
-            Address("127.0.0.1", 3000),
-            id="test_readiness_check_port_fallback_to_lwa_port",
-        ),
-        pytest.param(
-            {"PORT": "9090"},
-            Address("127.0.0.1", 9090),
-            Address("127.0.0.1", 9090),
-            id="test_port_fallback_to_port_env",
-        ),
-        pytest.param(
-            {"PORT": "4000", "AWS_LWA_PORT": "5000", "HOST": "0.0.0.0", "AWS_LWA_HOST": "localhost"},
-            Address("localhost", 5000),
-            Address("localhost", 5000),
-            id="test_namespaced_env_overrides_deprecated",
-        ),
-    ],
-)
-def test_addresses(
-    variables: dict[str, str],
-    address: Address,
-    readiness_address: Address,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    set_all(monkeypatch, variables)
-    origin = OriginSettings()
-    assert (origin.address, origin.readiness_address) == (address, readiness_address)
-    assert_logged(caplog)  # PORT is not a deprecated name
-
-
-def test_deprecated_env_var_fallback(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    set_all(monkeypatch, DEPRECATED | {"PORT": "4000"})
-
-    origin, settings = OriginSettings(), Settings()
-
-    assert (origin.address, origin.readiness_address) == (Address("0.0.0.0", 4000), Address("0.0.0.0", 4001))
-    assert (origin.readiness_path, origin.readiness_protocol, origin.async_init) == ("/ready", "tcp", True)
-    assert settings.base_path == "/stage"
-    warned = {name for name in DEPRECATED if f"AWS_LWA_{name}" in caplog.text}
-    assert (warned, len(caplog.records)) == (set(DEPRECATED), len(DEPRECATED))
 
 
 OK = ClientResponse(200, (), b"OK")
@@ -239,59 +142,6 @@ def test_exchanges(proxy: MakeProxy, app: Recorder) -> None:
         assert {name: request.values(name) for name in exchange.seen_headers} == exchange.seen_headers, exchange.name
 
 
-def test_http_content_encoding_suffix_is_text(proxy: MakeProxy, app: Recorder) -> None:
-    app.answer("GET", "/hello", b"{}", headers=GRAPHQL)
-    result = proxy()(event_for("GET", "/hello"), None)
-    assert (result["body"], result["isBase64Encoded"]) == ("{}", False)
-
-
-@pytest.mark.usefixtures("_in_lambda")
-@pytest.mark.parametrize("protocol", ["http", "tcp"])
-def test_http_readiness_check(proxy: MakeProxy, app: Recorder, protocol: str) -> None:
-    """And test_http_tcp_readiness_check, test_http_async_init_ready_at_init."""
-    app.answer("GET", "/healthcheck", b"OK")
-    handler = proxy(readiness_protocol=protocol, readiness_path="/healthcheck", async_init=True)
-    checks = [("GET", "/healthcheck")] if protocol == "http" else []
-    assert app.asked == checks
-
-    ask(handler, "GET", "/first")
-    ask(handler, "GET", "/second")
-
-    assert app.asked == [*checks, ("GET", "/first"), ("GET", "/second")]
-
-
-def test_http_context_headers(proxy: MakeProxy, app: Recorder, make_context: MakeContext) -> None:
-    """And test_http_context_multi_headers, test_tenant_id_propagated_from_client_context."""
-    names = ("x-amzn-request-context", "x-amzn-lambda-context")
-    forged = [(spelling, value) for name in names for spelling, value in ((name, "one"), (name.title(), "two"))]
-    event = event_for("GET", "/", *forged)
-    context = make_context("tenant-abc-123")
-
-    proxy()(event, context)
-
-    (seen,) = app.seen
-    (request_context,), (lambda_context,) = seen.values("x-amzn-request-context"), seen.values("x-amzn-lambda-context")
-    assert json.loads(request_context) == event["requestContext"]
-    assert seen.values("x-amz-tenant-id") == ["tenant-abc-123"]
-    told = json.loads(lambda_context)
-    assert abs(told.pop("deadline") - context._epoch_deadline_time_in_ms) <= 1000
-    assert told == {
-        "request_id": "request-1",
-        "invoked_function_arn": "arn:aws:lambda:eu-west-1:1:function:shop",
-        "xray_trace_id": None,
-        "client_context": None,
-        "identity": None,
-        "tenant_id": "tenant-abc-123",
-        "env_config": {
-            "function_name": "shop",
-            "memory": 128,
-            "version": "$LATEST",
-            "log_stream": "2024/01/12/[$LATEST]0123",
-            "log_group": "/aws/lambda/shop",
-        },
-    }
-
-
 def test_http_error_status_codes(proxy: MakeProxy, app: Recorder) -> None:
     app.answer("GET", "/error", b"Bad Gateway", status=502)
     handler = proxy(settings=Settings(error_status_codes=frozenset([500, 502])))
@@ -300,26 +150,3 @@ def test_http_error_status_codes(proxy: MakeProxy, app: Recorder) -> None:
         ask(handler, "GET", "/error")
 
     assert json.loads(str(caught.value)) == {"statusCode": 502, "body": "Bad Gateway"}
-
-
-@pytest.mark.anyio
-async def test_concurrent_post_body_isolation(proxy: MakeProxy, app: Recorder) -> None:
-    """And test_concurrent_request_forwarding."""
-    names = [f"{number}" for number in range(6)]
-    responses: dict[str, ClientResponse] = {}
-
-    async def ask_one(name: str) -> None:
-        app.answer("POST", f"/submit/{name}", f"ack_{name}".encode())
-        event = event_for("POST", f"/submit/{name}", body=f"body_{name}".encode())
-        responses[name] = result_of(await handler.handle(event, None), "POST")
-
-    async with proxy() as handler, anyio.create_task_group() as group:
-        for name in names:
-            group.start_soon(ask_one, name)
-
-    assert {name: response.body for name, response in responses.items()} == {
-        name: f"ack_{name}".encode() for name in names
-    }
-    assert sorted((seen.target, seen.body) for seen in app.seen) == [
-        (f"/submit/{name}", f"body_{name}".encode()) for name in names
-    ]
