@@ -23,7 +23,7 @@ from benchmarks.tables import BY_LEAST, MEDIAN, Table, judged, shown
 __all__ = ["tables"]
 
 # Fewer than for small bodies: one call is as long as a batch of those.
-ROUNDS, QUICK_ROUNDS = 30, 2
+ROUNDS, QUICK_ROUNDS = 20, 2
 GOAL = 1.15
 
 # The source whose table has the socket, too; the other sources are measured in process alone.

@@ -26,7 +26,7 @@ from benchmarks.tables import BY_MEDIAN, MEDIAN, Table, judged, shown
 
 __all__ = ["cold_starts", "tables"]
 
-RUNS, QUICK = 40, 2
+RUNS, QUICK = 25, 2
 
 # Each application: its module in `functions`, and how many times awslambdaric's with Mangum a cold start may be.
 APPS = {

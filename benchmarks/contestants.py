@@ -20,7 +20,7 @@ from bridge import Bridge, Handler
 from bridge._httpx import httpx
 
 __all__ = [
-    *("APPS", "BRIDGE", "CODEC", "MANGUM", "SOCKET"),
+    *("APPS", "BRIDGE", "CODEC", "MANGUM", "MANGUM_AUTO", "SOCKET"),
     *("Bench", "bench", "check_answers", "codec", "handlers", "over_socket"),
 ]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from benchmarks.contestants import BRIDGE, MANGUM, MANGUM_AUTO, SOCKET
 from benchmarks.tables import MEDIAN, Table, as_markdown
 
-__all__ = ["goals", "with_figures"]
+__all__ = ["goals", "of_readme", "with_figures"]
 
 
 def with_figures(document: str, figures: Mapping[str, str]) -> str:
@@ -38,6 +39,18 @@ def goals(document: str) -> str:
         if missed or met:
             rows.append([f"{title.partition(':')[0]}: {name.strip()}", missed, met])
     return as_markdown(Table("Goals", ["missed", "met"], rows)).replace(f"{MEDIAN}: ", "").replace(f", {MEDIAN}", "")
+
+
+def of_readme(document: str) -> str:
+    """The line with the figures of README's first table: the least of a Function URL with the bare application."""
+    found = {
+        (title.partition(" with ")[0].partition(",")[0], name): cells[0].partition("(")[2].partition(")")[0]
+        for title, _, (name, *cells) in _rows(document)
+        if "bare ASGI app: us" in title
+    }
+    own = [found.get(("Own cost", name), "?") for name in (BRIDGE, MANGUM, MANGUM_AUTO)]
+    socket = found.get(("Small body", SOCKET), "?")
+    return f"README: {BRIDGE} {own[0]} us; {MANGUM} {own[1]} us; {MANGUM_AUTO} {own[2]} us; a socket hop {socket} us"
 
 
 def _rows(document: str) -> Iterator[tuple[str, list[str], list[str]]]:

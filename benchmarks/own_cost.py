@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from benchmarks.browser import PAGE
-from benchmarks.contestants import APPS, BRIDGE, MANGUM, Bench, bench, check_answers, handlers, over_socket
+from benchmarks.contestants import APPS, BRIDGE, MANGUM, MANGUM_AUTO, Bench, bench, check_answers, handlers, over_socket
 from benchmarks.direct import DIRECT
 from benchmarks.events import SOURCES
 from benchmarks.rounds import Figure, Figures, compete
@@ -51,6 +51,7 @@ def _own_cost(app: str, figures: Mapping[str, Figures]) -> Table:
     rows = [
         [BRIDGE, *map(shown, ours)],
         [MANGUM, *map(shown, theirs)],
+        [MANGUM_AUTO, *(shown(column.over(MANGUM_AUTO, DIRECT)) for column in figures.values())],
         [f"{BRIDGE} / {MANGUM}", *(judged(ratio, GOAL, by="least") for ratio in map(_ratio, ours, theirs))],
     ]
     title = f"Own cost with a small body, {app}: us per call more than the direct call, {MEDIAN}"

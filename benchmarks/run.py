@@ -1,10 +1,12 @@
 """Measure bridge beside its alternatives, and print the tables: `python benchmarks/run.py --help` lists the parts.
 
-It asserts nothing about time: it ends with 0 whatever the figures are. Only a wrong answer stops it.
+It asserts nothing about time: it ends with 0 whatever the figures are. A part that breaks, or that gets a wrong answer,
+is not measured, and the output says why.
 """
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,9 +25,9 @@ from benchmarks import (
     streams,
     web_adapter,
 )
-from benchmarks.document import with_figures
+from benchmarks.document import of_readme, with_figures
 from benchmarks.machine import complaint, keep_memory, machine_lines
-from benchmarks.tables import Table, as_markdown
+from benchmarks.tables import Table, as_markdown, not_measured
 
 # `quick`: few rounds, to see that a part runs.
 PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {
@@ -53,10 +55,21 @@ def main() -> None:
     print(figures["machine"], flush=True)
     for name in arguments.parts or PARTS:
         sys.stderr.write(f"measuring {name}\n")
-        figures[name] = "\n\n".join(map(as_markdown, PARTS[name][0](arguments.quick)))
+        figures[name] = "\n\n".join(map(as_markdown, _measured(name, arguments.quick)))
         print(f"\n{figures[name]}", flush=True)
     if arguments.write:
-        arguments.write.write_text(with_figures(arguments.write.read_text(encoding="utf-8"), figures), encoding="utf-8")
+        document = with_figures(arguments.write.read_text(encoding="utf-8"), figures)
+        arguments.write.write_text(document, encoding="utf-8")
+        print(f"\n{of_readme(document)}")
+
+
+def _measured(name: str, quick: bool) -> list[Table]:
+    """The tables of one part. One that breaks is reported, and does not cost the others' figures."""
+    try:
+        return PARTS[name][0](quick)
+    except Exception as exc:
+        traceback.print_exc()
+        return [not_measured(name, f"{type(exc).__name__}: {exc}".partition("\n")[0])]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,7 +33,7 @@ class _Rounds(NamedTuple):
     memory: int
 
 
-FULL, QUICK = _Rounds(30, 60, 3), _Rounds(2, 2, 1)
+FULL, QUICK = _Rounds(20, 40, 2), _Rounds(2, 2, 1)
 CALLS = 20
 
 # Invocations before the memory is read.
