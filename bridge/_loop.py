@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from bridge.asgi.tasks import in_async_code, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
@@ -23,7 +23,6 @@ logger = logging.getLogger("bridge")
 # hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
 INTERRUPT_GRACE = 5.0
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 # The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
@@ -51,29 +50,32 @@ class OwnLoop:
         if in_async_code():
             raise RunningLoopError()
 
+    def check_not_nested(self) -> None:
+        """Raises RunningLoopError in a thread that the call under way started: the two would wait for each other."""
+        if self._call is not None and _call.get() is self._call:
+            raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.
 
-        A call that another thread makes meanwhile waits for its turn. Raises RunningLoopError in a thread that the call
-        under way started, because the two would wait for each other, and LoopClosedError after close(), also in a
-        thread that waited then.
+        A call that another thread makes meanwhile waits for its turn. Raises as `check_not_nested` does, and
+        LoopClosedError after close(), also in a thread that waited then.
         """
         try:
-            if self._call is not None and _call.get() is self._call:
-                raise RunningLoopError()
+            self.check_not_nested()
             return self._take_turn(self._run, coroutine)
         except BaseException:
             with suppress(RuntimeError):  # It ignores even this.
                 coroutine.close()  # It may never have started.
             raise
 
-    def _take_turn(self, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
         interruption = None
         try:
             with self._turn:
                 self._thread = threading.get_ident()
                 try:
-                    return step(*args, **kwargs)
+                    return step(*args)
                 finally:
                     interruption, self._interruption, self._thread = self._interruption, None, 0
         finally:
