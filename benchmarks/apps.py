@@ -20,7 +20,7 @@ SMALL = b'{"hello":"world"}'
 
 
 def _repeated(text: str) -> bytes:
-    """Whole characters of `text` again and again, up to 1 MB of UTF-8, filled up with spaces."""
+    """Return `text` repeated in whole characters up to 1 MB of UTF-8, with spaces at the end."""
     encoded = (text * (SIZE // len(text.encode()) + 1)).encode()[:SIZE]
     return encoded.decode(errors="ignore").encode().ljust(SIZE)
 
@@ -34,12 +34,12 @@ BODIES: dict[str, tuple[str, bytes]] = {
 
 
 def taken(body: bytes) -> bytes:
-    """What both applications answer to an upload."""
+    """Return the response of both applications to an upload."""
     return b'{"length":%d,"ends":"%s"}' % (len(body), (body[:8] + body[-8:]).hex().encode())
 
 
 async def bare(scope: Scope, receive: Receive, send: Send) -> None:
-    """ASGI and nothing else: the least an application can cost."""
+    """Answer with bare ASGI messages: the least that an application can cost."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return

@@ -72,7 +72,7 @@ def _measure(binary: Path, app: str, runs: int) -> dict[str, list[ColdStart]]:
 
 
 def cold_starts(makes: Mapping[str, Callable[[], Function]], runs: int) -> dict[str, list[ColdStart]]:
-    """The cold starts of new environments, in turns, after one of each that writes bytecode."""
+    """Return the cold starts of new environments, in turns, after one of each that writes bytecode."""
     measures = {name: partial(_cold_start, make) for name, make in makes.items()}
     for measure in measures.values():
         measure()

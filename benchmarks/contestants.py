@@ -35,7 +35,7 @@ APPS: dict[str, tuple[str, ASGI]] = {"bare": ("bare ASGI app", bare), "site": ("
 
 
 class Bench(NamedTuple):
-    """What lives as long as one application is measured."""
+    """The objects that live as long as one application is measured."""
 
     app: ASGI
     loop: asyncio.AbstractEventLoop
@@ -45,7 +45,7 @@ class Bench(NamedTuple):
 
 @contextmanager
 def bench(name: str) -> Iterator[Bench]:
-    """For one of APPS."""
+    """Make the bench of one of APPS."""
     app = APPS[name][1]
     with ExitStack() as stack:
         loop = asyncio.new_event_loop()
@@ -57,7 +57,7 @@ def bench(name: str) -> Iterator[Bench]:
 
 @contextmanager
 def handlers(bench: Bench, source: str, request: BrowserRequest) -> Iterator[list[Contestant]]:
-    """The direct call, and the Lambda handlers, called as the runtime calls them."""
+    """Yield the direct call, and the Lambda handlers, called as the runtime calls them."""
     make = fresh_events(source, request)
     bridge = Bridge(bench.app)
     stock = Handler(httpx.ASGITransport(bench.app, root_path=ROOT_PATHS.get(source, "")))
@@ -77,7 +77,7 @@ def handlers(bench: Bench, source: str, request: BrowserRequest) -> Iterator[lis
 
 
 def over_socket(bench: Bench, request: BrowserRequest) -> Contestant:
-    """The way that sees no Lambda event: an HTTP client, and a web server in another process."""
+    """Return the way without Lambda events: an HTTP client, and a web server in another process."""
     client, url = bench.client, f"{request.path}?{QUERY}"
 
     def ask(_: None) -> httpx.Response:
@@ -87,7 +87,7 @@ def over_socket(bench: Bench, request: BrowserRequest) -> Contestant:
 
 
 def codec(request: BrowserRequest) -> Contestant:
-    """The work that every handler does: an event and a result hold a body as a string, an application wants bytes."""
+    """Return the work of every handler: it converts a body between the string of an event or result and bytes."""
     return Contestant(CODEC, lambda: None, _work(request))
 
 
@@ -111,7 +111,7 @@ def check_answers(contestants: Iterable[Contestant], request: BrowserRequest) ->
 
 
 def _answer_of(result: Any) -> tuple[int, bytes]:
-    """Status and body of a direct call, of an HTTP response or of a Lambda result, to compare them by."""
+    """Return the status and body of a direct call, an HTTP response or a Lambda result, for comparison."""
     if isinstance(result, DirectCall):
         return result.status, b"".join(result.parts)
     if isinstance(result, httpx.Response):

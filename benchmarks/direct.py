@@ -34,7 +34,7 @@ class DirectCall:
 
 
 def direct_call(app: ASGIApp, request: BrowserRequest, loop: asyncio.AbstractEventLoop) -> Contestant:
-    """As a synchronous handler must: the loop runs for one call."""
+    """Run the loop for one call, as a synchronous handler must."""
 
     async def call(exchange: DirectCall) -> DirectCall:
         await app(exchange.scope, exchange.receive, exchange.send)

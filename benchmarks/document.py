@@ -8,7 +8,7 @@ __all__ = ["goals", "with_figures"]
 
 
 def with_figures(document: str, figures: Mapping[str, str]) -> str:
-    """The document with new text between `<!-- NAME -->` and `<!-- end of NAME -->`, and with the goals of all tables.
+    """Return the document with new text between `<!-- NAME -->` and `<!-- end of NAME -->`, and with all goals.
 
     Raises ValueError if it has no such place.
     """
@@ -27,7 +27,7 @@ def _put(document: str, name: str, text: str) -> str:
 
 
 def goals(document: str) -> str:
-    """A table of all rows with a verdict, as Markdown: the columns that meet the goal, and those that miss it."""
+    """Return a table of all rows with a verdict, as Markdown: the columns that meet the goal or miss it."""
     rows = []
     for title, columns, (name, *cells) in _rows(document):
         judged = list(zip(columns, cells, strict=True))
@@ -41,7 +41,7 @@ def goals(document: str) -> str:
 
 
 def _rows(document: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each row of each pipe table, with the heading above the table and the names of its columns."""
+    """Yield each row of each pipe table, with the heading above the table and the names of its columns."""
     title, columns = "", list[str]()
     for line in document.splitlines():
         if line.startswith("#"):

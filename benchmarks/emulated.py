@@ -52,7 +52,7 @@ _NEEDED = ("awslambdaric", "fastapi", "mangum", "starlette")
 
 
 def emulator_or_reason(title: str) -> Path | list[Table]:
-    """The emulator's binary, or what to print in place of the table because there is none."""
+    """Return the emulator's binary, or what to print in place of the table because there is none."""
     if absent := [package for package in _NEEDED if find_spec(package) is None]:
         return [not_measured(title, f"not installed: {', '.join(absent)}.")]
     if reason := missing_platform():
@@ -68,7 +68,7 @@ def command(runtime: str, app: str) -> list[str]:
 
 
 def environ(app: str) -> dict[str, str]:
-    """Bytecode is written, as it is for a function that was deployed with care: the first run is not measured."""
+    """Return the variables. Bytecode is written in the first run, which is not measured."""
     return {"APP": app, "PYTHONDONTWRITEBYTECODE": ""}
 
 
@@ -101,7 +101,7 @@ class Function:
         self._stack.close()
 
     def seconds(self) -> float:
-        """One invocation, from the request's first byte to the answer's last."""
+        """Return the seconds of one invocation, from the request's first byte to the answer's last."""
         start = time.perf_counter()
         answer = ask(self._client, EVENT)
         taken = time.perf_counter() - start
@@ -120,12 +120,12 @@ class Function:
         return memory_of(self._pids())
 
     def _pids(self) -> set[int]:
-        """Those in the emulator's session, and what they have started: Proxy gives its server a session of its own."""
+        """Return the processes of the emulator's session and their descendants: Proxy's server has its own session."""
         return set().union(*map(_with_descendants, self._emulator.runtime_pids()))
 
 
 def turn(function: Function, calls: int) -> list[float]:
-    """Microseconds of so many invocations, after one that is not counted: others had the processor's caches."""
+    """Return the microseconds of each invocation. A first one, which fills the processor's caches, is not counted."""
     function.seconds()
     return [function.seconds() * 1e6 for _ in range(calls)]
 
@@ -158,7 +158,7 @@ def _with_descendants(pid: int) -> set[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """The process's own CPU clock: nanoseconds, where /proc/PID/stat has hundredths of a second.
+    """Read the process's CPU clock, which has nanoseconds; /proc/PID/stat has hundredths of a second.
 
     https://pubs.opengroup.org/onlinepubs/9799919799/functions/clock_getcpuclockid.html
     """
@@ -169,7 +169,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def memory_of(pids: Collection[int]) -> Memory:
-    """https://docs.kernel.org/filesystems/proc.html: kB in lines as `Pss:    1234 kB`."""
+    """Read lines such as `Pss:    1234 kB` (https://docs.kernel.org/filesystems/proc.html)."""
     kilobytes = 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()

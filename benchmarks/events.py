@@ -123,7 +123,7 @@ ROOT_PATHS = {"REST API": "/prod"}
 
 
 def fresh_events(source: str, request: BrowserRequest) -> Callable[[], dict[str, Any]]:
-    """A factory of events, each made of new strings, as the runtime's JSON parser makes them for every invocation.
+    """Return a factory of events, each made of new strings, as the runtime's JSON parser makes them.
 
     With one event again and again, every string in it would have its hash already, and every cache would look better
     than it is. Only the body is one object: no cache holds it.

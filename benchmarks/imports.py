@@ -63,7 +63,7 @@ def tables(quick: bool) -> list[Table]:
 
 
 def _cpu_times(variants: list[Import], runs: int) -> Table:
-    """The first run of each writes bytecode."""
+    """Measure the CPU time of each import. The first run of each, which writes bytecode, does not count."""
 
     for variant in variants:
         _milliseconds(variant)
@@ -79,7 +79,7 @@ def _milliseconds(variant: Import) -> float:
 
 
 def _instructions(variants: list[Import]) -> Table:
-    """What a process with the import counts, less what one without it counts."""
+    """Return the instructions of a process with the import, less those of one without it."""
     title = "Import: millions of instructions"
     if shutil.which("valgrind") is None:
         return not_measured(title, "valgrind is not installed, whose callgrind counts instructions.")
@@ -108,7 +108,7 @@ def _counted(program: str) -> int:
 
 
 def _run(prefix: list[str], program: str) -> subprocess.CompletedProcess[str]:
-    """In a process without the caller's own settings of Python, or its folder in the path."""
+    """Run code in a process without the caller's Python settings and without its folder in the path."""
     environ = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0"}
     command = [*prefix, sys.executable, "-s", "-P", "-c", program]
     return subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)

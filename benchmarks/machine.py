@@ -24,7 +24,7 @@ _KEEP = 1 << 30
 
 
 def complaint() -> str:
-    """What about the environment would make the figures wrong, and what to do; "" if nothing does.
+    """Return what makes the figures wrong in this environment, and what to do; "" if nothing does.
 
     httpcore imports trio wherever it finds it, but no deployed function has it.
     """
@@ -62,7 +62,7 @@ def keep_memory() -> bool:
 
 
 def _cpu() -> str:
-    """The model's name; platform.processor() has none on most Linux distributions."""
+    """Return the model's name, which platform.processor() lacks on most Linux distributions."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -72,7 +72,7 @@ def _cpu() -> str:
 
 
 def _cores() -> int:
-    """The cores this process may use."""
+    """Return the cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

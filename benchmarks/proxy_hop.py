@@ -32,7 +32,7 @@ _SOURCE = next(iter(SOURCES))
 
 
 class _Context:
-    """What awslambdaric gives a handler. With a deadline, so that Proxy has one to keep."""
+    """A context like awslambdaric's, with a deadline for Proxy to keep."""
 
     aws_request_id = "0f6b1c2d-3e4f-4a5b-8c6d-7e8f9a0b1c2d"
     invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:shop"
@@ -45,7 +45,7 @@ class _Context:
 
 
 def tables(quick: bool) -> list[Table]:
-    """What each way takes, Proxy beside a client of httpx, and what a connection per request adds."""
+    """Return the times of each way, of Proxy beside a client of httpx, and of a connection per request."""
     small, big = (QUICK_ROUNDS, QUICK_BIG_ROUNDS) if quick else (ROUNDS, BIG_ROUNDS)
     with bench("bare") as made:
         columns = [_measure(made, request, small if request is PAGE else big) for request in _REQUESTS]

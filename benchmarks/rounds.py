@@ -34,7 +34,7 @@ class Contestant:
         return self._call(self._make())
 
     def seconds(self, calls: int) -> float:
-        """How long a batch of calls takes."""
+        """Return the seconds that a batch of calls takes."""
         inputs = [self._make() for _ in range(calls)]
         call = self._call
         start = perf_counter()
@@ -68,19 +68,19 @@ class Figures:
         return figure_of(self._samples[name])
 
     def over(self, name: str, base: str) -> Figure:
-        """What `name` costs more than `base`: within a round, and the least of one beside the least of the other."""
+        """Return the difference of `name` and `base`: within a round, and between the least of each."""
         pairs = zip(self._samples[name], self._samples[base], strict=True)
         return Figure(median(one - other for one, other in pairs), self.time(name).least - self.time(base).least)
 
     def ratio(self, name: str, *bases: str) -> Figure:
-        """How many times `bases` together `name` costs, in the same two ways."""
+        """Return the ratio of `name` and all `bases` together, in the same two ways."""
         sums = [sum(samples) for samples in zip(*(self._samples[base] for base in bases), strict=True)]
         ratios = [one / other for one, other in zip(self._samples[name], sums, strict=True)]
         return Figure(median(ratios), self.time(name).least / sum(self.time(base).least for base in bases))
 
 
 def only(field: str, samples: Mapping[str, Sequence[Any]]) -> Figures:
-    """The figures of one field of named tuples."""
+    """Return the figures of one field of named tuples."""
     return Figures({name: [getattr(sample, field) for sample in of_one] for name, of_one in samples.items()})
 
 
@@ -95,7 +95,7 @@ def compete(contestants: Sequence[Contestant], rounds: int) -> Figures:
 
 
 def take_turns(measures: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """What each measured, once in each round, in a new order each time."""
+    """Return the samples of each measure, called once in each round, in a new order each time."""
     samples: dict[str, list[T]] = {name: [] for name in measures}
     turns = list(measures.items())
     order = random.Random(0)
@@ -112,12 +112,12 @@ def take_turns(measures: Mapping[str, Callable[[], T]], rounds: int) -> dict[str
 
 
 def p99(samples: Iterable[float]) -> float:
-    """What 99 of 100 samples do not exceed."""
+    """Return the value that 99 of 100 samples do not exceed."""
     return quantiles(samples, n=100)[-1]
 
 
 def _calls_in_a_batch(contestant: Contestant) -> int:
-    """As many as fill a batch; finding out is the warm-up."""
+    """Return the number of calls that fill a batch. To find it is the warm-up, too."""
     calls = 1
     while calls < MOST_CALLS and (taken := contestant.seconds(calls)) < BATCH:
         calls = min(MOST_CALLS, max(calls + 1, int(calls * BATCH / taken)))

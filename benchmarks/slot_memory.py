@@ -84,7 +84,7 @@ def _ask(port: int, event: bytes) -> bytes:
 
 
 def _tables(columns: list[dict[str, list[Memory]]]) -> list[Table]:
-    """All processes of a runtime together, and ours beside the other."""
+    """Return all processes of a runtime together, and ours beside the other."""
     pss = [only("pss", column) for column in columns]
     rows = []
     for name in RUNTIMES:

@@ -63,7 +63,7 @@ def _measure(rounds: int) -> list[_Stream]:
 
 
 def _stream(invocation: Invocation) -> _Stream:
-    """The body's first line says when the application sent it: see starlette_app."""
+    """Measure one stream. The body's first line is the time at which it was sent: see starlette_app."""
     answer = invocation.answer()
     sent = int(answer.payload.split(b"\n")[0]) / 1e9
     arrived = _arrival(answer, answer.body.index(_SEPARATOR) + len(_SEPARATOR))
@@ -71,7 +71,7 @@ def _stream(invocation: Invocation) -> _Stream:
 
 
 def _arrival(answer: Answer, position: int) -> float:
-    """When the chunk with that byte of the body arrived."""
+    """Return the time at which the chunk with that byte of the body arrived."""
     end = 0
     for at, data in answer.chunks:
         end += len(data)

@@ -24,23 +24,23 @@ class Table(NamedTuple):
 
 
 def not_measured(title: str, reason: str) -> Table:
-    """What the output has in place of a table that this machine cannot fill."""
+    """Return the replacement of a table that this machine cannot fill."""
     return Table(title, [], [], [f"Not measured: {reason}"])
 
 
 def shown(figure: Figure, digits: int = 1) -> str:
-    """The median, and the least in brackets."""
+    """Return the median, and the least in brackets."""
     return f"{figure.median:.{digits}f} ({figure.least:.{digits}f})"
 
 
 def judged(figure: Figure, goal: float, *, by: Literal["median", "least"] = "median", digits: int = 2) -> str:
-    """The same, and whether it is at most the goal."""
+    """Return the same as `shown`, and whether it meets the goal."""
     value = figure.median if by == "median" else figure.least
     return f"{shown(figure, digits)} {'met' if value <= goal else 'missed'}"
 
 
 def as_markdown(table: Table) -> str:
-    """A heading, a pipe table if there are rows, and a paragraph for each note."""
+    """Return a heading, a pipe table if there are rows, and a paragraph for each note."""
     rule = ["---", *("---:" for _ in table.columns)]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in (["", *table.columns], rule, *table.rows))
     return "\n\n".join([f"### {table.title}", *([rows] if table.rows else []), *table.notes])

@@ -74,7 +74,7 @@ _Ways = Mapping[str, Callable[[], Function]]
 
 
 def _ways(binary: Path, adapter: str, app: str, folder: Path) -> _Ways:
-    """The three ways, each of which makes a new environment."""
+    """Return the three ways, each of which makes a new environment."""
 
     def make(number: int, command: Callable[[str], list[str]]) -> Callable[[], Function]:
         def function() -> Function:
@@ -101,7 +101,7 @@ def _free_port() -> int:
 
 
 def _warm_turns(makes: _Ways, turns: int) -> Figures:
-    """Microseconds: of each turn the median."""
+    """Return the median of each turn, in microseconds."""
     with ExitStack() as stack:
         functions = {name: stack.enter_context(make()) for name, make in makes.items()}
         measures = {name: partial(turn, function, CALLS) for name, function in functions.items()}
@@ -134,7 +134,7 @@ def _tables(ways: Sequence[_Ways], rounds: _Rounds) -> Iterator[Table]:
 
 
 def _table(what: str, columns: list[Figures], goals: list[float], note: str) -> Table:
-    """What each way takes, and ours beside Lambda Web Adapter's. `goals`: one of each column, for Proxy."""
+    """Return the times of each way, and ours beside Lambda Web Adapter's. `goals`: one of each column, for Proxy."""
     proxy = zip((column.ratio(PROXY, LWA) for column in columns), goals, strict=True)
     rows = [
         *([name, *(shown(column.time(name)) for column in columns)] for name in columns[0].names),

@@ -29,7 +29,7 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(app: str) -> Iterator[Served]:
-    """Where uvicorn serves `app`, a name in `apps`.
+    """Serve `app`, a name in `apps`, with uvicorn, and yield its address.
 
     The sockets listen before uvicorn starts, so the first request need not wait for it: it queues.
     """
@@ -50,7 +50,7 @@ def serving(app: str) -> Iterator[Served]:
 
 
 def _serve(app: str, numbers: list[int]) -> None:
-    """uvicorn's own `--fd` takes every socket for a Unix one, so asyncio leaves Nagle's algorithm on: +40 ms a call."""
+    """Run uvicorn on a socket. Its own `--fd` would leave Nagle's algorithm on: 40 ms more for each call."""
     config = uvicorn.Config(f"{_PACKAGE.name}.apps:{app}", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=number) for number in numbers])
 

@@ -111,10 +111,10 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # to a type checker it would be any name at all
+if not TYPE_CHECKING:  # or a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import what needs a socket when it is first used: `import bridge` does without it."""
+        """Import Proxy when it is first used: only it needs the modules for sockets."""
         if name == "Proxy":
             from bridge.proxy import Proxy
 

@@ -5,7 +5,7 @@ __all__ = ["BODILESS", "CONTEXT_HEADERS", "HOP_BY_HOP", "TOKEN"]
 # RFC 9110, 5.6.2: the characters of a method and of a header's name.
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-# RFC 9110, 7.6.1: headers about one connection, which say nothing to the other side of a gateway.
+# RFC 9110, 7.6.1: headers about one connection, which a gateway does not pass on.
 HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
 
 # Headers that a server sets for the application to trust. A client's copy of one never reaches it.

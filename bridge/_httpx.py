@@ -1,7 +1,7 @@
-"""The one place that picks the httpx flavour: `httpx`, or `httpx2`, its maintained continuation with the same API.
+"""The choice of the httpx flavour: `httpx`, or `httpx2`, its maintained continuation with the same API.
 
-No process should pay for both. The flavour that the application has imported is taken, else httpx, else httpx2, which
-costs 9 ms of CPU more to import (docs/benchmarks.md).
+No process should import both. This module takes the flavour that the application has imported, else httpx, else httpx2,
+which needs about 9 ms of CPU more to import (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["httpcore", "httpx", "import_flavour"]
 
 _FLAVOURS = ("httpx", "httpx2")
 
-# httpx 0.27 and 0.28 import this module of theirs, and with it click and rich, wherever those are installed.
+# httpx 0.27 and 0.28 import this module, and with it click and rich, if those are installed.
 _COMMAND_LINE = "httpx._main"
 
 
 def import_flavour(*names: str) -> ModuleType:
-    """Return the flavour that is imported already, also by another thread just now, else the first that is installed.
+    """Return the flavour that is already imported, or that another thread imports now, else the first installed one.
 
     `names`: the flavours in the order of preference. Raises ModuleNotFoundError if none of them is installed.
     """

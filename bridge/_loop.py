@@ -1,4 +1,4 @@
-"""The handler's own event loop, which the calling thread runs for as long as its call takes.
+"""The handler's own event loop, which the calling thread runs during its call.
 
 Lambda calls a handler from one thread, one call at a time, and freezes the process in between: the loop does not need
 a thread of its own. Calls from several threads take turns.
@@ -7,7 +7,7 @@ a thread of its own. Calls from several threads take turns.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -15,13 +15,16 @@ from typing import Any, TypeVar
 from bridge.asgi.tasks import in_async_code, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["OwnLoop"]
+__all__ = ["OwnLoop", "hearing_signals"]
 
 logger = logging.getLogger("bridge")
 
 # How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that
 # hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
 INTERRUPT_GRACE = 5.0
+
+# How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
+SIGNAL_CHECK_INTERVAL = 0.1
 
 T = TypeVar("T")
 
@@ -44,7 +47,7 @@ class OwnLoop:
         self._interruption: Callable[[], None] | None = None
 
     def check_callable(self) -> None:
-        """Raises RunningLoopError inside a running event loop, LoopClosedError after close()."""
+        """Raise RunningLoopError inside a running event loop, and LoopClosedError after close()."""
         if self._is_closed:
             raise LoopClosedError()
         if in_async_code():
@@ -63,10 +66,11 @@ class OwnLoop:
         """
         try:
             self.check_not_nested()
-            return self._take_turn(self._run, coroutine)
+            result: T = self._take_turn(self._run, coroutine)
+            return result
         except BaseException:
-            with suppress(RuntimeError):  # It ignores even this.
-                coroutine.close()  # It may never have started.
+            with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
+                coroutine.close()  # it may never have started
             raise
 
     def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
@@ -93,7 +97,8 @@ class OwnLoop:
         loop = self._loop = self._loop or asyncio.new_event_loop()
         _call.set(coroutine)
         self._call = coroutine
-        task = self._task = loop.create_task(coroutine)
+        task = loop.create_task(coroutine)
+        self._task = task
         try:
             if self._interruption is not None:
                 task.cancel()
@@ -136,7 +141,7 @@ class OwnLoop:
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Cancel the call of the current thread, and call `then` once it has ended. Return whether there is a call.
 
-        This is for signal handlers. To raise there could hit asyncio between two of its own steps, and lose one.
+        This is for signal handlers. An exception there could hit asyncio between two of its steps, and lose one.
         """
         if self._thread != threading.get_ident():
             return False
@@ -167,17 +172,37 @@ class OwnLoop:
 
     @property
     def is_running_here(self) -> bool:
-        """Whether the caller runs on this loop."""
+        """True if the caller runs on this loop."""
         return self._loop is not None and running_loop() is self._loop
 
     @property
     def is_busy(self) -> bool:
-        """Whether some thread has its turn."""
+        """True if a thread is in a call."""
         return self._turn.locked()
 
 
+async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
+    """Await `function()`, on a loop that wakes up regularly meanwhile, so that Python runs its signal handlers.
+
+    A signal that arrives just before the loop's wait for I/O does not end that wait, and a startup may wait for
+    nothing else.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def wake_up() -> None:
+        nonlocal timer
+        timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
+
+    wake_up()
+    try:
+        return await function()
+    finally:
+        timer.cancel()
+
+
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Do as asyncio.run() does: nothing that runs on the loop is left."""
+    """Cancel all tasks and close the loop, as asyncio.run() does."""
     try:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:

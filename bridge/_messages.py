@@ -7,7 +7,7 @@ them, and build `url`, `headers` and `stream` only for a transport, a source or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge._httpx import httpx
 
@@ -19,7 +19,9 @@ __all__ = [
     "WHOLE_RESPONSE",
     "CompleteResponse",
     "EventRequest",
+    "async_body",
     "header_pairs",
+    "is_whole",
     "replace_headers",
     "request_line",
     "request_target",
@@ -34,7 +36,7 @@ SPEC_VERSION = "2.4"
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
 
-# How much of a method and of a path goes into a log line, in characters.
+# The longest method and path in a log line, in characters.
 _MAX_METHOD, _MAX_PATH = 20, 200
 
 _EMPTY = httpx.ByteStream(b"")
@@ -61,7 +63,11 @@ class EventRequest(httpx.Request):
 
     @property
     def content(self) -> bytes:
-        return self.body
+        stream = self.__dict__.get("stream")
+        if stream is None:
+            return self.body
+        # A transport around another one may have set it.
+        return b"".join(stream) if isinstance(stream, httpx.ByteStream) else super().content
 
     @cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]  # an attribute there
@@ -82,7 +88,8 @@ class EventRequest(httpx.Request):
         return httpx.ByteStream(self.body)
 
     def __getstate__(self) -> dict[str, Any]:
-        # httpx leaves the extensions out of a pickle, and these parts are made from them.
+        # httpx pickles the content that was read, and leaves out the stream, and the extensions that the URL is of.
+        self.read()
         _ = self.url, self.headers
         return super().__getstate__()
 
@@ -122,6 +129,11 @@ class CompleteResponse(httpx.Response):
 _LAZY = (EventRequest, CompleteResponse)
 
 
+def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
+    """Return whether `response.body` is the body. A transport around another one may have set another stream."""
+    return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
+
+
 def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:
     """Return the header pairs of `message` with lower-case names, without building `Headers` for it."""
     if isinstance(message, _LAZY) and "headers" not in message.__dict__:
@@ -139,6 +151,14 @@ def replace_headers(request: httpx.Request, pairs: HeaderPairs) -> None:
         request.headers = httpx.Headers(pairs)
 
 
+def async_body(request: httpx.Request) -> httpx.AsyncByteStream:
+    """Return the stream of `request`. Raises TypeError for a synchronous one."""
+    stream = request.stream
+    if isinstance(stream, httpx.AsyncByteStream):
+        return stream
+    raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
+
+
 def request_target(request: httpx.Request) -> bytes:
     """Return the request-target as the client sent it, or else as the URL has it."""
     target: bytes = request.extensions.get("target") or request.url.raw_path
@@ -146,9 +166,9 @@ def request_target(request: httpx.Request) -> bytes:
 
 
 def request_line(request: httpx.Request) -> str:
-    """Return the method and the path for a log line, without the query, in which secrets travel.
+    """Return the method and the path for a log line, without the query, which may contain secrets.
 
-    The client chose both, so neither can contain a control character, and both are cut.
+    The client chose both, so control characters are escaped, and both are cut.
     """
     method = ascii(request.method[:_MAX_METHOD])[1:-1]
     path = request_target(request).partition(b"?")[0][:_MAX_PATH].decode("latin-1")

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
 
-# A Lambda event is JSON that a stranger may have written: nothing in it has a type before it was looked at.
+# A Lambda event is JSON that any client may have written: no field has a type before it was checked.
 Event = dict[str, Any]
 Result = dict[str, Any]
 
@@ -25,9 +25,9 @@ SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]
 
 
 class Lifespan(Protocol):
-    """What a handler asks of a lifespan."""
+    """The interface of a lifespan, as a handler uses it."""
 
-    # What startup left for the requests; None if the application has no lifespan. Each request gets a shallow copy.
+    # The state that startup filled for the requests; None without a lifespan. Each request gets a shallow copy.
     state: dict[str, Any] | None
 
     async def startup(self) -> None:
@@ -38,8 +38,8 @@ class Lifespan(Protocol):
 
     @property
     def is_here(self) -> bool:
-        """Whether startup was run on the event loop that the caller runs on."""
+        """True if startup ran on the event loop that the caller runs on."""
 
     @property
     def is_lost(self) -> bool:
-        """Whether startup was run, but its event loop has ended since, and the application's task with it."""
+        """True if startup ran, but its event loop has ended since, and the application's task with it."""

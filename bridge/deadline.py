@@ -1,4 +1,4 @@
-"""How long before its deadline an invocation is given up: one margin, for the runtime and for Proxy."""
+"""The margin before its deadline at which an invocation is given up, for the runtime and for Proxy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_margin(value: str) -> float:
 
 
 def time_left(left: float, margin: float) -> tuple[float, float]:
-    """Return how long until an invocation is given up, and how long before its deadline that is, in seconds.
+    """Return the seconds until an invocation is given up, and the seconds from then to its deadline.
 
     `left`: until its deadline. The margin is at most half of that: a request near the deadline is tried, too.
     """

@@ -1,4 +1,4 @@
-"""A handler's side of the execution environment: its event loop, the application's lifespan, and how both end.
+"""The parts of a handler that live as long as the process: its event loop and the application's lifespan.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop
+from bridge._loop import OwnLoop, hearing_signals
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
@@ -67,14 +67,15 @@ class Environment:
 
         Raises StartupFailed.
         """
+        sigterm.check()
         if self._is_closed:
             return
         self._is_postponed = False
         self._leave_to_parent()
-        sigterm.shut_down(self)  # First: SIGTERM cancels a startup that is going on.
+        sigterm.shut_down(self)  # First, because SIGTERM must cancel a startup that is going on.
         if not in_async_code():
             try:
-                self.loop.run(self.start())
+                self.loop.run(hearing_signals(self.start))
             except BaseException:
                 self.loop.close()
                 sigterm.leave(self)
@@ -172,7 +173,7 @@ class Environment:
             raise RunningLoopError("handler.close()", "async with handler")
         self.loop.check_not_nested()
         self._is_closed = True
-        # What belongs to no loop, as a web server does, is shut down even if the own loop was never made.
+        # A lifespan without a loop, such as a web server's, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here
         try:
             self.loop.close(self._shutdown_on_own_loop, makes_loop=is_anywhere)
@@ -213,7 +214,7 @@ class Environment:
         It does nothing after close(), and before a startup that is left to the workers.
         """
         if not self._is_closed and not self._is_postponed:
-            self.loop.run(self._started_and(step))
+            self.loop.run(hearing_signals(lambda: self._started_and(step)))
 
     async def _started_and(self, step: Callable[[], Awaitable[None]]) -> None:
         if self.lifespan is None or self.lifespan.is_lost:  # The handler was made inside an event loop.

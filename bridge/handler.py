@@ -1,4 +1,4 @@
-"""The spine: a Lambda event to an httpx request, through a transport, and the httpx response to a Lambda result."""
+"""The handlers: they turn an event into a request, send that through a transport, and return the result."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Handler:
             self._environment.start_in_init_phase(current_runtime())
 
     def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
-        """Have the lifespan or the transport told of a snapshot, on the handler's own event loop."""
+        """Call the hooks of the lifespan or the transport around a snapshot, on the handler's own event loop."""
         owner = self._environment if snapshot == "restart-lifespan" else self._transport
         before, after = (getattr(owner, name, None) for name in ("before_snapshot", "after_restore"))
         if before is None or after is None:
@@ -136,10 +136,12 @@ class Handler:
         if isinstance(request, CompleteResponse):
             finish(request)
         else:
-            finish(await self._respond(request, finish))
+            # Early only without a transport around it, which may change the response that it gets.
+            is_last = type(self._transport) is InProcessTransport
+            finish(await self._respond(request, finish if is_last else None))
 
     def _can_stream(self, event: Event) -> bool:
-        """Whether the service that sent `event` accepts a stream. Others need one result, whatever the mode is."""
+        """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
         try:
             return bool(getattr(select_source(event, self._sources), "streams", False))
         except UnsupportedEvent:
@@ -174,11 +176,11 @@ class Handler:
         if response.status_code in self._settings.error_status_codes:
             raise error_status(response)
 
-    async def _respond(
+    def _respond(
         self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> CompleteResponse:
+    ) -> Coroutine[Any, Any, CompleteResponse]:
         request.extensions[WHOLE_RESPONSE] = finished or True
-        return await whole_response(self._transport, request)
+        return whole_response(self._transport, request)
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """Return the request, or the response to a broken event."""
@@ -195,7 +197,7 @@ class Handler:
         return request
 
     def stream(self, event: Event, context: Any) -> AbstractAsyncContextManager[StreamedResponse]:
-        """Give the response while the application sends it: `async with handler.stream(event, context) as response`.
+        """Return the response while the application sends it: `async with handler.stream(event, context) as response`.
 
         Leaving the block early tells the application that its reader has left; leaving it after the last part waits
         for the application to end. Raises as `handle` does.
@@ -243,7 +245,7 @@ class Handler:
 
     @property
     def _runs_in_process(self) -> bool:
-        """Whether the application is called in this process, or reached over a socket."""
+        """True if the application is called in this process, and not over a socket."""
         return isinstance(self._transport, InProcessTransport)
 
     def close(self) -> None:
@@ -259,7 +261,8 @@ class Bridge(Handler):
     """Any ASGI application as a Lambda handler, in the function's own process.
 
     `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
-    Lambda startup runs here, in the init phase; elsewhere before the first request. `snapshot`: "restart-lifespan"
+    Lambda startup runs in the init phase: here, or after the import of the module under `python -m bridge.runtime`.
+    Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
     shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
     connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
     to try, in this order. `settings`: `Settings()` by default, which reads the environment.

@@ -1,4 +1,4 @@
-"""What a handler can expect of the program that imports the function's module: awslambdaric, or our own runtime.
+"""The features of the program that imports the function's module: awslambdaric, or our own runtime.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
 """
@@ -20,28 +20,28 @@ logger = logging.getLogger("bridge")
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the program that imports the function's module does for the handlers in it.
+    """The features of the program that imports the function's module.
 
-    `can_stream`: whether it gives Lambda a response while the application sends it. `startups`: where a handler leaves
-    its startup, which the program runs after the import; None if the handler has to run it while it is made.
+    `can_stream`: whether it passes a response on while the application sends it. `startups`: a list to which a handler
+    adds its startup, which the program runs after the import; None if the handler has to run it while it is made.
     """
 
     can_stream: bool = False
     startups: list[Callable[[], None]] | None = None
 
 
-# In this process: by default what is true of awslambdaric, and of any other program that does not know about handlers.
+# The features in this process: by default those of awslambdaric, and of any other program that knows no handlers.
 _runtime = Runtime()
 
 
 def set_runtime(runtime: Runtime) -> None:
-    """Set what handlers that are made from now on can expect."""
+    """Set the features for all handlers that are made from now on."""
     global _runtime
     _runtime = runtime
 
 
 def current_runtime() -> Runtime:
-    """Return what was set with `set_runtime`."""
+    """Return the features that were set with `set_runtime`."""
     return _runtime
 
 

@@ -1,4 +1,4 @@
-"""The invocation that the current code works for: context variables, right also where many go on at once.
+"""Context variables about the current invocation. They are right too while many invocations run concurrently.
 
 A task inherits them, and so does a thread of `asyncio.to_thread` or anyio. `python -m bridge.runtime` sets them.
 """

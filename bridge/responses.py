@@ -1,4 +1,4 @@
-"""What the client gets: a response of our own where something failed, and the streamed response."""
+"""The responses for the client: whole, streamed, and our own in place of one that failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, header_pairs, request_line
+from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
 from bridge.asgi.exchange import log_failure_after_response
 from bridge.asgi.tasks import is_asked_to_cancel
 from bridge.errors import (
@@ -39,12 +39,12 @@ __all__ = [
 
 logger = logging.getLogger("bridge")
 
-# How much of a response goes into the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
+# The longest body in the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
 _MAX_ERROR_BODY = 65536
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
-    """Return a response of our own. It says no more than a stranger may know: the log says the rest."""
+    """Return a response of our own. It contains only what any client may know: the log has the details."""
     from http import HTTPStatus  # only failures need it
 
     body = (text or HTTPStatus(status_code).phrase).encode("ascii")
@@ -53,7 +53,7 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
 
 
 def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteResponse:
-    """Log one line that names the request, and return the response: whose fault it is decides both."""
+    """Log one line that names the request and the cause, and return the response for that cause."""
     what = "The response" if request is None else request_line(request)
     if isinstance(exc, OriginError | MalformedEvent):
         logger.error("%s: %s", what, exc)
@@ -71,7 +71,7 @@ def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteRe
 
 
 def _is_of_transport(exc: httpx.TransportError) -> bool:
-    """Whether a transport raised it. One that an application's own client raised names that client's request."""
+    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
     try:
         _ = exc.request
     except RuntimeError:
@@ -87,43 +87,60 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
-async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    """Send `request` through `transport`. Raises what that raises, and ApplicationCancelled.
-
-    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
-    expect it, and the process would end.
-    """
-    try:
-        return await transport.handle_async_request(request)
-    except asyncio.CancelledError:
-        if is_asked_to_cancel():
-            raise
-        raise ApplicationCancelled() from None
-
-
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
-    """Send `request` and return the whole response, or that to a failure."""
+    """Send `request` and return the whole response, or one of our own if it failed."""
     try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        return failed_response(exc, request)
-    return response if isinstance(response, CompleteResponse) else await completed_or_failed(response, request)
+        response = await transport.handle_async_request(request)
+        if is_whole(response):
+            return response
+        response = _readable(response)
+    except (Exception, asyncio.CancelledError) as exc:
+        return failed_response(_failure(exc), request)
+    return await completed_or_failed(response, request)
 
 
 async def started_response(
     transport: httpx.AsyncBaseTransport, request: httpx.Request
 ) -> tuple[httpx.Response, dict[str, Any]]:
-    """Send `request` and return the response as soon as it has started, or that to a failure, and its prelude."""
+    """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        response = await _send(transport, request)
-    except Exception as exc:
-        response = failed_response(exc, request)
+        response = _readable(await transport.handle_async_request(request))
+    except (Exception, asyncio.CancelledError) as exc:
+        response = failed_response(_failure(exc), request)
     try:
         return response, prelude_of(response)
     except InvalidMessage as exc:
         await close_response(response, request)
         failed = failed_response(exc, request)
         return failed, prelude_of(failed)
+
+
+def _readable(response: httpx.Response) -> httpx.Response:
+    """Return `response`, or one with the same body if a transport has read it already. Raises TypeError."""
+    if is_whole(response):
+        return response
+    stream = getattr(response, "stream", None)
+    if not isinstance(stream, httpx.AsyncByteStream):
+        kind = type(response if stream is None else stream).__name__
+        raise TypeError(f"Expected the transport to return a response with an asynchronous body, but got {kind}.")
+    if not response.is_stream_consumed or isinstance(stream, httpx.ByteStream):
+        return response
+    if "content-encoding" in response.headers:  # httpx has decoded the body, if it knows how, and keeps nothing else
+        raise TypeError("Expected an unread response with content-encoding, but got one that the transport has read.")
+    return CompleteResponse(response.status_code, header_pairs(response), response.content)
+
+
+def _failure(exc: Exception | asyncio.CancelledError) -> Exception:
+    """Return what failed. Raises a cancellation that came from outside.
+
+    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
+    expect it, and the process would end.
+    """
+    if isinstance(exc, Exception):
+        return exc
+    if is_asked_to_cancel():
+        raise exc
+    return ApplicationCancelled()
 
 
 def prelude_of(response: httpx.Response) -> dict[str, Any]:
@@ -133,21 +150,21 @@ def prelude_of(response: httpx.Response) -> dict[str, Any]:
 
 async def completed_or_failed(response: httpx.Response, request: httpx.Request) -> CompleteResponse:
     """Read a response whose body streams to its end, as it is on the wire, and close it."""
-    if isinstance(response, CompleteResponse):
+    if is_whole(response):
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
-    except Exception as exc:
-        return failed_response(exc, request)
+    except (Exception, asyncio.CancelledError) as exc:
+        return failed_response(_failure(exc), request)
     finally:
         await close_response(response, request)
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
 
 
 class StreamedResponse:
-    """A response under way. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, as they come.
+    """A response that is being sent. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, in order.
 
-    Iterating `body` raises what the application raised in the middle of it: then the stream is broken, not complete.
+    Iterating `body` raises the application's exception if that failed in the middle: the stream is not complete then.
     """
 
     __slots__ = ("body", "prelude")
@@ -158,7 +175,7 @@ class StreamedResponse:
 
 
 class BodyParts:
-    """The body of `response` part by part; none for a response that has no body whatever the application sends.
+    """The body of `response` part by part. A response to HEAD, and one with 204 or 304, has no parts.
 
     It is not a generator, because a generator that its reader left early stays open.
     """
@@ -167,7 +184,7 @@ class BodyParts:
 
     def __init__(self, response: httpx.Response, method: str) -> None:
         self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
-        self._whole = response.body if isinstance(response, CompleteResponse) else None
+        self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -179,9 +196,12 @@ class BodyParts:
             if not whole or not self._has_body:
                 raise StopAsyncIteration
             return whole
-        part = await anext(self._parts)
-        while not self._has_body:
+        try:
             part = await anext(self._parts)
+            while not self._has_body:
+                part = await anext(self._parts)
+        except asyncio.CancelledError as exc:
+            raise _failure(exc) from None
         return part
 
 
@@ -193,7 +213,7 @@ def cancel_response(response: httpx.Response) -> None:
 
 
 async def close_response(response: httpx.Response, request: httpx.Request) -> None:
-    """Wait for the application. The response stays as it is whatever the application still raises: that is logged."""
+    """Wait for the application. An exception is logged, and does not change the response."""
     try:
         await response.aclose()
     except Exception as exc:

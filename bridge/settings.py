@@ -1,7 +1,7 @@
 """Every setting, and the only place that reads environment variables.
 
-An explicit argument beats the environment, the environment beats the default. Names that Lambda Web Adapter has mean
-here what they mean there; names of our own start with BRIDGE_.
+An explicit argument beats the environment, the environment beats the default. Names of Lambda Web Adapter have the same
+meaning as there; names of our own start with BRIDGE_.
 """
 
 import logging
@@ -44,33 +44,33 @@ _PREFIX = r"(/[^/?#\s]+)+"
 # A module and an attribute: "main:app", "shop.web:site.app".
 _APP_NAME = r"[^\s.:/]+(\.[^\s.:/]+)*:[^\s.:/]+(\.[^\s.:/]+)*"
 
-# RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may stand for a whole type or lead a structured suffix: "text/*", "*/*+json".
+# RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may replace the subtype, or both types before a suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
 _MEDIA_TYPE = rf"{_NAME}/(?:\*|(?:\*\+)?{_NAME})|\*/\*\+{_NAME}"
 
 
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process is a Lambda execution environment, whose init phase is going on or over."""
+    """Return whether this process is a Lambda execution environment, in or after its init phase."""
     return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
 
 
 def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
-    """How Lambda made this environment: "on-demand", "provisioned-concurrency", "snap-start" and so on; else ""."""
+    """Return the way this environment was made: "on-demand", "provisioned-concurrency", "snap-start" and so on."""
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
 
 
 def asks_for_streams(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the function's invoke mode is to be response_stream, which not every runtime can do."""
+    """Return whether the function's invoke mode is response_stream, which not every runtime supports."""
     return environ.get("AWS_LWA_INVOKE_MODE", "").strip().lower() == "response_stream"
 
 
 def trace_id(environ: Mapping[str, str] = os.environ) -> str:
-    """The X-Ray trace header of the invocation that is going on; "" if there is none."""
+    """Return the X-Ray trace header of the current invocation; "" if there is none."""
     return environ.get("_X_AMZN_TRACE_ID", "")
 
 
 def set_trace_id(value: str) -> None:
-    """Put it where X-Ray's libraries look for it; "" takes it away."""
+    """Set the trace header where X-Ray's libraries look for it; "" removes it."""
     if value:
         os.environ["_X_AMZN_TRACE_ID"] = value
     else:
@@ -85,7 +85,7 @@ def handler_name(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def set_handler_name(name: str) -> None:
-    """Put the handler's name where Lambda puts it: for a runtime that was told another one."""
+    """Set the handler's name in Lambda's variable, for a runtime whose command line names another handler."""
     os.environ["_HANDLER"] = name
 
 
@@ -93,7 +93,7 @@ def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
     """Return the variables for a web server that this process starts.
 
     The server is not a Lambda runtime. Without the Runtime API and BRIDGE_MODE, a handler that is made when the server
-    imports the same module stays at rest, instead of starting the next server.
+    imports the same module starts nothing, instead of the next server.
     """
     return {name: value for name, value in environ.items() if name not in ("AWS_LAMBDA_RUNTIME_API", "BRIDGE_MODE")}
 
@@ -110,7 +110,7 @@ _KNOWN = """
 
 
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The AWS_LWA_* variables that are set but have no meaning here: a typing error, or what is not supported."""
+    """Return the AWS_LWA_* variables that are set but have no meaning here: misspelt or not supported."""
     known = {f"AWS_LWA_{name}" for name in _KNOWN.split()}
     return sorted(name for name in environ if name.startswith("AWS_LWA_") and name not in known)
 
@@ -118,7 +118,7 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
 def from_environment(
     *names: str, deprecated: tuple[str, ...] = (), parse: Callable[[str], Any] = str, default: Any = None
 ) -> Any:
-    """A dataclass field: the first of `names`, then of the `deprecated` ones, that is set, parsed."""
+    """Return a dataclass field that parses the first variable of `names`, then of `deprecated`, that is set."""
 
     def read() -> Any:
         for name in names + deprecated:
@@ -138,11 +138,11 @@ def _split(value: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How events become requests and responses become results. Frozen; compared by value.
+    """The settings for the conversion of events and responses. Frozen; compared by value.
 
     `base_path` (AWS_LWA_REMOVE_BASE_PATH): a prefix, in whole segments, that the event's path has and the application
-    must not see: with "/api", "/api/users" arrives as "/users" and "/apiary" as it is. Stripped once. The path in the
-    event of an HTTP API begins with its stage, if that has a name.
+    must not see: with "/api", "/api/users" arrives as "/users", and "/apiary" is unchanged. It is removed once. The
+    path in the event of an HTTP API begins with its stage, if that has a name.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
     such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it;
@@ -156,7 +156,7 @@ class Settings:
     UTF-8 always is.
 
     `mode` (BRIDGE_MODE): "in-process", or "proxy", with which `Bridge(app)` serves the application with uvicorn in a
-    child process and forwards to it: the way out for an application that misbehaves in process.
+    child process and forwards to it, for an application that misbehaves in process.
 
     `app` (BRIDGE_APP): the name of the application for that child process, such as "main:app". By default it is the
     name under which the handler's module holds the application.
@@ -165,7 +165,7 @@ class Settings:
     place of what was there. API Gateway keeps the client's own Authorization header to itself.
 
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
-    ErrorStatus and so fail the invocation, for callers that are no browsers and only look at that.
+    ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
 
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
@@ -230,7 +230,7 @@ def _media_types(values: object) -> tuple[str, ...]:
 
 
 def status_codes(name: str, value: object) -> frozenset[int]:
-    """The codes that a list such as "200-399, 404" names; a list of numbers will do as well. Raises ConfigurationError.
+    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
 
     An invalid entry is an error: if it were ignored, a web server might never count as ready.
     """

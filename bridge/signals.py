@@ -1,8 +1,8 @@
-"""SIGTERM: the one place that says what it does in this process.
+"""SIGTERM: its one owner in this process.
 
-Lambda ends an environment with it, and Python's own answer is to die immediately. While the runtime serves, SIGTERM
-tells it to stop; else it shuts the handlers of this process down. A signal handler of the application's own stays as
-it is. A forked child owns nothing: there SIGTERM does what it does in any process.
+Lambda ends an environment with it, and Python's default is to end immediately. While the runtime serves, SIGTERM tells
+it to stop; else it shuts down the handlers of this process. A signal handler of the application stays in place. A
+forked child owns nothing: there SIGTERM has its default effect.
 
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 """
@@ -24,7 +24,7 @@ __all__ = ["Sigterm", "sigterm"]
 
 
 class Closable(Protocol):
-    """What is shut down on SIGTERM."""
+    """The interface of an object that is shut down on SIGTERM."""
 
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
@@ -41,9 +41,10 @@ class Sigterm:
         self._closables: list[Closable] = []
         self._callback: Callable[[], object] | None = None
         self._knows_forks = False
+        self._has_ended = False
 
     def is_free(self) -> bool:
-        """Return whether SIGTERM does what Python makes of it, or what this class does, and can be set here."""
+        """Return whether SIGTERM has its default handler or that of this class, and can be set here."""
         handler = signal.getsignal(signal.SIGTERM)
         is_main = threading.current_thread() is threading.main_thread()
         return is_main and (handler is signal.SIG_DFL or self._is_mine(handler))
@@ -76,7 +77,7 @@ class Sigterm:
         return True
 
     def is_taken(self) -> bool:
-        """Return whether SIGTERM still calls what `take` was given: the application may have replaced it since."""
+        """Return whether SIGTERM still calls the callback of `take`: the application may have replaced it since."""
         return self._callback is not None and self._is_mine(signal.getsignal(signal.SIGTERM))
 
     def release(self, *, ignore: bool) -> None:
@@ -86,6 +87,15 @@ class Sigterm:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         else:
             self._reset()
+
+    def check(self) -> None:
+        """Raise Terminated if SIGTERM has shut this process down.
+
+        Python loses an exception that a signal handler raises in a weak reference's callback, which every import has:
+        the init phase asks again before each of its steps.
+        """
+        if self._has_ended:
+            raise Terminated(0)
 
     def ignore(self) -> None:
         """Have SIGTERM do nothing from now on, unless it is the application's: the shutdown is under way."""
@@ -106,10 +116,10 @@ class Sigterm:
         signal.signal(signal.SIGTERM, self._handle if self._closables else signal.SIG_DFL)
 
     def _forget(self) -> None:
-        """In a forked child, nothing is the child's: its parent's wake-up descriptor is shared with it, too."""
+        """Give up everything in a forked child, which shares its parent's wake-up descriptor."""
         if self._callback is not None:
             signal.set_wakeup_fd(-1)
-        self._closables, self._callback = [], None
+        self._closables, self._callback, self._has_ended = [], None, False
         if self._is_mine(signal.getsignal(signal.SIGTERM)):
             self._reset()
 
@@ -126,6 +136,7 @@ class Sigterm:
 
     def _end(self) -> None:
         """Shut everything down, the last one first, and end the process. Raises Terminated."""
+        self._has_ended = True
         for closable in reversed(tuple(self._closables)):
             closable.close_on_sigterm()
         raise Terminated(0)

@@ -17,9 +17,9 @@ __all__ = ["RestoreWatch", "hooks", "register_hooks"]
 
 logger = logging.getLogger("bridge")
 
-# By how many seconds wall clock and monotonic clock may drift apart between two checks. Both are slewed alike, so only
-# a step of one of them shows: a restore, a thaw, or a change of the time. It is the difference between the 4 s that an
-# idle connection is kept and the 5 s after which common servers close theirs.
+# How far the wall clock and the monotonic clock may differ between two checks, in seconds. Both are slewed alike, so a
+# larger difference is a step of one of them: a restore, a thaw, or a change of the time. It is the difference between
+# the 4 s for which an idle connection is kept and the 5 s after which common servers close theirs.
 MAX_DRIFT = 1.0
 
 

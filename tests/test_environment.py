@@ -57,7 +57,7 @@ class App:
 
 
 def wait_until_closed(handler: Bridge) -> None:
-    """Until a close() under way has begun: from then on calls are refused."""
+    """Wait until a close() has begun: from then on calls are refused."""
     while True:
         try:
             handler._environment.loop.check_callable()
@@ -214,7 +214,7 @@ def test_a_sync_call_inside_a_running_loop_is_refused_on_either_backend(
 
 @pytest.fixture
 def startups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None]]]:
-    """The startups that the handlers of a test leave to the runtime."""
+    """Yield the startups that the handlers of a test leave to the runtime."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
     startups: list[Callable[[], None]] = []

@@ -18,7 +18,7 @@ LINE = re.compile(r"(?P<indent>[ │├└─]*)(?P<name>[A-Za-z]\w*)(?P<note>  
 
 
 def drawn_parents() -> dict[str, str | None]:
-    """Each name of the tree in the docstring, and the name above it."""
+    """Return each name of the tree in the docstring, and the name above it."""
     parents: dict[str, str | None] = {}
     above: list[str] = []
     for line in inspect.cleandoc(errors.__doc__ or "").splitlines()[2:]:

@@ -34,7 +34,7 @@ def exported(name: str) -> list[str]:
 
 
 def order(name: str) -> tuple[int, str]:
-    """Constants, then classes, then the rest: the order that the linter keeps too."""
+    """Sort constants first, then classes, then the rest, as the linter does."""
     kind = 0 if re.fullmatch(r"[A-Z0-9_]+", name) else 1 if name[0].isupper() else 2
     return kind, name
 

@@ -56,7 +56,7 @@ def on_backend(backend: str) -> Call:
 
 @pytest.fixture(params=[call_sync, on_backend("asyncio"), on_backend("trio")], ids=["sync", "asyncio", "trio"])
 def call(request: pytest.FixtureRequest) -> Call:
-    """Both faces of a handler give the same answers and log the same lines."""
+    """Call both ways of a handler, which give the same answers and log the same lines."""
     chosen: Call = request.param
     return chosen
 

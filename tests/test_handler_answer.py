@@ -1,4 +1,4 @@
-"""Handler._answer(): the result before the application's end. And what stands in for one that is late or too large."""
+"""Handler._answer(): the result before the application's end; and the replacement of one that is late or too large."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def result() -> AsyncIterator[Result]:
-    """What the runtime waits for."""
+    """Yield the future that the runtime waits for."""
     future: Result = asyncio.get_running_loop().create_future()
     yield future
     future.cancel()
@@ -76,25 +76,6 @@ async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEven
     gate.set()
     await task
     assert result.result()["body"] == "one two"
-
-
-async def test_the_task_that_waits_for_it_runs_before_the_application_goes_on(
-    make_event: MakeEvent, result: Result
-) -> None:
-    steps: list[str] = []
-
-    async def wait() -> None:
-        await result
-        steps.append("answered")
-
-    async def go_on() -> None:
-        steps.append("goes on")
-
-    waiting = asyncio.create_task(wait())
-    await asyncio.sleep(0)
-    await handler_of(START, part(b""), then=go_on)._answer(make_event(), None, result)
-    await waiting
-    assert steps == ["answered", "goes on"]
 
 
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:
@@ -180,7 +161,7 @@ async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_
     assert handler_of(sources=[Source()])._can_stream({}) is False
 
 
-# What stands in for a result.
+# The replacement of a result.
 
 
 async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:

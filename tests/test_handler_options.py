@@ -76,7 +76,7 @@ class Recorder:
 
 
 def with_header(event: Event, name: str, value: str) -> Event:
-    """`event` with one more header, in the shape that its own headers have."""
+    """Return `event` with one more header, in the shape of its own headers."""
     if "Records" in event:
         event["Records"][0]["cf"]["request"]["headers"].setdefault(name.lower(), []).append(
             {"key": name, "value": value}

@@ -51,7 +51,7 @@ class App:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Handlers made in Lambda, in an environment that a snapshot is taken of; closed afterwards."""
+    """Yield a maker of handlers in a SnapStart environment, which are closed afterwards."""
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")

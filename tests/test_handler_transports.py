@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bridge import Bridge, Handler, InProcessTransport
 from bridge._httpx import httpx
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ConfigurationError, ShutdownFailed, StartupFailed
+from bridge.errors import ApplicationCancelled, ConfigurationError, ShutdownFailed, StartupFailed
 from tests.apps import START, part, sending
 from tests.events import BASES, load
 from tests.logged import assert_logged
@@ -56,7 +57,7 @@ def test_a_mock_transport_gets_an_httpx_request_and_gives_an_httpx_response(make
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[str]:
-    """The path of a UNIX socket on which a server says what it was asked for."""
+    """Yield the path of a UNIX socket on which a server says what it was asked for."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0]
@@ -139,6 +140,106 @@ def test_an_error_of_the_applications_own_client_is_the_applications(
     with closing(Bridge(app, lifespan="off")) as handler:
         assert handler(make_event(path="/x"), None)["statusCode"] == 500
     assert_logged(caplog, ("ERROR", "GET /x", "raised ConnectError", "Traceback"))
+
+
+async def cancelled() -> AsyncIterator[bytes]:
+    yield b"some"
+    raise asyncio.CancelledError
+
+
+async def all_of_it() -> AsyncIterator[bytes]:
+    yield b"all of "
+    yield b"it"
+
+
+async def read_before(headers: dict[str, str]) -> httpx.Response:
+    response = httpx.Response(200, headers=headers, content=all_of_it())
+    await response.aread()
+    return response
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_whole_and_streamed_answers_agree_whatever_a_transport_returns(
+    make_event: MakeEvent,
+) -> None:
+    answers: dict[str, Any] = {
+        "read before": lambda _: read_before({}),
+        "read before, and encoded": lambda _: read_before({"content-encoding": "none"}),
+        "a synchronous body": lambda _: httpx.Response(200, content=iter([b"all of it"])),
+        "nothing": lambda _: anyio.lowlevel.checkpoint(),
+        "a body that was cancelled": lambda _: httpx.Response(200, content=cancelled()),
+    }
+    failed = (500, b"Internal Server Error")
+    expected: dict[str, Any] = dict.fromkeys(answers, (failed, failed)) | {
+        "read before": ((200, b"all of it"), (200, b"all of it")),
+        "a body that was cancelled": (failed, (200, ApplicationCancelled)),
+    }
+    results = {}
+    for name, answer in answers.items():
+        async with Handler(httpx.MockTransport(answer)) as handler:
+            whole = await handler.handle(make_event(), None)
+            async with handler.stream(make_event(), None) as response:
+                try:
+                    body: Any = b"".join([item async for item in response.body])
+                except Exception as exc:
+                    body = type(exc)
+        results[name] = ((whole["statusCode"], whole["body"].encode()), (response.prelude["statusCode"], body))
+    assert results == expected
+
+
+class ChangingBody(InProcessTransport):
+    """A third party's: it gives the application another body."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        assert await request.aread() == b"the event's"
+        request.stream = httpx.ByteStream(b"another")
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_application_gets_the_body_that_a_transport_around_it_has_set(
+    make_event: MakeEvent,
+) -> None:
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        await send(START)
+        await send(part(message["body"]))
+
+    async with Handler(ChangingBody(echo)) as handler:
+        event = make_event("POST", body="the event's")
+        whole = await handler.handle(event, None)
+        async with handler.stream(event, None) as response:
+            assert (whole["body"], [item async for item in response.body]) == ("another", [b"another"])
+
+
+class Changing(httpx.AsyncBaseTransport):
+    """A third party's: it changes what another transport answers."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        response.headers["x-changed"] = "1"
+        response.stream = httpx.ByteStream(await response.aread() + b", and more")
+        return response
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_every_answer_is_the_one_that_a_transport_around_another_has_made(make_event: MakeEvent) -> None:
+    app = sending({"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]}, part(b"all"))
+    answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    async with Handler(Changing(InProcessTransport(app))) as handler:
+        handled = await handler.handle(make_event(), None)
+        await handler._answer(make_event(), None, answered)
+        async with handler.stream(make_event(), None) as response:
+            streamed = {**response.prelude, "body": (b"".join([item async for item in response.body])).decode()}
+    expected = {"statusCode": 200, "headers": {"x-app": "1", "x-changed": "1"}, "body": "all, and more"}
+    results = [handled, answered.result(), streamed]
+    assert [{key: result[key] for key in expected} for result in results] == [expected] * 3
 
 
 class Failing(httpx.AsyncBaseTransport):

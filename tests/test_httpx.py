@@ -27,7 +27,7 @@ print(httpx.__name__, sorted(loaded), issubclass(bridge.InProcessTransport, http
 
 
 def hidden(name: str, because_of: str = "") -> str:
-    """Code that makes the import of `name` fail, as if it or `because_of` were not installed."""
+    """Return code that makes the import of `name` fail, as if it or `because_of` were not installed."""
     missing = because_of or name
     return f"""
 import importlib.abc, sys

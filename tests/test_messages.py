@@ -96,7 +96,7 @@ def test_a_request_can_be_pickled_as_httpx_requests_can() -> None:
     request = pickle.loads(pickle.dumps(event_request()))
     stock = pickle.loads(pickle.dumps(stock_request()))
     assert (request.method, request.url, request.headers) == (stock.method, stock.url, stock.headers)
-    assert request.content == stock.content
+    assert (request.content, request.read()) == (stock.content, stock.read())
     assert request.extensions == stock.extensions == {}
 
 
@@ -216,10 +216,14 @@ def test_a_subclass_of_a_request_is_an_httpx_request_too() -> None:
 
 
 def test_the_parts_of_a_request_can_be_replaced() -> None:
-    request = event_request()
+    request: httpx.Request = event_request()
     request.url = request.url.copy_with(host="other.test")
     request.headers = httpx.Headers({"x": "1"})
+    request.stream = httpx.Request("POST", "http://other.test", content=iter([b"an", b"other"])).stream
     assert (request.url.host, header_pairs(request)) == ("other.test", [(b"x", b"1")])
+    with pytest.raises(httpx.RequestNotRead):
+        _ = request.content
+    assert (request.read(), request.content) == (b"another", b"another")
 
 
 def test_a_request_line_has_neither_the_query_nor_a_control_character_nor_an_end_that_is_far_away() -> None:

@@ -231,9 +231,10 @@ def test_an_invalid_media_type_is_refused(value: Any) -> None:
 def test_an_invalid_value_of_the_environment_is_refused_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, shown: str
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(ConfigurationError) as caught:
+    with monkeypatch.context() as patch:
         patch.setenv(name, value)
-        Settings()
+        with pytest.raises(ConfigurationError) as caught:
+            Settings()
     assert f"({name}) is {shown}; expected " in str(caught.value)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,7 +61,7 @@ def terminate() -> None:
 
 
 def own_handler(signum: int, frame: Any) -> None:
-    """Be the application's own signal handler."""
+    """Act as the application's own signal handler."""
 
 
 def exit_code_of_fork(child: Callable[[], None]) -> int:
@@ -221,3 +223,23 @@ def test_a_forked_child_can_become_the_owner(make: Make, steps: list[str]) -> No
     sigterm = Sigterm()
     sigterm.shut_down(make("parent"))
     assert exit_code_of_fork(child) == 0
+
+
+def test_an_exit_that_python_loses_in_a_callback_is_raised_at_the_next_check(
+    make: Make, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    sigterm = Sigterm()
+    sigterm.shut_down(make("only"))
+    sigterm.check()
+
+    class Referent:
+        pass
+
+    referent = Referent()
+    reference = weakref.ref(referent, lambda _: terminate())
+    del referent
+    assert (reference(), steps, [type(each.exc_value) for each in lost]) == (None, ["only"], [Terminated])
+    with pytest.raises(Terminated):
+        sigterm.check()

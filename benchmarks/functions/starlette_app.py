@@ -23,7 +23,7 @@ async def hold(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """The first part tells when it is sent: ns of the monotonic clock."""
+    """Stream a body whose first part is its own time: ns of the monotonic clock."""
 
     async def parts() -> AsyncIterator[str]:
         yield f"{time.monotonic_ns()}\n"

@@ -1,4 +1,4 @@
-"""Calling an ASGI application in this process. Nothing here knows of Lambda."""
+"""The call of an ASGI application in this process. Nothing here depends on Lambda."""
 
 from bridge.asgi.scope import build_scope
 from bridge.asgi.transport import InProcessTransport

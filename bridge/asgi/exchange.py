@@ -1,4 +1,4 @@
-"""One exchange whose response is wanted whole: the application runs inline, in the task of its caller."""
+"""One exchange that returns the whole response: the application runs in the task of its caller."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def respond_whole(
 
 
 def log_failure_after_response(request: httpx.Request, error: BaseException) -> None:
-    """Log what an application did wrong after its response was complete. The response stays as it is."""
+    """Log the failure of an application after its response was complete. The response stays as it is."""
     what = request_line(request)
     if isinstance(error, ProtocolError | ApplicationCancelled):
         logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
@@ -84,7 +84,7 @@ class WholeExchange(ResponseState):
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        # Nothing tells that a Lambda client has left: the end of the response is the only disconnect there is.
+        # Lambda does not tell when a client disconnects: the end of the response is the only disconnect.
         if self.state is not COMPLETE:
             if self._complete is None:
                 self._complete = make_event()
@@ -104,6 +104,6 @@ class WholeExchange(ResponseState):
 
     @property
     def response(self) -> CompleteResponse:
-        """What the application sent, without a copy of a body that came in one part."""
+        """The response that the application sent. A body that came in one part is not copied."""
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         return CompleteResponse(self.status_code, self.headers, body)

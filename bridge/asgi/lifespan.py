@@ -2,9 +2,9 @@
 
 https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 
-The application's lifespan call is one task on one event loop, from startup to shutdown. Only its behaviour tells
-whether an application supports the protocol. One that raises or returns before it has called receive() does not know
-lifespan scopes: "auto" goes on without, and "on" fails. One that fails later has a startup that failed.
+The application's lifespan call is one task on one event loop, from startup to shutdown. An application that raises or
+returns before it has called receive() does not support lifespan scopes: "auto" goes on without them, and "on" fails.
+If it fails later, its startup has failed.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class LifespanOn:
         await self._not_started()
 
     async def _not_started(self) -> None:
-        """Raise StartupFailed, unless the application just does not support the protocol. Wait for its end first."""
+        """Wait for the application's end. Raise StartupFailed, unless it only does not support the protocol."""
         self._phase = _Phase.OVER
         self._stopping.set()
         if not self._task.done.is_set():  # An application that does not know the protocol has ended.

@@ -1,4 +1,4 @@
-"""The order of messages in one ASGI HTTP exchange, and the checks of what they carry.
+"""The order of messages in one ASGI HTTP exchange, and the checks of their values.
 
 https://asgi.readthedocs.io/en/latest/specs/www.html#http
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["COMPLETE", "STARTED", "WAITING", "ResponseState"]
 
 
-# How far a response is: what the application may send next. Constants, because an Enum is slow to make and to look up.
+# The states of a response. Constants, because an Enum is slow to make and to look up.
 WAITING = "'http.response.start'"
 STARTED = "'http.response.body'"
 COMPLETE = "nothing more, because its response is complete"
 
 
 class ResponseState:
-    """How far one response is, and its head once that has been sent.
+    """The state of one response, and its status and headers once they have been sent.
 
     `violation`: the first message that broke the protocol, also if the application swallowed what send() raised.
     """
@@ -45,7 +45,7 @@ class ResponseState:
         self.violation: ProtocolError | None = None
 
     def accept(self, message: Message) -> bytes:
-        """Move on by one message of the application; the part of the body that it brought.
+        """Check one message, move to the next state, and return the message's part of the body.
 
         Raises UnexpectedMessage or InvalidMessage.
         """
@@ -69,7 +69,7 @@ class ResponseState:
             raise
 
     def check_finished(self) -> None:
-        """What the application's return means now. Raises NoResponse, IncompleteResponse or the violation before."""
+        """Check the response after the application returned. Raises NoResponse, IncompleteResponse or `violation`."""
         if self.violation is not None:
             raise self.violation
         if self.state is WAITING:
@@ -102,7 +102,7 @@ def _checked_headers(headers: object) -> HeaderPairs:
 
 
 def _to_bytes(value: object) -> bytes:
-    if isinstance(value, str):  # Not ASGI, but httpx's own transport takes it, and its tests send it.
+    if isinstance(value, str):  # ASGI forbids this, but httpx's own transport accepts it, and httpx's tests send it.
         return value.encode("latin-1")
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)

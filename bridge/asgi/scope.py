@@ -1,4 +1,4 @@
-"""From an httpx request to the connection scope that the application sees."""
+"""The connection scope of an application, made from an httpx request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["build_scope"]
 
 
 def build_scope(request: httpx.Request, *, root_path: str, client: Address | None) -> dict[str, Any]:
-    """The HTTP connection scope of `request`.
+    """Return the HTTP connection scope of `request`.
 
     `request.extensions["target"]`, bytes, is the request-target as the client sent it; without it the URL's own is
     taken. `request.extensions["asgi"]`, a dict, holds scope entries that go over all others: what an HTTP request

@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpx
-from bridge._messages import request_line
+from bridge._messages import async_body, request_line
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
@@ -23,33 +23,30 @@ __all__ = ["ResponseStream", "StreamingExchange"]
 
 logger = logging.getLogger("bridge")
 
-# What Starlette, Django and Litestar raise when they learn that the reader has left.
+# The exceptions that Starlette, Django and Litestar raise when the reader has left.
 _DISCONNECTS = frozenset({"ClientDisconnect", "ClientDisconnected", "RequestAborted"})
 
 # How long an application may clean up after its reader has left, in seconds, before it is cancelled. uvicorn never
 # cancels it, but a Lambda environment that waits is billed.
 DISCONNECT_GRACE = 5.0
 
-# How long send() waits, in seconds, for an application to cancel itself that was listening for the disconnect. Django
-# and Litestar do, and clean up then what they leave open when send() raises in the middle of their work.
+# How long send() waits, in seconds, for an application that listens for the disconnect to cancel itself. Django
+# and Litestar do so and clean up. If send() raised in the middle of their work, they would leave objects open.
 LISTENER_GRACE = 1.0
 
 
 class StreamingExchange(ResponseState):
     """The `receive` and `send` of one request, and the task that runs the application.
 
-    The body is handed over part by part, with nothing stored between: send() returns when the reader has taken it.
+    The body goes to the reader part by part, and no part is stored: send() returns when the reader has taken it.
     """
 
     def __init__(self, app: ASGIApp, scope: Scope, request: httpx.Request) -> None:
         super().__init__()
-        stream = request.stream
-        if not isinstance(stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(stream).__name__}.")
         self._app, self._scope = app, scope
         self.request = request
         # Request.
-        self._parts: AsyncIterator[bytes] | None = aiter(stream)
+        self._parts: AsyncIterator[bytes] | None = aiter(async_body(request))
         # Response.
         self._started = anyio.Event()
         self._over = anyio.Event()  # complete, or the reader has left
@@ -57,6 +54,7 @@ class StreamingExchange(ResponseState):
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
         self._offered = self.taken = 0  # parts of the body: sent by the application, received by the reader
+        self._sending = 0  # how many send() calls are under way: several tasks may send
         self._lost = False  # a part that was offered, but whose send() was cancelled
         self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
@@ -131,11 +129,12 @@ class StreamingExchange(ResponseState):
             await self._refuse()
         part = self.accept(message)
         self._started.set()
-        if part and not self._is_head:
-            await self._offer(part)
-        else:
-            await anyio.lowlevel.checkpoint()
-        if self.state is COMPLETE:
+        self._sending += 1
+        try:
+            await (self._offer(part) if part and not self._is_head else anyio.lowlevel.checkpoint())
+        finally:
+            self._sending -= 1
+        if self.state is COMPLETE and not self._sending:
             self._over.set()
             self._writer.close()
 
@@ -151,12 +150,12 @@ class StreamingExchange(ResponseState):
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the reader has received all of a complete response."""
+        """True if the reader has received all of a complete response."""
         return self.state is COMPLETE and self.taken == self._offered and not self._lost
 
     @property
     def is_left(self) -> bool:
-        """Whether the reader went away before that."""
+        """True if the reader left before that."""
         return self._gone
 
     def leave(self) -> None:
@@ -190,7 +189,7 @@ class StreamingExchange(ResponseState):
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
 
     async def finish_unread(self) -> BaseException | None:
-        """As `finish`, for a response that was never started."""
+        """Do as `finish` does, for a response that was never started."""
         self.leave()
         return await self.finish()
 
@@ -203,7 +202,7 @@ class StreamingExchange(ResponseState):
 
 
 def _is_disconnect(error: BaseException | None) -> bool:
-    """Whether `error` only says that the reader has left: ours, or a framework's own, as Starlette has one."""
+    """Return whether `error` only reports that the reader has left: our own class, or that of a framework."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_disconnect, error.exceptions))
     if isinstance(error, ClientDisconnected):
@@ -239,6 +238,8 @@ class ResponseStream(httpx.AsyncByteStream):
         error = self._exchange.failure()
         if error is None:
             return
+        if isinstance(error, StopAsyncIteration):  # which would look like the end of the body: as in PEP 479
+            error = RuntimeError("The application raised StopAsyncIteration.").with_traceback(error.__traceback__)
         self._closed = True
         self._exchange.leave()
         if self._raise or not isinstance(error, Exception):

@@ -1,7 +1,7 @@
-"""Running the application next to its caller, in a task of its own, on asyncio and on trio.
+"""A task of its own for the application, beside its caller, on asyncio and on trio.
 
-The application is user code: it opens task groups and cancel scopes of its own, which must not become the reader's.
-So it gets a task outside of any task group, and the caller that started it waits for its end.
+The application is user code. It opens task groups and cancel scopes of its own, which must not affect the reader. So it
+gets a task outside of any task group, and the caller that started it waits for its end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ __all__ = [
 CANCEL_AGAIN = 0.1
 
 
-# A forked child has copies of them that nothing will ever run: they are kept until it ends, not destroyed unfinished.
+# A forked child has copies of these tasks that never run again. It keeps them until it ends, so that none is destroyed
+# unfinished.
 _running: set[asyncio.Task[None]] = set()
 
 
@@ -152,14 +153,14 @@ class LoopReference:
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller runs on this loop."""
+        """True if the caller runs on this loop."""
         if self._loop is not None:
             return running_loop() is self._loop
         return _trio_here() is not None and self._trio.lowlevel.current_trio_token() is self._trio_token
 
     @property
     def is_over(self) -> bool:
-        """Whether the loop was closed; one that is only stopped may go on."""
+        """True if the loop was closed. A loop that is only stopped may go on."""
         if self._loop is not None:
             return self._loop.is_closed()
         try:

@@ -1,4 +1,4 @@
-"""httpx straight into an ASGI application: no socket, no server."""
+"""An httpx transport that calls an ASGI application in this process: no socket, no server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, request_line
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge._types import Address, ASGIApp, Scope
 
 __all__ = ["InProcessTransport"]
@@ -58,12 +56,12 @@ class InProcessTransport(httpx.ASGITransport):
         """
         scope = build_scope(request, root_path=self.root_path, client=self.client)
         wanted = request.extensions.get(WHOLE_RESPONSE)
-        return await (self._respond_whole(request, scope, wanted) if wanted else self._stream(request, scope))
-
-    async def _respond_whole(
-        self, request: httpx.Request, scope: Scope, wanted: bool | Callable[[CompleteResponse], None]
-    ) -> CompleteResponse:
-        body = request.body if isinstance(request, EventRequest) else await request.aread()
+        if not wanted:
+            return await self._stream(request, scope)
+        if isinstance(request, EventRequest) and "stream" not in request.__dict__:
+            body = request.body
+        else:
+            body = b"".join([part async for part in async_body(request)])
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)

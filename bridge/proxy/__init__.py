@@ -1,4 +1,4 @@
-"""The fallback: a handler that forwards events over a socket to a web server beside it."""
+"""The fallback: a handler that forwards events over a socket to a web server on the same machine."""
 
 from bridge.proxy.handler import Proxy
 

@@ -1,4 +1,4 @@
-"""What runs in the child process of BRIDGE_MODE=proxy: uvicorn, with the application."""
+"""The program of the child process of BRIDGE_MODE=proxy: uvicorn, which serves the application."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from bridge.asgi.lifespan import make_lifespan
 from bridge.handler import Bridge
@@ -30,7 +29,7 @@ CONNECTION_HEADER = b"x-bridge-connection"
 
 def main(name: str, uds: str, lifespan: LifespanMode) -> None:
     """Serve the application that `name` ("module:attribute") names, on the socket `uds`, until SIGTERM."""
-    # Lambda's runtime, too, gives the root logger a handler before it imports anything, and applications rely on that.
+    # Lambda's runtime gives the root logger a handler before it imports the function, and applications rely on that.
     logging.basicConfig(format="[%(levelname)s]\t%(asctime)s\t%(message)s")
     app = load(name)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -80,7 +79,7 @@ async def _serve(app: ASGIApp, uds: str, lifespan: Lifespan) -> None:
 
 
 class ChildApplication:
-    """`app` with a scope like the one in process, which is made of the headers that the parent sends."""
+    """An application around `app` that makes the scope of the in-process mode from the headers of the parent."""
 
     def __init__(self, app: ASGIApp, lifespan: Lifespan) -> None:
         self._app = app
@@ -88,8 +87,6 @@ class ChildApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        prefix = headers.get(b"x-forwarded-prefix", b"")
-        root_path = unquote(prefix.decode("ascii"))
         connection = json.loads(headers[CONNECTION_HEADER])
         set_trace_id(headers.get(b"x-amzn-trace-id", b"").decode("latin-1"))
         entries = {
@@ -97,9 +94,6 @@ class ChildApplication:
             **connection,
             "client": _address(connection["client"]),
             "server": _address(connection["server"]),
-            "root_path": root_path,
-            "path": root_path + scope["path"],
-            "raw_path": prefix + scope["raw_path"],
             "headers": [pair for pair in scope["headers"] if pair[0] != CONNECTION_HEADER],
             "aws.context": lambda_context(headers.get(b"x-amzn-lambda-context")),
         }
@@ -113,7 +107,7 @@ def _address(value: list[Any] | None) -> tuple[Any, ...] | None:
 
 
 def lambda_context(header: bytes | None) -> SimpleNamespace | None:
-    """Return a context with awslambdaric's attributes, made of x-amzn-lambda-context; None without that header."""
+    """Return a context with awslambdaric's attributes, made from x-amzn-lambda-context; None without that header."""
     if header is None:
         return None
     facts = json.loads(header)

@@ -15,11 +15,11 @@ import tempfile
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import header_pairs, replace_headers
+from bridge._messages import replace_headers
 from bridge.asgi import build_scope
 from bridge.errors import ConfigurationError
 from bridge.proxy.child import CONNECTION_HEADER
-from bridge.proxy.forwarder import Forwarder, for_web_server
+from bridge.proxy.forwarder import Forwarder, headers_with_context
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
 from bridge.settings import child_environment, handler_name
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ChildProcess", "application_name", "for_child", "forwarder_to_child"]
 
-# What the child runs. Its first argument is the path of this process, where it finds this package and the application.
+# The program of the child. Its first argument is this process's path, on which are this package and the application.
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from bridge.proxy.child import main; main(*sys.argv[1:])"
 )
 
-_CONNECTION_ENTRIES = ("client", "server", "scheme", "http_version")
+_CONNECTION_ENTRIES = ("client", "server", "scheme", "http_version", "root_path")
 
 
 def forwarder_to_child(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:
@@ -54,7 +54,7 @@ def forwarder_to_child(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwa
 
 
 class ChildProcess(OriginProcess):
-    """uvicorn in a process of its own, with a folder for its socket, which comes and goes with it."""
+    """uvicorn in a process of its own, with a folder for its socket, which is made and removed with it."""
 
     def __init__(self, app: ASGIApp, name: str, lifespan: LifespanMode) -> None:
         super().__init__([], env=child_environment())
@@ -63,7 +63,7 @@ class ChildProcess(OriginProcess):
         self.uds = os.path.join(self._folder, "app.sock")
 
     def start(self) -> None:
-        """Start it. Raises ConfigurationError if the application has no name, and OriginNotStarted."""
+        """Start the process. Raises ConfigurationError if the application has no name, and OriginNotStarted."""
         # Only now: a module that makes its Bridge while it is imported has bound the application by now, and a helper
         # process that imports the module again starts nothing.
         name = self._app_name or application_name(self._app)
@@ -75,7 +75,7 @@ class ChildProcess(OriginProcess):
         super().start()
 
     def kill(self) -> None:
-        """End it now, with all that it has started, and remove its folder. Idempotent."""
+        """Kill the process and all that it has started, and remove its folder. Idempotent."""
         super().kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -102,7 +102,7 @@ def _attribute(module: Any, name: str) -> object:
 
 
 def _settings(uds: str) -> OriginSettings:
-    """Return settings of which the environment has only what concerns any web server: readiness_timeout, async_init."""
+    """Return the settings. Only readiness_timeout and async_init are read from the environment."""
     return OriginSettings(
         host="localhost",
         port=80,
@@ -119,10 +119,12 @@ def _settings(uds: str) -> OriginSettings:
 
 
 async def for_child(request: httpx.Request) -> httpx.Request:
-    """Return what a web server gets, and one header more: the entries of the scope that HTTP has no place for."""
+    """Add the context headers, and one with the entries of the scope that HTTP cannot carry.
+
+    One of these is root_path, so the target keeps its prefix.
+    """
     scope = build_scope(request, root_path="", client=None)
     entries = json.dumps({name: scope[name] for name in _CONNECTION_ENTRIES})
-    request = await for_web_server(request)
-    pairs = [pair for pair in header_pairs(request) if pair[0] != CONNECTION_HEADER]
+    pairs = [pair for pair in headers_with_context(request) if pair[0] != CONNECTION_HEADER]
     replace_headers(request, [*pairs, (CONNECTION_HEADER, entries.encode("ascii"))])
     return request

@@ -1,4 +1,4 @@
-"""Proxy's transport: waits for the web server, keeps to the deadline, and names the cause of a failure."""
+"""Proxy's transport: it waits for the web server, keeps to the deadline, and names the cause of a failure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bridge._types import HeaderPairs
     from bridge.proxy.server import Address, OriginProcess, OriginSettings
 
-__all__ = ["Forwarder", "for_web_server"]
+__all__ = ["Forwarder", "for_web_server", "headers_with_context"]
 
 logger = logging.getLogger("bridge")
 
@@ -87,7 +87,7 @@ class Forwarder(httpx.AsyncBaseTransport):
         return response
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
-        """Send it to a server that is ready; if that has ended before it had a connection, to the next one."""
+        """Send the request to a server that is ready; if that ends before there is a connection, to the next one."""
         await self.origin.ready()
         try:
             return await self.transport.handle_async_request(request)
@@ -99,7 +99,7 @@ class Forwarder(httpx.AsyncBaseTransport):
         return await self.transport.handle_async_request(request)
 
     async def before_snapshot(self) -> None:
-        """Raises SnapshotHookFailed."""
+        """Call the server's hook before a snapshot. Raises SnapshotHookFailed."""
         await self._call_hook(self._settings.before_checkpoint_path)
 
     async def after_restore(self) -> None:
@@ -125,13 +125,13 @@ class Forwarder(httpx.AsyncBaseTransport):
         if not 200 <= response.status_code < 300:
             raise SnapshotHookFailed(f"POST {path}: expected a 2xx answer, but got {response.status_code}.")
 
-    # To a handler, the web server's life is what an application's lifespan is.
+    # The interface of a lifespan: startup starts the web server, shutdown stops it.
     state: dict[str, Any] | None = None
     is_lost = False  # a server outlives event loops
     is_here = True
 
     async def startup(self) -> None:
-        """Raises OriginNotStarted."""
+        """Start the web server, and wait until it is ready. Raises OriginNotStarted."""
         await self.origin.startup()
 
     async def shutdown(self) -> None:
@@ -143,7 +143,7 @@ class Forwarder(httpx.AsyncBaseTransport):
 class _Limits:
     """One request's deadline, and the names of its failures. Entered for its head and for each part of its body.
 
-    Behind `python -m bridge.runtime` the runtime alone gives the invocation up and answers it: then this only logs
+    Under `python -m bridge.runtime` the runtime alone gives the invocation up and answers it. Then this only logs
     which request had no answer. Elsewhere it raises OriginTimeout.
     """
 
@@ -152,7 +152,7 @@ class _Limits:
     def __init__(self, origin: Origin, request: httpx.Request) -> None:
         self._origin = origin
         self._request = request
-        self.has_started = False  # the response: what is raised after that must itself name the request
+        self.has_started = False  # the response: an exception after that must itself name the request
         deadline = invocation.deadline.get()
         self._kept_by_runtime = deadline is not None
         self._deadline = _deadline(request, origin.settings.deadline_margin) if deadline is None else deadline
@@ -211,26 +211,32 @@ class _LimitedBody(httpx.AsyncByteStream):
 
 
 async def for_web_server(request: httpx.Request) -> httpx.Request:
-    """Give `request` the path and headers that a web server needs, which has no ASGI scope.
+    """Give `request` the path and headers for a web server, which gets no ASGI scope.
 
-    A stage or mapping is not a part of the application's paths, and a web server has no root_path for it. It is taken
-    off the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
+    A stage or mapping is not a part of the application's paths, and HTTP has no root_path for it. It is removed from
+    the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
     scope = request.extensions.get("asgi") or {}
     prefix = quoted(scope.get("root_path") or "")
-    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    pairs = headers_with_context(request)
     target = request_target(request)
     if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
         rest = target[len(prefix) :]
         request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
         pairs.append((b"x-forwarded-prefix", prefix))
-    pairs += context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
     replace_headers(request, pairs)
     return request
 
 
+def headers_with_context(request: httpx.Request) -> HeaderPairs:
+    """Return the headers of `request` with the context headers in place of a client's copies."""
+    scope = request.extensions.get("asgi") or {}
+    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
+
+
 def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without those that the client's Connection names, before it could name ours."""
+    """Return `pairs` without those that the client's Connection header names: it must not remove ours, added later."""
     named = nominated(pairs)
     return [pair for pair in pairs if pair[0] not in named and pair[0] != b"connection"] if named else pairs
 

@@ -1,8 +1,8 @@
-"""The guard of the hook paths, which the environment alone may call.
+"""The guard of the hook paths, which clients must not reach.
 
 Servers and frameworks differ in the spellings that they treat as one path. A request is refused if any of them might
-read its path as a hook path, so both are brought to one form first. That refuses too much rather than too little: only
-paths that are very similar to a hook path.
+read its path as a hook path, so both are converted to one form first. That may refuse too much, but only paths that are
+very similar to a hook path.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def canonical_path(path: str) -> str:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield the paths that servers may read in `text`."""
+    """Yield the paths that different servers may take `text` for."""
     for variant in (text, text.partition("\0")[0]):  # a NUL is dropped, or ends the path, as in C
         yield _canonical(variant)
         # A whole URL, or a host after two slashes, as the absolute form and URL parsers have it.

@@ -39,8 +39,9 @@ class Proxy(Handler):
     arguments are those of `OriginSettings`, and `settings` and `sources` those of `Bridge`. An argument that is not
     given is read from the environment, under Lambda Web Adapter's name, and has its default.
 
-    In Lambda the server is started here, in the init phase, and the constructor returns when it is ready; elsewhere it
-    is started before the first request. Raises ConfigurationError, and in Lambda OriginNotStarted.
+    In Lambda the server is started here, in the init phase. The constructor waits until it is ready; under
+    `python -m bridge.runtime` the runtime waits after the import of the module. Elsewhere the server is started before
+    the first request. Raises ConfigurationError, and in Lambda OriginNotStarted.
     """
 
     def __init__(
@@ -132,5 +133,5 @@ def _process(command: object, origin: OriginSettings) -> OriginProcess | None:
         )
     environment = child_environment()
     if not origin.uds:
-        environment["PORT"] = str(origin.port)  # what gunicorn and many frameworks look at
+        environment["PORT"] = str(origin.port)  # gunicorn and many frameworks read it
     return OriginProcess([str(part) for part in command], env=environment)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_method", "framed", "nominated", "request_headers", "response_headers"]
 
-# What a proxy consumes itself (RFC 9110, 11.7), and trailers, which Lambda has no place for.
+# Headers that a proxy consumes itself (RFC 9110, 11.7), and trailers, which Lambda cannot carry.
 _HOP_BY_HOP = HOP_BY_HOP | {b"proxy-authenticate", b"proxy-authorization", b"trailer"}
 
 # Without them a message has no frame and a request no address, so Connection cannot remove them.
@@ -38,8 +38,7 @@ def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
 
     `host`: the Host for a request that has none, as HTTP/1.0 clients send it.
 
-    Raises LocalProtocolError for what a client cannot have sent: names that are not tokens, values with control bytes,
-    several Hosts.
+    Raises LocalProtocolError for invalid headers: names that are not tokens, values with control bytes, several Hosts.
     """
     try:
         headers = _end_to_end(pairs)
@@ -52,7 +51,7 @@ def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
 
 
 def framed(headers: HeaderPairs, length: int | None) -> HeaderPairs:
-    """Return `headers` with the one that says where the body ends.
+    """Return `headers` with the one that frames the body.
 
     `length`: of the body, in bytes. If it is None, unknown, the body goes out in chunks, unless the headers announce
     its length. Raises LocalProtocolError for a content-length that is not the body's.
@@ -87,7 +86,7 @@ def is_chunked(pairs: HeaderPairs) -> bool:
 def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
     """Return `pairs` without the hop-by-hop headers and those that Connection names.
 
-    Raises ValueError, whose text says what the message has.
+    Raises ValueError, whose text names the fault.
     """
     headers: HeaderPairs = []
     for raw_name, value in pairs:

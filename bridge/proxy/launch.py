@@ -1,4 +1,4 @@
-"""The start of the web server, before an event loop and what forwards requests are imported."""
+"""The start of the web server, before the modules that forward requests are imported."""
 
 from __future__ import annotations
 

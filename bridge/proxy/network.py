@@ -35,7 +35,7 @@ _wait_writable = anyio.wait_writable if _IS_NEW else anyio.wait_socket_writable
 
 
 class Attempt:
-    """What happened on the wire to one request. The transport makes it, and the request's connection fills it in.
+    """The record of one request on the wire. The transport makes it, and the request's connection fills it in.
 
     `connected`: a new connection was made for it. `written`: bytes handed to the kernel, of which `head` are the
     request line and headers. `received`: bytes of the response. `end`: whether they are all of it.
@@ -66,7 +66,7 @@ class SocketStream:
         self._is_closed = self._is_waited_for = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return the next bytes, b"" at the end. What is left of the request goes out meanwhile."""
+        """Return the next bytes, b"" at the end. Meanwhile send the rest of the request."""
         try:
             data = self._socket.recv(max_bytes)
             await anyio.lowlevel.checkpoint()  # a large body must leave turns to others, and to a deadline
@@ -87,13 +87,13 @@ class SocketStream:
                     await _wait_readable(self._socket)
                 try:
                     self._send()
-                except OSError:  # the server reads no more; its answer may be here all the same
+                except OSError:  # the server reads no more, but its answer may have arrived
                     self._unsent.clear()
                 with suppress(BlockingIOError):
                     return self._socket.recv(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Return once all is sent, or once there is something to read: the rest goes out while that is read."""
+        """Send. Return once all is sent, or once there is something to read: `read` sends the rest."""
         if not buffer:
             return
         attempt = CURRENT_ATTEMPT.get()
@@ -111,7 +111,7 @@ class SocketStream:
                     self._send()
 
     def _send(self) -> None:
-        """Hand to the kernel as much as it takes."""
+        """Give the kernel as much as it accepts."""
         while self._unsent:
             try:
                 sent = self._socket.send(self._unsent[0])
@@ -123,7 +123,7 @@ class SocketStream:
                 self._unsent.appendleft(rest)
 
     async def _wait_for_either(self) -> None:
-        """Wait until the socket takes data or has some."""
+        """Wait until the socket accepts data or has some."""
 
         async def wait(ready: Callable[[Any], Any]) -> None:
             await ready(self._socket)
@@ -135,7 +135,7 @@ class SocketStream:
 
     @contextmanager
     def _waiting(self, timeout: float | None, timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
-        """Keep the socket open as long as this task waits for it, whoever closes the connection meanwhile."""
+        """Keep the socket open while this task waits for it, even if another task closes the connection meanwhile."""
         self._is_waited_for = True
         try:
             with _failures(timeout, timed_out, failed):
@@ -162,7 +162,7 @@ class SocketStream:
         return self._socket if info == "socket" else None
 
     def _is_readable(self) -> bool:
-        """Whether there are bytes, the end of the connection or an error to read."""
+        """Return whether there are bytes, the end of the connection or an error to read."""
         try:
             self._socket.recv(1, socket.MSG_PEEK)
         except OSError as exc:
@@ -171,7 +171,7 @@ class SocketStream:
 
 
 class Network:
-    """Makes the connections: an httpcore.AsyncNetworkBackend."""
+    """The maker of connections: an httpcore.AsyncNetworkBackend."""
 
     async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **_: Any) -> SocketStream:
         with _failures(timeout, httpcore().ConnectTimeout, httpcore().ConnectError):
@@ -187,7 +187,7 @@ class Network:
 
 @contextmanager
 def _failures(timeout: float | None, timed_out: type[Exception], failed: type[Exception]) -> Iterator[None]:
-    """Give httpcore its own exceptions."""
+    """Translate exceptions into httpcore's own."""
     try:
         with anyio.fail_after(timeout):
             yield

@@ -1,6 +1,6 @@
-"""The web server as a child process: started, watched, started again once, stopped.
+"""The web server as a child process: its start, its end, and one restart after an unwanted exit.
 
-A thread watches it, and not an event loop: a handler's loop does not run between invocations, and a process can end at
+A thread watches the process, because a handler's event loop does not run between invocations, and a process can end at
 any time.
 """
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("bridge")
 LAST_LINES = 30
 MAX_LINE = 1000
 
-# A line that does not end is passed on in pieces of so many bytes.
+# In bytes: a line that is longer is passed on in pieces of this length.
 _MAX_PIECE = 65536
 
 # How long a server may take to end, in seconds, when this process ends and no event loop waits for it.
@@ -76,11 +76,11 @@ class OriginProcess:
 
     @property
     def is_started(self) -> bool:
-        """Whether it was started, and not stopped since; it may have ended by itself."""
+        """True if the server was started, and not stopped since. It may have ended by itself."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start it. Raises OriginNotStarted if the program cannot be run."""
+        """Start the server. Raises OriginNotStarted if the program cannot be run."""
         with self._guard:
             life = self._life = object()
             self._stopping, self.is_lost, self._restarts_left, self.exits = False, False, 0, 0
@@ -127,7 +127,7 @@ class OriginProcess:
             return process
 
     def _goes_on(self, process: subprocess.Popen[bytes], status: int) -> bool:
-        """Report its end. Return whether it is started again."""
+        """Report the end of the process. Return whether it is started again."""
         stderr = self._stderr
         _kill_group(process)  # its children may hold its port, and its stderr
         stderr.join()
@@ -148,19 +148,19 @@ class OriginProcess:
             self.end()
 
     def was_ready(self) -> None:
-        """Say that it was ready: from now on its exit is not a failed startup, and it is started again, once."""
+        """Record that the server was ready: from now on it is started again, once, after an exit."""
         with self._guard:
             if self.exits == 0:
                 self._restarts_left = 1
 
     def check(self) -> None:
-        """Raise OriginLost if it has ended for good."""
+        """Raise OriginLost if the server has ended for good."""
         if self.is_lost:
             when = "once more" if self.exits > 1 else "before it was ready"
             raise OriginLost(f"The web server ended {when}, so this environment ends too: {self.report}")
 
     def terminate(self) -> bool:
-        """Tell it to stop. Return whether it was started."""
+        """Tell the server to stop. Return whether it was started."""
         with self._guard:
             self._stopping = True
             process = self._process
@@ -177,7 +177,7 @@ class OriginProcess:
         return process is None or process.poll() is not None
 
     def end(self) -> None:
-        """Stop it, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""
+        """Stop the server, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""
         process = self._process
         if process is not None and self.terminate():
             with suppress(subprocess.TimeoutExpired):
@@ -185,15 +185,15 @@ class OriginProcess:
         self.kill()
 
     def interrupt(self, then: Callable[[], None]) -> bool:
-        """Return False: to SIGTERM, there is no call that must be cancelled first."""
+        """Return False: no call must be cancelled before the server is ended."""
         return False
 
     def close_on_sigterm(self) -> None:
-        """End it. If the handler was closed before, there is nothing to end."""
+        """End the server, unless the handler was closed before."""
         self.end()
 
     def kill(self) -> None:
-        """End it now, with all its children. Idempotent."""
+        """Kill the server and all its children. Idempotent."""
         atexit.unregister(self._end_with)
         sigterm.leave(self)
         with self._guard:
@@ -208,7 +208,7 @@ class OriginProcess:
 
 
 class _Stderr:
-    """Passes a process's stderr on as it comes, in a thread of its own, and keeps its last lines."""
+    """A thread that passes a process's stderr on and keeps its last lines."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -246,7 +246,7 @@ def _status(status: int) -> str:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of its process group, which it leads."""
+    """Kill the rest of the process group that the process leads."""
     with suppress(OSError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -23,7 +23,7 @@ logger = logging.getLogger("bridge")
 # The pause between two checks, in seconds: a check costs some 0.5 ms of CPU, and all of the pause is cold start.
 PAUSE = 0.01
 
-# How often the log says that the wait goes on, in seconds: Lambda Web Adapter's interval.
+# The interval of log lines about the wait, in seconds, as in Lambda Web Adapter.
 PROGRESS_INTERVAL = 2.0
 
 # How long one check may take, in seconds: after that a request that hangs is tried again.
@@ -31,7 +31,7 @@ ATTEMPT_TIMEOUT = 5.0
 
 
 class Probe(Protocol):
-    """A transport to the server with a connection for each request."""
+    """A transport to the server that makes a connection for each request."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response, whole if the request asks for that."""
@@ -41,7 +41,7 @@ class Probe(Protocol):
 
 
 class Readiness:
-    """Waits for one web server. `check_alive` raises when the server cannot become ready any more."""
+    """The wait for one web server. `check_alive` raises when the server cannot become ready any more."""
 
     def __init__(self, probe: Probe, settings: OriginSettings, *, check_alive: Callable[[], None]) -> None:
         self._probe = probe

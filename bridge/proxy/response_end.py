@@ -1,4 +1,4 @@
-"""Where one response ends: a count of its bytes, kept beside httpcore's parser. No I/O.
+"""The end of a response, found by a count of its bytes beside httpcore's parser. No I/O.
 
 A web server may send more than its response announced. httpcore's parser keeps such bytes, and would read them as the
 beginning of the next response on the connection. So a connection is used again only if this count, too, says that
@@ -22,10 +22,10 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,20}")
 
 
 class ResponseEnd:
-    """Is fed every byte of a connection from the beginning of a response on.
+    """A parser that gets every byte of a connection from the beginning of a response on.
 
     `has_body`: False for the response to a HEAD request. `is_whole`: the end of the response was received.
-    `has_surplus`: and so was something after it.
+    `has_surplus`: bytes after the end were received too.
     """
 
     __slots__ = ("_has_body", "_held", "_left", "_step", "has_surplus", "is_whole")
@@ -40,7 +40,7 @@ class ResponseEnd:
 
     @property
     def is_exact(self) -> bool:
-        """Whether exactly one whole response was received. What is not understood counts as no."""
+        """True if exactly one whole response was received. False if the response was not understood."""
         return self.is_whole and not self.has_surplus
 
     def feed(self, data: bytes) -> None:
@@ -115,7 +115,7 @@ class ResponseEnd:
         return position
 
     def _line(self, data: bytes, position: int) -> tuple[bytes | None, int]:
-        """The next line, if all of it is there, and where it ends."""
+        """Return the next line, if all of it is there, and the position of its end."""
         end = data.find(b"\n", position)
         if end < 0:
             self._held += data[position:]

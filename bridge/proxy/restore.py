@@ -1,4 +1,4 @@
-"""Which connection may be used again: after a restore from a snapshot, none.
+"""The decision whether a connection may be used again: after a restore from a snapshot, none may.
 
 httpcore ages idle connections on the monotonic clock. A SnapStart restore makes that clock inconsistent: a connection
 that died with the snapshot looks as if it had just been used, and the first request on it fails
@@ -16,7 +16,7 @@ __all__ = ["NEVER_AGAIN", "ConnectionPolicy", "connection_policy"]
 
 
 class ConnectionPolicy:
-    """Decides whether a request may use a connection that an earlier one left.
+    """The policy that decides whether a request may use a connection of an earlier request.
 
     `idle_timeout`: how long such a connection may have been idle, in seconds; 0 gives every request a connection of
     its own. So does `restored`, once it returns True: then the age of a connection is not known any more.
@@ -29,7 +29,7 @@ class ConnectionPolicy:
         self._restored = restored
 
     def may_reuse(self) -> bool:
-        """Return the decision for one request: called once for each."""
+        """Return whether this request may use an old connection. Call it once for each request."""
         return self.idle_timeout > 0 and not self._restored()
 
 

@@ -1,4 +1,4 @@
-"""The life of the web server behind Proxy: its start, the wait until it is ready, and its end."""
+"""The life of Proxy's web server: its start, the wait until it is ready, and its end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Origin:
         self._ready_after = -1
 
     async def startup(self) -> None:
-        """Start it, and wait until it is ready. Raises OriginNotStarted, after it has ended the server."""
+        """Start the server, and wait until it is ready. If that fails, end the server and raise OriginNotStarted."""
         self._in_startup, self._was_ready, self._ready_after = True, False, -1
         try:
             if self._process is not None:
@@ -66,11 +66,11 @@ class Origin:
 
     @property
     def is_ready(self) -> bool:
-        """Return whether it was found ready, and has not ended since."""
+        """Return whether the server was found ready, and has not ended since."""
         return self._ready_after == self._exits
 
     async def wait_again(self) -> None:
-        """Check again, after a restore, that it is ready. Raises OriginNotStarted."""
+        """Wait after a restore until the server is ready again. Raises OriginNotStarted."""
         self._ready_after = -1
         await self._wait(self.settings.init_limit)
 
@@ -87,7 +87,7 @@ class Origin:
         return 0 if self._process is None else self._process.exits
 
     def check(self) -> None:
-        """Raises OriginLost if the server has ended for good."""
+        """Raise OriginLost if the server has ended for good."""
         if self._process is not None:
             self._process.check()
 

@@ -1,4 +1,4 @@
-"""Settings of the web server behind Proxy: its address, and when it is ready. Lambda Web Adapter's names and meanings.
+"""Settings of Proxy's web server: its address and its readiness check, with Lambda Web Adapter's names and meanings.
 
 https://github.com/aws/aws-lambda-web-adapter
 """
@@ -34,22 +34,22 @@ _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-manage
 
 @dataclass(frozen=True, kw_only=True)
 class OriginSettings:
-    """The web server's address, and when the server is ready. An argument beats the environment.
+    """The web server's address and its readiness check. An argument beats the environment.
 
-    `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): where it listens; or `uds` (BRIDGE_UDS): the path of its UNIX
-    socket, in place of both.
+    `host` (AWS_LWA_HOST), `port` (AWS_LWA_PORT, PORT): the address of the server; or `uds` (BRIDGE_UDS): the path
+    of its UNIX socket, in place of both.
 
     `readiness_protocol` (AWS_LWA_READINESS_CHECK_PROTOCOL): the check, "http" (a GET that is answered with one of
     `healthy_status`, AWS_LWA_READINESS_CHECK_HEALTHY_STATUS) or "tcp" (a connection). `readiness_port`
     (AWS_LWA_READINESS_CHECK_PORT): `port` by default. `readiness_path` (AWS_LWA_READINESS_CHECK_PATH).
-    `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default what the init phase allows;
-    0 or less is no limit.
+    `readiness_timeout` (AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS), in seconds: by default the time of the init
+    phase; 0 or less means no limit.
 
-    `async_init` (AWS_LWA_ASYNC_INIT): a server that is not ready when the init phase ends is waited for in the first
-    request. Ignored under SnapStart and provisioned concurrency, where no request waits yet.
+    `async_init` (AWS_LWA_ASYNC_INIT): if the server is not ready when the init phase ends, the first request waits for
+    it. Ignored under SnapStart and provisioned concurrency, where no request waits during the init phase.
 
     `pool_idle_timeout` (AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS), in seconds: how long an idle connection may be used again;
-    0 is a connection for each request.
+    0 means a connection for each request.
 
     `before_checkpoint_path` (AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH) and `after_restore_path`
     (AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH): paths that get an empty POST around a SnapStart snapshot. No client
@@ -91,7 +91,7 @@ class OriginSettings:
 
     @property
     def readiness_address(self) -> Address:
-        """Return where readiness is checked: the server itself, unless there is a port for that."""
+        """Return the address of the readiness check: the server's own, unless there is a port for the check."""
         return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
 
     @property
@@ -103,7 +103,7 @@ class OriginSettings:
 
     @property
     def startup_limit(self) -> float:
-        """Return the same, with async init at most until the end of the init phase."""
+        """Return `readiness_timeout`, but with async init at most the time until the end of the init phase."""
         return min(self.init_limit, INIT_LIMIT) if self.waits_in_first_request else self.init_limit
 
     @property

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpcore, httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, header_pairs
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs
 from bridge.asgi.tasks import LoopReference
 from bridge.proxy.headers import checked_method, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
@@ -26,13 +26,13 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 
 
 class SocketTransport(httpx.AsyncBaseTransport):
-    """Forwards requests to a web server over httpcore's connection pool.
+    """An httpx transport that sends requests to a web server through httpcore's connection pool.
 
-    `host` and `port`, or `uds`: where it listens. `policy`: which connection may be used again. The request-target goes
-    out byte for byte as `request.extensions["target"]` has it, and Host as the client sent it. Hop-by-hop headers are
-    not passed on, in either direction.
+    `host` and `port`, or `uds`: the address of the server. `policy`: decides which connection may be used again. The
+    request-target goes out byte for byte as `request.extensions["target"]` has it, and Host as the client sent it.
+    Hop-by-hop headers are not passed on, in either direction.
 
-    A request on a used connection that fails before one byte of the response came is sent once more, on a new
+    A request on a used connection that fails before a byte of the response arrives is sent once more, on a new
     connection, if that is safe: its method is idempotent, or the connection failed before any of its body was sent.
 
     Raises httpx's exceptions: ConnectError, ReadError, RemoteProtocolError for a response that is invalid or cut
@@ -48,7 +48,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
         self._single = self._make_pool(0)
         # One for each event loop, because httpcore's locks belong to a loop. A handler usually has one loop.
         self._pools: list[tuple[LoopReference, Any]] = []
-        # The pools from before a restore. What their sockets lead to is unknown: they are closed at the end.
+        # The pools from before a restore. The state of their sockets is unknown: they are closed at the end.
         self._dropped: list[Any] = []
         self._pid = os.getpid()
 
@@ -79,8 +79,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
     def _wire(self, request: httpx.Request) -> Any:
         """Return the httpcore.Request that goes out. Raises LocalProtocolError."""
-        if not isinstance(request.stream, httpx.AsyncByteStream):
-            raise TypeError(f"Expected a request with an asynchronous body, but got {type(request.stream).__name__}.")
+        stream = async_body(request)
         try:
             body: bytes | None = request.content
         except httpx.RequestNotRead:  # a stream, which can be sent once
@@ -97,12 +96,12 @@ class SocketTransport(httpx.AsyncBaseTransport):
             checked_method(request.method),
             url,
             headers=framed(headers, None if body is None else len(body)),
-            content=request.stream if body is None else _Whole(body),
+            content=stream if body is None else _Whole(body),
             extensions={} if timeout is None else {"timeout": timeout},
         )
 
     async def _exchange(self, wire: Any) -> tuple[Any, Attempt]:
-        """Return the httpcore.Response, and what happened on the wire."""
+        """Send the request. Return the httpcore.Response, and the record of the wire."""
         if not self._policy.may_reuse():
             self._drop_pools()
             return await _attempt(self._single, wire)
@@ -199,7 +198,7 @@ class _Whole(httpx.AsyncByteStream):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body as it comes. Owns the response: closing it gives the connection back, or ends it."""
+    """The body as it arrives. Owns the response: closing it returns the connection to the pool, or closes that."""
 
     def __init__(self, response: Any, attempt: Attempt) -> None:
         self._response = response

@@ -15,9 +15,9 @@ USAGE = """\
 usage: python -m bridge.runtime [module:attribute]
        python -m bridge.runtime --proxy -- command [argument ...]
 
-Answers Lambda invocations. The attribute is an ASGI application, a Bridge or Proxy, or a handler function. Without an
-argument, $_HANDLER names it, in Lambda's form module.attribute. With --proxy, the command starts a web server, and
-every request is forwarded to that."""
+Answers Lambda invocations. The attribute is an ASGI application, a Bridge, Proxy or Handler, or a handler function.
+Without an argument, $_HANDLER names it, in Lambda's form module.attribute. With --proxy, the command starts a web
+server, and every request is forwarded to it."""
 
 
 class Arguments(NamedTuple):

@@ -1,4 +1,4 @@
-"""The garbage collector in the init phase: imported modules stay, so a search for garbage in them is wasted time."""
+"""The garbage collector in the init phase: a search for garbage among imported modules wastes time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INIT_THRESHOLD", "few_collections"]
 
-# How many new objects start a collection while modules are imported. Python's own 700 (2,000 since 3.12) start dozens.
+# The number of new objects that starts a collection during imports. Python's own 700 (2,000 since 3.12) cause dozens.
 INIT_THRESHOLD = 50_000
 
 

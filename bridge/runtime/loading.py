@@ -1,4 +1,4 @@
-"""The handler of a function: import it by its name, and tell which kind it is."""
+"""The handler of a function: its import by name, and its kind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepare_path(task_root: str, runtime_dir: str) -> None:
     """Give `sys.path` the order of AWS's own runtime: the function's folder, its layers, what is there already, and
     last the folder of Lambda's Python (`runtime_dir`), which has boto3.
 
-    As there, .pth files count in the function's folder and in layers.
+    As there, .pth files in the function's folder and in layers are read.
     """
     version = ".".join(map(str, sys.version_info[:2]))
     folders = [task_root, f"{LAYERS}/lib/python{version}/site-packages", LAYERS]
@@ -133,7 +133,7 @@ def classify(found: Any, name: str) -> tuple[Kind, Any]:
 
 
 def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
-    """The function itself counts, not one that it wraps: a plain function around an async one may run that itself."""
+    """Return the kind of a function. That of a function which it wraps does not count: it may run that itself."""
     call = getattr(type(found), "__call__", None)  # noqa: B004  # that it can be called is known
     is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call)
     return (ASYNC if is_async else SYNC), found
@@ -160,7 +160,7 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
 
 def _not_a_handler(name: str, what: str) -> HandlerNotLoaded:
     return HandlerNotLoaded(
-        f"Expected {name!r} to be an ASGI application, a Bridge, a Proxy, or a function of event and context, but it "
-        f"{what}.",
+        f"Expected {name!r} to be an ASGI application, a Bridge, Proxy or Handler, or a function of event and context, "
+        f"but it {what}.",
         error_type="Runtime.HandlerNotFound",
     )

@@ -96,7 +96,7 @@ class _Process:
         return run_workers(shares(self._settings.max_concurrency, self._settings.workers), self._work)
 
     def _runs(self, step: Callable[[], None]) -> bool:
-        """Run a step of the init phase, report its error, and return whether there was none."""
+        """Run a step of the init phase and report its error. Return whether it succeeded."""
         try:
             step()
         except (KeyboardInterrupt, Terminated):
@@ -114,7 +114,7 @@ class _Process:
             from bridge.runtime.api.extension import Extension
 
             self._extension = Extension(self._connect())
-            self._extension.announce()
+            self._extension.register()
         prepare_path(settings.task_root, settings.runtime_dir)
         self._kind, self._target = self._load(parsed)
         if self._kind == HANDLER:
@@ -126,8 +126,6 @@ class _Process:
         set_runtime(Runtime(can_stream=True))
         if self._workers == 1:
             self._start()
-        if self._extension is not None:
-            self._extension.complete()
 
     def _load(self, arguments: Arguments) -> tuple[Kind, Any]:
         if arguments.command is not None:
@@ -203,6 +201,7 @@ class _Process:
         """Answer invocations until the environment ends, and return the exit code."""
         from bridge.runtime.service import Service
 
+        sigterm.check()
         try:
             Service(self._settings, self._output, self._connect).serve(self._kind, self._target, slots)
         except RuntimeApiError as exc:

@@ -1,4 +1,4 @@
-"""Serve a handler with slots, each with a connection of its own: on an event loop, or in threads."""
+"""The service of a handler with slots, each with a connection of its own: on an event loop, or in threads."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ class Service(NamedTuple):
 
     @property
     def _is_alone(self) -> bool:
-        """Whether there is one invocation at a time in the whole environment, workers included."""
+        """True if there is one invocation at a time in the whole environment, workers included."""
         return self.settings.max_concurrency == 1

@@ -15,22 +15,19 @@ InvokeMode = Literal["buffered", "response_stream"]
 ExtensionMode = Literal["auto", "on", "off"]
 
 
-def _whole(name: str, least: int) -> Callable[[str], int]:
+def _positive(name: str) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        if re.fullmatch(r"[0-9]{1,6}", value.strip()) and int(value) >= least:
+        if re.fullmatch(r"[0-9]{1,6}", value.strip()) and int(value) > 0:
             return int(value)
-        raise refusal(name, value, f"a whole number, {least} or more")
+        raise refusal(name, value, "a whole number, 1 or more")
 
     return parse
 
 
-def _seconds(name: str, unit: float, accepted: str) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()):
-            return float(value) * unit
-        raise refusal(name, value, accepted)
-
-    return parse
+def _seconds(value: str) -> float:
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value.strip()):
+        return float(value)
+    raise refusal("background_limit (BRIDGE_BACKGROUND_LIMIT)", value, "a number of seconds, such as '30'")
 
 
 def _lower(value: str) -> str:
@@ -43,7 +40,7 @@ def _descriptor(value: str) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeSettings:
-    """How the runtime serves. Frozen; compared by value.
+    """The settings of the runtime. Frozen; compared by value.
 
     `handler` (_HANDLER): the handler, unless the command line names one. `task_root` (LAMBDA_TASK_ROOT): the folder of
     the function. `runtime_dir` (LAMBDA_RUNTIME_DIR): the folder of Lambda's own Python runtime, where there is one.
@@ -60,7 +57,7 @@ class RuntimeSettings:
     up, in seconds.
 
     `background_limit` (BRIDGE_BACKGROUND_LIMIT): how long work after the response may delay the next invocation, in
-    seconds; None is up to the deadline.
+    seconds; None means up to the deadline.
 
     `extension` (BRIDGE_EXTENSION): whether to register the internal extension that makes Lambda send SIGTERM; "auto"
     registers it except under SnapStart, where its connection would have to outlast the snapshot.
@@ -76,14 +73,11 @@ class RuntimeSettings:
     runtime_dir: str = from_environment("LAMBDA_RUNTIME_DIR", default="")
     invoke_mode: InvokeMode = from_environment("AWS_LWA_INVOKE_MODE", parse=_lower, default="buffered")
     max_concurrency: int = from_environment(
-        "AWS_LAMBDA_MAX_CONCURRENCY", parse=_whole("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)", 1), default=1
+        "AWS_LAMBDA_MAX_CONCURRENCY", parse=_positive("max_concurrency (AWS_LAMBDA_MAX_CONCURRENCY)"), default=1
     )
-    workers: int = from_environment("BRIDGE_WORKERS", parse=_whole("workers (BRIDGE_WORKERS)", 1), default=1)
+    workers: int = from_environment("BRIDGE_WORKERS", parse=_positive("workers (BRIDGE_WORKERS)"), default=1)
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
-    background_limit: float | None = from_environment(
-        "BRIDGE_BACKGROUND_LIMIT",
-        parse=_seconds("background_limit (BRIDGE_BACKGROUND_LIMIT)", 1.0, "a number of seconds, such as '30'"),
-    )
+    background_limit: float | None = from_environment("BRIDGE_BACKGROUND_LIMIT", parse=_seconds)
     extension: ExtensionMode = from_environment("BRIDGE_EXTENSION", parse=_lower, default="auto")
     log_socket: str = from_environment("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET", default="")
 
@@ -96,7 +90,7 @@ class RuntimeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StartSettings:
-    """What the runtime needs before it can log or report an error. No value is refused.
+    """The settings that the runtime needs before it can log or report an error. No value is refused.
 
     `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
 

@@ -34,8 +34,8 @@ BEFORE_SNAPSHOT_FAILED, AFTER_RESTORE_FAILED = 64, 65
 def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str], None]) -> int:
     """Run steps 2 to 4, and return the exit code: 0 to go on.
 
-    `report(exc, path, error_type)` logs and posts an error. No connection outlives the snapshot: `connection` is closed
-    after its one request.
+    `report(exc, path, error_type)` logs and posts an error. No connection may outlive the snapshot, so `connection` is
+    closed after its one request.
     """
     try:
         for function, args, kwargs in reversed(hooks("before_snapshot")):

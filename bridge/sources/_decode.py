@@ -1,4 +1,4 @@
-"""Decode an event with its source, whatever the event holds and whatever a source of the user's does."""
+"""The decoding of any event with its source, which may be the user's own and faulty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["checked_sources", "decode_event"]
 
 logger = logging.getLogger("bridge")
 
-# How much of a reason is logged, in characters: enough to tell it. More could be the client's own text.
+# The longest reason in a log line, in characters. More could be the client's own text.
 _MAX_REASON = 200
 
 

@@ -1,6 +1,6 @@
 """The fields of an event: objects, strings, paths, bodies and query parameters.
 
-A field may be missing, null or, in an event that was written by hand, of any type.
+A field may be missing or null. In an event that was written by hand it may have any type.
 """
 
 from __future__ import annotations

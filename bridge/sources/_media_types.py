@@ -1,8 +1,8 @@
 """Response bodies as text or base64: a table of text media types, and the rules around it.
 
 A Lambda result is JSON: a body is either a JSON string, which AWS encodes as UTF-8, or base64. Either way the client
-must get the application's bytes, so a body is text only if UTF-8 gives exactly those bytes back. Among the bodies
-that would survive both, the table decides: a REST API without binary media types hands base64 to the client as it is.
+must get the application's bytes, so a body is text only if UTF-8 gives exactly those bytes back. For the
+others the table decides, because a REST API without binary media types sends base64 to the client undecoded.
 """
 
 from binascii import b2a_base64

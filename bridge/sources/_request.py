@@ -1,4 +1,4 @@
-"""Request headers out of an event, and the request that is made of its parts.
+"""The headers of an event, and the request that is made from its parts.
 
 A source of your own can use these functions too: `bridge.sources` exports them.
 """
@@ -21,7 +21,7 @@ __all__ = ["decode_headers", "first_header", "make_request"]
 # A Lambda body arrives whole, so the client's framing does not apply (RFC 9112, 6.1).
 _DROPPED = CONTEXT_HEADERS | {b"transfer-encoding"}
 
-# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that makes them up.
+# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
 _MAX_NAMES = 512
 _MAX_NAME_LENGTH = 64
 
@@ -53,7 +53,7 @@ _names = _Names()
 
 
 def decode_headers(headers: object, more: object = None) -> HeaderPairs:
-    """Return header pairs out of the mapping of an event: name -> str, list of str, or null.
+    """Return header pairs from the mapping of an event: name -> str, list of str, or null.
 
     Names come out in lower case, one pair for each value, in order; several cookie headers, as HTTP/2 clients send
     them, become one (RFC 9113, 8.2.3). Null means no headers. Copies of the headers that only a server may set are

@@ -100,8 +100,8 @@ def reason_phrase(status_code: int) -> str:
 def _checked_headers(pairs: HeaderPairs) -> TextPairs:
     """Return lower-case text pairs without the hop-by-hop headers.
 
-    Raise InvalidMessage for a name that is not a token and for a value with control bytes: what a client smuggled
-    into the application's headers must not reach AWS.
+    Raise InvalidMessage for a name that is not a token and for a value with control bytes: data that a client
+    smuggled into the application's headers must not reach AWS.
     """
     headers: TextPairs = []
     for raw_name, raw_value in pairs:

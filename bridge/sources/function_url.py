@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 
-Unlike an HTTP API's, `rawPath` is percent-encoded as the client sent it, and there is no stage.
+`rawPath` is percent-encoded as the client sent it, unlike an HTTP API's, and there is no stage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Mail: a Starlette application that answers first and sends the mail after. Nothing in it knows of Lambda."""
+"""Mail: a Starlette application that answers first and then sends the mail. Nothing in it is specific to Lambda."""
 
 import asyncio
 import logging
@@ -28,33 +28,33 @@ logger = logging.getLogger("background_mail")
 
 SENDER = "shop@example.com"
 
-# What a browser takes for an address too, but for dots at either end of the part before the @ or next to each other.
+# The addresses that browsers accept, except those with a dot at an end of the part before the @, or with two in a row.
 # https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
 ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 ADDRESS = re.compile(rf"{ATOM}(?:\.{ATOM})*@{LABEL}(?:\.{LABEL})+", re.ASCII | re.IGNORECASE)
 
-# In characters. An address is no longer in SMTP; the others are for the page's sake.
+# In characters. SMTP allows no longer address; the other limits keep the page small.
 MAX_ADDRESS, MAX_SUBJECT, MAX_TEXT = 254, 150, 10_000
 
-# What a header must not have: whatever ends its line, and other control characters.
+# The characters that a header must not contain: line ends and other control characters.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # The fields of the form.
 FIELDS = ("recipient", "subject", "text")
 
-# How many mails the page lists: those before are forgotten, and lie in the folder.
+# The number of mails that the page lists. Earlier mails are in the folder only.
 MAX_LISTED = 50
 
 
 class InvalidMail(ValueError):
-    """Raised for what must not become a mail. Its text is for the sender."""
+    """Raised when a field of the form is invalid. The page shows its text."""
 
 
 class MailServer:
-    """In the place of a connection to an SMTP server: it writes each mail into a file, and takes its time.
+    """A fake connection to an SMTP server, which writes each mail into a file, slowly.
 
-    `folder`: where to; what lies there already stays. `seconds`: how long one mail takes.
+    `folder`: the folder of the files, which keeps those of earlier runs. `seconds`: the time for one mail.
     """
 
     def __init__(self, folder: Path, *, seconds: float) -> None:
@@ -75,11 +75,11 @@ class MailServer:
         self._is_open = False
 
     async def send(self, message: EmailMessage) -> None:
-        """Raises OSError if the connection is closed, or the mail cannot be written."""
+        """Write the mail. Raises OSError if the connection is closed, or the file cannot be written."""
         if not self._is_open:
             raise ConnectionError("The connection to the mail server is closed.")
         await asyncio.sleep(self._seconds)
-        # In a thread: a disk, like a server, can be slow, and requests that come meanwhile need the event loop.
+        # In a thread, because a disk can be slow, and other requests need the event loop meanwhile.
         await asyncio.to_thread((self._folder / f"{next(self._numbers)}.eml").write_bytes, message.as_bytes())
 
 
@@ -90,7 +90,7 @@ class Mail:
 
 
 class Outbox:
-    """What is to be sent, and how far that is. One for each Lambda environment: it starts empty."""
+    """The mails and their states. Each Lambda environment has its own outbox, which starts empty."""
 
     def __init__(self, server: MailServer) -> None:
         self._server = server
@@ -103,7 +103,7 @@ class Outbox:
         return mail
 
     async def deliver(self, mail: Mail) -> None:
-        """Send it, when those before it are through: one connection sends one mail at a time."""
+        """Send a mail after those before it: one connection sends one mail at a time."""
         try:
             async with self._turn:
                 mail.state = "sending"
@@ -116,7 +116,7 @@ class Outbox:
 
 
 def compose(recipient: str, subject: str, text: str) -> EmailMessage:
-    """The mail. Raises InvalidMail for what is no address of one person, or would add headers of its own."""
+    """Return the mail. Raises InvalidMail for an invalid address, and for a subject that could add headers."""
     if len(recipient) > MAX_ADDRESS or ADDRESS.fullmatch(recipient) is None:
         raise InvalidMail("The recipient must be one e-mail address, such as ada@example.com.")
     if not subject.strip() or len(subject) > MAX_SUBJECT or CONTROL.search(subject):
@@ -125,7 +125,7 @@ def compose(recipient: str, subject: str, text: str) -> EmailMessage:
         raise InvalidMail(f"The text must have at most {MAX_TEXT} characters.")
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = SENDER, recipient, subject
-    # The email package decodes what looks encoded: older releases write =?utf-8?q?=0D=0ABcc:...?= as two lines then.
+    # The email package decodes encoded words. Older releases then write =?utf-8?q?=0D=0ABcc:...?= as two lines.
     # https://github.com/python/cpython/issues/121650
     if message["Subject"] != subject:
         raise InvalidMail("The subject must be plain text, not an encoded word.")
@@ -159,7 +159,7 @@ def row(mail: Mail) -> str:
 
 
 def page(outbox: Outbox, *, error: str = "", form: dict[str, str] | None = None) -> HTMLResponse:
-    """The form, as far as it is filled in, and the outbox, newest first. All that people wrote is escaped."""
+    """Return the page: the form with its values, and the outbox, newest mail first. All text is escaped."""
     values = {name: escape(value) for name, value in (form or dict.fromkeys(FIELDS, "")).items()}
     alert = f'<p role="alert">{escape(error)}</p>\n' if error else ""
     rows = "".join(map(row, reversed(outbox.mails)))
@@ -195,7 +195,7 @@ def page(outbox: Outbox, *, error: str = "", form: dict[str, str] | None = None)
 
 
 def fields_of(form: FormData) -> dict[str, str]:
-    """What was written into each field; nothing for what is missing, or a file."""
+    """Return the text of each field; "" for a field that is missing or a file."""
     values = {name: form.get(name) for name in FIELDS}
     return {name: value if isinstance(value, str) else "" for name, value in values.items()}
 
@@ -205,7 +205,7 @@ async def home(request: Request) -> HTMLResponse:
 
 
 async def send(request: Request) -> Response:
-    """Answer at once; the mail goes out when the answer has."""
+    """Answer immediately. The background task sends the mail after the response."""
     outbox: Outbox = request.state.outbox
     async with request.form() as form:
         fields = fields_of(form)

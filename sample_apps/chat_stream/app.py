@@ -1,4 +1,4 @@
-"""Chat: a FastAPI application that streams its answers, word by word. Nothing in it knows of Lambda."""
+"""Chat: a FastAPI application that streams its answers word by word. Nothing in it is specific to Lambda."""
 
 import asyncio
 import json
@@ -19,18 +19,19 @@ from starlette.types import Send
 
 logger = logging.getLogger("chat_stream")
 
-# Between two words, in seconds: about as quick as one reads along.
+# Between two words, in seconds: about the speed at which people read.
 PAUSE = float(os.environ.get("CHAT_PAUSE", "0.04"))
 
 # In characters: the page's own limit. At 500 words of one letter an answer takes 22 s, within the function's timeout.
 MAX_MESSAGE = 1000
 
-# The message whose answer breaks off, so that one can see what a client notices of that.
+# The message whose answer breaks off, to show how a client notices that.
 FAILING_MESSAGE = "/fail"
 
 REPLY = (
-    "You wrote “{message}”. I am no language model: my answer was there before you asked. But it comes to you as a "
-    "model's would, one word after the other, and each is on its way as soon as it is there. Press Stop, and I stop."
+    "You wrote “{message}”. I am not a language model: my answer was ready before you asked. But it arrives as a "
+    "model's answer would, one word after the other, and each new word is sent as soon as it is ready. Press Stop, "
+    "and I stop."
 )
 
 
@@ -39,7 +40,7 @@ class ModelFailed(Exception):
 
 
 async def answer(message: str, *, pause: float = PAUSE) -> AsyncGenerator[str, None]:
-    """The model: the same words for the same message, each with the space behind it. `pause`: between two, in seconds.
+    """Yield the words of the answer, each with the space after it. `pause`: between two words, in seconds.
 
     Raises ModelFailed after the third word of its answer to FAILING_MESSAGE.
     """
@@ -54,17 +55,17 @@ async def answer(message: str, *, pause: float = PAUSE) -> AsyncGenerator[str, N
             written += 1
             yield word
     finally:
-        # Here too when the client has gone: nobody pays for words that nobody reads.
+        # This runs when the client has disconnected too: the model writes no words that are never read.
         logger.info("%d of %d words were written.", written, len(words))
 
 
 def server_sent(event: str, data: object) -> str:
-    """One server-sent event. JSON has no line breaks of its own, which would end the data."""
+    """Return one server-sent event. JSON contains no line breaks, which would end the data."""
     return f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
 
 
 async def conversation(message: str) -> AsyncGenerator[str, None]:
-    """The events of one answer. Only `done` ends it well: a stream that ends without it broke off."""
+    """Yield the events of one answer. The last is `done`: a stream that ends without it broke off."""
     async with aclosing(answer(message)) as words:
         async for word in words:
             yield server_sent("token", {"text": word})
@@ -72,7 +73,7 @@ async def conversation(message: str) -> AsyncGenerator[str, None]:
 
 
 class EventStream(StreamingResponse):
-    """A response of server-sent events, whose generator is closed as soon as it ends: also when the client has gone."""
+    """A response of server-sent events that closes its generator when it ends, also if the client has disconnected."""
 
     media_type = "text/event-stream"
 
@@ -81,13 +82,13 @@ class EventStream(StreamingResponse):
         self._events = events
 
     async def stream_response(self, send: Send) -> None:
-        # send() raises once nobody reads any more, and leaves the generator where it is.
+        # send() raises when the client has disconnected, and leaves the generator open.
         async with aclosing(self._events):
             await super().stream_response(send)
 
 
 def policy_for(page: str) -> str:
-    """A Content-Security-Policy: of all code, the page's own style and script alone; of all sites, this one alone."""
+    """Return a Content-Security-Policy that allows the page's own style and script, and requests to this site only."""
     hashes = {}
     for tag in ("style", "script"):
         text = page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
@@ -106,7 +107,7 @@ class Question(BaseModel):
     message: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_MESSAGE)]
 
 
-# Without FastAPI's pages about the API, whose scripts come from elsewhere.
+# Without FastAPI's pages about the API: they load scripts from another site.
 app = FastAPI(title="Chat", openapi_url=None)
 
 

@@ -24,7 +24,7 @@ app.config.update(
     SECRET_KEY=os.environ.get("ALBUM_SECRET_KEY") or secrets.token_bytes(32),
     SESSION_COOKIE_SECURE=True,
     SESSION_COOKIE_SAMESITE="Lax",  # the session is not sent with another site's form
-    # Lambda takes events of 6 MB, and base64 makes 6 of 4.5.
+    # Lambda accepts events of 6 MB, and base64 turns 4.5 MB into 6 MB.
     MAX_CONTENT_LENGTH=4_500_000,
 )
 # The client's address, the scheme and the prefix are in headers from AWS and bridge.

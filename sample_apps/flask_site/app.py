@@ -1,4 +1,4 @@
-"""The album on AWS Lambda: gunicorn serves it in a process of its own, and Proxy forwards to it."""
+"""The album on AWS Lambda: gunicorn serves it in its own process, and Proxy forwards every event to gunicorn."""
 
 import sys
 import tempfile

@@ -3,7 +3,8 @@
 import os
 
 chdir = os.path.dirname(os.path.abspath(__file__))
-# Lambda sends one event at a time; threads, because the default worker closes every connection after its response.
+# One worker, because Lambda sends one event at a time. Threads, because the default worker closes every connection
+# after its response.
 workers, threads = 1, 2
 # Longer than the 4 seconds that bridge keeps an idle connection.
 keepalive = 10

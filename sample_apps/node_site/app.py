@@ -1,4 +1,4 @@
-"""Word counts on AWS Lambda: Node serves them in a process of its own, and Proxy forwards to it."""
+"""Word counts on AWS Lambda: Node serves them in its own process, and Proxy forwards every event to Node."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-// Word counts: a plain Node http server, with no package. Only the page /about is specific to Lambda.
+// Word counts: a plain Node http server, without npm packages. Only the page /about is specific to Lambda.
 "use strict";
 
 const http = require("node:http");

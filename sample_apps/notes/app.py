@@ -39,7 +39,7 @@ class Note(BaseModel):
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, sqlite3.Connection]]:
     """Open the database once for each Lambda environment, in its init phase; requests find it in their state."""
     path = os.environ.get("NOTES_DATABASE") or Path(tempfile.gettempdir(), "notes.db")
-    # Queries run one at a time, on the event loop; check_same_thread, because any thread may come to drive that loop.
+    # Queries run one at a time on the event loop. check_same_thread is off because any thread may run that loop.
     with closing(sqlite3.connect(path, check_same_thread=False)) as database:
         database.row_factory = sqlite3.Row
         database.execute(SCHEMA)
@@ -72,7 +72,7 @@ def find_all(database: sqlite3.Connection) -> list[Note]:
 
 @app.get("/")
 async def home(request: Request, database: Database, author: Annotated[str, Cookie()] = "") -> HTMLResponse:
-    """The notes, and a form that knows who wrote last from here."""
+    """Return a page with the notes and a form, which contains the name of the last author in this browser."""
     items = "".join(_item(request, note) for note in find_all(database))
     return HTMLResponse(f"""<!doctype html>
 <title>Notes</title>
@@ -102,7 +102,7 @@ async def create(
     text: Annotated[str, Form()],
     file: UploadFile | None = None,
 ) -> RedirectResponse:
-    """Where the form goes, with or without a file."""
+    """Add the note of the form, with or without a file."""
     note = NewNote(author=author, text=text)
     # A browser sends an empty file without a name when none was chosen.
     if file is not None and file.filename:
@@ -117,7 +117,7 @@ async def create(
 
 @app.get("/notes/{note_id}/file")
 async def download(note_id: int, database: Database) -> Response:
-    """The file, byte for byte. Strangers' files are saved, never shown: one could be a page with a script."""
+    """Return the file, byte for byte. Browsers save it and never show it: it could be a page with a script."""
     row = database.execute("SELECT file_name, file FROM notes WHERE id = ?", (note_id,)).fetchone()
     if row is None or row["file"] is None:
         raise HTTPException(status_code=404, detail="No such file")

@@ -11,7 +11,7 @@ from bridge.asgi import InProcessTransport
 
 @pytest.fixture
 def client_of() -> Callable[..., httpx.AsyncClient]:
-    """An httpx client whose every request goes into `app`."""
+    """Return an httpx client whose every request goes into `app`."""
 
     def make(app: ASGIApp, *, raise_app_exceptions: bool = True) -> httpx.AsyncClient:
         transport = InProcessTransport(app, raise_app_exceptions=raise_app_exceptions)

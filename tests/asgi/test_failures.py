@@ -52,6 +52,7 @@ BEFORE_THE_START: list[tuple[ASGIApp, type[Exception]]] = [
 IN_THE_MIDDLE: list[tuple[ASGIApp, bytes, type[Exception]]] = [
     (sending(START, then=Oops()), b"", Oops),
     (sending(START, ONE, then=Oops()), b"one", Oops),
+    (sending(START, ONE, then=StopAsyncIteration()), b"one", RuntimeError),
     (sending(START, ONE), b"one", IncompleteResponse),
     (sending(START, START), b"", UnexpectedMessage),
     (sending(START, {"type": "http.response.body", "body": "text"}), b"", InvalidMessage),
@@ -70,7 +71,7 @@ async def test_the_client_gets_the_exception(
     client_of: ClientOf, app: ASGIApp, error: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with client_of(app) as client:
-        with pytest.raises((Oops, ProtocolError)) as caught:
+        with pytest.raises((Oops, ProtocolError, RuntimeError)) as caught:
             await client.get("/")
     assert type(caught.value) is error
     assert_logged(caplog)

@@ -20,7 +20,7 @@ MODES: list[LifespanMode] = ["auto", "on"]
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Lambda has asyncio alone; one success and one failure are tested on trio, too."""
+    """Choose asyncio, which Lambda has alone; one success and one failure are tested on trio, too."""
     return "asyncio"
 
 
@@ -38,7 +38,7 @@ class Journal(list[object]):
 
 
 def answering(*answers: str, message: str | None = None, then: BaseException | None = None) -> ASGIApp:
-    """An application that answers each event it receives in turn, and then returns or raises."""
+    """Return an application that answers each event it receives in turn, and then returns or raises."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         for answer in answers:

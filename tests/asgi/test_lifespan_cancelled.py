@@ -16,7 +16,7 @@ MODES: list[LifespanMode] = ["auto", "on"]
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Only there can an application cancel itself."""
+    """Choose asyncio: only there can an application cancel itself."""
     return "asyncio"
 
 

@@ -62,8 +62,12 @@ async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
+
+        async def answer() -> None:
+            await send(ONE)
+
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send, ONE)
+            tasks.start_soon(answer)
 
     with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):

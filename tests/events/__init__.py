@@ -34,7 +34,7 @@ Steps = tuple[str | int, ...]
 
 
 def load(name: str, **overrides: Any) -> dict[str, Any]:
-    """A copy of the base event `name` in which each override takes the place of one value.
+    """Return a copy of the base event `name` in which each override takes the place of one value.
 
     Two underscores lead into an object or a list: `requestContext__http__path="/x"`, `Records__0__cf__config=None`.
     """
@@ -45,14 +45,14 @@ def load(name: str, **overrides: Any) -> dict[str, Any]:
 
 
 def replaced(event: dict[str, Any], steps: Steps, value: Any) -> dict[str, Any]:
-    """A copy of `event` with `value` at the end of `steps`."""
+    """Return a copy of `event` with `value` at the end of `steps`."""
     event = deepcopy(event)
     _replace(event, steps, value)
     return event
 
 
 def paths(value: Any, *steps: str | int) -> Iterator[Steps]:
-    """The steps to everything within `value` that can be missing, outermost first."""
+    """Yield the steps to everything within `value` that can be missing, outermost first."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, child in children:
         if isinstance(value, dict):

@@ -25,7 +25,7 @@ def log_of(
     request_id: str = "",
     tenant_id: str = "",
 ) -> Iterator[None]:
-    """Its handler alone on the root logger. Owns the descriptor."""
+    """Set up its handler alone on the root logger. Owns the descriptor."""
     root = logging.getLogger()
     level = root.level
     with monkeypatch.context() as patch, _sink(bootstrap, telemetry_fd) as sink:
@@ -58,7 +58,7 @@ def report_error(
 
 
 def failure_of(handler: Callable[[], object]) -> tuple[str, str]:
-    """What it posts for a handler that raises: the document of the error, and its cause for X-Ray. Both are JSON."""
+    """Return its report of a handler that raises: the document of the error, and its cause for X-Ray. Both are JSON."""
     posted: list[tuple[str, str]] = []
     client = SimpleNamespace(
         marshaller=LambdaMarshaller(),
@@ -83,5 +83,5 @@ def failure_of(handler: Callable[[], object]) -> tuple[str, str]:
 
 
 def make_context(client_context: str | None, identity: str | None, *, deadline_ms: int, tenant_id: str | None) -> Any:
-    """The context that it makes of an invocation's headers. Raises whatever it raises."""
+    """Return the context that it makes of an invocation's headers. Raises whatever it raises."""
     return bootstrap.create_lambda_context(client_context, identity, deadline_ms, "id-1", "arn", tenant_id)

@@ -16,9 +16,9 @@ def token(text: str) -> bytes:
 DONE = b"event: done\ndata: {}\n\n"
 
 ANSWER = (
-    "You wrote “Grüße! Does <b>this</b> stay text?”. I am no language model: my answer was there before you asked. "
-    "But it comes to you as a model's would, one word after the other, and each is on its way as soon as it is there. "
-    "Press Stop, and I stop."
+    "You wrote “Grüße! Does <b>this</b> stay text?”. I am not a language model: my answer was ready before you asked. "
+    "But it arrives as a model's answer would, one word after the other, and each new word is sent as soon as it is "
+    "ready. Press Stop, and I stop."
 )
 WORDS = [f"{word} " for word in ANSWER.split(" ")[:-1]] + ["stop."]
 

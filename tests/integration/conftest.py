@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def emulator_binary(download_cache: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_binary: Path, tmp_path: Path) -> Iterator[StartEmulator]:
-    """`start_emulator("module.handler", VARIABLE="value")` starts an execution environment for this test alone.
+    """Yield `start_emulator("module.handler", VARIABLE="value")`, which starts an environment for this test alone.
 
     `command=[...]` starts another runtime than awslambdaric, with these arguments.
     """
@@ -71,9 +72,15 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
 
 
 @pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
+def api_options() -> dict[str, Any]:
+    """Return arguments of RuntimeDouble; a parameter or a fixture of a test's own overrides them."""
+    return {}
+
+
+@pytest.fixture
+def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
     """Return a test double of the Runtime API."""
-    with RuntimeDouble() as double:
+    with RuntimeDouble(**api_options) as double:
         yield double
 
 

@@ -14,7 +14,7 @@ _ANSWERS = {answer.target: answer for answer in ANSWERS}
 
 
 class Report(TypedDict):
-    """What the application saw, as JSON has it; bytes are latin-1 text."""
+    """The request that the application saw, as JSON; bytes are latin-1 text."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Report(TypedDict):
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """A report on everything but the targets of the table of answers."""
+    """Answer with a report, or, at a target in the table of answers, with that answer."""
     body = await _whole(receive)
     answer = _ANSWERS.get(scope["path"].removeprefix(scope["root_path"]))
     if answer is not None:
@@ -72,7 +72,7 @@ def _report(scope: Scope, body: bytes) -> dict[str, Any]:
 
 
 def report_of(response: ClientResponse) -> Report:
-    """The report out of the response to any method."""
+    """Return the report out of the response to any method."""
     report: Report = json.loads(response.body or by_name(response.headers)["x-report"][0])
     length, digest = report["body"]
     return {**report, "headers": [(name, value) for name, value in report["headers"]], "body": (length, digest)}

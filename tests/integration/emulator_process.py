@@ -57,7 +57,7 @@ class EmulatorProcess:
         self._log_ended = False
 
     def _command(self, addresses: Sequence[str]) -> Sequence[str | Path]:
-        """What starts the emulator; `addresses` are its options."""
+        """Return the command of the emulator. `addresses`: its options."""
         raise NotImplementedError
 
     def _wait_until_up(self) -> None:
@@ -107,31 +107,31 @@ class EmulatorProcess:
             raise
 
     def journal(self) -> list[str]:
-        """The lines that the function has written so far."""
+        """Return the lines that the function has written so far."""
         if self._journal is None or not self._journal.exists():
             return []
         return self._journal.read_text(encoding="utf-8").splitlines()
 
     def log(self) -> str:
-        """What emulator, runtime and function have logged up to now."""
+        """Return the log of emulator, runtime and function up to now."""
         if self._log_file is not None:
             return self._log_file.read_text(encoding="utf-8", errors="replace")
         with self._logged:
             return "".join(self._log)
 
     def wait_for_log(self, text: str) -> str:
-        """The log of emulator, runtime and function up to now, as soon as it holds `text`."""
+        """Return the log of emulator, runtime and function up to now, as soon as it holds `text`."""
         assert self._wait_until(lambda log: text in log, LOG_TIMEOUT), (
             f"{text!r} was not logged within {LOG_TIMEOUT} s:\n{self.log()}"
         )
         return self.log()
 
     def runtime_pids(self) -> list[int]:
-        """The ids of all processes that the emulator's runtime consists of, the eldest first."""
+        """Return the ids of all processes that the emulator's runtime consists of, the eldest first."""
         return sorted(pid for pid in _processes_of_session(self._process.pid) if pid != self._process.pid)
 
     def wait_for_exit(self) -> int:
-        """The exit status of the emulator, as soon as it has ended by itself."""
+        """Return the exit status of the emulator, as soon as it has ended by itself."""
         return self._process.wait(LOG_TIMEOUT)
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class EmulatorProcess:
             self._invoker.close()
 
     def _wait_until(self, holds: Callable[[str], bool], timeout: float) -> bool:
-        """Whether it holds of the log, within the time and before the last line."""
+        """Wait until `holds` is true of the log. Return False at the timeout and after the last line."""
         with self._logged:
             self._logged.wait_for(lambda: self._log_ended or holds("".join(self._log)), timeout)
             return holds("".join(self._log))
@@ -175,7 +175,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _processes_of_session(session: int) -> list[int]:
-    """The ids of all processes in a session: the emulator gives its runtime a process group of its own."""
+    """Return the ids of all processes in a session: the emulator gives its runtime a process group of its own."""
     pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # It has ended since.

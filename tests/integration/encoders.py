@@ -45,7 +45,7 @@ EDGE_BODY_LIMITS = {"viewer-request": 40 * 1024, "origin-request": 1024 * 1024}
 
 
 def forwarded(request: ClientRequest) -> Headers:
-    """What a front end that ends the client's connection tells of it."""
+    """Return the headers with which a front end describes the client's connection."""
     return (
         ("x-forwarded-for", request.peer),
         ("x-forwarded-port", "443"),
@@ -191,14 +191,14 @@ def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
 
 
 def _appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
-    """`headers` and those that AWS adds; x-forwarded-for follows the client's own value."""
+    """Return `headers` and those that AWS adds. AWS appends to the client's own x-forwarded-for."""
     new = dict(added)
     kept = [(name, f"{value}, {new.pop(name.lower())}" if name.lower() in new else value) for name, value in headers]
     return [*kept, *new.items()]
 
 
 def http_api_headers(request: ClientRequest) -> Headers:
-    """HTTP APIs tell the length of every body, of one that is not there too."""
+    """Return the headers of an HTTP API, which always adds content-length, also without a body."""
     is_framed = request.is_chunked or bool(values_of(request.headers, "content-length"))
     return forwarded(request) + (() if is_framed else (("content-length", "0"),))
 
@@ -208,12 +208,12 @@ def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _decoded_path(path: str) -> str:
-    """HTTP APIs decode the path once, and cut it at a question mark that this brings out."""
+    """Decode the path once, as HTTP APIs do, and cut it at a question mark that was encoded."""
     return unquote(path, errors="replace").partition("?")[0]
 
 
 def _query_pairs(query: str) -> list[tuple[str, str]]:
-    """Names and values as the client encoded them; a name without an equals sign has the empty value."""
+    """Return names and values as the client encoded them; a name without an equals sign has the value ""."""
     split = (part.partition("=") for part in query.split("&") if part)
     return [(name, value) for name, _, value in split]
 
@@ -226,7 +226,7 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
-    """Text as it is, everything else as base64. A JSON string holds no byte that is not UTF-8: assumed replaced."""
+    """Return text unchanged, and other bodies as base64. Bytes that are not UTF-8 are assumed to be replaced."""
     if not request.body:
         return {"body": none, "isBase64Encoded": False}
     media_type = "".join(values_of(request.headers, "content-type")[-1:]).partition(";")[0].strip().lower()
@@ -237,7 +237,7 @@ def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
 
 
 def _payload_v1_fields(request: ClientRequest, headers: list[tuple[str, str]], query_string: str) -> Event:
-    """The last value of everything in one map, all values in another; null where there are none."""
+    """Return one map with the last value of each name, and one with all values; null instead of empty maps."""
     multi: dict[str, list[str]] = {}
     for name, value in headers:
         multi.setdefault(name, []).append(value)

@@ -20,7 +20,7 @@ _OF_THE_CONNECTION = frozenset({"connection", "transfer-encoding"})
 
 @dataclass(frozen=True, kw_only=True)
 class ClientRequest:
-    """What a client sends. `headers`: in the client's spelling and order, the Host header and the framing among them.
+    """A client's request. `headers`: in the client's spelling and order, the Host header and the framing among them.
 
     `target`: the request-target, in ASCII. `body`: without the framing of a chunked upload. `peer`: the client's
     address.
@@ -57,7 +57,7 @@ class ClientRequest:
 
 @dataclass(frozen=True)
 class ClientResponse:
-    """What the client gets. `headers`: lower-case names, repeats kept, in order, without those of the connection."""
+    """The client's response. `headers`: lower-case names, repeats kept, in order, without those of the connection."""
 
     status: int
     headers: Headers
@@ -65,7 +65,7 @@ class ClientResponse:
 
 
 def _chunked(body: bytes) -> bytes:
-    """`body` in two chunks, so that somebody has to put them together."""
+    """Return `body` in two chunks, which a receiver has to join."""
     half = len(body) // 2
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
 
@@ -100,12 +100,12 @@ def _read(connection: socket.socket, parser: h11.Connection) -> ClientResponse:
 
 
 def values_of(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
-    """All values of the header called `name` (lower case), in order."""
+    """Return all values of the header called `name` (lower case), in order."""
     return [value for key, value in headers if key.lower() == name]
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """All values of every header. RFC 9110, 5.3: only the order within one name means something."""
+    """Return all values of every header. RFC 9110, 5.3: only the order within one name means something."""
     grouped: dict[str, list[str]] = {}
     for name, value in headers:
         grouped.setdefault(name.lower(), []).append(value)
@@ -113,5 +113,5 @@ def by_name(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def body_report(body: bytes) -> tuple[int, str]:
-    """Length and digest: they are as good as the body, and 6 MB of it fit into a report."""
+    """Return the length and the digest of a body, so that a report on 6 MB stays small."""
     return len(body), hashlib.sha256(body).hexdigest()

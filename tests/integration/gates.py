@@ -28,7 +28,7 @@ class Gates:
         return await anyio.to_thread.run_sync(self.read_now, number)
 
     def read_now(self, number: int) -> bytes:
-        """The same, blocking."""
+        """Do the same, blocking."""
         path = self._paths[number - 1]
         data = path.read_bytes()
         self._unread.discard(path)

@@ -20,7 +20,7 @@ CLIENTS = 64
 
 
 class Response(NamedTuple):
-    """What the emulator sends back, as it is. `headers`: their names in lower case."""
+    """The unchanged response of the emulator. `headers`: their names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -73,7 +73,7 @@ class Invoker:
 
 
 def _make_client(url: str) -> Any:
-    """Without anything of the tester's own: no credentials, no profile, no proxies."""
+    """Make a client without the tester's own credentials, profile and proxies."""
     boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

@@ -25,7 +25,7 @@ def but(*services: str) -> tuple[str, ...]:
 
 
 class Reason(Enum):
-    """Why something is lost: a heading and a text for docs/fidelity.md."""
+    """The reason of a loss: a heading and a text for docs/fidelity.md."""
 
     DECODED_PATH = (
         "The path's spelling",

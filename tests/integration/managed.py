@@ -59,7 +59,7 @@ _TOOLS = ("unshare", "mount", "setpriv")
 
 @cache
 def missing_platform_for_managed_instances() -> str | None:
-    """Why the emulator cannot run in Managed Instances mode on this machine, or None."""
+    """Return why the emulator cannot run in Managed Instances mode on this machine, or None."""
     if reason := missing_platform():
         return reason
     if os.geteuid() != 0:
@@ -80,7 +80,7 @@ def missing_platform_for_managed_instances() -> str | None:
 
 
 class ManagedAnswer(NamedTuple):
-    """What the invoker gets. `error_type`: the error that the emulator tells apart in this mode, or None."""
+    """The answer to the invoker. `error_type`: the error that the emulator distinguishes in this mode, or None."""
 
     status: int
     body: bytes
@@ -166,7 +166,7 @@ class ManagedEmulator(EmulatorProcess):
 
 
 def _in_namespace(stage: str, functions: Path, bootstrap: Sequence[str], command: Sequence[str]) -> list[str]:
-    """`command` where `functions` are in /var/task, and `bootstrap` is what Lambda would start."""
+    """Return `command` in a namespace where /var/task has `functions`, and `bootstrap` is Lambda's program."""
     shell = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _NAMESPACE, "sh"]
     return [*shell, stage, str(functions), shlex.join(bootstrap), *command]
 

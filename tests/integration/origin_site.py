@@ -66,7 +66,7 @@ def _whole(status: int, headers: Pairs, body: bytes, method: str) -> Answer:
 
 
 def _joined(headers: Pairs) -> dict[str, str]:
-    """One value for each name, as CGI has it."""
+    """Return one value for each name, as CGI has it."""
     joined: dict[str, str] = {}
     for name, value in headers:
         joined[name] = f"{joined[name]},{value}" if name in joined else value

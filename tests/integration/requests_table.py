@@ -22,19 +22,19 @@ class Case:
 
 
 def get(target: str, *headers: tuple[str, str], method: str = "GET", http_version: str = "1.1") -> ClientRequest:
-    """A request without a body; a Host header comes first unless there is one in `headers`."""
+    """Return a request without a body; a Host header comes first unless there is one in `headers`."""
     hosts = () if any(name == "Host" for name, _ in headers) else (HOST,)
     return ClientRequest(method=method, target=target, headers=(*hosts, *headers), http_version=http_version)
 
 
 def post(body: bytes, *headers: tuple[str, str], method: str = "POST") -> ClientRequest:
-    """A request with a body and its length."""
+    """Return a request with a body and its length."""
     framing = (HOST, ("Content-Length", str(len(body))))
     return ClientRequest(method=method, target="/upload", headers=(*framing, *headers), body=body)
 
 
 def chunked(body: bytes, *headers: tuple[str, str]) -> ClientRequest:
-    """A request whose body comes in chunks."""
+    """Return a request whose body comes in chunks."""
     framing = (HOST, ("Transfer-Encoding", "chunked"))
     return ClientRequest(method="POST", target="/upload", headers=(*framing, *headers), body=body)
 

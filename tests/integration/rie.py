@@ -25,20 +25,20 @@ _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def missing_platform() -> str | None:
-    """Why AWS's emulator cannot run on this machine, or None."""
+    """Return why AWS's emulator cannot run on this machine, or None."""
     if sys.platform == "linux" and platform.machine() in _ARCHITECTURES:
         return None
     return f"The Runtime Interface Emulator exists for Linux on x86_64 and arm64, not for {platform.platform()}."
 
 
 def fetch_emulator(cache: Path) -> Path:
-    """The emulator's binary, which AWS ships inside the wheel of its SAM command line."""
+    """Return the emulator's binary, which AWS ships inside the wheel of its SAM command line."""
     name = f"aws-lambda-rie-{_ARCHITECTURES[platform.machine()]}"
     return fetch_from_wheel("aws-sam-cli>=1.140", f"samcli/local/rapid/{name}", cache / name)
 
 
 class Answer(NamedTuple):
-    """What the invoker gets: the HTTP status, and the function's JSON. An invocation error is a 200 here, too."""
+    """The answer to the invoker: the HTTP status, and the function's JSON. An invocation error is a 200 here, too."""
 
     status: int
     payload: Any
@@ -72,7 +72,7 @@ class Emulator(EmulatorProcess):
         return Answer(status, json.loads(body))
 
     def runtime_pid(self) -> int:
-        """The process id of the runtime, which the first invocation starts."""
+        """Return the process id of the runtime, which the first invocation starts."""
         (pid,) = self.runtime_pids()
         return pid
 
@@ -80,7 +80,7 @@ class Emulator(EmulatorProcess):
         return [self._binary, *addresses, *self._bootstrap]
 
     def _wait_until_up(self) -> None:
-        """The port is open: of the runtime that says nothing."""
+        """Wait until the port is open, which says nothing about the runtime."""
         deadline = time.monotonic() + START_TIMEOUT
         while self._process.poll() is None and time.monotonic() < deadline:
             try:

@@ -47,7 +47,7 @@ class WebServer:
         return f"{self.name} unix" if self.over_unix else self.name
 
     def command(self, address: str, folder: Path, *, keep_alive: int | None = None) -> list[str]:
-        """What starts it. `address`: a port or a path. `keep_alive`: for how many seconds it keeps idle connections."""
+        """Return its command. `address`: a port or a path. `keep_alive`: seconds of an idle connection."""
         commands = {
             "uvicorn": _uvicorn,
             "gunicorn": _gunicorn,
@@ -153,7 +153,7 @@ def running(server: WebServer, folder: Path, *, keep_alive: int | None = None) -
 
 
 def event_for(method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> dict[str, Any]:
-    """What a load balancer makes of this request."""
+    """Return a load balancer's event for this request."""
     length = [("Content-Length", str(len(body)))] if body else []
     pairs = (("Host", "shop.example"), *headers, *length)
     request = ClientRequest(method=method, target=target, headers=pairs, body=body)
@@ -162,7 +162,7 @@ def event_for(method: str, target: str, *headers: tuple[str, str], body: bytes =
 
 
 def result_of(result: dict[str, Any], method: str) -> ClientResponse:
-    """What a load balancer's client gets of this result, without what the web server says about itself."""
+    """Return a load balancer's response for this result, without the web server's headers about itself."""
     response = _ALB.decode(json.loads(json.dumps(result)), method)
     headers = tuple((name, value) for name, value in response.headers if name not in ("date", "server"))
     return ClientResponse(response.status, headers, response.body)
@@ -171,7 +171,7 @@ def result_of(result: dict[str, Any], method: str) -> ClientResponse:
 def ask(
     handler: Proxy, method: str, target: str, *headers: tuple[str, str], body: bytes = b"", context: Any = None
 ) -> ClientResponse:
-    """The response to this request, sent through a load balancer."""
+    """Return the response to this request, sent through a load balancer."""
     return result_of(handler(event_for(method, target, *headers, body=body), context), method)
 
 
@@ -226,7 +226,7 @@ class BackgroundServer:
             self._changed.notify_all()
 
     def wait_until_ended(self, port: int) -> None:
-        """Until the server has closed its connection with `port`."""
+        """Wait until the server has closed its connection with `port`."""
         with self._changed:
             assert self._changed.wait_for(lambda: port not in self.open, timeout=30)
 

@@ -68,7 +68,6 @@ DIFFERENT_HEADERS = {
     "x-amzn-lambda-context",
     "x-amzn-trace-id",
     "x-amz-tenant-id",
-    "x-forwarded-prefix",
 }
 
 

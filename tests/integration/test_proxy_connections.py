@@ -39,7 +39,7 @@ print(json.dumps([before, connections(handler)]))
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Where a uvicorn listens."""
+    """Run a uvicorn, and yield its URL."""
     with running(COUNTING[0], tmp_path) as (_, url):
         yield url
 
@@ -51,7 +51,7 @@ def server(request: pytest.FixtureRequest) -> WebServer:
 
 
 def connections(handler: Proxy) -> int:
-    """The number of connections on which the requests came, GET and POST in turn."""
+    """Return the number of connections on which the requests came, GET and POST in turn."""
     seen = set()
     for number in range(REQUESTS):
         response = ask(handler, *(("POST", "/") if number % 2 else ("GET", "/")), body=b"{}" * (number % 2))

@@ -1,4 +1,4 @@
-"""A function behind Proxy, under awslambdaric and AWS's own Runtime Interface Emulator, invoked with boto3.
+"""A function with Proxy, under awslambdaric and AWS's own Runtime Interface Emulator, invoked with boto3.
 
 The web server is a process of its own beside the runtime: these tests end one of them, or the other.
 """
@@ -36,7 +36,7 @@ def start_function(start_emulator: StartEmulator) -> Iterator[StartEmulator]:
 
 
 def end(emulator: Emulator, port: str) -> None:
-    """The runtime first, because it would start its web server again; the emulator leaves that one alone."""
+    """End the runtime first, because it would start its web server again, which the emulator does not end."""
     with suppress(ValueError):  # There is no runtime.
         os.kill(emulator.runtime_pid(), signal.SIGKILL)
     for file in Path("/proc").glob("[0-9]*/cmdline"):
@@ -47,17 +47,17 @@ def end(emulator: Emulator, port: str) -> None:
 
 
 def sites(emulator: Emulator) -> list[int]:
-    """The process ids of the web servers that came up, in order."""
+    """Return the process ids of the web servers that came up, in order."""
     return [int(line.split()[0]) for line in emulator.journal() if line.endswith("starts")]
 
 
 def site(emulator: Emulator) -> int:
-    """The latest of them."""
+    """Return the latest of them."""
     return sites(emulator)[-1]
 
 
 def request(method: str, path: str, **overrides: Any) -> dict[str, Any]:
-    """A Function URL's event without cookies, query or body."""
+    """Return a Function URL's event without cookies, query or body."""
     blank = {"rawQueryString": "", "cookies": MISSING, "headers": {}, "body": MISSING, "isBase64Encoded": False}
     return load("function_url", **{**blank, "rawPath": path, "requestContext__http__method": method, **overrides})
 

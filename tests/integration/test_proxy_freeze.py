@@ -62,7 +62,7 @@ class Environment:
         return self._process.pid
 
     def ask(self) -> dict[str, Any]:
-        """The server's report on one more request."""
+        """Return the server's report on one more request."""
         self.send()
         return self.receive()
 
@@ -173,7 +173,7 @@ def wait_until_closed_by_peer(pid: int) -> None:
 
 
 def closed_by_peer(pid: int) -> set[str]:
-    """The inodes of those connections: the state CLOSE_WAIT is 8 in https://docs.kernel.org/networking/proc_net_tcp.html"""
+    """Return the inodes. The state CLOSE_WAIT is 8 in https://docs.kernel.org/networking/proc_net_tcp.html"""
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     closed = {f"socket:[{row[9]}]" for row in rows if row[3] == "08"}
     return closed & {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}

@@ -35,13 +35,13 @@ def proxied(server: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def handler(proxied: tuple[Proxy, str]) -> Proxy:
-    """The handler that started the server, on its own event loop."""
+    """Return the handler that started the server, on its own event loop."""
     return proxied[0]
 
 
 @pytest.fixture
 def url(proxied: tuple[Proxy, str]) -> str:
-    """Where the server listens, for a second handler."""
+    """Return the URL of the server, for a second handler."""
     return proxied[1]
 
 
@@ -207,7 +207,7 @@ async def test_concurrent_requests_stay_apart(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[Bridge]:
-    """The same site without a socket. A web server has no root_path: a stage is not a part of its paths."""
+    """Yield the same site without a socket. A web server has no root_path: a stage is not a part of its paths."""
     bridge = Bridge(asgi, lifespan="off", settings=Settings(stage="strip"))
     yield bridge
     bridge.close()

@@ -1,4 +1,4 @@
-"""`python -m http.server` behind Proxy: HTTP/1.0, a connection for each request, and no POST at all."""
+"""Proxy with `python -m http.server`: HTTP/1.0, a connection for each request, and no POST at all."""
 
 import os
 from collections.abc import Iterator

@@ -63,7 +63,7 @@ def at(service: Service, losses: Iterable[Loss]) -> list[Loss]:
 
 
 def with_losses(report: Report, service: Service, added: Headers, losses: Iterable[Loss]) -> Report:
-    """What the report is expected to be at `service`. AssertionError for a loss that is none."""
+    """Return the report that is expected at `service`. Raises AssertionError if a loss changes nothing."""
     expected: Report = {**report, "scheme": "https", "headers": changed((*report["headers"], *added), losses)}
     for loss in losses:
         fields = {
@@ -89,7 +89,7 @@ def changed(headers: Headers, losses: Iterable[Loss]) -> Headers:
 
 
 def by_header(report: Report) -> dict[str, object]:
-    """A report whose headers compare as they should: all of them, in any order but that within one name."""
+    """Return a report whose headers compare as they should: all of them, in any order but that within one name."""
     return {**report, "headers": by_name(report["headers"])}
 
 

@@ -1,6 +1,5 @@
 """The double of Lambda's APIs serves AWS's own runtime client, and reports no violation of it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,17 +29,6 @@ def handler(event, context):
 SNAPSTART = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 with_snapstart = pytest.mark.parametrize("api_options", [{"snapstart": True}])
-
-
-@pytest.fixture
-def api_options() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
-    with RuntimeDouble(**api_options) as double:
-        yield double
 
 
 def start(start_runtime: Runtimes, code: str = HANDLER, **environ: Any) -> Runtime:

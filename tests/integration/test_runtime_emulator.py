@@ -5,12 +5,9 @@ stream before it hands it over, and hands an answer over when the next invocatio
 """
 
 import json
-import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,6 @@ from tests.integration.conftest import StartEmulator
 from tests.integration.emulated import LIMIT, PLAIN_TEXT, STREAMS, buffered, request, streamed
 from tests.integration.emulator_process import FUNCTIONS
 from tests.integration.rie import Emulator
-from tests.integration.servers import free_port
 
 RUNTIME = [sys.executable, "-m", "bridge.runtime"]
 
@@ -64,7 +60,7 @@ both_functions = pytest.mark.parametrize("name", ["plain", "asynchronous"])
 
 
 def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, Any]:
-    """What the market tells of an invocation."""
+    """Return the market's report of an invocation."""
     status, result = emulator.invoke(request("GET", "/look", f"name={name}"), **about)
     assert (status, result["statusCode"]) == (200, 200)
     seen: dict[str, Any] = json.loads(result["body"])
@@ -72,7 +68,7 @@ def look(emulator: Emulator, name: str = "customer", **about: Any) -> dict[str, 
 
 
 def line_of_log(emulator: Emulator, end: str) -> str:
-    """The line that ends so, once it is there whole."""
+    """Return the line that ends so, once it is there whole."""
     log = emulator.wait_for_log(f"{end}\n")
     return next(line for line in log.split("\n") if line.endswith(end))
 
@@ -107,22 +103,6 @@ def test_result_of_the_largest_size_comes_whole_and_one_byte_more_is_a_500(marke
     assert (len(whole.body), json.loads(whole.body)) == (LIMIT, buffered(200, "x" * largest))
     assert (refused.payload["statusCode"], str(LIMIT + 1) in refused.payload["body"]) == (500, True)
     assert look(market)["process"] == market.runtime_pid()
-
-
-def test_request_that_hangs_is_a_504_before_the_deadline_and_the_environment_lives_on(
-    start_emulator: StartEmulator,
-) -> None:
-    # The first invocation includes the runtime's start. The margin is half of the time, which is as much as it can be.
-    environ = {"AWS_LAMBDA_FUNCTION_TIMEOUT": "10", "BRIDGE_DEADLINE_MARGIN": "5000"}
-    emulator = start_emulator(command=[*RUNTIME, "market:app"], **environ)
-    before = look(emulator)
-
-    late = emulator.invoke(request("GET", "/late", "line=never"))
-
-    assert late == (200, buffered(504, "Gateway Timeout"))
-    assert "the deadline of the invocation is near" in emulator.wait_for_log(f'File "{FUNCTIONS / "market.py"}", line ')
-    assert look(emulator)["process"] == before["process"]
-    assert emulator.journal() == ["startup", "cancelled: never"]
 
 
 def test_init_that_fails_is_reported_and_the_next_invocation_tries_it_again(
@@ -185,20 +165,6 @@ def test_handler_function_is_called_and_its_errors_have_their_class_and_its_stac
     assert too_large["errorType"] == "Function.ResponseSizeTooLarge"
 
 
-def test_handler_function_that_exits_ends_the_runtime_and_the_next_invocation_starts_another(
-    start_emulator: StartEmulator,
-) -> None:
-    emulator = start_emulator(command=[*RUNTIME, "handlers.plain"])
-    first = emulator.invoke({"name": "first"}).payload
-
-    status, error = emulator.invoke({"exits": 3})
-
-    assert (status, error["errorType"]) == (502, "Runtime.ExitError")
-    assert error["errorMessage"].endswith("exit status 3")
-    second = emulator.invoke({"name": "second"}).payload
-    assert (second["name"], second["process"] != first["process"]) == ("second", True)
-
-
 # Streams.
 
 PARTS = streamed(b"one and \0 two", 202, {"content-type": PLAIN_TEXT}, "basket=1; Path=/; SameSite=lax")
@@ -219,64 +185,3 @@ def test_stream_is_a_prelude_then_nul_bytes_and_the_body_as_it_is(streaming: Emu
     for end in ("fails", "fails at length", "whole"):
         assert streaming.exchange(request("GET", "/stream", f"end={end}")).body == PARTS
     streaming.wait_for_log("[ERROR] ValueError: the shelf is very very ")
-
-
-def test_stream_to_a_load_balancer_is_one_result(streaming: Emulator) -> None:
-    event = load("alb", path="/stream", httpMethod="GET", queryStringParameters={"end": "whole"}, body="")
-
-    assert streaming.invoke(event) == (
-        200,
-        {
-            "statusCode": 202,
-            "statusDescription": "202 Accepted",
-            "headers": {"content-type": PLAIN_TEXT, "set-cookie": "basket=1; Path=/; SameSite=lax"},
-            "body": "one and \0 two",
-            "isBase64Encoded": False,
-        },
-    )
-
-
-def test_stream_that_is_too_large_for_the_emulator_costs_that_one_alone(streaming: Emulator) -> None:
-    _, error = streaming.invoke(request("GET", "/fill", "size=7000000"))
-
-    assert error["errorType"] == "Function.ResponseSizeTooLarge"
-    streaming.wait_for_log("RequestEntityTooLarge")
-    assert streaming.exchange(request("GET", "/nothing")).status == 200
-
-
-# Proxy.
-
-
-@pytest.fixture
-def web_port() -> Iterator[str]:
-    """A port for a web server, which is killed should its runtime have left it alive."""
-    port = str(free_port())
-    yield port
-    for pid in servers_on(port):
-        os.kill(pid, signal.SIGKILL)
-
-
-def servers_on(port: str) -> list[int]:
-    """The processes that have the port among their arguments, the runtime and the emulator aside."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # It has ended since.
-            arguments = file.read_bytes().split(b"\0")
-            if port.encode() in arguments and b"bridge.runtime" not in arguments:
-                found.append(int(file.parent.name))
-    return found
-
-
-def test_command_after_proxy_is_started_asked_and_ended(start_emulator: StartEmulator, web_port: str) -> None:
-    server = [sys.executable, "-m", "http.server", web_port, "--bind", "127.0.0.1"]
-    emulator = start_emulator(command=[*RUNTIME, "--proxy", "--", *server], AWS_LWA_PORT=web_port)
-
-    found, absent = (emulator.invoke(request("GET", path)).payload for path in ("/plain.py", "/absent"))
-
-    assert (found["statusCode"], absent["statusCode"]) == (200, 404)
-    assert found["body"] == (FUNCTIONS / "plain.py").read_text(encoding="utf-8")
-    assert len(servers_on(web_port)) == 1
-
-    emulator.stop()
-
-    assert servers_on(web_port) == []

@@ -48,14 +48,14 @@ def get(path: str, query: str = "") -> dict[str, Any]:
 
 
 def seen(answer: ManagedAnswer) -> dict[str, Any]:
-    """What the market tells of an invocation, out of a result."""
+    """Return the market's report of an invocation from a result."""
     assert (answer.status, answer.error_type, answer.content_type) == (200, None, "application/json")
     told: dict[str, Any] = json.loads(answer.payload["body"])
     return told
 
 
 def record(logger: str, message: str, request_id: str) -> str:
-    """A line of the log, from its level on."""
+    """Return a line of the log, from its level on."""
     fields = {"level": "WARNING", "message": message, "logger": logger, "requestId": request_id}
     return json.dumps(fields)[1:] + "\n"
 
@@ -252,27 +252,3 @@ def test_client_has_its_response_before_the_work_after_it_has_ended(
         assert (refused.error_type, other.result().error_type) == ("Runtime.Unavailable", None)
     emulator.wait_for_polls()
     assert emulator.journal() == ["startup", "go on", *["waited for go on"] * 2]
-
-
-def test_invocation_that_is_too_late_disturbs_no_other_one(start_managed: StartManaged, tmp_path: Path) -> None:
-    """The deadline that the emulator tells in this mode is years ahead: it is the emulator that gives up."""
-    emulator = start_managed([*RUNTIME, "market:app"], max_concurrency=3, AWS_LAMBDA_FUNCTION_TIMEOUT="10")
-    process = seen(emulator.invoke(get("/look")))["process"]
-    emulator.wait_for_polls()
-
-    with ThreadPoolExecutor() as threads:
-        late = threads.submit(emulator.invoke, get("/late", "line=at last"))
-        emulator.wait_for_log("waiting for at last")
-        meanwhile = seen(emulator.invoke(get("/look", "name=meanwhile")))
-        timed_out = late.result()
-    after = seen(emulator.invoke(get("/look", "name=after")))
-
-    assert (timed_out.status, timed_out.error_type) == (200, "Sandbox.Timedout")
-    assert [each["process"] for each in (meanwhile, after)] == [process] * 2
-
-    append(tmp_path / "journal", "at last")
-    emulator.wait_for_log("410 ")
-    emulator.wait_for_polls()
-    answers = emulator.invoke_many(get("/meet", "parties=3") for _ in range(3))
-    assert [seen(answer)["process"] for answer in answers] == [process] * 3
-    assert emulator.journal() == ["startup", "at last", "waited for at last"]

@@ -45,7 +45,7 @@ def run(*command: str | Path) -> None:
 
 
 def build_wheel(folder: Path) -> None:
-    """With uv where it is installed: an environment that uv has made has no pip."""
+    """Build with uv if it is installed: an environment that uv has made has no pip."""
     if uv := shutil.which("uv"):
         run(uv, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT)
     else:
@@ -74,7 +74,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def packages(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel installed into a folder whose name has a space. Its dependencies are those of the tests."""
+    """Return the wheel installed into a folder whose name has a space. Its dependencies are those of the tests."""
     folder = tmp_path_factory.mktemp("installed") / "the packages"
     install(wheel, folder)
     return folder
@@ -110,7 +110,7 @@ def write_function(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def function(packages: Path) -> Path:
-    """Everything in one folder, as in a zip file that becomes /var/task."""
+    """Put everything into one folder, as in a zip file that becomes /var/task."""
     return write_function(packages)
 
 
@@ -121,7 +121,7 @@ def answer(api: RuntimeDouble, event: dict[str, Any]) -> tuple[list[str], list[s
 
 
 def check_end(runtime: Runtime) -> None:
-    """SIGTERM reaches Python itself: no shell receives it instead."""
+    """Check that SIGTERM reaches Python itself, and not a shell."""
     runtime.terminate()
     assert (runtime.wait(), runtime.log) == (0, "")
 

@@ -1,6 +1,6 @@
 """SnapStart with AWS's own runtime client, which calls our hooks, and with a web server that outlives a snapshot."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +70,16 @@ RUNTIMES = ["awslambdaric", "bridge.runtime"]
 
 
 @pytest.fixture
-def api() -> Iterator[RuntimeDouble]:
-    with RuntimeDouble(snapstart=True) as double:
-        yield double
+def api_options() -> dict[str, Any]:
+    return {"snapstart": True}
 
 
 @pytest.fixture
-def start(api: RuntimeDouble, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
-    runtimes = Runtimes(tmp_path, api.address)
-
+def start(start_runtime: Runtimes) -> Callable[..., Runtime]:
     def start(code: str, *arguments: str, **options: Any) -> Runtime:
-        return runtimes(code, *arguments, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **options)
+        return start_runtime(code, *arguments, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **options)
 
-    yield start
-    runtimes.end()
+    return start
 
 
 @pytest.mark.parametrize("client", RUNTIMES)
@@ -96,28 +92,6 @@ def test_an_application_is_restarted_under_either_runtime(
     api.restore()
     assert api.invoke(make_event()).answer().json["body"] == "2"
     assert runtime.wait_for_lines(3) == ["startup 1", "shutdown 1", "startup 2"]
-
-
-@pytest.mark.parametrize("client", RUNTIMES)
-@pytest.mark.parametrize(
-    ("step", "error_type", "code"),
-    [("shutdown 1", "Runtime.BeforeSnapshotError", 64), ("startup 2", "Runtime.AfterRestoreError", 65)],
-)
-def test_a_restart_that_fails_is_told_alike(
-    api: RuntimeDouble, start: Callable[..., Runtime], client: str, step: str, error_type: str, code: int
-) -> None:
-    what, number = step.split()
-    application = APP.replace("SNAPSHOT", "restart-lifespan")
-    line = f'    print(f"{what} {{number}}", flush=True)\n'
-    assert line in application
-    failing = application.replace(line, f"{line}    if number == {number}: raise ConnectionError('no database')\n")
-    runtime = start(failing, "app.handler", client=client)
-    if code == 65:
-        api.restore()
-    report = api.init_error() if code == 64 else api.restore_error()
-    assert report.headers["lambda-runtime-function-error-type"] == error_type
-    assert "ConnectionError: no database" in report.document["errorMessage"]
-    assert runtime.wait() == code
 
 
 @pytest.mark.parametrize("client", RUNTIMES)

@@ -140,7 +140,7 @@ def event(source: str, path: str, body: str) -> dict[str, Any]:
 
 
 def draw_size(numbers: random.Random) -> int:
-    """In bytes: small, except that one of 200 has up to a megabyte."""
+    """Draw a size in bytes: small, except that one of 200 is up to a megabyte."""
     if numbers.random() < 0.005:
         return numbers.randrange(1_000_000)
     return numbers.choice([0, 1, 10, 100, 1_000, 10_000])
@@ -157,7 +157,7 @@ def plan(api: RuntimeDouble, number: int, numbers: random.Random) -> Planned:
 
 
 def run_batch(api: RuntimeDouble, first: int, count: int, numbers: random.Random) -> Iterator[tuple[str, str]]:
-    """The request id and the fact of each entry that the log must have of these."""
+    """Yield the request id and the fact of each entry that the log must have of these."""
     planned = [plan(api, number, numbers) for number in range(first, first + count)]
     for each in planned:
         if each.kind == "endless":
@@ -170,7 +170,7 @@ def run_batch(api: RuntimeDouble, first: int, count: int, numbers: random.Random
 
 
 def errors_in(log: str) -> Iterator[tuple[str, str]]:
-    """The request id and the text of every entry of an error's level; a line that is not an entry fails."""
+    """Yield the request id and the text of every entry of an error's level; a line that is not an entry fails."""
     for line in log.splitlines():
         entry = json.loads(line)
         if entry.get("level", "ERROR") in ("ERROR", "CRITICAL"):
@@ -178,7 +178,7 @@ def errors_in(log: str) -> Iterator[tuple[str, str]]:
 
 
 def resident(runtime: Runtime) -> int:
-    """The memory of the process, in KiB."""
+    """Return the memory of the process, in KiB."""
     status = Path(f"/proc/{runtime.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 

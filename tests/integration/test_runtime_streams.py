@@ -69,29 +69,6 @@ pages = {
 app = Starlette(routes=[Route(path, lambda request: pages[request.url.path]()) for path in pages])
 """
 
-FASTAPI = """
-from fastapi import FastAPI
-from fastapi.responses import StreamingResponse
-
-app = FastAPI()
-
-@app.get("/async")
-async def stream():
-    return StreamingResponse(async_parts())
-
-@app.get("/sync")
-def stream_sync():
-    return StreamingResponse(parts())
-
-@app.get("/endless")
-async def stream_endless():
-    return StreamingResponse(endless())
-
-@app.get("/failing")
-async def stream_failing():
-    return StreamingResponse(failing())
-"""
-
 # FastAPI's own: a path operation that is a generator. FastAPI itself ends it cleanly when it fails.
 GENERATORS = """
 from collections.abc import AsyncIterable, Iterable
@@ -152,7 +129,6 @@ FRAMEWORKS: dict[str, tuple[str, dict[str, list[bytes]], list[str], list[str]]] 
         ["/endless", "/sse/endless"],
         ["/failing", "/sse/failing"],
     ),
-    "FastAPI": (FASTAPI, {"/async": PLAIN, "/sync": PLAIN}, ["/endless"], ["/failing"]),
     "FastAPI, generators": (GENERATORS, {"/async": OWN_EVENTS, "/sync": OWN_EVENTS}, ["/endless"], []),
     "Django": (DJANGO, {"/async": PLAIN}, [], ["/failing"]),
 }
@@ -185,7 +161,7 @@ def get(path: str) -> dict[str, Any]:
 
 
 def check_parts(api: RuntimeDouble, folder: Path, path: str, parts: list[bytes]) -> None:
-    """A part arrives before the next one is made."""
+    """Check that a part arrives before the next one is made."""
     invocation = api.invoke(get(path))
     seen = b""
     for gate, part in zip(("one", "two", "three"), parts, strict=True):
@@ -197,7 +173,7 @@ def check_parts(api: RuntimeDouble, folder: Path, path: str, parts: list[bytes])
 
 
 def check_hang_up(api: RuntimeDouble, runtime: Runtime, path: str, *, closed: int) -> None:
-    """A caller that goes closes the generator before the next invocation."""
+    """Check that a caller that leaves closes the generator before the next invocation."""
     invocation = api.invoke(get(path))
     invocation.wait_for(lambda body: body.count(b"more") > 1)
     invocation.hang_up()
@@ -207,7 +183,7 @@ def check_hang_up(api: RuntimeDouble, runtime: Runtime, path: str, *, closed: in
 
 
 def check_failure(api: RuntimeDouble, folder: Path, path: str) -> None:
-    """A generator that fails ends its stream with trailers."""
+    """Check that a generator that fails ends its stream with trailers."""
     invocation = api.invoke(get(path))
     invocation.wait_for(lambda body: b"half" in body)
     (folder / "one").write_bytes(b"go on")

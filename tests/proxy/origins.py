@@ -85,7 +85,7 @@ class Peer:
         self._unread = b""
 
     def receive(self) -> bytes:
-        """What comes next. Raises Gone at the end."""
+        """Return the next bytes. Raises Gone at the end."""
         if self._unread:
             data, self._unread = self._unread, b""
             return data
@@ -117,13 +117,13 @@ class Peer:
         return b"".join(parts)
 
     def read_head(self) -> WireRequest:
-        """Request line and headers; the body is left unread."""
+        """Read request line and headers, and leave the body unread."""
         line, *lines = self.read_until(b"\r\n\r\n").split(b"\r\n")
         headers = [(name, value.strip()) for name, _, value in (each.partition(b":") for each in lines)]
         return WireRequest(line, headers, b"")
 
     def read_request(self) -> WireRequest:
-        """The next request with its body. Raises Gone if the client leaves before its end."""
+        """Return the next request with its body. Raises Gone if the client leaves before its end."""
         head = self.read_head()
         if head.values(b"transfer-encoding"):
             body = self._read_chunks()
@@ -155,7 +155,7 @@ class Peer:
             self.receive()
 
     def wait_until_read(self) -> None:
-        """Until the client's socket has all that was sent; the client need not have looked."""
+        """Wait until the client's socket has all that was sent, even if the client has not read it."""
         import fcntl
         import termios
 
@@ -196,7 +196,7 @@ class Origin:
         return len(self.peers)
 
     async def peer(self, index: int) -> Peer:
-        """A connection, which the client may have made a moment before it is accepted here."""
+        """Return a connection, which the client may have made a moment before it is accepted here."""
         with anyio.fail_after(LIMIT):
             while len(self.peers) <= index:
                 await anyio.to_thread.run_sync(self.ended.wait, 0.001)
@@ -274,7 +274,7 @@ class Origin:
 
 
 class _ignoring_oserror:
-    """contextlib.suppress(OSError), for sockets that somebody else has closed."""
+    """contextlib.suppress(OSError), for sockets that other code has closed."""
 
     def __enter__(self) -> None: ...
 
@@ -283,7 +283,7 @@ class _ignoring_oserror:
 
 
 def answering(*answers: bytes) -> Script:
-    """Answers a connection's requests with `answers`, one after the other, and all that follow with the last one."""
+    """Answer a connection's requests with `answers` in order, and all later ones with the last."""
 
     def script(peer: Peer) -> None:
         for number in range(10_000):
@@ -294,7 +294,7 @@ def answering(*answers: bytes) -> Script:
 
 
 def response(body: bytes = b"", *headers: bytes, status: bytes = b"200 OK", length: int | None = None) -> bytes:
-    """A response on the wire, framed by content-length; `length`: another one than the body has."""
+    """Return a response on the wire, framed by content-length; `length`: another one than the body has."""
     size = len(body) if length is None else length
     return b"\r\n".join([b"HTTP/1.1 " + status, b"content-length: %d" % size, *headers, b"", body])
 
@@ -320,7 +320,7 @@ def make_request(
     *,
     timeout: float | None = None,
 ) -> EventRequest:
-    """A request as a source decodes it: with a content-length where there is a body."""
+    """Return a request as a source decodes it: with a content-length where there is a body."""
     pairs = [*headers]
     if body:
         pairs.append((b"content-length", b"%d" % len(body)))
@@ -334,7 +334,7 @@ Ask = Callable[..., Coroutine[Any, Any, Answer]]  # `send` and `stream`
 
 
 async def send(transport: SocketTransport, request: httpx.Request | None = None, **fields: Any) -> Answer:
-    """One request, and its whole response."""
+    """Send one request, and return its whole response."""
     request = request or make_request(**fields)
     request.extensions[WHOLE_RESPONSE] = True
     result = await transport.handle_async_request(request)
@@ -343,7 +343,7 @@ async def send(transport: SocketTransport, request: httpx.Request | None = None,
 
 
 async def stream(transport: SocketTransport, request: httpx.Request | None = None, **fields: Any) -> Answer:
-    """One request, and its streamed response, read to its end and closed."""
+    """Send one request, and return its streamed response, read to its end and closed."""
     result = await transport.handle_async_request(request or make_request(**fields))
     try:
         body = b"".join([part async for part in parts_of(result)])
@@ -363,5 +363,5 @@ async def seen(event: threading.Event) -> None:
 
 
 async def answers(transport: SocketTransport, requests: Iterable[httpx.Request]) -> list[Answer]:
-    """One request after the other."""
+    """Send one request after the other."""
     return [await send(transport, request) for request in requests]

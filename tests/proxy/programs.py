@@ -253,7 +253,7 @@ class Server:
                 self.note("gone")
 
     def _answer(self, connection: socket.socket, request: dict[str, Any], number: int) -> bool:
-        """Whether the connection stays open."""
+        """Answer a request. Return whether the connection stays open."""
         self._requests += 1
         task, (_, what, *more) = self._task, request["target"].partition("?")[0].split("/")
         if self._requests <= task.get("hang_first", 0) or what == "hang":
@@ -292,7 +292,7 @@ class Server:
 
 
 RAW = {
-    "garbage": b"This is no HTTP.\r\n\r\n",
+    "garbage": b"This is not HTTP.\r\n\r\n",
     "short": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour",
     "broken": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n",
 }

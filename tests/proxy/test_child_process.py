@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bridge import Bridge, Settings
-from bridge._messages import EventRequest, header_pairs
+from bridge._messages import EventRequest, header_pairs, request_target
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
 from bridge.proxy import child_process
@@ -64,12 +64,12 @@ def test_without_uvicorn_the_mode_is_an_error_that_names_it(monkeypatch: pytest.
 @pytest.mark.anyio
 async def test_the_request_has_the_connection_in_a_header_that_no_client_can_set(anyio_backend: str) -> None:
     scope = {"scheme": "https", "client": ("192.0.2.7", 0), "server": ("shop", 443), "http_version": "1.1"}
-    headers = [(b"host", b"shop"), (CONNECTION_HEADER, b"{}"), (b"connection", CONNECTION_HEADER)]
-    request = await for_child(EventRequest("GET", b"/", headers, b"", scope | {"root_path": ""}))
-    values = [value for name, value in header_pairs(request) if name == CONNECTION_HEADER]
-    assert [json.loads(value) for value in values] == [
-        {"client": ["192.0.2.7", 0], "server": ["shop", 443], "scheme": "https", "http_version": "1.1"}
-    ]
+    scope["root_path"] = "/café"
+    spoofed = [(CONNECTION_HEADER, b"{}"), (b"connection", CONNECTION_HEADER), (b"x-forwarded-prefix", b"/x")]
+    request = await for_child(EventRequest("GET", b"/%63af%C3%A9?a", [(b"host", b"shop"), *spoofed], b"", dict(scope)))
+    (host, (name, value)) = header_pairs(request)
+    assert (host, name, request_target(request)) == ((b"host", b"shop"), CONNECTION_HEADER, b"/%63af%C3%A9?a")
+    assert json.loads(value) == scope | {"client": ["192.0.2.7", 0], "server": ["shop", 443]}
 
 
 # What Lambda does: it imports the handler's module, and sends SIGTERM at the end.
@@ -105,7 +105,7 @@ LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "_HANDLER": "main.handler", "
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A folder for temporary files. pytest's are too long for a socket in them."""
+    """Yield a folder for temporary files. pytest's are too long for a socket in them."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -51,7 +51,7 @@ class ClientContext:
 
 
 def filled(class_: type, **attributes: Any) -> Any:
-    """As the runtime fills them: None for what was not sent."""
+    """Return an object whose attributes are filled as the runtime fills them: None if not sent."""
     made = class_()
     for name in class_.__slots__:  # type: ignore[attr-defined]
         setattr(made, name, attributes.get(name))
@@ -103,7 +103,7 @@ def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lambda_context(context: Any) -> Any:
-    """The value of x-amzn-lambda-context."""
+    """Return the value of x-amzn-lambda-context."""
     return json.loads(dict(context_headers({}, context))[b"x-amzn-lambda-context"])
 
 

@@ -52,7 +52,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
 
 
 def answered(result: Event) -> Any:
-    """The program's account of the request that it got."""
+    """Return the program's account of the request that it got."""
     assert result["statusCode"] == 200, result
     return json.loads(result["body"])
 

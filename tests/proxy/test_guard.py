@@ -41,7 +41,7 @@ SPELLINGS = {
     "with empty parameters": "/hooks;/restored;",
     "with a segment of parameters alone": "/;x/hooks/restored",
     "with encoded parameters": "/hooks/restored%3Bv=1",
-    "with parameters behind dots": "/x/..;a=b/hooks/restored",
+    "with parameters after dots": "/x/..;a=b/hooks/restored",
     "with parameters and an encoded query": "/hooks/restored;v%3Fx",
     "with backslashes": "\\hooks\\restored",
     "with a backslash inside": "/hooks\\restored",
@@ -77,8 +77,8 @@ HARDER = {
     # `new URL(request.url, base)` in Node reads the first segment as a host, and so does Python's urlsplit().
     "with a host before it": "//any.example/hooks/restored",
     "with a host and a port before it": "//any.example:80/hooks/restored",
-    "with a host behind more slashes": "///any.example/hooks/restored",
-    "with a host behind backslashes": "/\\any.example/hooks/restored",
+    "with a host after more slashes": "///any.example/hooks/restored",
+    "with a host after backslashes": "/\\any.example/hooks/restored",
     "with a host and an encoded hook": "//any.example/%68ooks%2Frestored",
     # RFC 9112, 3.2.2: a server must accept the absolute form.
     "as a whole URL": "http://any.example/hooks/restored",

@@ -61,7 +61,7 @@ def test_the_server_is_ready_when_the_import_is_over_and_ends_with_the_process(
 ) -> None:
     program = programs(unhealthy=2, child="idle")
     code = PRELUDE + "\nhandler = make()\nsay('imported')\n"
-    done = run_python(code, "-Xdev", "-Werror", **environ(program), **LAMBDA)
+    done = run_python(code, "-Werror", **environ(program), **LAMBDA)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
     assert program.targets == ["GET /health"] * 3
     wait_until_ended(*program.pids)

@@ -68,7 +68,7 @@ def run_after_restore() -> None:
 
 
 def connection(handler: Proxy, event: Event) -> int:
-    """The number of the connection on which the server got the request."""
+    """Return the number of the connection on which the server got the request."""
     result = handler(event, None)
     assert result["statusCode"] == 200, result
     number: int = json.loads(result["body"])["connection"]

@@ -24,7 +24,7 @@ CONTROLS = [bytes([code]) for code in (*range(0x09), *range(0x0A, 0x20), 0x7F)]
 
 
 def sent(*pairs: tuple[bytes, bytes]) -> HeaderPairs:
-    """What a request with a Host and these headers goes out with, without that Host."""
+    """Return the headers that go out for a request with a Host and these headers, without that Host."""
     first, *rest = request_headers([HOST, *pairs], host=b"127.0.0.1:8080")
     assert first == HOST
     return rest

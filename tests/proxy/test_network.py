@@ -22,7 +22,7 @@ HEAD = b"POST / HTTP/1.1\r\n\r\n"
 
 @contextmanager
 def connection() -> Iterator[tuple[SocketStream, socket.socket]]:
-    """A stream, and the other end of it, which blocks."""
+    """Yield a stream, and the other end of it, which blocks."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.settimeout(LIMIT)
@@ -216,7 +216,7 @@ async def test_every_request_has_an_account_of_its_own() -> None:
 
 
 async def idle(stream: SocketStream, theirs: socket.socket, answer: bytes = OK) -> None:
-    """One request and its response."""
+    """Exchange one request and its response."""
     with attempt():
         await stream.write(HEAD)
         theirs.sendall(answer)
@@ -300,7 +300,7 @@ async def test_an_invalid_host_or_path_is_a_connect_error() -> None:
 
 @contextmanager
 def full_backlog(folder: Path) -> Iterator[tuple[str, socket.socket]]:
-    """A UNIX socket that has no room for another connection, until one is accepted."""
+    """Yield a UNIX socket that has no room for another connection until one is accepted."""
     path = str(folder / "full.sock")
     waiting = []
     with socket.socket(socket.AF_UNIX) as listener:

@@ -28,7 +28,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 class Server:
-    """What a probe reaches: answers, one after the other, the last one again and again; and when it was asked."""
+    """A server for a probe. It gives answers in order, repeats the last one, and records the time of requests."""
 
     def __init__(self, *answers: int | Exception | Answer) -> None:
         self._answers = list(answers)
@@ -61,7 +61,7 @@ REFUSED = httpx.ConnectError("[Errno 111] Connection refused")
 
 
 def alive() -> None:
-    """The server may still become ready."""
+    """Do nothing: the server may still become ready."""
 
 
 async def never() -> int:

@@ -41,7 +41,7 @@ class Clocks:
 
 
 class Jump(NamedTuple):
-    """How far the clocks go while the process does not run."""
+    """The progress of the clocks while the process does not run."""
 
     wall: float
     monotonic: float
@@ -50,7 +50,7 @@ class Jump(NamedTuple):
 # After each of them an idle connection's age, on the monotonic clock, is below the 4 s that the pool keeps it.
 INCONSISTENT = {
     "monotonic frozen": Jump(600, 0),
-    "monotonic behind": Jump(600, 1),
+    "monotonic late": Jump(600, 1),
     "monotonic back": Jump(600, -4_000),
     "both back": Jump(-600, -4_000),
     "wall back": Jump(-600, 0.5),
@@ -61,7 +61,7 @@ INCONSISTENT = {
 
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
-    """The clocks, for httpcore alone."""
+    """Return the clocks, for httpcore alone."""
     clocks = Clocks()
     module = import_module(f"{httpcore().__name__}._async.http11")
     assert hasattr(module.time, "monotonic")
@@ -73,7 +73,7 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 
 def drops(peer: Peer) -> None:
-    """Considers a connection expired at the very moment its next request arrives, and closes it."""
+    """Close a connection as expired when its next request arrives."""
     peer.read_request()
     peer.send(OK)
     if peer.number == 1:
@@ -83,7 +83,7 @@ def drops(peer: Peer) -> None:
 
 
 def resets(peer: Peer) -> None:
-    """Answers such a request with a reset."""
+    """Answer such a request with a reset."""
     peer.read_request()
     peer.send(OK)
     if peer.number == 1:
@@ -94,7 +94,7 @@ def resets(peer: Peer) -> None:
 
 
 def vanishes(peer: Peer) -> None:
-    """Has vanished without closing: the connection leads nowhere, and new ones work."""
+    """Vanish without closing: the old connection is dead, and new ones work."""
     peer.read_request()
     peer.send(OK)
     if peer.number == 1:
@@ -110,7 +110,7 @@ CASES = [(f"{origin}, {jump}", STALE[origin], INCONSISTENT[jump]) for origin in 
 
 
 def post() -> httpx.Request:
-    """A request that must not be repeated."""
+    """Return a request that must not be repeated."""
     return make_request("POST", body=b"once", timeout=LIMIT)
 
 

@@ -33,7 +33,7 @@ SIX_MB = bytes(6 << 20)
 
 
 async def outcome(script: Callable[[Peer], None], network: str = "tcp", idle_timeout: float = 0) -> httpx.HTTPError:
-    """What a POST raises, streamed and buffered alike; and the connection is closed."""
+    """Return the error of a POST, which is the same streamed and buffered. Check that the connection is closed."""
     raised = []
     with Origin(script, network) as origin, anyio.fail_after(LIMIT):
         async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
@@ -48,7 +48,7 @@ async def outcome(script: Callable[[Peer], None], network: str = "tcp", idle_tim
 
 
 def saying(wire: bytes) -> Callable[[Peer], None]:
-    """Answers with `wire` and waits for the client to leave."""
+    """Answer with `wire` and wait for the client to leave."""
 
     def script(peer: Peer) -> None:
         peer.read_request()
@@ -59,7 +59,7 @@ def saying(wire: bytes) -> Callable[[Peer], None]:
 
 
 def saying_and_leaving(wire: bytes, *, reset: bool = False) -> Callable[[Peer], None]:
-    """Answers with `wire` and ends the connection."""
+    """Answer with `wire` and end the connection."""
 
     def script(peer: Peer) -> None:
         peer.read_request()

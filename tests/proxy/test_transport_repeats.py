@@ -36,7 +36,7 @@ OTHERS = ["POST", "PATCH", "QUERY", "get", "CUSTOM"]
 
 
 def failing(fail: Callable[[Peer], None], *, used: bool) -> Callable[[Peer], None]:
-    """Behaves well, except on the first connection, whose first request fails, or its second one if it is `used`."""
+    """Answer well, except that the first connection's first request fails, or its second if `used`."""
 
     def script(peer: Peer) -> None:
         for number in range(100):
@@ -87,7 +87,7 @@ def say_half(peer: Peer) -> None:
 
 
 def read_head_and_leave(peer: Peer) -> None:
-    """If the rest of the request has come, unread, the client gets a reset."""
+    """Read the head and leave. If the rest of the request has arrived, the client gets a reset."""
     peer.read_head()
     peer.close()
 
@@ -110,7 +110,7 @@ async def tries(
     used: bool = True,
     idle_timeout: float = 4,
 ) -> tuple[int, bool]:
-    """How many connections were needed for `request`, one of which fails, and whether it was answered."""
+    """Return the number of connections for `request`, one of which fails, and whether it was answered."""
     with Origin(failing(fail, used=used), network) as origin, anyio.fail_after(LIMIT):
         async with aclosing(origin.transport(idle_timeout=idle_timeout)) as transport:
             if used:

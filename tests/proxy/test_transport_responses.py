@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
 async def answer_to(wire: bytes, method: str = "GET", *, closes: bool = False) -> Answer:
-    """What the caller gets of a response; it is the same streamed and buffered, and over both networks."""
+    """Return the answer to the caller, which is the same streamed and buffered, and over both networks."""
 
     def script(peer: Peer) -> None:
         peer.read_request()

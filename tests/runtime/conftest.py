@@ -28,7 +28,7 @@ def api(api_options: dict[str, Any]) -> Iterator[RuntimeDouble]:
 
 @pytest.fixture
 def start_runtime(api: RuntimeDouble, tmp_path: Path) -> Iterator[Runtimes]:
-    """Starts runtimes against `api`; they end before it does."""
+    """Yield a function that starts runtimes against `api`; they end before it does."""
     runtimes = Runtimes(tmp_path, api.address)
     yield runtimes
     runtimes.end()
@@ -43,7 +43,7 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture
 def fork_runtime(api: RuntimeDouble, tmp_path: Path, nursery: Nursery) -> Iterator[Runtimes]:
-    """As `start_runtime`, in a tenth of the time: for tests that are not about the start of the interpreter."""
+    """Do as `start_runtime` in a tenth of the time, for tests that are not about the interpreter's start."""
     runtimes = Runtimes(tmp_path, api.address, nursery.start)
     yield runtimes
     runtimes.end()
@@ -61,7 +61,7 @@ def slots(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> Iterator[Slot
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Logged:
-    """The lines that the package has logged so far, and asyncio for errors that were not retrieved."""
+    """Return the lines that the package has logged so far, and asyncio for errors that were not retrieved."""
 
     def lines() -> list[tuple[int, str]]:
         records = [record for record in caplog.records if record.name in ("bridge", "asyncio")]

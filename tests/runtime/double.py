@@ -73,9 +73,8 @@ class RuntimeDouble:
         with routes.lock:
             found = [each.complaint() for each in routes.invocations.values()]
             found += [f"the refusal with {each.status} was never used" for each in routes.refusals]
-        for name, report in (("init", routes.init_error), ("restore", routes.restore_error)):
-            if report is not None and name not in self._reports_seen:
-                found.append(f"no test looked at {name}/error: {report.document}")
+        unseen = [name for name in routes.reports if name not in self._reports_seen]
+        found += [f"no test looked at {name}/error: {routes.reports[name].document}" for name in unseen]
         return [each for each in found if each is not None]
 
     # Invocations.
@@ -152,35 +151,33 @@ class RuntimeDouble:
         return sum(connection.is_open() for connection in self._routes.polls)
 
     def wait_for_polls(self, count: int, timeout: float = LIMIT) -> None:
-        """Until at least so many `next` wait for an event. Raises TimeoutError."""
-        self._wait_for(lambda: self._count_polls() >= count, timeout, f"{count} open polls")
+        """Wait until at least so many polls wait for an event. Raises TimeoutError."""
+        self._wait_for(lambda: self._count_polls() >= count, f"{count} open polls", timeout)
 
     # Init and restore.
 
-    def init_error(self, timeout: float = LIMIT) -> Report:
-        """What was posted to init/error, as soon as it was. Raises TimeoutError."""
-        return self._report("init", lambda: self._routes.init_error, timeout)
+    def init_error(self) -> Report:
+        """Wait for a report at init/error, and return it. Raises TimeoutError."""
+        return self._report("init")
 
-    def restore_error(self, timeout: float = LIMIT) -> Report:
-        """What was posted to restore/error, as soon as it was. Raises TimeoutError."""
-        return self._report("restore", lambda: self._routes.restore_error, timeout)
+    def restore_error(self) -> Report:
+        """Wait for a report at restore/error, and return it. Raises TimeoutError."""
+        return self._report("restore")
 
-    def _report(self, name: str, get: Callable[[], Report | None], timeout: float) -> Report:
-        self._wait_for(lambda: get() is not None, timeout, f"a POST to {name}/error")
+    def _report(self, name: str) -> Report:
+        self._wait_for(lambda: name in self._routes.reports, f"a POST to {name}/error")
         self._reports_seen.add(name)
-        report = get()
-        assert report is not None
-        return report
+        return self._routes.reports[name]
 
-    def wait_for_snapshot(self, timeout: float = LIMIT) -> int:
-        """Until restore/next was asked for: how many other connections to this API were open then."""
-        self._wait_for(lambda: self._routes.snapshot is not None, timeout, "a GET of restore/next")
+    def wait_for_snapshot(self) -> int:
+        """Wait for a request of restore/next. Return how many other connections to this API were open then."""
+        self._wait_for(lambda: self._routes.snapshot is not None, "a GET of restore/next")
         assert self._routes.snapshot is not None
         return self._routes.snapshot[1]
 
-    def restore(self, timeout: float = LIMIT) -> None:
+    def restore(self) -> None:
         """Answer restore/next, as soon as it was asked for."""
-        self.wait_for_snapshot(timeout)
+        self.wait_for_snapshot()
         self._routes.restore()
 
     @property
@@ -194,22 +191,22 @@ class RuntimeDouble:
         """Everything that was asked for, in the order of the requests' heads."""
         return list(self._routes.requests)
 
-    def wait_for_request(self, path: str, count: int = 1, timeout: float = LIMIT) -> Request:
-        """The `count`th request for a path, as soon as its head is here. Raises TimeoutError."""
+    def wait_for_request(self, path: str, count: int = 1) -> Request:
+        """Wait for the head of the `count`th request for a path, and return it. Raises TimeoutError."""
 
         def found() -> list[Request]:
             return [request for request in self._routes.requests if request.path == path]
 
-        self._wait_for(lambda: len(found()) >= count, timeout, f"request {count} for {path}")
+        self._wait_for(lambda: len(found()) >= count, f"request {count} for {path}")
         return found()[count - 1]
 
-    def wait_for_connections(self, count: int, timeout: float = LIMIT) -> None:
-        """Until no more than so many connections are open. Raises TimeoutError."""
-        self._wait_for(lambda: len(self._routes.connections) <= count, timeout, f"no more than {count} connections")
+    def wait_for_connections(self, count: int) -> None:
+        """Wait until at most so many connections are open. Raises TimeoutError."""
+        self._wait_for(lambda: len(self._routes.connections) <= count, f"no more than {count} connections")
 
-    def wait_until_left(self, timeout: float = LIMIT) -> None:
-        """Until no connection is open: all clients have gone. Raises TimeoutError."""
-        self._wait_for(lambda: not self._routes.connections, timeout, "the end of all connections")
+    def wait_until_left(self) -> None:
+        """Wait until no connection is open. Raises TimeoutError."""
+        self.wait_for_connections(0)
 
     def drop_connections(self, *, polls: bool = False) -> int:
         """Close the connections that wait between two requests, as a server does after a while; how many there were.
@@ -228,7 +225,7 @@ class RuntimeDouble:
         return len(idle) + len(waiting)
 
     def stop(self) -> None:
-        """The API is gone: nothing listens, all connections are reset. What was handed out need not be answered."""
+        """End the API: stop listening, and reset all connections. Open invocations need no answer."""
         if self._is_stopped:
             return
         with self._routes.lock:
@@ -250,14 +247,14 @@ class RuntimeDouble:
     # Violations.
 
     def take_violations(self) -> list[str]:
-        """What was done against the rules so far; it counts as seen."""
+        """Return the violations of the rules so far, and forget them."""
         taken = self._routes.violations[:]
         del self._routes.violations[: len(taken)]
         return taken
 
     # Threads.
 
-    def _wait_for(self, is_so: Callable[[], bool], timeout: float, what: str) -> None:
+    def _wait_for(self, is_so: Callable[[], bool], what: str, timeout: float = LIMIT) -> None:
         with self._routes.changed:
             if not self._routes.changed.wait_for(is_so, timeout):
                 seen = "\n- ".join(["", *self._routes.violations])

@@ -85,7 +85,7 @@ class Connection:
         return Request(self.number, event.method.decode(), event.target.decode("latin-1"), head)
 
     def body(self) -> Iterator[h11.Data | Trailers]:
-        """The parts of a request's body as they arrive, and its trailers. Raises Gone if it is broken off."""
+        """Yield the parts of a request's body as they arrive, and its trailers. Raises Gone if it is broken off."""
         while True:
             event = self._next_event()
             if isinstance(event, h11.Data):
@@ -176,7 +176,7 @@ class Connection:
             self._http.receive_data(data)
 
     def _start_next_cycle(self) -> bool:
-        """Whether another request may come."""
+        """Return whether another request may come."""
         with self._lock:
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 return False
@@ -188,7 +188,7 @@ class Connection:
     # The end.
 
     def is_open(self) -> bool:
-        """Whether the client still holds the connection, now: its end may be here and not yet seen by the thread."""
+        """Return whether the client still holds the connection. The thread may not have noticed its end yet."""
         try:
             return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:

@@ -166,7 +166,7 @@ class Invocation:
             self._changed.notify_all()
 
     def hang_up(self) -> None:
-        """The caller has gone: the connection that the answer comes over is reset."""
+        """Disconnect the caller: reset the connection of the answer."""
         self._cut().reset()
         with self._changed:
             self._changed.notify_all()
@@ -180,7 +180,7 @@ class Invocation:
         self._cut().reply_early(status, json.dumps(document).encode())
 
     def expire(self) -> None:
-        """Its time is over: an answer that comes later gets 410, and none need come."""
+        """End its time: a later answer gets a 410, and none is required."""
         with self._changed:
             self._is_expired = True
 
@@ -206,7 +206,7 @@ class Invocation:
         return [*self.headers, ("Lambda-Runtime-Deadline-Ms", str(int(self.deadline * 1000)))]
 
     def excuse(self) -> None:
-        """The API has gone: what is on its way now need not arrive."""
+        """Allow that no answer arrives, because the API has gone."""
         self._may_stay_unanswered |= bool(self.handed_out_at)
         self._changed.notify_all()
 
@@ -220,7 +220,7 @@ class Invocation:
         return self._is_settled or self._is_expired or self._is_cut
 
     def complaint(self) -> str | None:
-        """What is wrong at the end of a test, or None."""
+        """Return what is wrong at the end of a test, or None."""
         is_answered = self._answer is not None and (self._answer.is_whole or self._is_looked_at)
         if self._may_stay_unanswered or self._is_expired or self._is_cut or (self._is_settled and is_answered):
             return None
@@ -276,7 +276,7 @@ class Invocation:
             self._is_settled = True
 
     def end(self, status: int) -> None:
-        """The runtime was told."""
+        """Note that the runtime has its reply."""
         assert self._answer is not None
         with self._changed:
             self._answer.status = self._answer.status or status

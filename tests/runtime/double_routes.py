@@ -45,9 +45,6 @@ class Extension:
         self.events = events
         self.polled = False
 
-    def __repr__(self) -> str:
-        return f"<extension {self.name}: {self.events}, {'polled' if self.polled else 'not polled'}>"
-
 
 class Report(NamedTuple):
     """A report to init/error or restore/error."""
@@ -57,7 +54,7 @@ class Report(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """How a result is answered instead of 202."""
+    """The answer to a result instead of 202."""
 
     status: int
     error_type: str
@@ -78,8 +75,7 @@ class Routes:
         self.invocations: dict[str, Invocation] = {}
         self.refusals: deque[Refusal] = deque()
         self.extensions: list[Extension] = []
-        self.init_error: Report | None = None
-        self.restore_error: Report | None = None
+        self.reports: dict[str, Report] = {}  # to init/error and restore/error, by "init" and "restore"
         # The connection that asked for restore/next, and the number of the others.
         self.snapshot: tuple[Connection, int] | None = None
         self.is_restored = not snapstart
@@ -183,7 +179,7 @@ class Routes:
         self._conclude(connection, invocation, answer, trailers)
 
     def _receive(self, connection: Connection, invocation: Invocation) -> Headers | None:
-        """The trailers, or None if the body was broken off."""
+        """Return the trailers, or None if the body was broken off."""
         try:
             for event in connection.body():
                 if isinstance(event, Trailers):
@@ -242,35 +238,27 @@ class Routes:
     # Errors outside invocations.
 
     def _init_error(self, connection: Connection, request: Request) -> None:
-        report = self._read_report(connection, request)
-        with self.lock:
-            is_late = self._is_initialized or self.init_error is not None
-            if not is_late:
-                self.init_error = report
-                self.changed.notify_all()
-        self._accept(connection, request, "the init phase is over" if is_late else None)
+        self._error_of(connection, request, "init", is_under_way=not self._is_initialized)
 
     def _restore_error(self, connection: Connection, request: Request) -> None:
+        is_under_way = self.snapshot is not None and self.is_restored and not self._is_initialized
+        self._error_of(connection, request, "restore", is_under_way=is_under_way)
+
+    def _error_of(self, connection: Connection, request: Request, phase: str, *, is_under_way: bool) -> None:
         report = self._read_report(connection, request)
+        if not is_under_way or phase in self.reports:
+            self._refuse(connection, request, 403, "InvalidStateTransition", f"the {phase} phase is over")
+            return
         with self.lock:
-            is_wrong = self.snapshot is None or not self.is_restored or self._is_initialized
-            is_wrong = is_wrong or self.restore_error is not None
-            if not is_wrong:
-                self.restore_error = report
-                self.changed.notify_all()
-        self._accept(connection, request, "no restore is under way" if is_wrong else None)
+            self.reports[phase] = report
+            self.changed.notify_all()
+        connection.reply(202, b'{"status":"OK"}\n', [_JSON])
 
     def _read_report(self, connection: Connection, request: Request) -> Report:
         body = connection.read_body()
         complaints = check_error(body)
         self._complain(request, *complaints, *check_error_type(request.headers))
         return Report(request.headers, body if complaints else json.loads(body))
-
-    def _accept(self, connection: Connection, request: Request, objection: str | None) -> None:
-        if objection is None:
-            connection.reply(202, b'{"status":"OK"}\n', [_JSON])
-        else:
-            self._refuse(connection, request, 403, "InvalidStateTransition", objection)
 
     # SnapStart.
 
@@ -300,21 +288,16 @@ class Routes:
             _reply_error(connection, 403, "Extension.RegistrationRefused", "the test refuses extensions")
             return
         name, events = request.headers.get("lambda-extension-name", ""), json.loads(body)["events"]
-        if "SHUTDOWN" in events:
-            said = "an internal extension gets no SHUTDOWN"
-            self._refuse(connection, request, 403, "Extension.InvalidEventType", said)
-        elif not name or self._is_initialized or any(name == each.name for each in self.extensions):
+        if not name or self._is_initialized or any(name == each.name for each in self.extensions):
             said = f"{name!r} came after the first `next`, or twice, or without a name"
             self._refuse(connection, request, 403, "Extension.InvalidExtensionState", said)
-        else:
-            self._add(connection, Extension(name, events))
-
-    def _add(self, connection: Connection, extension: Extension) -> None:
+            return
+        extension = Extension(name, events)
         with self.lock:
             self.extensions.append(extension)
-        said = {"functionName": "shop", "functionVersion": "$LATEST", "handler": "app.handler"}
+        function = {"functionName": "shop", "functionVersion": "$LATEST", "handler": "app.handler"}
         identifier = ("Lambda-Extension-Identifier", extension.identifier)
-        connection.reply(200, json.dumps(said).encode(), [_JSON, identifier])
+        connection.reply(200, json.dumps(function).encode(), [_JSON, identifier])
 
     def _extension_next(self, connection: Connection, request: Request) -> None:
         connection.read_body()

@@ -14,7 +14,7 @@ _HEAD = 16
 
 
 def parse_frames(data: bytes) -> list[Frame]:
-    """Every frame of `data`. AssertionError if something is left over, or is not a frame."""
+    """Return every frame of `data`. AssertionError if something is left over, or is not a frame."""
     frames: list[Frame] = []
     while data:
         assert data[:3] == b"\xa5\x5a\x00", f"expected a frame, but got {data[:_HEAD]!r}"
@@ -33,7 +33,7 @@ class Pipe:
         self._is_open = True
 
     def read_to_end(self) -> bytes:
-        """What was written until the writer was closed."""
+        """Return all that was written until the writer was closed."""
         parts: list[bytes] = []
         while part := os.read(self.reader, 65536):
             parts.append(part)

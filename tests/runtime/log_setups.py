@@ -55,7 +55,7 @@ class LogSetUps:
 
 
 def handler() -> logging.Handler:
-    """The handler of the log that was set up last."""
+    """Return the handler of the log that was set up last."""
     return logging.getLogger().handlers[-1]
 
 

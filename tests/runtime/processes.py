@@ -76,31 +76,30 @@ class Runtime:
             return self._output.decode(errors="backslashreplace")
 
     def wait_for_log(self, text: str, timeout: float = LIMIT) -> str:
-        """The first line with `text`, as soon as it is there whole. Raises TimeoutError, and EOFError at the end."""
+        """Wait for the first whole line with `text`. Raises TimeoutError, and EOFError at the end."""
         wanted = text.encode()
 
         def is_here() -> bool:
             start = self._output.find(wanted)
             return start >= 0 and (not self._has_more or self._output.find(b"\n", start + len(wanted)) >= 0)
 
+        self._wait_for(is_here, repr(text), timeout)
+        return next(line for line in self.log.splitlines() if text in line)
+
+    def wait_for_lines(self, count: int, timeout: float = LIMIT) -> list[str]:
+        """Wait for so many whole lines of the log. Raises TimeoutError, and EOFError at the end."""
+        self._wait_for(lambda: self._output.count(b"\n") >= count, f"line {count}", timeout)
+        return self.log.rpartition("\n")[0].split("\n")
+
+    def _wait_for(self, is_here: Callable[[], bool], what: str, timeout: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: is_here() or not self._has_more, timeout)
             found, has_more = is_here(), self._has_more
         if not found:
-            raise (TimeoutError if has_more else EOFError)(f"{text!r} is not in the log:\n{self.log}")
-        return next(line for line in self.log.splitlines() if text in line)
-
-    def wait_for_lines(self, count: int, timeout: float = LIMIT) -> list[str]:
-        """The whole lines of the log, as soon as there are so many. Raises TimeoutError, and EOFError at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._output.count(b"\n") >= count or not self._has_more, timeout)
-            found, has_more = self._output.count(b"\n") >= count, self._has_more
-        if not found:
-            raise (TimeoutError if has_more else EOFError)(f"There are no {count} lines in the log:\n{self.log}")
-        return self.log.rpartition("\n")[0].split("\n")
+            raise (TimeoutError if has_more else EOFError)(f"{what} is not in the log:\n{self.log}")
 
     def wait(self, timeout: float = LIMIT) -> int:
-        """Its exit code, minus the signal's number if one has ended it, once the log is whole.
+        """Wait until the log is complete, and return the exit code: minus the signal's number if one has ended it.
 
         Raises TimeoutError, also if something that it has forked holds the log open.
         """
@@ -119,11 +118,11 @@ class Runtime:
         return self._process.poll() is None
 
     def terminate(self) -> None:
-        """SIGTERM to the process alone, as Lambda sends it."""
+        """Send SIGTERM to the process alone, as Lambda does."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL to the process and to all that it has forked."""
+        """Send SIGKILL to the process and to all that it has forked."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter if they have ended, on macOS
             os.killpg(self.pid, signal.SIGKILL)
 

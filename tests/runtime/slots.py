@@ -31,7 +31,7 @@ OUR_TASKS = {"bridge application", "bridge invocation", "bridge slot", "bridge s
 # of all slots on an event loop that do not say otherwise.
 DEADLINE, MARGIN = 1000.0, 100.0
 
-# For `RuntimeDouble.invoke`: it comes out as what is no number of milliseconds.
+# For `RuntimeDouble.invoke`: it becomes a value that is not a number of milliseconds.
 NO_DEADLINE = -1e10
 
 START: Message = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}
@@ -53,7 +53,7 @@ class Gate:
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def open(self) -> None:
-        """From any thread."""
+        """Open the gate, from any thread."""
         with self._lock:
             self._opened.set()
             for loop, event in self._waiters:
@@ -180,7 +180,7 @@ class Slots:
     def of_function(
         self, function: Callable[[Any, Any], Awaitable[object]], *, count: int = 1, **options: Any
     ) -> Running:
-        """An async handler function, on an event loop."""
+        """Return an async handler function, on an event loop."""
         return self._serve(FunctionTarget(function), nullcontext(), count, options)
 
     def on_loop(self, app: ASGIApp | Handler, *, count: int = 1, streams: bool = False, **options: Any) -> Running:
@@ -218,12 +218,12 @@ class Slots:
         self.reports.append(document)
 
     def flush(self) -> None:
-        """Nothing is printed here."""
+        """Do nothing: nothing is printed here."""
 
     def in_threads(
         self, function: Callable[[Any, Any], object], *, count: int = 1, watchdog: Watchdog | None = None
     ) -> Running:
-        """A plain handler function."""
+        """Return a plain handler function."""
         slots = [
             BlockingSlot(
                 self._connect(),

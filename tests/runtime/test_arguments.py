@@ -20,29 +20,19 @@ def test_a_handler_or_a_command_is_accepted() -> None:
         assert parse(arguments) == expected
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["main:app", "main:other"],
-        ["--reload"],
-        ["--proxy=gunicorn"],
-        ["main:app", "--proxy", "x"],
-        ["--", "main:app"],
-        ["--proxy"],
-        ["--proxy", "--"],
-    ],
-    ids=" ".join,
-)
-def test_anything_else_is_refused_with_the_usage(arguments: list[str]) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(arguments)
-    message = str(caught.value)
-    assert message.startswith("Expected ")
-    assert (" ".join(arguments) in message) or arguments[0] == "--proxy"
-    assert message.endswith(USAGE)
-
-
-def test_the_error_for_a_long_line_is_short() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        parse(["x" * 10_000, "y"])
-    assert len(str(caught.value)) < 300 + len(USAGE)
+def test_anything_else_is_refused_with_the_usage() -> None:
+    for line in (
+        "main:app main:other",
+        "--reload",
+        "--proxy=gunicorn",
+        "main:app --proxy x",
+        "-- main:app",
+        "--proxy",
+        "--proxy --",
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            parse(line.split())
+        message = str(caught.value)
+        assert message.startswith("Expected ")
+        assert line in message or line.startswith("--proxy")
+        assert message.endswith(USAGE)

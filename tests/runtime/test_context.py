@@ -15,7 +15,6 @@ from bridge.runtime.context import (
     parse_client_context,
     parse_identity,
 )
-from bridge.runtime.log.handler import set_up_logging
 
 FUNCTION = Function(
     name="shop", version="7", memory_limit_in_mb="128", log_group_name="/aws/lambda/shop", log_stream_name="2026/[7]1"
@@ -68,68 +67,15 @@ def test_a_context_says_which_function_was_invoked_and_how() -> None:
     }
 
 
-def test_what_lambda_does_not_say_of_the_function_is_none() -> None:
-    made = context(function=Function())
-    assert (made.function_name, made.function_version, made.memory_limit_in_mb) == (None, None, None)
-    assert (made.log_group_name, made.log_stream_name) == (None, None)
-
-
-def test_an_identity_is_always_there() -> None:
-    unknown = context().identity
-    assert (unknown.cognito_identity_id, unknown.cognito_identity_pool_id) == (None, None)
-    identity = context(identity={"cognitoIdentityId": "me", "cognitoIdentityPoolId": "pool", "more": 1}).identity
-    assert (identity.cognito_identity_id, identity.cognito_identity_pool_id) == ("me", "pool")
-
-
 def test_two_invocations_share_no_identity() -> None:
     first, second = context(), context()
     first.identity.cognito_identity_id = "changed by the application"
     assert second.identity.cognito_identity_id is None
 
 
-def test_a_client_context_is_what_the_caller_sent() -> None:
-    client_context = context(client_context=CLIENT).client_context
-    assert client_context is not None
-    assert (client_context.custom, client_context.env) == ({"theme": "dark"}, {"locale": "de"})
-    client = client_context.client
-    assert client is not None
-    assert [getattr(client, name) for name in client.__slots__] == ["i", "Shop", "1.0", "1", "org.example.shop"]
-    assert not hasattr(client, "made_up")
-
-
-def test_what_a_caller_left_out_is_none() -> None:
-    empty = context(client_context={}).client_context
-    assert empty is not None
-    assert (empty.custom, empty.env, empty.client) == (None, None, None)
-    without = context(client_context={"client": {}, "custom": [1], "env": "x"}).client_context
-    assert without is not None
-    assert (without.custom, without.env) == ([1], "x")
-    assert without.client is not None
-    assert without.client.app_title is None
-
-
 def test_a_client_that_is_not_an_object_is_an_error() -> None:
     with pytest.raises(ContextNotDecoded, match="client of the client context to be a JSON object, but got 'Shop'"):
         context(client_context={"client": "Shop"})
-
-
-def test_of_the_callers_trace_context_the_known_texts_are_passed_on() -> None:
-    cases: list[tuple[dict[str, Any], dict[str, str]]] = [
-        ({}, {}),
-        ({"w3c": None}, {}),
-        ({"w3c": ["traceparent"]}, {}),
-        (
-            {"w3c": {"traceparent": "00-a-b-01", "tracestate": "x=1", "baggage": "k=v", "cookie": "secret"}},
-            {"traceparent": "00-a-b-01", "tracestate": "x=1", "baggage": "k=v"},
-        ),
-        ({"w3c": {"traceparent": 1, "tracestate": "", "baggage": None}}, {"tracestate": ""}),
-    ]
-    for sent, expected in cases:
-        before = dict(sent)
-        made = context(client_context=sent)
-        assert made.w3c() == expected
-        assert not hasattr(made.client_context, "w3c")
-        assert sent == before
 
 
 def test_a_trace_context_is_a_copy() -> None:
@@ -190,15 +136,6 @@ def test_a_message_goes_where_the_log_goes(capsys: pytest.CaptureFixture[str]) -
     finally:
         logging.getLogger().removeHandler(handler)
     assert (sink.messages, capsys.readouterr().out) == (["one", "{'two': 2}"], "")
-
-
-def test_a_message_goes_to_the_log_of_the_runtime(capsys: pytest.CaptureFixture[str]) -> None:
-    output = set_up_logging(log_format="JSON", log_level="", telemetry_fd=None)
-    try:
-        context().log("as it is")
-    finally:
-        output.close()
-    assert capsys.readouterr().out == "as it is\n"
 
 
 def test_a_message_goes_to_the_standard_output_where_the_application_took_the_log_away(

@@ -17,7 +17,7 @@ def _as_before() -> Iterator[None]:
         gc.unfreeze()
 
 
-def test_collections_are_few_inside_and_as_before_behind() -> None:
+def test_collections_are_few_inside_and_as_before_after_it() -> None:
     before = gc.get_threshold()
     with few_collections():
         assert gc.get_threshold() == (INIT_THRESHOLD, *before[1:])
@@ -28,15 +28,6 @@ def test_a_threshold_that_the_application_chose_stays() -> None:
     with few_collections():
         gc.set_threshold(123, 4, 5)
     assert gc.get_threshold()[:2] == (123, 4)
-
-
-def test_a_collector_that_the_application_has_turned_off_stays_off() -> None:
-    with few_collections():
-        gc.disable()
-    try:
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
 
 
 def test_what_is_alive_then_is_looked_at_no_more() -> None:

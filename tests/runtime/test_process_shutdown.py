@@ -1,7 +1,6 @@
 """SIGTERM at every moment: some requests are answered, others cancelled; the application is shut down; exit 0."""
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -229,21 +228,31 @@ def test_a_hundred_signals_hang_nothing_and_fail_nothing(api: RuntimeDouble, for
 # In the init phase.
 
 
-def test_a_startup_that_is_going_on_is_cancelled_and_is_no_error(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    code = """
-import asyncio
+STARTUP = """
+import asyncio, signal, threading
 
 async def app(scope, receive, send):
     await receive()
     try:
         print("starting", flush=True)
+        MISSED
         await asyncio.Event().wait()
     finally:
         print("cancelled", flush=True)
 """
-    runtime = fork_runtime(code, "app:app")
+
+# As one that comes just before the main thread's wait, a signal that another thread gets does not end that wait.
+MISSED = "threading.Timer(0.1, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()"
+
+
+@pytest.mark.parametrize("is_missed", [False, True], ids=["", "signal does not end the wait"])
+def test_a_startup_that_is_going_on_is_cancelled_and_is_no_error(
+    api: RuntimeDouble, fork_runtime: Runtimes, is_missed: bool
+) -> None:
+    runtime = fork_runtime(STARTUP.replace("MISSED", MISSED if is_missed else ""), "app:app")
     runtime.wait_for_log("starting")
-    runtime.terminate()
+    if not is_missed:
+        runtime.terminate()
     assert runtime.wait() == 0
     assert runtime.log == "starting\ncancelled\n"
     assert [request.path for request in api.requests if "extension" not in request.path] == []
@@ -255,7 +264,8 @@ def test_a_web_server_that_is_not_ready_yet_is_ended(api: RuntimeDouble, fork_ru
     runtime.wait_for_log("starting")
     runtime.terminate()
     assert runtime.wait() == 0  # with nothing left that holds its output
-    assert runtime.log == "starting\n"
+    # Python may print that it has ignored the exit, which came in the middle of an import.
+    assert runtime.log.startswith("starting\n")
 
 
 # The application's own signal handler.
@@ -328,11 +338,3 @@ def handler(event, context):
     runtime.terminate()
     assert runtime.wait() == 0
     assert runtime.log == "half a lineatexit\n"
-
-
-def test_a_process_that_is_killed_leaves_nothing(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    runtime = fork_runtime(APP, "app:app")
-    api.wait_for_polls(1)
-    runtime.kill()
-    assert runtime.wait() == -signal.SIGKILL
-    api.wait_until_left()

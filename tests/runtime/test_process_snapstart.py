@@ -98,18 +98,6 @@ def test_an_application_may_be_shut_down_before_and_started_after_with_a_state_o
     assert runtime.log.splitlines() == [*before, *after, "shutdown 2"]
 
 
-def test_a_plain_function_has_hooks_too(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    runtime = start(fork_runtime, f"{APP}def handler(event, context): return event\n{LAST}")
-    api.restore()
-    assert api.invoke(5).answer().json == 5
-    assert runtime.wait_for_lines(4) == [
-        "before, last registered",
-        "before, first registered",
-        "after, first registered",
-        "after, last registered",
-    ]
-
-
 def test_an_extension_is_registered_if_that_is_set(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
 ) -> None:
@@ -136,7 +124,7 @@ def test_an_extension_that_is_refused_costs_a_warning(
 ) -> None:
     runtime = fork_runtime(APP + BARE, "app.handler")
     assert api.invoke(make_event()).answer().json["body"] == "1"
-    startup, warning = runtime.wait_for_lines(2)
+    warning, startup = runtime.wait_for_lines(2)
     assert startup == "startup 1"
     assert warning.startswith("[WARNING]\t")
     assert "Without an extension" in warning
@@ -146,21 +134,6 @@ BEFORE = ("Runtime.BeforeSnapshotError", 64)
 AFTER = ("Runtime.AfterRestoreError", 65)
 
 FAILURES: dict[str, tuple[str, str, tuple[str, int], list[str]]] = {
-    "a hook before": (
-        KEPT,
-        "before, first registered",
-        BEFORE,
-        ["startup 1", "before, last registered", "before, first registered", "shutdown 1"],
-    ),
-    "a hook after": (
-        KEPT,
-        "after, first registered",
-        AFTER,
-        [
-            *("startup 1", "before, last registered", "before, first registered", "after, first registered"),
-            "shutdown 1",
-        ],
-    ),
     "the shutdown before": (
         RESTARTED,
         "shutdown 1",

@@ -26,7 +26,7 @@ def api_options() -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _no_hooks() -> Iterator[None]:
-    """Without the hooks of other tests, during each test."""
+    """Remove the hooks of other tests during each test."""
     registries = [snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore()]
     before = [list(registry) for registry in registries]
     for registry in registries:

@@ -77,13 +77,13 @@ JSON_RESPONSE: Final[dict[str, Any]] = {
 
 
 def answer(event: dict[str, Any], app: Answer | None = None, settings: Settings | None = None) -> dict[str, Any]:
-    """The result of one invocation."""
+    """Return the result of one invocation."""
     with closing(Bridge(app or Answer(), lifespan="off", settings=settings)) as handler:
         return handler(event, CONTEXT)
 
 
 def scope_of(event: dict[str, Any], settings: Settings | None = None) -> dict[str, Any]:
-    """The scope that the application sees for `event`."""
+    """Return the scope that the application sees for `event`."""
     app = Answer()
     answer(event, app, settings)
     assert app.scope, "the application was not called"
@@ -109,7 +109,7 @@ def expected_scope(event: dict[str, Any], **entries: object) -> dict[str, object
 
 
 def as_client(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Status, sorted header pairs and body that AWS makes of a result, whichever source it is for."""
+    """Return the status, sorted header pairs and body that AWS makes from a result of any source."""
     if "bodyEncoding" in result:
         pairs = [(item["key"].lower(), item["value"]) for items in result["headers"].values() for item in items]
         return int(result["status"]), sorted(pairs), _bytes(result["body"], result["bodyEncoding"] == "base64")

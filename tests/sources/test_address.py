@@ -16,7 +16,7 @@ OWN_NAMES = {
 
 
 def with_host(name: str, host: object) -> dict[str, object]:
-    """The base event `name` with this Host header, or none."""
+    """Return the base event `name` with this Host header, or none."""
     if name == "lambda_edge":
         value = MISSING if host is MISSING else [{"key": "Host", "value": host}]
         return load(name, Records__0__cf__request__headers__host=value)

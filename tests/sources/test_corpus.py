@@ -106,7 +106,7 @@ def test_the_scope_rebuilds_the_url_that_the_event_says(file: str) -> None:
 
 
 def port_of(scope: dict[str, Any]) -> int:
-    """The port that the load balancer was asked at, by its own header or by the scheme."""
+    """Return the port that the load balancer was asked at, by its own header or by the scheme."""
     forwarded = first_header(scope["headers"], b"x-forwarded-port")
     return int(forwarded) if forwarded else {"http": 80, "https": 443}[scope["scheme"]]
 

@@ -189,7 +189,7 @@ def assert_one_plain_line(name: str, caplog: pytest.LogCaptureFixture, says: str
 
 
 def assert_bad_request(name: str, result: dict[str, Any]) -> None:
-    """The answer has its source's own shape, field for field."""
+    """Assert that the answer has its source's own shape, field for field."""
     good = answer(load(name), Answer(headers=[(b"content-type", b"text/plain; charset=utf-8")], content=b"Bad Request"))
     status, headers, body = as_client(result)
     assert (status, body) == (400, b"Bad Request")

@@ -9,7 +9,7 @@ from tests.sources.exchange import JSON_RESPONSE, Answer, answer, as_client, exp
 
 
 def edge(event_type: str = "viewer-request", **overrides: Any) -> dict[str, Any]:
-    """The base event with overrides within its request."""
+    """Return the base event with overrides within its request."""
     overrides = {f"Records__0__cf__request__{key}": value for key, value in overrides.items()}
     return load("lambda_edge", Records__0__cf__config__eventType=event_type, **overrides)
 

@@ -55,7 +55,7 @@ def test_names_that_a_client_makes_up_without_end_are_decoded_all_the_same() -> 
 
 @pytest.fixture
 def cache() -> Iterator[dict[str, bytes | None]]:
-    """The cache of header names, empty."""
+    """Yield the cache of header names, empty."""
     _names.clear()
     yield _names
     _names.clear()

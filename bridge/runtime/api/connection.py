@@ -1,7 +1,7 @@
 """One keep-alive connection to the Runtime API, over a plain socket.
 
 Each exchange is a generator that yields READ or WRITE when the socket is not ready. Its caller waits on the event
-loop, or blocks where nothing else is to be done.
+loop, or blocks if there is nothing else to do.
 
 There is no time limit: the environment may be frozen for hours while a request for the next invocation is open. The
 environment's proxy settings are ignored: the API is on this machine.
@@ -48,7 +48,7 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 class Connection:
-    """A connection for one exchange at a time. Connects on first use, and again after the API has closed it."""
+    """A connection for one exchange at a time. It connects on first use, and again after the API has closed it."""
 
     def __init__(self, address: tuple[str, int], *, user_agent: str) -> None:
         self._address = address
@@ -64,7 +64,7 @@ class Connection:
     ) -> Reply:
         """Make a request and return its reply, on the event loop. Raises RuntimeApiGone.
 
-        `rest(socket, want)` may wait in the place of the loop, where that has nothing to do, and says whether it has.
+        `rest(socket, want)` may wait in place of the loop, if that has nothing to do. It returns whether it has waited.
         """
         steps = self._exchange(method, target, headers, body)
         try:
@@ -84,25 +84,18 @@ class Connection:
     ) -> Reply:
         """Make a request and return its reply, without an event loop. Raises RuntimeApiGone.
 
-        `block(socket, want)` waits for the socket; by default nothing but the socket is waited for.
+        `block(socket, want)` waits for the socket; by default for the socket alone.
         """
         return self._run(self._exchange(method, target, headers, body), block or _block)
 
-    def send_blocking(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> None:
-        """Send a request whose reply is read by `reply_blocking`, or never. Raises RuntimeApiGone."""
+    def send_blocking(self, method: bytes, target: bytes, headers: Pairs) -> None:
+        """Send a request whose reply is never read. Raises RuntimeApiGone."""
         try:
             self._connect()
-            for want in self._send(request_head(method, target, [*self._always, *headers]) + body):
+            for want in self._send(request_head(method, target, [*self._always, *headers])):
                 _block(self.sock, want)
         except OSError as exc:
             self.close()
-            raise gone(exc) from exc
-
-    def reply_blocking(self) -> Reply:
-        """Return the reply to the request of `send_blocking`. Raises RuntimeApiGone."""
-        try:
-            return self._run(self._read_reply(), _block)
-        except (OSError, BrokenReply) as exc:
             raise gone(exc) from exc
 
     def _run(self, steps: Generator[int, None, Reply], block: Block) -> Reply:
@@ -120,22 +113,17 @@ class Connection:
     def _exchange(self, method: bytes, target: bytes, headers: Pairs, body: bytes) -> Generator[int, None, Reply]:
         """Send a request and read its reply; try once more on a new connection if a used one is dead."""
         data = request_head(method, target, [*self._always, *headers]) + body
-        is_used = self._socket is not None
-        try:
-            return (yield from self._once(data))
-        except (OSError, BrokenReply) as exc:
-            self.close()
-            if not is_used or self._has_begun:
-                raise gone(exc) from exc
-        try:
-            return (yield from self._once(data))
-        except (OSError, BrokenReply) as exc:
-            raise gone(exc) from exc
-
-    def _once(self, data: bytes) -> Generator[int, None, Reply]:
-        self._connect()
-        yield from self._send(data)
-        return (yield from self._read_reply())
+        may_be_dead = self._socket is not None
+        while True:
+            try:
+                self._connect()
+                yield from self._send(data)
+                return (yield from self._read_reply())
+            except (OSError, BrokenReply) as exc:
+                self.close()
+                if not may_be_dead or self._has_begun:
+                    raise gone(exc) from exc
+                may_be_dead = False
 
     def _connect(self) -> None:
         self._has_begun = False
@@ -145,23 +133,16 @@ class Connection:
             self._socket.setblocking(False)
 
     def _send(self, data: bytes) -> Generator[int, None, None]:
-        """Raises OSError."""
-        sent = self._try_to_send(data)
-        if sent == len(data):
-            return
-        view = memoryview(data)[sent:]
-        while view:
-            yield WRITE
-            view = view[self._try_to_send(view) :]
-
-    def _try_to_send(self, data: bytes | memoryview) -> int:
-        try:
-            return self.sock.send(data)
-        except BlockingIOError:
-            return 0
+        """Send the request. Raises OSError."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.sock.send(rest) :]
+            except BlockingIOError:
+                yield WRITE
 
     def _read_reply(self) -> Generator[int, None, Reply]:
-        """Raises OSError and BrokenReply."""
+        """Read the reply. Raises OSError and BrokenReply."""
         reader = read_reply()
         next(reader)
         while True:
@@ -193,7 +174,7 @@ class Connection:
 
     @property
     def has_data(self) -> bool:
-        """Whether a part of the reply has arrived, even if it was not read yet."""
+        """True if a part of the reply has arrived, even if it was not read yet."""
         try:
             return self._has_begun or self.sock.recv(1, socket.MSG_PEEK) != b""
         except OSError:  # nothing yet, or never

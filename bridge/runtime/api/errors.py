@@ -1,6 +1,6 @@
-"""Errors as Lambda wants them reported: the JSON document, the type in a header, the cause for X-Ray.
+"""Error reports in Lambda's format: the JSON document, the type in a header, the cause for X-Ray.
 
-None of these functions raises, whatever the exception is like.
+None of these functions raises, for any exception.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
 """
 
@@ -10,6 +10,7 @@ import json
 import os
 import re
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import BridgeError
@@ -77,7 +78,7 @@ def _working_directory() -> str:
 
 
 def exit_in(exc: BaseException) -> SystemExit | KeyboardInterrupt | None:
-    """Return what ends the process, if `exc` is that or a group with it; an error of one invocation does not."""
+    """Return the exception in `exc`, or in its group, that ends the process; None if it ends one invocation only."""
     if isinstance(exc, SystemExit | KeyboardInterrupt):
         return exc
     parts = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
@@ -144,10 +145,8 @@ def _without_middle(lines: list[str], limit: int) -> list[str]:
     if sum(sizes) <= limit:
         return lines
     note = "  [{} of {} lines are left out here: Lambda takes reports of up to 256 KiB]\n"
-    left = limit - _size(note.format(len(lines), len(lines))) - len(", ")
-    first = last = 0
-    while (size := sizes[-1 - last] if last <= first else sizes[first]) <= left:
-        left -= size
-        first, last = (first, last + 1) if last <= first else (first + 1, last)
+    half = (limit - _size(note.format(len(lines), len(lines))) - len(", ")) // 2
+    first = bisect_right(list(accumulate(sizes)), half)
+    last = bisect_right(list(accumulate(reversed(sizes))), half)
     missing = len(lines) - first - last
     return [*lines[:first], note.format(missing, len(lines)), *lines[len(lines) - last :]]

@@ -26,42 +26,30 @@ _NEXT = b"/2020-01-01/extension/event/next"
 
 
 class Extension:
-    """The extension, registered while the function's module is imported, so that Lambda's reply costs no time.
+    """The extension, registered before the function's module is imported.
 
     The reply to its request for an event is never read, because there are no events: it lives as long as the
-    connection. Where it cannot be registered, the function has no shutdown, but works.
+    connection. If it cannot be registered, the function works, but without a shutdown.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def announce(self) -> None:
-        """Send the registration, before the import."""
+    def register(self) -> bool:
+        """Register it and ask for an event. Return whether it is registered; log a warning if it is not."""
         body = json.dumps({"events": []}).encode("ascii")
         headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
         try:
-            self._connection.send_blocking(b"POST", _REGISTER, headers, body)
-        except RuntimeApiError as exc:
-            self._give_up(exc)
-
-    def complete(self) -> bool:
-        """Read the reply and ask for an event, before the first poll. Return whether the extension is registered."""
-        if not self._connection.is_open:
-            return False
-        try:
-            reply = self._connection.reply_blocking()
+            reply = self._connection.request_blocking(b"POST", _REGISTER, headers, body)
             check_reply(reply, OK, "the extension that makes Lambda send SIGTERM")
             identifier = reply.headers.get(b"lambda-extension-identifier", b"")
             self._connection.send_blocking(b"GET", _NEXT, [(b"lambda-extension-identifier", identifier)])
         except RuntimeApiError as exc:
-            self._give_up(exc)
+            self.close()
+            logger.warning("Without an extension Lambda ends this process with no time for a shutdown: %s", exc)
             return False
         return True
 
-    def _give_up(self, exc: RuntimeApiError) -> None:
-        self.close()
-        logger.warning("Without an extension Lambda ends this process with no time for a shutdown: %s", exc)
-
     def close(self) -> None:
-        """Idempotent."""
+        """Close the connection, which ends the extension. Idempotent."""
         self._connection.close()

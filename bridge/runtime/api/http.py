@@ -3,8 +3,8 @@
 RFC 9112. An invocation needs two exchanges, and a general parser would need as much time for them as all of the rest
 of an invocation (docs/design.md). Tests compare this one with h11.
 
-How long the body of a reply is (RFC 9112, 6.3): a 204 or 304 has none; else chunks say, else Content-Length, else it
-ends with the connection.
+The length of a reply's body (RFC 9112, 6.3): a 204 or 304 has no body. Else the chunks or Content-Length give the
+length, or the body ends with the connection.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def last_chunk(trailers: Pairs) -> bytes:
 
 
 def read_reply() -> Generator[None, bytes, Reply]:
-    """Read a reply: yield for more data, be sent it, and return the reply. b"" is the end of the connection.
+    """Read a reply: a generator that yields for more data and returns the reply. b"" is the end of the connection.
 
     Raises BrokenReply.
     """
@@ -123,12 +123,9 @@ def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
 
 
 def _read_length(buffer: bytes, announced: bytes) -> Generator[None, bytes, bytes]:
-    """`announced`: a number, also as a list of the same number (RFC 9112, 6.3)."""
+    """Read a body of the announced length (RFC 9112, 6.3)."""
     if not announced.isdigit():
-        first, *others = {part.strip() for part in announced.split(b",")}
-        if others or not first.isdigit():
-            raise BrokenReply(f"a reply has the length {announced!r:.100}")
-        announced = first
+        raise BrokenReply(f"a reply has the length {announced!r:.100}")
     missing = int(announced) - len(buffer)
     if missing == 0:
         return buffer

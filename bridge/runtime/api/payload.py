@@ -27,7 +27,7 @@ def decode_event(invocation: Invocation) -> Any:
 def encode_result(result: object) -> bytes:
     """Encode a result in UTF-8, without white space, because its length is limited. Bytes are returned as they are.
 
-    As in AWS's own runtime, a Decimal, such as DynamoDB's client returns, becomes a number with all of its digits;
+    As in AWS's own runtime, a Decimal, which DynamoDB's client returns, becomes a number with all of its digits;
     bytes inside become text; NaN and the infinities, which JSON does not have, are written as Python's json does.
 
     Raises ResultNotEncoded.
@@ -69,6 +69,6 @@ class _Default:
         return self._mark
 
     def put_numbers(self, text: str) -> str:
-        """Replace the placeholders."""
+        """Replace the placeholders in the encoded text by their numbers."""
         first, *rest = text.split(f'"{self._mark}"')
         return first + "".join(map("".join, zip(self.numbers, rest, strict=True)))

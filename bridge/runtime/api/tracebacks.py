@@ -1,4 +1,4 @@
-"""The stack trace of an exception as text: the application's frames, without ours before them."""
+"""The stack trace of an exception as text: from the application's first frame on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STDLIB = os.path.dirname(traceback.__file__)
 _CALLERS = (
     os.path.join(_PACKAGE, "runtime", ""),
     os.path.join(_PACKAGE, "_loop.py"),
-    os.path.join(_PACKAGE, "_tasks.py"),
+    os.path.join(_PACKAGE, "asgi", "tasks.py"),
     os.path.join(_STDLIB, "asyncio", ""),
     os.path.join(_STDLIB, "concurrent", "futures", ""),
     os.path.join(_STDLIB, "importlib", ""),
@@ -32,7 +32,7 @@ _CALLERS = (
     "<frozen importlib.",
 )
 
-# Code that is not the application's. The last is that of methods which dataclasses make.
+# Code that is not the application's. The last entry is for methods that dataclasses generate.
 _OURS = (*_CALLERS, os.path.join(_PACKAGE, ""), "<string>")
 
 _HEADER = "Traceback (most recent call last):\n"
@@ -79,8 +79,8 @@ def _leave_out_callers(shown: traceback.TracebackException, exc: BaseException) 
 def own_frames(exc: BaseException) -> list[Frame]:
     """Return the frames of one exception from the application's first one on.
 
-    Without a frame of the application, the fault is in the caller, and all frames are returned; except for an error of
-    the package itself, which says everything in its message.
+    Without a frame of the application, the fault is in the caller, and all frames are returned. An error of the package
+    itself has no frames, because its message is enough.
     """
     frames = _frames(exc.__traceback__)
     if isinstance(exc, BridgeError) and all(frame[0].startswith(_OURS) for frame in frames):

@@ -54,22 +54,10 @@ _MAX_SHOWN = 500
 
 
 class Invocation:
-    """One invocation, from the API's reply. Empty and absent are the same: some environments send every header."""
-
-    __slots__ = (
-        "arn",
-        "body",
-        "client_context",
-        "deadline_ms",
-        "identity",
-        "invocation_id",
-        "request_id",
-        "tenant_id",
-        "trace_id",
-    )
+    """One invocation, from the API's reply. An empty header counts as absent: some environments send every header."""
 
     def __init__(self, reply: Reply) -> None:
-        """Raises RuntimeApiRefused for a reply that is not an invocation."""
+        """Read the reply. Raises RuntimeApiRefused for a reply that is not an invocation."""
         if reply.status != OK:
             raise RuntimeApiRefused(f"Expected the next invocation, but got {shown(reply)}.")
         get = reply.headers.get
@@ -98,7 +86,7 @@ class Invocation:
 
     @property
     def echo(self) -> Pairs:
-        """The header that every answer returns."""
+        """The header that every answer must return."""
         return [(b"lambda-runtime-invocation-id", self.invocation_id)] if self.invocation_id else []
 
 
@@ -117,7 +105,7 @@ def error_headers(body: bytes, error_type: str) -> Pairs:
 
 
 def check_reply(reply: Reply, expected: int, what: str) -> None:
-    """Raises RuntimeApiRefused for another status than the expected one."""
+    """Raise RuntimeApiRefused if the reply does not have the expected status."""
     if reply.status != expected:
         raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
 

@@ -1,1 +1,1 @@
-"""Invocations: who waits for them, answers them, and works on after the answer."""
+"""Invocations: the slots that wait for them, the answers, and the work after an answer."""

@@ -29,7 +29,7 @@ __all__ = ["Answer", "Means", "Output"]
 
 logger = logging.getLogger("bridge")
 
-# What takes the place of a result: the answer was streamed, or there is no result and the deadline is near.
+# Values in place of a result: the answer was streamed, or there is no result and the deadline is near.
 _STREAMED, _LATE = object(), object()
 
 
@@ -44,7 +44,7 @@ class Output(Protocol):
 
 
 class Means(NamedTuple):
-    """What a slot answers all of its invocations with. `rest`: see `Connection.request`."""
+    """The objects that a slot uses for all of its answers. `rest`: see `Connection.request`."""
 
     connection: Connection
     target: Target
@@ -55,7 +55,7 @@ class Means(NamedTuple):
 
 
 class _Failure(NamedTuple):
-    """In the place of a result: what was raised. A future takes no CancelledError for an exception."""
+    """An exception in place of a result, because a future does not accept a CancelledError as its exception."""
 
     error: BaseException
 
@@ -90,14 +90,14 @@ class Answer:
         finally:
             self._deadline.close()
             if self.result.done() and not self.result.cancelled():
-                self.result.exception()  # retrieved, even if this task was cancelled before it was looked at
+                self.result.exception()  # retrieved, even if this task was cancelled before that
             if self._streamed is not None:
                 self._streamed.close()
 
     # The result.
 
     def _worked(self, work: asyncio.Task[None]) -> None:
-        """The target's work has ended: what it raised fails the invocation, if that has no result yet."""
+        """Note the end of the target's work. Its exception fails the invocation, if that has no result yet."""
         error = _raised_by(work)
         if error is None:
             self._settle(_STREAMED)
@@ -137,7 +137,7 @@ class Answer:
     async def _answer(self) -> None:
         try:
             result = await self.result
-        except Exception as exc:  # of what the handler made of the response
+        except Exception as exc:  # of the handler's result
             result = _Failure(exc)
         await asyncio.sleep(0)  # an application that returns when it has sent its response has ended after one turn
         if self._background.is_over:
@@ -192,10 +192,10 @@ class Answer:
             assert self._streamed is not None
             _note_gone(self._streamed)
 
-    # In the place of the application's own.
+    # In place of the application's own.
 
     async def _give_up(self) -> None:
-        """The deadline is near: the client gets a 504, the log all stacks, and the application is cancelled."""
+        """Give up near the deadline: answer with a 504, log all stacks, and cancel the application."""
         exc = DeadlineExceeded("There was no result, and the deadline is near.")
         self._background.log_stacks("There is no result, and the deadline of the invocation is near.")
         self._background.cancel()

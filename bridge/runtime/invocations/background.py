@@ -1,6 +1,7 @@
 """The work of an invocation: the application's call, which may go on after the answer, and the tasks that it started.
 
-Lambda freezes the process once the next invocation is asked for, so that waits for this work, within limits.
+Lambda freezes the process once the runtime asks for the next invocation, so the runtime first waits for this work,
+within limits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from bridge.runtime.invocations.deadline import Deadline
 
@@ -22,20 +23,23 @@ logger = logging.getLogger("bridge")
 # How long an application may take to return once it has sent its response, in seconds, before it counts as working on.
 RETURN_TIME = 0.01
 
-# How long tasks that an invocation leaves behind may hold up the next one, in seconds. Work that was started without
+# How long tasks that an invocation left running may delay the next one, in seconds. Work that was started without
 # waiting for it, such as sending a metric, ends sooner; the reader task of a connection pool, which the first request
 # makes, never ends, and every second of waiting for it is billed.
 LEFT_TASKS_LIMIT = 1.0
 
+# How many of them a log line names.
+MAX_NAMES = 20
+
 # The tasks of the current invocation that have not ended; None outside of invocations, as for tasks of the startup.
 _started_tasks: ContextVar[set[asyncio.Task[Any]] | None] = ContextVar("bridge started tasks", default=None)
 
-# Tasks that did not end when they were cancelled. The event loop alone would not keep them.
+# Tasks that did not end when they were cancelled. The event loop holds only weak references to tasks.
 _abandoned: set[asyncio.Task[None]] = set()
 
 
 def collect_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Have every task that is made on `loop` noted for the invocation that makes it.
+    """Note every task that is made on `loop`, for the invocation that makes it.
 
     A task factory sees the context of its caller. To ask a task for its context needs Python 3.12.
     """
@@ -78,7 +82,7 @@ class Background:
 
     @property
     def is_over(self) -> bool:
-        """Whether the call and all the tasks that it started have ended."""
+        """True if the call and all the tasks that it started have ended."""
         return self._work.done() and not self._started
 
     def cancel(self) -> None:
@@ -99,7 +103,7 @@ class Background:
             self._work.add_done_callback(_abandoned.discard)
 
     async def finish(self) -> None:
-        """Wait for the call, and then for the tasks that it left behind, each within its limit."""
+        """Wait for the call, and then for the tasks that it left running, each within its limit."""
         if not self.is_cancelled:
             await self._finish_call()
         await self.cancel_and_wait(self._deadline.grace)
@@ -119,14 +123,12 @@ class Background:
             seconds = self._earlier(end - self._loop.time())
             assert seconds is not None
             if seconds <= 0:
-                logger.warning(
-                    "The application left tasks behind that go on beside the next invocation: %s.", names(tasks)
-                )
+                logger.warning("The application left tasks that go on during the next invocation: %s.", names(tasks))
                 return
             await asyncio.wait(tasks, timeout=seconds)
 
     def _earlier(self, limit: float | None) -> float | None:
-        """The seconds of `limit`, or until the invocation is given up, whichever is less."""
+        """Return the smaller of `limit` and the seconds until the invocation is given up."""
         return min((each for each in (limit, self._deadline.left) if each is not None), default=None)
 
     def log_stacks(self, what: str) -> None:
@@ -138,13 +140,14 @@ class Background:
 
 
 def _is_left(task: asyncio.Task[Any]) -> bool:
-    """Whether a task is the application's. The call waits for ours, or is abandoned together with them."""
+    """Return whether a task is the application's. Tasks of this package end with the call."""
     return not task.done() and not task.get_name().startswith("bridge ")
 
 
-def names(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """Return tasks for a log line: their names and what they run."""
-    return ", ".join(sorted(f"{task.get_name()} ({_function(task)})" for task in tasks))
+def names(tasks: Sequence[asyncio.Task[Any]]) -> str:
+    """Return tasks for a log line: their names and what they run, of MAX_NAMES at most."""
+    named = sorted(f"{task.get_name()} ({_function(task)})" for task in tasks[:MAX_NAMES])
+    return ", ".join(named) + (f" and {len(tasks) - MAX_NAMES} more" if len(tasks) > MAX_NAMES else "")
 
 
 def _function(task: asyncio.Task[Any]) -> str:

@@ -93,7 +93,7 @@ class BlockingSlot:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for the next invocation, and nothing of that has arrived, not even unread."""
+        """True if the slot waits for the next invocation and no byte of that has arrived."""
         return self.is_idle and not self._connection.has_data
 
     def _serve(self, invocation: Invocation) -> None:

@@ -1,4 +1,4 @@
-"""The current invocation: its Lambda context, and the variables that the code that works for it reads."""
+"""The current invocation: its Lambda context and its context variables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def enter(invocation: Invocation, *, is_alone: bool) -> None:
 
 
 def leave() -> None:
-    """End the current invocation, in a thread that goes on in the same context: its log lines belong to none."""
+    """End the current invocation in a thread that goes on: its next log lines belong to no invocation."""
     current.request_id.set("")
     current.trace_id.set("")
     current.tenant_id.set("")

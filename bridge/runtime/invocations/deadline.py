@@ -1,4 +1,4 @@
-"""When an invocation is given up: a margin before its deadline, on the event loop's clock."""
+"""The moment at which an invocation is given up: a margin before its deadline, on the event loop's clock."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def time_left(deadline_ms: int, margin: float) -> tuple[float, float]:
 class Deadline:
     """The moment at which one invocation is given up. Without a deadline it never comes.
 
-    `deadline_ms`: milliseconds since the epoch; 0 is no deadline. `watchdog`: logs where the event loop is blocked, if
-    it cannot notice the moment itself.
+    `deadline_ms`: milliseconds since the epoch; 0 means no deadline. `watchdog`: logs the stack of a blocked event
+    loop, which cannot notice the moment itself.
     """
 
     __slots__ = ("_loop", "_margin", "_moment", "_timer", "_watch", "_watchdog")
@@ -66,7 +66,7 @@ class Deadline:
             self._moment = self._loop.time() + left
 
     def start(self, expire: Callable[[], None]) -> None:
-        """Have `expire` called on the event loop when the moment comes, unless `close` is called before."""
+        """Call `expire` on the event loop when the moment comes, unless `close` is called before."""
         if self._moment is None:
             return
         self._timer = self._loop.call_at(self._moment, self._come, expire)
@@ -103,7 +103,7 @@ class Deadline:
 
     @property
     def grace(self) -> float:
-        """How long the application may clean up once it was cancelled, in seconds."""
+        """The time for the application to clean up after its cancellation, in seconds."""
         return self._margin * GRACE_SHARE
 
 

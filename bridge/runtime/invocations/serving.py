@@ -24,17 +24,17 @@ __all__ = ["serve", "serve_alone", "serve_in_threads"]
 
 logger = logging.getLogger("bridge")
 
-# How long invocations that are going on may go on after SIGTERM, in seconds. With internal extensions alone Lambda
-# kills the process 500 ms after it (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html), and
-# the application's shutdown needs some of them.
+# How long current invocations may go on after SIGTERM, in seconds. With internal extensions alone Lambda kills the
+# process 500 ms after it (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html), and the
+# application's shutdown needs a part of that time.
 SHUTDOWN_GRACE = 0.3
 
-# The tasks of an environment in which nothing goes on: between invocations, or when there is only an answer to post.
+# The number of tasks of an idle environment: between invocations, or when there is only an answer to post.
 _IDLE_TASKS = frozenset({"bridge main", "bridge lifespan", "bridge slot", "bridge stop"})
 
 
 async def serve(slots: Sequence[Slot]) -> None:
-    """Run slots on this event loop until SIGTERM. Raises what ends a slot: RuntimeApiGone, RuntimeApiRefused."""
+    """Run slots on this event loop until SIGTERM. Raises RuntimeApiGone and RuntimeApiRefused, which end a slot."""
     loop = asyncio.get_running_loop()
     collect_tasks(loop)
     _keep_threads()
@@ -59,7 +59,7 @@ async def serve(slots: Sequence[Slot]) -> None:
 
 @contextmanager
 def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[Waker, asyncio.Event]]:
-    """Give a waker that wakes `loop`, and the event that SIGTERM sets there."""
+    """Yield a waker that wakes `loop`, and the event that SIGTERM sets there."""
     waker, stopping = Waker(), asyncio.Event()
 
     def wake() -> None:
@@ -77,10 +77,10 @@ def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[Waker, asyncio.Ev
 
 
 class _Rest:
-    """How the only slot of an event loop waits: without the loop, while nothing of the application's runs on it.
+    """The wait of the only slot of an event loop: without the loop, while no task of the application runs on it.
 
     A wait on the loop is three turns of it, and an invocation has two: together they cost 5% to 10% of a small
-    invocation. Lambda freezes the process anyway while the next invocation is waited for.
+    invocation. Lambda freezes the process anyway while it waits for the next invocation.
     """
 
     def __init__(self, waker: Waker) -> None:
@@ -99,11 +99,11 @@ def _is_idle() -> bool:
 
 
 def _keep_threads() -> None:
-    """Have anyio's worker threads outlast the invocation that was the first to need them.
+    """Let anyio's worker threads live longer than the invocation that was the first to need them.
 
-    They end with the task that anyio takes for the event loop's main one, and else with any: a new thread for every
-    call of a sync endpoint takes longer than all the rest of a small invocation. It looks for a callback of
-    `run_until_complete` or of uvloop's, and that does not run here.
+    They end with the event loop's main task, or, if anyio finds none, with the task that started them. A new thread for
+    every call of a sync endpoint needs more time than the rest of a small invocation. anyio recognises the main task by
+    a callback of `run_until_complete` or of uvloop, so this task gets one.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -111,14 +111,14 @@ def _keep_threads() -> None:
 
 
 def _is_main(task: asyncio.Task[object]) -> None:
-    """Does nothing: it is there to be seen."""
+    """Do nothing: anyio only checks that this callback is there."""
 
 
 _is_main.__module__ = "uvloop.loop"
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:
-    """Return what has ended a slot; None if it was stopped."""
+    """Return the exception that has ended a slot; None if it was stopped."""
     if task.cancelled():
         return RuntimeError(
             "Expected the application to cancel its own tasks alone, but a slot of the runtime was cancelled, too: the "
@@ -128,7 +128,7 @@ def _failure(task: asyncio.Task[None]) -> BaseException | None:
 
 
 async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why: str) -> None:
-    """Take nothing more, and give those that answer what time there is."""
+    """Stop all slots, and give those that answer the remaining time."""
     for slot, task in zip(slots, tasks, strict=True):
         slot.stop()
         if slot.is_waiting:
@@ -145,7 +145,7 @@ def serve_alone(slot: BlockingSlot, waker: Waker) -> None:
 
 
 def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:
-    """Run each slot in a thread of its own, until SIGTERM. Raises what ends one of them."""
+    """Run each slot in a thread of its own, until SIGTERM. Raises the exception that ends one of them."""
     failures: list[BaseException] = []
 
     def run(slot: BlockingSlot) -> None:
@@ -172,7 +172,7 @@ def serve_in_threads(slots: Sequence[BlockingSlot], waker: Waker) -> None:
 
 
 def _join(slots: Sequence[BlockingSlot], threads: Sequence[threading.Thread], why: str) -> None:
-    """Do for threads what `_drain` does for tasks; but a thread cannot be cancelled, and ends with the process."""
+    """Wait for threads as `_drain` does for tasks. A thread cannot be cancelled, and ends with the process."""
     busy = [thread for slot, thread in zip(slots, threads, strict=True) if not slot.is_waiting]
     end = time.monotonic() + SHUTDOWN_GRACE
     for thread in busy:

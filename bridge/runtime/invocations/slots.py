@@ -1,4 +1,4 @@
-"""One polling slot on an event loop: the next invocation, its answer, and so on."""
+"""A polling slot on an event loop: it asks for an invocation, answers it, and asks again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TURNS_TO_CATCH_UP = 2
 
 
 class Slot:
-    """A process has as many slots as it answers invocations concurrently. `is_alone`: there is no other in any process.
+    """One of the slots of a process, each of which answers one invocation at a time. `is_alone`: it is the only slot.
 
     A slot runs in a task of its own, with a connection of its own.
     """
@@ -64,7 +64,7 @@ class Slot:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for the next invocation, and nothing of that has arrived, not even unread."""
+        """True if the slot waits for the next invocation and no byte of that has arrived."""
         return self.is_idle and not self._means.connection.has_data
 
     async def _serve(self, invocation: Invocation) -> None:

@@ -36,11 +36,11 @@ _DELIMITER = bytes(8)
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
 MAX_PRELUDE = 16 * 1024
 
-# How long the document of an error may be, in bytes. In base64 it has to fit into a trailer, and the API's HTTP library
+# The longest document of an error, in bytes. In base64 it has to fit into a trailer, and the API's HTTP library
 # accepts no more than 4 KiB of trailers together ("suspiciously long trailer after chunked body", Go's net/http).
 MAX_TRAILER = 2800
 
-# Of a message and of a type that are too long for that, in characters: each can be six bytes of JSON.
+# The longest message and type in such a document, in characters: each can be six bytes of JSON.
 MAX_MESSAGE = 300
 MAX_TYPE = 60
 

@@ -1,4 +1,4 @@
-"""A response that is posted while the application still sends it.
+"""A streamed response, which is posted while the application still sends it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 
@@ -34,8 +34,8 @@ _CHUNK = 65536
 class StreamedAnswer:
     """The stream of one invocation, from its head to the API's reply.
 
-    Callbacks of the event loop write and read it. So a part that was begun goes out whole, and an end that was begun
-    is the end, even if the sending task is cancelled meanwhile.
+    Callbacks of the event loop write and read it. So a part whose sending has begun goes out whole, and an end is sent
+    whole, even if the sending task is cancelled meanwhile.
     """
 
     def __init__(self, connection: Connection, invocation: Invocation) -> None:
@@ -55,7 +55,7 @@ class StreamedAnswer:
         self.reply: Reply | None = None  # of the API; if the reader has gone, it says why
 
     def when_gone(self, callback: Callable[[], object]) -> None:
-        """Have `callback` called once the reader has gone."""
+        """Call `callback` once the reader has gone."""
         self._when_gone = callback
 
     async def start(self, prelude: Mapping[str, Any]) -> None:
@@ -96,7 +96,7 @@ class StreamedAnswer:
         return await self.replied()
 
     async def fail(self, document: dict[str, Any]) -> Reply:
-        """Send the end that says that the stream is not whole, unless it has ended. `document`: that of the error.
+        """End the stream as broken off, unless it has ended. `document`: that of the error.
 
         Raises ClientDisconnected if the reader has gone.
         """
@@ -229,7 +229,7 @@ class StreamedAnswer:
 
 
 def _has_ended(sock: socket.socket) -> bool:
-    """Whether a connection cannot be used for another request: the API has closed it, or has sent data unasked."""
+    """Return whether the API has closed a connection or sent data unasked: then it cannot be used again."""
     try:
         sock.recv(1, socket.MSG_PEEK)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What an invocation is handed to: a handler of ours, or an async handler function."""
+"""The targets of invocations: a handler of ours, or an async handler function."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Call(Protocol):
 
 
 class Target(Protocol):
-    """What answers invocations."""
+    """The interface of an object that answers invocations."""
 
     async def work(self, call: Call) -> None:
-        """Answer `call`, and go on with what is left to do. Raises what fails the invocation."""
+        """Answer `call`, and finish the work after the answer. An exception fails the invocation."""
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         """Return the result in place of one that is late or too large; None if the caller only understands an error."""
@@ -51,7 +51,7 @@ class Target(Protocol):
 
 
 class HandlerTarget:
-    """A Bridge or a Proxy. `streams`: whether the function's invoke mode is response_stream."""
+    """A Bridge, a Proxy or another Handler. `streams`: whether the function's invoke mode is response_stream."""
 
     def __init__(self, handler: Handler, *, streams: bool) -> None:
         self._handler = handler
@@ -102,7 +102,7 @@ class HandlerTarget:
 
 
 def import_streams(handler: Handler) -> None:
-    """Import what only streams need: in the init phase, where it costs the least, and before workers are forked."""
+    """Import the modules that only streams need: in the init phase, and before workers are forked."""
     from importlib import import_module
 
     names = ["bridge.runtime.invocations.streaming"]

@@ -1,4 +1,4 @@
-"""How the main thread waits for a socket, on an event loop or without one, until SIGTERM ends the wait."""
+"""The main thread's wait for a socket, on an event loop or without one, which SIGTERM ends."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Stopped", "Waker"]
 
 
 class Stopped(Exception):
-    """Raised where the main thread waits for the next invocation, once SIGTERM has come."""
+    """Raised in the main thread's wait for the next invocation after SIGTERM."""
 
 
 class Waker:
-    """Wakes a thread that waits for a socket, once SIGTERM has come or a thread has ended.
+    """A wake-up for a thread that waits for a socket, after SIGTERM or after the end of a thread.
 
     A signal that comes just before a wait does not end it by itself, because Python calls its handler later. So the
     interpreter also writes to a socket that is waited for (`signal.set_wakeup_fd`).
@@ -37,9 +37,9 @@ class Waker:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Have every signal end a wait, and take SIGTERM, unless the application has a handler of its own for it.
+        """Let every signal end a wait, and take SIGTERM, unless the application has a handler of its own for it.
 
-        Only the main thread can; in any other one this does nothing.
+        In any thread except the main one this does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -54,7 +54,7 @@ class Waker:
             self._write_signals_to(fd)
 
     def _write_signals_to(self, fd: int) -> int:
-        """Return the former descriptor. That of an event loop which has signal handlers stays: they depend on it."""
+        """Set the wake-up descriptor and return the former one. That of an event loop with signal handlers stays."""
         before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
         if before not in (-1, self._writer.fileno()):
             signal.set_wakeup_fd(before)
@@ -62,7 +62,7 @@ class Waker:
 
     def _stop(self) -> None:
         self.is_stopping = True
-        self.wake()  # should the application have taken the interpreter's own wake-up for itself
+        self.wake()  # in case the application has replaced the interpreter's own wake-up
         if self.when_stopping is not None:
             self.when_stopping()
 
@@ -77,14 +77,14 @@ class Waker:
             self._reader.recv(4096)
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable with a wake-up, for an event loop."""
+        """Return the descriptor that becomes readable with a wake-up, for an event loop."""
         return self._reader.fileno()
 
     def rest(self, sock: socket.socket, want: int) -> bool:
         """Block the thread of an event loop until `sock` is ready. Return whether it is.
 
-        It is not after a wake-up. And where SIGTERM is the application's, this does not wait, because that handler may
-        be one that needs the event loop.
+        It is not ready after a wake-up. If the application handles SIGTERM, this does not wait, because that handler
+        may need the event loop.
         """
         if not sigterm.is_taken():
             return False

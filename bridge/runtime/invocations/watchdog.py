@@ -1,4 +1,4 @@
-"""A thread that watches the clock: it tells where code is that nothing can interrupt."""
+"""A thread that watches the clock, and reports code that is late and cannot be interrupted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_WAIT = 3600.0
 
 
 class Watch:
-    """Something that is to be over at `moment`, in seconds since the epoch; else `tell` is called in `context`."""
+    """Work that should end before `moment`, in seconds since the epoch; else `tell` is called in `context`."""
 
     __slots__ = ("context", "moment", "tell")
 
@@ -34,7 +34,7 @@ class Watch:
 
 
 class Watchdog:
-    """One thread for everything that is watched. It is woken when it must be, not for every invocation."""
+    """One thread for all watches. It is woken only if its next check must be earlier, not for every invocation."""
 
     def __init__(self) -> None:
         # Without a lock, as most invocations end in time: a set adds and removes in one step.
@@ -45,11 +45,11 @@ class Watchdog:
 
     @property
     def watched(self) -> list[Watch]:
-        """All that is not over."""
+        """The work that has not ended."""
         return list(self._watched)
 
     def watch(self, moment: float, tell: Callable[[], None]) -> Watch:
-        """Have `tell` called in the watchdog's thread at `moment`, unless `leave` is called before. From any thread."""
+        """Call `tell` in the watchdog's thread at `moment`, unless `leave` is called before. From any thread."""
         watch = Watch(moment, tell)
         self._watched.add(watch)
         if moment < self._next:
@@ -57,14 +57,14 @@ class Watchdog:
         return watch
 
     def leave(self, watch: Watch) -> None:
-        """End a watch: it is over. Idempotent."""
+        """End a watch. Idempotent."""
         self._watched.discard(watch)
 
     def _wake(self) -> None:
         with self._changed:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="bridge watchdog", daemon=True)
-                with suppress(RuntimeError):  # no thread can be started: an invocation can do without
+                with suppress(RuntimeError):  # no thread can be started: an invocation works without it
                     thread.start()
                     self._thread = thread
             self._changed.notify()

@@ -24,7 +24,7 @@ __all__ = ["run_workers", "shares"]
 
 logger = logging.getLogger("bridge")
 
-# How long workers may take to end, in seconds, once one is to end: Lambda gives a whole environment two.
+# How long workers may take to end, in seconds, once one has to end: Lambda gives a whole environment two seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
 STOP_LIMIT = 2.0
 
@@ -68,7 +68,7 @@ class _Supervisor:
         self._on_child_ended = _listen(signal.SIGCHLD)
 
     def fork(self) -> bool:
-        """Fork a worker. Return whether this is the worker, in which signals do what they did before."""
+        """Fork a worker. Return whether this is the worker, in which signals have their earlier handlers."""
         # A signal that the worker gets before that has to wait.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
         try:
@@ -117,7 +117,7 @@ class _Supervisor:
                 os.kill(pid, number)
 
     def close(self) -> None:
-        """End all workers, and restore what signals did; in a worker only the latter. Idempotent."""
+        """End all workers, and restore the handlers of signals; in a worker only the latter. Idempotent."""
         if self._signals.fileno() < 0:
             return
         try:
@@ -139,7 +139,7 @@ class _Supervisor:
 
 
 def _listen(number: signal.Signals) -> Any:
-    """Have a signal written to the wakeup descriptor, which needs a handler in Python. Return a replaced handler."""
+    """Let a signal be written to the wakeup descriptor, which needs a handler in Python. Return a replaced handler."""
     handler = signal.getsignal(number)
     if callable(handler):
         return None  # the application's own, which stays

@@ -1,1 +1,1 @@
-"""The log: its handler, its formats, and where its lines go."""
+"""The log: its handler, its formats and its destinations."""

@@ -61,7 +61,7 @@ def text_formatter() -> logging.Formatter:
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes each record as a JSON object in one line, with the fields that the application gave as `extra`."""
+    """A formatter of JSON objects in one line, with the fields that the application gave as `extra`."""
 
     def __init__(self) -> None:
         super().__init__(datefmt=_JSON_TIME)

@@ -1,7 +1,7 @@
 """The log of a function, set up as AWS's own runtime does it, but for many concurrent invocations.
 
-Lambda reads lines from the standard output, or frames from a descriptor. The request id of a record is that of the
-invocation for which the current code runs (`bridge.invocation`), not a global one.
+Lambda reads lines from the standard output, or frames from a descriptor. A record has the request id of the invocation
+for which the current code runs (`bridge.invocation`).
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
 
@@ -35,7 +35,7 @@ _STDOUT, _STDERR = 1, 2
 
 
 class LambdaLoggerHandler(logging.Handler):
-    """Passes records to a sink. Tools find it by its name, which is awslambdaric's, and set their own formatter.
+    """A handler that passes records to a sink. Tools find it by its name, awslambdaric's, and set their own formatter.
 
     As there, a formatter and a filter of this handler find `aws_request_id` and `tenant_id` in the record; but the
     record is a copy, so other handlers see the original.
@@ -60,7 +60,7 @@ class LambdaLoggerHandler(logging.Handler):
             text = self.format(record)
         except Exception as exc:
             formatter = self._own_formatter
-            text = _format(formatter, _explained(record, exc))
+            text = formatter.format(_explained(record, exc))
         self.log_sink.log(text, self._frame_type(record, formatter))
 
     def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
@@ -68,7 +68,7 @@ class LambdaLoggerHandler(logging.Handler):
 
 
 class LambdaLoggerHandlerWithFrameType(LambdaLoggerHandler):
-    """Also passes the level of each record to Lambda: used where the log is JSON, or a level was set."""
+    """A handler that also passes the level of each record to Lambda: for a log in JSON, or if a level was set."""
 
     def _frame_type(self, record: logging.LogRecord, formatter: logging.Formatter | None) -> bytes | None:
         # A formatter of awslambdaric, if the application sets one here, leaves it in the record.
@@ -85,26 +85,15 @@ def _copy(record: logging.LogRecord, **changes: object) -> logging.LogRecord:
 def _explained(record: logging.LogRecord, exc: Exception) -> logging.LogRecord:
     """Return a record that replaces one that cannot be formatted, with its parts and the reason."""
     message = (
-        f"{_shown(record.msg)} with the arguments {_shown(record.args)}: this record could not be formatted, "
+        f"{safe_text(record.msg)} with the arguments {safe_text(record.args)}: this record could not be formatted, "
         f"{type(exc).__name__}: {safe_text(exc)} (logged in {record.pathname}, line {record.lineno})"
     )
+    is_exception = record.exc_info is not None and isinstance(record.exc_info[1], BaseException)
     explained = object.__new__(logging.LogRecord)  # the application's own class may be the cause
-    vars(explained).update(vars(record), msg=message, args=())
+    vars(explained).update(
+        vars(record), msg=message, args=(), exc_info=record.exc_info if is_exception else None, exc_text=None
+    )
     return explained
-
-
-def _format(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    try:
-        return formatter.format(record)
-    except Exception:  # the application gave something else as exc_info
-        return formatter.format(_copy(record, exc_info=None, exc_text=None, stack_info=None))
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return safe_text(value)
 
 
 class LogOutput:

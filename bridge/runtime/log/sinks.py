@@ -49,7 +49,7 @@ class LogSink:
 
 
 class StandardSink(LogSink):
-    """Writes to the `sys.stdout` of the moment: the application may replace it.
+    """A sink that writes to the current `sys.stdout`, which the application may replace.
 
     Lambda reads every line as a message.
     """
@@ -63,18 +63,13 @@ class StandardSink(LogSink):
         text = printable(message if message.endswith("\n") else message + "\n")
         stream = sys.stdout
         with self._lock:
-            try:
-                stream.write(text)
-            except UnicodeEncodeError:  # a stream that is not UTF-8
-                encoding = stream.encoding or "utf-8"
-                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            flush = getattr(stream, "flush", None)  # an object of the application's may only have `write`
-            if flush is not None:
-                flush()
+            stream.write(text)
+            if hasattr(stream, "flush"):  # an object of the application's may only have `write`
+                stream.flush()
 
 
 class TelemetrySink(LogSink):
-    """Writes frames. Owns the descriptor.
+    """A sink that writes frames. It owns the descriptor.
 
     While a frame is written in parts, a signal may be handled whose handler logs too: its frame has to wait until the
     first one is whole.

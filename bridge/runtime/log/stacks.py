@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import FrameType
 
 __all__ = ["describe_tasks", "describe_thread", "describe_threads"]
 
 
-def describe_tasks(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """Return the stack of each task that has not ended, outermost call first, and those of the other threads."""
-    parts = [f"Task {task.get_name()}:\n{_format(_frames(task.get_coro()))}" for task in tasks if not task.done()]
+# How many tasks are described: the event loop is blocked meanwhile, and the answer is still to be posted.
+MAX_TASKS = 20
+
+
+def describe_tasks(tasks: Sequence[asyncio.Task[Any]]) -> str:
+    """Return the stacks of tasks that have not ended, outermost call first, and those of the other threads."""
+    going_on = [task for task in tasks if not task.done()]
+    parts = [f"Task {task.get_name()}:\n{_format(_frames(task.get_coro()))}" for task in going_on[:MAX_TASKS]]
+    if len(going_on) > MAX_TASKS:
+        parts.append(f"and {len(going_on) - MAX_TASKS} more tasks\n")
     return "".join(parts) + describe_threads()
 
 

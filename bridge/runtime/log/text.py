@@ -1,4 +1,4 @@
-"""Any object as text and as JSON. No function raises, and UTF-8 has bytes for every result."""
+"""Any object as text and as JSON. No function raises, and every result can be encoded in UTF-8."""
 
 import json
 import re

@@ -18,13 +18,13 @@ FRAMEWORKS = [
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Of these frameworks, only Starlette runs on trio."""
+    """Choose asyncio: of these frameworks, only Starlette runs on trio."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of static files: `logo.png` has every byte, `style.css` is text that is not ASCII."""
+    """Return a directory of static files: `logo.png` has every byte, `style.css` is text that is not ASCII."""
     directory = tmp_path_factory.mktemp("files")
     (directory / "logo.png").write_bytes(bytes(range(256)) * 16)
     (directory / "style.css").write_text("p::after { content: '→'; }\n", encoding="utf-8")
@@ -46,5 +46,5 @@ def framework(request: pytest.FixtureRequest) -> Framework:
 
 @pytest.fixture
 def site(framework: Framework, peers: Peers) -> Site:
-    """Return one framework behind a REST API with a stage, the source that changes requests most."""
+    """Return one framework with a REST API with a stage, the source that changes requests most."""
     return Site(framework, GATEWAYS[0], peers)

@@ -43,7 +43,7 @@ class Gateway:
     streams: bool = False
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Request:
-        """What the client sends for the application's `path`, with the headers that AWS adds on the way."""
+        """Return the client's request for the application's `path`, with the headers that AWS adds on the way."""
         request = httpx.Request(method, f"https://{self.host}{self.stage}{path}", **options)
         request.read()
         request.headers["x-forwarded-for"] = CLIENT
@@ -52,12 +52,12 @@ class Gateway:
         return request
 
     def event(self, request: httpx.Request) -> Event:
-        """What AWS invokes the function with."""
+        """Return the event with which AWS invokes the function."""
         return self.encode(request, self.stage)
 
 
 def _rest_api(request: httpx.Request, stage: str) -> Event:
-    """Every value twice: with all of its repeats, and the last alone. The query is decoded, the path is not."""
+    """Return an event with all values of each name, and with the last. The query is decoded, the path is not."""
     path, query = _target(request)
     parameters = parse_qsl(query, keep_blank_values=True)
     return {
@@ -85,7 +85,7 @@ def _rest_api(request: httpx.Request, stage: str) -> Event:
 
 
 def _payload_v2(request: httpx.Request, stage: str, path: str) -> Event:
-    """Repeats joined by commas, cookies in a list of their own."""
+    """Return an event with repeats joined by commas, and cookies in a list of their own."""
     cookies = request.headers.get("cookie")
     return {
         "version": "2.0",
@@ -130,7 +130,7 @@ def _alb(request: httpx.Request) -> Event:
 
 
 def _alb_single(request: httpx.Request, _: str) -> Event:
-    """The last value of each header and query key; the query is not decoded."""
+    """Return an event with the last value of each header and query key. The query is not decoded."""
     query = {key: value for key, _, value in (pair.partition("=") for pair in _pairs(request))}
     return {**_alb(request), "headers": dict(_headers(request)), "queryStringParameters": query}
 

@@ -112,7 +112,7 @@ class Peers:
 
 @contextmanager
 def _running(app: Any, root_path: str) -> Iterator[str]:
-    """uvicorn on a loopback socket that listens before it starts, so that nothing has to wait until it does."""
+    """Run uvicorn on a loopback socket that listens before it starts, so that no test has to wait for it."""
     config = uvicorn.Config(
         app, root_path=root_path, log_config=None, access_log=False, server_header=False, date_header=False
     )
@@ -132,21 +132,21 @@ def _running(app: Any, root_path: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Site:
-    """One framework's application behind one event source, and the same behind a real server."""
+    """One framework's application with one event source, and the same with a real server."""
 
     framework: Framework
     gateway: Gateway
     peers: Peers = field(repr=False)
 
     def url(self, path: str) -> str:
-        """What the client calls the application's `path`."""
+        """Return the client's URL of the application's `path`."""
         return f"https://{self.gateway.host}{self.gateway.stage}{path}"
 
     def ask_bridge(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """What the client gets through the bridge, which is the same as what it gets from uvicorn."""
+        """Return the response through the bridge, after a check that uvicorn's is the same."""
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
         # The server puts the stage before the path itself, as it does after a proxy that removed it.
@@ -155,7 +155,7 @@ class Site:
         return bridged
 
     def _comparable(self, response: httpx.Response) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Status, headers without those of one connection or moment, and the body without its content-encoding.
+        """Return status, headers (without those of one connection or moment), and the body without content-encoding.
 
         Quart's static files have a date and an expiry of their own, which a second's turn between two answers changes.
         """

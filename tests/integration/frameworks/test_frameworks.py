@@ -1,4 +1,4 @@
-"""The same application in five frameworks behind one gateway, and each framework once behind every gateway.
+"""The same application in five frameworks with one gateway, and each framework once with every gateway.
 
 `site.ask` compares each response with uvicorn's for the same request; the tests assert what both responses must have.
 """

@@ -1,4 +1,4 @@
-"""Starlette's middleware behind one gateway, compared with the same behind uvicorn."""
+"""Starlette's middleware with one gateway, compared with the same under uvicorn."""
 
 import gzip
 from base64 import b64decode

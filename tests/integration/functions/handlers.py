@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import sys
 import threading
 from typing import Any
 
@@ -30,8 +29,6 @@ async def asynchronous(event: dict[str, Any], context: Any) -> object:
 def _result(event: dict[str, Any], context: Any) -> object:
     if "fails" in event:
         raise LookupError(event["fails"])
-    if "exits" in event:
-        sys.exit(event["exits"])
     if "size" in event:
         return "x" * event["size"]
     logging.getLogger("handlers").warning("working for %s", event["name"])

@@ -69,13 +69,9 @@ def wait_for_line(line: str) -> None:
 
 
 async def wait(line: str) -> None:
-    """Wait for a line in the journal, or without end for "never"."""
+    """Wait for a line in the journal."""
     logger.warning("waiting for %s", line)
-    try:
-        await (asyncio.Event().wait() if line == "never" else asyncio.to_thread(wait_for_line, line))
-    except asyncio.CancelledError:
-        note(f"cancelled: {line}")
-        raise
+    await asyncio.to_thread(wait_for_line, line)
     note(f"waited for {line}")
 
 

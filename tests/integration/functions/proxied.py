@@ -1,4 +1,4 @@
-"""A Lambda function behind Proxy: uvicorn serves the application SITE on the port SITE_PORT."""
+"""A Lambda function with Proxy: uvicorn serves the application SITE on the port SITE_PORT."""
 
 import os
 import sys

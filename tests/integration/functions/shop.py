@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,7 +38,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
 
 
 async def number_tickets(tickets: "asyncio.Queue[asyncio.Future[int]]") -> None:
-    """Bound to the event loop of the startup: a request on another loop would wait for ever."""
+    """Number tickets on the event loop of the startup: a request on another loop would wait forever."""
     for number in itertools.count(1):
         ticket = await tickets.get()
         ticket.set_result(number)
@@ -78,19 +77,6 @@ async def fail(request: Request) -> Response:
     raise ValueError("the shelf is empty")
 
 
-async def restock_later(request: Request) -> Response:
-    return Response("soon", background=BackgroundTask(restock))
-
-
-async def restock() -> None:
-    note("background begins")
-    # Several turns of the loop, and a thread: nothing that a response on its way out would happen to wait for.
-    await asyncio.sleep(0)
-    await asyncio.to_thread(note, "background works")
-    await asyncio.sleep(0)
-    note("background ends")
-
-
 app = Starlette(
     lifespan=lifespan,
     routes=[
@@ -98,7 +84,6 @@ app = Starlette(
         Route("/reverse", reverse, methods=["POST"]),
         Route("/tickets", take_ticket),
         Route("/broken", fail),
-        Route("/restock", restock_later, methods=["POST"]),
     ],
 )
 

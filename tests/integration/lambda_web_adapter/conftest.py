@@ -38,7 +38,7 @@ def server(_application: Recorder) -> Iterator[BackgroundServer]:
 
 @pytest.fixture
 def app(_application: Recorder) -> Recorder:
-    """The application of the web server, reset."""
+    """Return the application of the web server, reset."""
     _application.reset()
     return _application
 
@@ -71,7 +71,7 @@ def _in_lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def make_context(monkeypatch: pytest.MonkeyPatch) -> Callable[..., LambdaContext]:
-    """The context object that AWS's own runtime makes of an invocation."""
+    """Return the context object that AWS's own runtime makes of an invocation."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "shop")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

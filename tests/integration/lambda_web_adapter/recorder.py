@@ -25,7 +25,7 @@ class Seen(NamedTuple):
         return self.method, self.target.partition("?")[0]
 
     def values(self, name: str) -> list[str]:
-        """All values of the header called `name` (lower case)."""
+        """Return all values of the header called `name` (lower case)."""
         return [value for key, value in self.headers if key == name]
 
 

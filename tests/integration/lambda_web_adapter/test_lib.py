@@ -9,7 +9,7 @@ Tests without an equivalent here:
 | test_invoke_mode_from_str | no such setting: `handler(...)` is buffered, `handler.stream(...)` is not |
 | test_compression_disabled_with_response_stream, test_compression_enabled_with_buffered | Proxy compresses nothing |
 | test_apply_runtime_proxy_config_sets_env | Lambda's own runtime asks for the events, and not this package |
-| test_register_extension_retries_on_transient_failure, ..._handles_late_proxy_bind | the same: it is no extension |
+| test_register_extension_retries_on_transient_failure, ..._handles_late_proxy_bind | the same: it is not an extension |
 | test_client_helper_returns_restored_when_set | how it is made there: test_snapstart.py tests its purpose |
 | test_checkpoint | tests/proxy/test_readiness.py has the lines of the log, every 2 s |
 | test_strip_forbidden_header_bytes_all_clean | about an allocation; the values are in the test without `all_clean` |

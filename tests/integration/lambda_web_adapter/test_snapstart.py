@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("_in_lambda")
 
 
 def connections(handler: Proxy, app: Recorder) -> int:
-    """The number of connections that three requests need."""
+    """Return the number of connections that three requests need."""
     first = len(app.seen)
     for _ in range(3):
         ask(handler, "GET", "/")

@@ -38,7 +38,7 @@ def connection(api: RuntimeDouble) -> Iterator[Connection]:
 
 @pytest.fixture(params=["on the loop", "blocking"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Both ways to wait for the same exchange."""
+    """Make the same exchange with both ways to wait."""
 
     async def ask(connection: Connection, method: bytes, path: bytes, headers: Pairs, body: bytes = b"") -> Reply:
         if request.param == "blocking":
@@ -233,19 +233,6 @@ async def test_whoever_rests_in_the_place_of_the_loop_is_asked_first(
     api.invoke(1, may_stay_unanswered=True)
     assert (await task).body == b"1"
     assert wants == [select.POLLIN]
-
-
-async def test_a_request_without_a_wait_for_its_reply_is_sent_whole(api: RuntimeDouble, connection: Connection) -> None:
-    connection.send_blocking(b"GET", NEXT, [])
-    await asyncio.to_thread(api.wait_for_polls, 1)
-
-
-async def test_a_connection_that_ends_before_the_reply_is_gone(serve: Callable[..., Server]) -> None:
-    connection = connect(serve(b"").address)
-    connection.send_blocking(b"GET", NEXT, [])
-    with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
-        connection.reply_blocking()
-    assert not connection.is_open
 
 
 def test_an_address_is_parsed_or_named() -> None:

@@ -15,15 +15,9 @@ def connect(api: RuntimeDouble) -> Connection:
     return Connection(parse_address(api.address), user_agent="test")
 
 
-def register(connection: Connection) -> bool:
-    extension = Extension(connection)
-    extension.announce()
-    return extension.complete()
-
-
 def test_an_extension_without_events_is_registered_and_polled_for_as_long_as_its_connection(api: RuntimeDouble) -> None:
     connection = connect(api)
-    assert register(connection)
+    assert Extension(connection).register()
     api.wait_for_request("/2020-01-01/extension/event/next")
     (extension,) = api.extensions
     assert (extension.name, extension.events) == (NAME.decode(), [])
@@ -37,7 +31,7 @@ def test_a_refusal_costs_one_warning_and_leaves_no_connection(
     api: RuntimeDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = connect(api)
-    assert not register(connection)
+    assert not Extension(connection).register()
     assert not connection.is_open
     assert_logged(caplog, ("WARNING", WITHOUT, "403"))
 
@@ -46,7 +40,7 @@ def test_one_that_comes_too_late_is_refused(api: RuntimeDouble, caplog: pytest.L
     poll = connect(api)
     poll.send_blocking(b"GET", NEXT, [])
     api.wait_for_polls(1)
-    assert not register(connect(api))
+    assert not Extension(connect(api)).register()
     poll.close()
     assert_logged(caplog, ("WARNING", WITHOUT, "403"))
     (violation,) = api.take_violations()
@@ -55,5 +49,5 @@ def test_one_that_comes_too_late_is_refused(api: RuntimeDouble, caplog: pytest.L
 
 def test_an_api_that_is_gone_costs_one_warning(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> None:
     api.stop()
-    assert not register(connect(api))
+    assert not Extension(connect(api)).register()
     assert_logged(caplog, ("WARNING", WITHOUT, "The Runtime API is gone"))

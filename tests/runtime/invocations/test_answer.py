@@ -30,7 +30,7 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def failing(error: BaseException) -> ASGIApp:
-    """Raises `error` at /fail, and says hello at any other path."""
+    """Return an application that raises `error` at /fail, and says hello at any other path."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/fail":

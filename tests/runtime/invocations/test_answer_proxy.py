@@ -1,4 +1,4 @@
-"""A Proxy behind the runtime: near the deadline the runtime alone answers, and the log names the request."""
+"""A Proxy under the runtime: near the deadline the runtime alone answers, and the log names the request."""
 
 from collections.abc import Callable
 from typing import Any

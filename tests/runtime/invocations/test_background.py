@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from bridge._types import ASGIApp, Receive, Scope, Send
-from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, Background, collect_tasks, names
+from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
@@ -22,7 +22,7 @@ Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 
 TIME_OVER = "its time is over"
-BESIDE = "go on beside the next invocation"
+BESIDE = "go on during the next invocation"
 
 
 def answering(then: Callable[[], Any]) -> ASGIApp:
@@ -211,7 +211,7 @@ def test_work_that_does_not_end_when_it_is_cancelled_goes_on_beside_the_next_eve
     assert_logged(caplog, ("ERROR", TIME_OVER), ("ERROR", "does not end", "beside"))
 
 
-# Tasks that it leaves behind.
+# Tasks that it leaves running.
 
 
 def test_the_next_event_waits_for_tasks_that_end_soon_and_for_those_that_they_start(
@@ -404,6 +404,7 @@ def test_names_say_what_runs() -> None:
     async def main() -> None:
         tasks = [asyncio.create_task(Job().run(), name="b"), asyncio.create_task(wait(), name="a")]
         assert names(tasks) == "a (wait), b (test_names_say_what_runs.<locals>.Job.run)"
+        assert names(tasks * MAX_NAMES).endswith(f" and {MAX_NAMES} more")
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -270,7 +270,7 @@ def test_an_application_that_answers_when_it_is_cancelled_is_too_late(
 
 
 def stubborn(gate: Gate) -> Callable[[], Any]:
-    """What passes over every cancellation until the gate is open."""
+    """Return a function that ignores every cancellation until the gate is open."""
 
     async def wait() -> None:
         while not gate.is_open:

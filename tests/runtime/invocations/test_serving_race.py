@@ -32,12 +32,12 @@ class Output:
         pytest.fail(f"an error was reported: {document}")
 
     def flush(self) -> None:
-        """Nothing is printed here."""
+        """Do nothing: nothing is printed here."""
 
 
 @pytest.fixture(autouse=True)
 def _sigterm() -> Iterator[None]:
-    """As it was before the test. One that nobody takes must not end the tests, but the test."""
+    """Restore SIGTERM's handler after the test. An unhandled SIGTERM must end the test, and not all tests."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""The current invocation, as the code that works for it finds it: right in every task and thread, with many at once."""
+"""The current invocation in every task and thread that works for it, while many run concurrently."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def turns(chance: random.Random) -> None:
 
 
 async def look_around(chance: random.Random) -> list[list[str]]:
-    """The current invocation, as seen in this task, in others, and in threads; others run in between."""
+    """Return the current invocation, as seen in this task, in others, and in threads; others run in between."""
     seen = [current()]
     await turns(chance)
     seen.append(current())
@@ -60,7 +60,7 @@ async def look_around(chance: random.Random) -> list[list[str]]:
 
 def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
     chance = random.Random(1)
-    behind: list[list[str]] = []
+    seen_later: list[list[str]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,11 +68,11 @@ def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, 
         before = await look_around(chance)
         await send(START)
         await send(part(json.dumps(before).encode()))
-        behind.extend(await look_around(chance))
+        seen_later.extend(await look_around(chance))
         asyncio.create_task(leave_behind())  # noqa: RUF006  # the runtime waits for it
 
     async def leave_behind() -> None:
-        behind.extend(await look_around(chance))
+        seen_later.extend(await look_around(chance))
 
     slots.on_loop(app, count=SLOTS)
     invocations = [
@@ -82,7 +82,7 @@ def test_it_is_right_in_every_task_and_thread(api: RuntimeDouble, slots: Slots, 
     for invocation in invocations:
         assert json.loads(invocation.answer().json["body"]) == [of(invocation)] * 6
     api.wait_for_polls(SLOTS)
-    assert sorted(behind) == sorted([of(invocation) for invocation in invocations] * 12)
+    assert sorted(seen_later) == sorted([of(invocation) for invocation in invocations] * 12)
 
 
 def test_functions_in_threads_find_their_own(api: RuntimeDouble, slots: Slots) -> None:
@@ -180,7 +180,7 @@ async def app(scope, receive, send):
 
 async def leave(path):
     await asyncio.sleep(0)
-    say(path, "left behind")
+    say(path, "left running")
     if path == "/0":
         raise LookupError(path)
 """
@@ -200,7 +200,7 @@ def test_every_line_of_the_log_has_the_id_of_its_request(
     assert runtime.wait() == 0
     lines = [json.loads(line) for line in runtime.log.splitlines()]
     said = [(line["message"], line["requestId"], line["tenantId"]) for line in lines if line["logger"] == "root"]
-    parts = ("starts", "in a thread", "answered", "called back", "left behind")
+    parts = ("starts", "in a thread", "answered", "called back", "left running")
     assert sorted(said) == sorted(
         (f"/{number} {part}", invocation.request_id, f"t{number}")
         for number, invocation in enumerate(invocations)

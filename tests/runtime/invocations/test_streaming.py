@@ -1,4 +1,4 @@
-"""One stream of an invocation, on its connection: whole parts, whoever is cancelled, and one end."""
+"""One stream of an invocation, on its connection: whole parts, also after a cancellation, and one end."""
 
 import asyncio
 import base64
@@ -53,7 +53,7 @@ async def stream(api: RuntimeDouble, connection: Connection) -> AsyncIterator[Ca
         each.close()
 
 
-# More than the kernel takes while nobody reads.
+# More than the kernel accepts without a reader.
 LARGE = bytes(range(256)) * 65536
 
 
@@ -90,7 +90,7 @@ async def test_a_stream_has_the_headers_and_the_frames_that_lambda_documents(
         "trailer": answer.headers["trailer"],
     }
     assert [data for _, data in answer.chunks] == [json.dumps(PRELUDE).encode() + bytes(8), b"one", b"two"]
-    # AWS wants the connection closed behind a stream.
+    # AWS wants the connection closed after a stream.
     assert not connection.is_open
 
 

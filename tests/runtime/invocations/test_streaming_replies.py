@@ -21,7 +21,7 @@ PRELUDE = {"statusCode": 200, "headers": {}, "cookies": []}
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\ntrue"
 LATE = b"HTTP/1.1 410 Gone\r\ncontent-length: 4\r\n\r\nlate"
 
-# More than the kernel takes while nobody reads.
+# More than the kernel accepts without a reader.
 LARGE = bytes(16 << 20)
 
 
@@ -32,7 +32,7 @@ def anyio_backend() -> str:
 
 @asynccontextmanager
 async def stream_to(script: Callable[[Peer], None]) -> AsyncIterator[tuple[StreamedAnswer, asyncio.Event]]:
-    """A stream that was started, and what is set once nobody reads it. `script` is the API."""
+    """Yield a stream that was started, and an event that is set once its reader has gone. `script` is the API."""
     invocation = Invocation(Reply(200, {b"lambda-runtime-aws-request-id": b"1"}, b""))
     with Origin(script) as api:
         connection = Connection(parse_address(f"127.0.0.1:{api.port}"), user_agent="test")

@@ -34,7 +34,7 @@ FAILURES = {
         "Function.IncompleteResponse",
         str(IncompleteResponse()),
     ),
-    "it sends what is no message": (
+    "it sends an invalid message": (
         sending(TEXT, part(b"half", more=True), {"type": "http.response.start", "status": 200}),
         "Function.UnexpectedMessage",
         "Expected the ASGI application to send 'http.response.body', but got 'http.response.start'.",
@@ -49,7 +49,7 @@ FAILURES = {
         "Function.ApplicationCancelled",
         str(ApplicationCancelled()),
     ),
-    "it sends what is no body": (
+    "it sends an invalid body": (
         sending(TEXT, part(b"half", more=True), {"type": "http.response.body", "body": "text"}),
         "Function.InvalidMessage",
         "Expected 'body' to be bytes, but got str.",

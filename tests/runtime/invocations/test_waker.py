@@ -31,7 +31,7 @@ def pair() -> Iterator[Pair]:
 
 @pytest.fixture(autouse=True)
 def _sigterm() -> Iterator[None]:
-    """What SIGTERM does is as before at the end, and one that was not handled has not ended the tests."""
+    """Restore SIGTERM's handler after a test, and let an unhandled SIGTERM not end the tests."""
     before = signal.getsignal(signal.SIGTERM)
     assert before is signal.SIG_DFL
     yield

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.log.formats import JsonFormatter, error_json, error_lines, frame_type, text_formatter
+from bridge.runtime.log.formats import JsonFormatter, error_lines, frame_type, text_formatter
 
 # 2026-01-01T00:00:00Z.
 NEW_YEAR = 1767225600
@@ -51,14 +51,6 @@ def test_times_are_utc_in_any_time_zone(monkeypatch: pytest.MonkeyPatch) -> None
         time.tzset()
 
 
-def test_a_json_record_is_one_object_on_a_line() -> None:
-    line = JsonFormatter().format(record("caf\u00e9 %d\n", 2))
-    assert line == (
-        '{"timestamp": "2026-01-01T00:00:00Z", "level": "INFO", "message": "caf\u00e9 2\\n", '
-        '"logger": "shop.cart", "requestId": "id-1"}\n'
-    )
-
-
 def test_a_dict_without_arguments_stays_an_object() -> None:
     assert as_json(msg={"order": 7, "paid": True})["message"] == {"order": 7, "paid": True}
     assert as_json(msg={"order": "%d"}, args=(7,))["message"] == "{'order': '7'}"
@@ -85,12 +77,6 @@ def test_a_field_of_the_applications_replaces_none_but_may_have_a_name_that_is_f
     assert (fields["location"], fields["errorType"]) == ("Paris", "mine")
 
 
-def test_pythons_own_attributes_are_not_the_applications() -> None:
-    fields = as_json(taskName="Task-1", asctime="now", message="formatted before", _frame_type=b"")
-    assert set(fields) == {"timestamp", "level", "message", "logger", "requestId"}
-    assert fields["message"] == "hello"
-
-
 def test_a_json_record_has_its_exception(exc_info: Any) -> None:
     assert as_json(level=logging.ERROR, exc_info=exc_info) == {
         "timestamp": "2026-01-01T00:00:00Z",
@@ -103,14 +89,6 @@ def test_a_json_record_has_its_exception(exc_info: Any) -> None:
         "location": "/var/task/shop.py:add:7",
         "requestId": "id-1",
     }
-
-
-def test_a_json_record_without_an_exception_has_none() -> None:
-    assert as_json(exc_info=(None, None, None)) == as_json()
-
-
-def test_a_json_record_has_the_stack_that_was_asked_for() -> None:
-    assert as_json(stack_info="Stack:\n  here")["stackInfo"] == "Stack:\n  here"
 
 
 def test_a_level_is_lambdas_nearest_one_below() -> None:
@@ -127,11 +105,6 @@ def test_a_level_is_lambdas_nearest_one_below() -> None:
         assert frame_type(level, as_json=False).hex() == text
         assert frame_type(level, as_json=True).hex() == json_type
         assert as_json(level=level)["level"] == name
-
-
-def test_a_custom_level_keeps_its_name_in_text() -> None:
-    line = text_formatter().format(record(level=25, levelname="NOTICE"))
-    assert line.startswith("[NOTICE]\t")
 
 
 def document(**fields: Any) -> dict[str, Any]:
@@ -158,20 +131,3 @@ def test_the_lines_of_an_error_are_indented_with_spaces_that_do_not_get_lost() -
         "",
         "ValueError: no",
     ]
-
-
-def test_a_message_of_several_lines_is_several_lines() -> None:
-    assert error_lines(document(errorMessage="one\n  two", stackTrace=None)) == ["[ERROR] ValueError: one", "  two"]
-
-
-def test_an_error_in_json_is_its_document_with_time_and_level() -> None:
-    text = error_json(document(stackTrace=["  File\n"]), now=NEW_YEAR + 0.9)
-    assert "\n" not in text
-    assert json.loads(text) == {
-        "timestamp": "2026-01-01T00:00:00Z",
-        "level": "ERROR",
-        "errorMessage": "no",
-        "errorType": "ValueError",
-        "requestId": "id-1",
-        "stackTrace": ["  File\n"],
-    }

@@ -7,19 +7,10 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.runtime.log_setups import LogSetUps, handle, handler
-
-
-@pytest.fixture
-def set_up() -> Iterator[LogSetUps]:
-    made = LogSetUps()
-    yield made
-    made.end()
-
 
 DOCUMENT = {
     "errorMessage": "no",
@@ -34,17 +25,6 @@ LINES = [
     f'{NBSP * 2}File "/var/task/app.py", line 2, in f',
     f"{NBSP * 4}raise ValueError",
 ]
-
-
-def test_an_error_is_reported_as_one_line(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up().report(DOCUMENT)
-    assert capsys.readouterr().out == "\r".join(LINES) + "\n"
-
-
-def test_an_error_is_reported_as_one_frame(set_up: LogSetUps) -> None:
-    log = set_up.framed()
-    log.output.report(DOCUMENT)
-    assert log.read() == [(bytes.fromhex("a55a0017"), "\n".join(LINES))]
 
 
 def test_an_error_is_reported_as_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """The standard streams of a runtime: nothing waits in them, and on Managed Instances they go to a socket."""
 
-import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -83,14 +82,3 @@ sys.stderr.write("an error")
 def test_output_stays_where_it_is_without_the_socket(run_python: Run, tmp_path: Path) -> None:
     done = run_python(SET_UP + REFUSED.format(path=str(tmp_path / "log.sock")))
     assert (done.stdout, done.stderr, done.returncode) == ("FileNotFoundError\n", "an error", 0)
-
-
-def test_output_stays_where_it_is_if_there_is_one_connection_alone(start_python: Run, tmp_path: Path) -> None:
-    path = str(tmp_path / "log.sock")
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(path)
-        server.listen(0)  # the second one has to wait
-        process = start_python(SET_UP + REFUSED.format(path=path))
-        select.select([server], [], [])
-    stdout, stderr = process.communicate(timeout=30)
-    assert (stdout, stderr, process.returncode) == ("ConnectionRefusedError\n", "an error", 0)

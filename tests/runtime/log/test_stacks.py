@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge.runtime.log.stacks import describe_tasks, describe_thread, describe_threads
+from bridge.runtime.log.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_threads
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -43,7 +43,7 @@ async def in_a_context_manager() -> None:
 
 
 def calls_in(stack: str) -> list[str]:
-    """The source lines, outermost call first."""
+    """Return the source lines, outermost call first."""
     return [line.strip() for line in stack.splitlines() if line.startswith("    ")]
 
 
@@ -77,6 +77,14 @@ async def test_a_task_that_has_ended_is_left_out_and_one_that_has_not_started_is
     assert [line for line in stack.splitlines() if line.startswith("Task ")] == ["Task new:"]
     assert "in innermost\n" in stack
     await end(task)
+
+
+async def test_of_very_many_tasks_only_some_are_described() -> None:
+    tasks = [asyncio.create_task(nested()) for _ in range(MAX_TASKS + 5)]
+    stack = describe_tasks(tasks)
+    assert (stack.count("Task "), "and 5 more tasks" in stack) == (MAX_TASKS, True)
+    for task in tasks:
+        await end(task)
 
 
 def test_every_other_thread_is_told_of() -> None:
