@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from bridge.asgi.tasks import in_async_code, running_loop
@@ -27,6 +28,10 @@ SIGNAL_CHECK_INTERVAL = 0.1
 
 T = TypeVar("T")
 
+# The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
+# not reset after the call: one that is over is no loop's current call.
+_call: ContextVar[object] = ContextVar("bridge_call", default=None)
+
 
 class OwnLoop:
     """An asyncio event loop that any thread can run coroutines on, one at a time. Made on first use."""
@@ -37,6 +42,7 @@ class OwnLoop:
         # A plain lock: `with` neither loses nor keeps it, wherever Ctrl-C comes.
         self._turn = threading.Lock()
         self._thread = 0  # the identifier of the thread whose turn it is
+        self._call: object = None
         self._task: asyncio.Task[Any] | None = None
         self._interruption: Callable[[], None] | None = None
 
@@ -47,26 +53,33 @@ class OwnLoop:
         if in_async_code():
             raise RunningLoopError()
 
+    def check_not_nested(self) -> None:
+        """Raises RunningLoopError in a thread that the call under way started: the two would wait for each other."""
+        if self._call is not None and _call.get() is self._call:
+            raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.
 
-        A call that another thread makes meanwhile waits for its turn. So a thread that a call waits for must not call
-        here itself: it would wait forever. Raises LoopClosedError after close(), also in a thread that waited then.
+        A call that another thread makes meanwhile waits for its turn. Raises as `check_not_nested` does, and
+        LoopClosedError after close(), also in a thread that waited then.
         """
         try:
-            return self._take_turn(lambda: self._run(coroutine))
+            self.check_not_nested()
+            result: T = self._take_turn(self._run, coroutine)
+            return result
         except BaseException:
             with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
                 coroutine.close()  # it may never have started
             raise
 
-    def _take_turn(self, step: Callable[[], T]) -> T:
+    def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
         interruption = None
         try:
             with self._turn:
                 self._thread = threading.get_ident()
                 try:
-                    return step()
+                    return step(*args)
                 finally:
                     interruption, self._interruption, self._thread = self._interruption, None, 0
         finally:
@@ -74,28 +87,36 @@ class OwnLoop:
                 interruption()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Do as `loop.run_until_complete` does, one turn of the loop shorter: the task itself stops the loop."""
+        """Do as `loop.run_until_complete` does, one turn of the loop shorter for a call that never waits.
+
+        Such a call ends in the first turn, which is run alone, as `loop.stop` allows. So does one that something else
+        cancels before its first step.
+        """
         if self._is_closed:
             raise LoopClosedError()
         loop = self._loop = self._loop or asyncio.new_event_loop()
-        task = loop.create_task(_then_stop(loop, coroutine))
-        task.add_done_callback(self._stop)
+        _call.set(coroutine)
+        self._call = coroutine
+        task = loop.create_task(coroutine)
         self._task = task
         try:
             if self._interruption is not None:
                 task.cancel()
-            while not task.done():  # The application can stop the loop, too.
-                loop.run_forever()
+            loop.stop()
+            loop.run_forever()
+            if not task.done():
+                task.add_done_callback(self._stop)
+                while not task.done():  # The application can stop the loop, too.
+                    loop.run_forever()
         except BaseException:
             self._end(loop, task)
             raise
         finally:
-            self._task = None
+            self._call = self._task = None
         return task.result()
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
-        """Stop the loop for a task that was cancelled before its first step: such a task does not stop it itself."""
-        if task is self._task:
+        if task is self._task:  # A loop that was stopped already may call this as late as in the next call.
             task.get_loop().stop()
 
     def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
@@ -136,7 +157,7 @@ class OwnLoop:
         loop was closed.
         """
         self._is_closed = True
-        self._take_turn(lambda: self._close(before, makes_loop))
+        self._take_turn(self._close, before, makes_loop)
 
     def _close(self, before: Callable[[], Coroutine[Any, Any, None]] | None, makes_loop: bool) -> None:
         if self._loop is None and not makes_loop:
@@ -178,13 +199,6 @@ async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
         return await function()
     finally:
         timer.cancel()
-
-
-async def _then_stop(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await coroutine
-    finally:
-        loop.stop()
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:

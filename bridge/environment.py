@@ -171,6 +171,7 @@ class Environment:
             return
         if in_async_code():
             raise RunningLoopError("handler.close()", "async with handler")
+        self.loop.check_not_nested()
         self._is_closed = True
         # A lifespan without a loop, such as a web server's, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here

@@ -95,14 +95,15 @@ class ConfigurationError(BridgeError):
 
 
 class RunningLoopError(BridgeError):
-    """Raised when the synchronous call is made inside a running event loop."""
+    """Raised when the synchronous call is made inside a running event loop, or in a thread of a call under way."""
 
     def __init__(
-        self, call: str = "handler(event, context)", instead: str = "await handler.handle(event, context)"
+        self,
+        call: str = "handler(event, context)",
+        instead: str = "await handler.handle(event, context)",
+        where: str = "inside a running event loop, where it would block the loop",
     ) -> None:
-        super().__init__(
-            f"{call} was called inside a running event loop, where it would block the loop. Use '{instead}' there."
-        )
+        super().__init__(f"{call} was called {where}. Use '{instead}' there.")
 
 
 class LoopClosedError(BridgeError):

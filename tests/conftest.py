@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,13 @@ def make_event() -> Callable[..., Event]:
         } | fields
 
     return make
+
+
+@pytest.fixture
+def in_thread() -> Iterator[Callable[..., "Future[Any]"]]:
+    """Return a function that calls another one in a thread of its own."""
+    with ThreadPoolExecutor(max_workers=16) as threads:
+        yield threads.submit
 
 
 @pytest.fixture

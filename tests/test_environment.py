@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
 
@@ -54,13 +54,6 @@ class App:
         self.steps.append("request")
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"fine"})
-
-
-@pytest.fixture
-def in_thread() -> Iterator[InThread]:
-    """Call a function in a thread of its own."""
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        yield threads.submit
 
 
 def wait_until_closed(handler: Bridge) -> None:

@@ -78,25 +78,6 @@ async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEven
     assert result.result()["body"] == "one two"
 
 
-async def test_the_task_that_waits_for_it_runs_before_the_application_goes_on(
-    make_event: MakeEvent, result: Result
-) -> None:
-    steps: list[str] = []
-
-    async def wait() -> None:
-        await result
-        steps.append("answered")
-
-    async def go_on() -> None:
-        steps.append("goes on")
-
-    waiting = asyncio.create_task(wait())
-    await asyncio.sleep(0)
-    await handler_of(START, part(b""), then=go_on)._answer(make_event(), None, result)
-    await waiting
-    assert steps == ["answered", "goes on"]
-
-
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:
     await handler_of(START, part(b""))._answer(make_event(body="%", isBase64Encoded=True), None, result)
     assert result.result()["statusCode"] == 400

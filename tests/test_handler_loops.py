@@ -1,10 +1,9 @@
 """The event loop on which a handler answers, from any thread, and that it never hangs."""
 
 import asyncio
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
 
@@ -12,7 +11,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.errors import LoopClosedError, RunningLoopError
+from bridge.errors import RunningLoopError
+from tests.apps import START, part
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
@@ -23,16 +23,9 @@ InThread = Callable[..., "Future[Any]"]
 TIMEOUT = 30
 
 
-@pytest.fixture
-def in_thread() -> Iterator[InThread]:
-    """Call a function in a thread of its own."""
-    with ThreadPoolExecutor(max_workers=16) as threads:
-        yield threads.submit
-
-
 async def answer(send: Send, text: str) -> None:
-    await send({"type": "http.response.start", "status": 200})
-    await send({"type": "http.response.body", "body": text.encode()})
+    await send(START)
+    await send(part(text.encode()))
 
 
 class Client:
@@ -146,20 +139,6 @@ def test_closing_a_handler_that_a_callers_stopped_loop_started_does_not_hang(mak
         loop.close()
 
 
-def test_a_sync_call_inside_the_application_is_an_error_too(make_event: MakeEvent) -> None:
-    handlers: list[Bridge] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            handlers[0](make_event(), None)
-        except RunningLoopError as exc:
-            await answer(send, type(exc).__name__)
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        handlers.append(handler)
-        assert body(handler, make_event()) == "RunningLoopError"
-
-
 def test_a_handler_can_be_awaited_inside_its_own_application(make_event: MakeEvent) -> None:
     handlers: list[Bridge] = []
 
@@ -172,38 +151,29 @@ def test_a_handler_can_be_awaited_inside_its_own_application(make_event: MakeEve
         assert body(handler, make_event()) == "inner"
 
 
-def test_closing_inside_its_own_application_is_an_error_and_hangs_nothing(
-    make_event: MakeEvent, in_thread: InThread
+@pytest.mark.parametrize("in_a_thread", [False, True])
+@pytest.mark.parametrize("step", ["call", "close"])
+def test_a_call_that_would_wait_for_itself_is_an_error_and_hangs_nothing(
+    make_event: MakeEvent, in_thread: InThread, step: str, in_a_thread: bool
 ) -> None:
     handlers: list[Bridge] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        def again() -> None:
+            if step == "call":
+                handlers[0](make_event(), None)
             handlers[0].close()
+
+        try:
+            await asyncio.to_thread(again) if in_a_thread else again()
         except RunningLoopError as exc:
-            await answer(send, type(exc).__name__)
-
-    handlers.append(Bridge(app, lifespan="off"))
-    assert in_thread(body, handlers[0], make_event()).result(TIMEOUT) == "RunningLoopError"
-    handlers[0].close()
-
-
-def test_calls_from_several_threads_take_turns_on_one_loop(make_event: MakeEvent, in_thread: InThread) -> None:
-    loops: list[asyncio.AbstractEventLoop] = []
-    steps: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        loops.append(asyncio.get_running_loop())
-        steps.append("begin")
-        await asyncio.sleep(0.001)
-        steps.append("end")
-        await answer(send, scope["path"])
+            await answer(send, str(exc))
 
     with closing(Bridge(app, lifespan="off")) as handler:
-        calls = [in_thread(body, handler, make_event(path=f"/{number}")) for number in range(8)]
-        assert [call.result(TIMEOUT) for call in calls] == [f"/{number}" for number in range(8)]
-    assert steps == ["begin", "end"] * 8
-    assert len(set(loops)) == 1
+        handlers.append(handler)
+        text = in_thread(body, handler, make_event()).result(TIMEOUT)
+        assert ("in a thread" if in_a_thread else "inside a running event loop") in text
+        assert in_thread(body, handler, make_event()).result(TIMEOUT) == text
 
 
 def test_the_first_calls_from_several_threads_start_the_application_once(
@@ -222,46 +192,6 @@ def test_the_first_calls_from_several_threads_start_the_application_once(
     assert (shop.startups, shop.shutdowns) == (1, 1)
 
 
-def test_a_cancellation_that_comes_from_inside_the_application_is_a_500_and_ends_nothing_else(
-    make_event: MakeEvent,
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/cancel":
-            raise asyncio.CancelledError
-        await answer(send, "fine")
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        assert handler(make_event(path="/cancel"), None)["statusCode"] == 500
-        assert body(handler, make_event()) == "fine"
-
-
-def test_control_c_ends_the_request_and_the_handler_goes_on(make_event: MakeEvent, in_thread: InThread) -> None:
-    waiting = threading.Event()
-    ended: list[bool] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/wait":
-            try:
-                waiting.set()
-                while True:  # noqa: ASYNC110 - a signal that comes just before select() blocks is seen when it returns
-                    await asyncio.sleep(0.01)
-            finally:
-                ended.append(True)
-        await answer(send, "fine")
-
-    def interrupt() -> None:
-        assert waiting.wait(TIMEOUT)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    with closing(Bridge(app, lifespan="off")) as handler:
-        interrupting = in_thread(interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            handler(make_event(path="/wait"), None)
-        interrupting.result(TIMEOUT)
-        assert ended == [True]
-        assert body(handler, make_event()) == "fine"
-
-
 def test_a_task_that_the_application_leaves_behind_goes_on_in_the_next_request(make_event: MakeEvent) -> None:
     tasks: list[asyncio.Task[str]] = []
 
@@ -276,17 +206,6 @@ def test_a_task_that_the_application_leaves_behind_goes_on_in_the_next_request(m
 
     with closing(Bridge(app, lifespan="off")) as handler:
         assert [body(handler, make_event(path=path)) for path in ("/start", "/get")] == ["", "later"]
-
-
-def test_a_closed_handler_refuses_every_call(make_event: MakeEvent) -> None:
-    handler = Bridge(Shop())
-    assert body(handler, make_event()) == "1"
-    handler.close()
-    handler.close()
-    with pytest.raises(LoopClosedError, match=r"^The handler was closed: make a new one to go on serving\.$"):
-        handler(make_event(), None)
-    with pytest.raises(LoopClosedError):
-        asyncio.run(handler.handle(make_event(), None))
 
 
 def test_closing_from_several_threads_concurrently_shuts_down_once(make_event: MakeEvent, in_thread: InThread) -> None:

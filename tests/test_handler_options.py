@@ -1,9 +1,8 @@
 """What a Handler does besides decoding and encoding: where authorization comes from, and which answers are failures."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -11,8 +10,10 @@ import pytest
 
 from bridge import Bridge, Settings
 from bridge._httpx import httpx
-from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
+from tests.apps import START, part, sending
+from tests.cases import every_case
 from tests.events import BASES, load
 from tests.logged import assert_logged
 
@@ -23,7 +24,6 @@ MakeEvent = Callable[..., Event]
 Pairs = list[tuple[bytes, bytes]]
 
 SOURCE = "x-auth-token"
-START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 
 
 class Answer(NamedTuple):
@@ -44,42 +44,18 @@ def of_result(result: dict[str, Any]) -> Answer:
     return Answer(int(result.get("statusCode") or result["status"]), result.get("body", "").encode())
 
 
-async def handle(app: ASGIApp, event: Event, settings: Settings | None, **options: Any) -> Answer:
-    return of_result(await Bridge(app, lifespan="off", settings=settings, **options).handle(event, None))
-
-
-async def stream(app: ASGIApp, event: Event, settings: Settings | None, **options: Any) -> Answer:
-    async with Bridge(app, lifespan="off", settings=settings, **options).stream(event, None) as response:
-        status: int = response.prelude["statusCode"]
-        return Answer(status, b"".join([part async for part in response.body]))
-
-
-def run(
-    function: Callable[..., Awaitable[Answer]],
-    backend: str,
-    app: ASGIApp,
-    event: Event,
-    settings: Settings | None = None,
-    **options: Any,
-) -> Answer:
+def streamed(app: ASGIApp, event: Event, settings: Settings | None = None, **options: Any) -> Answer:
     async def main() -> Answer:
-        with anyio.fail_after(30):
-            return await function(app, event, settings, **options)
+        async with Bridge(app, lifespan="off", settings=settings, **options).stream(event, None) as response:
+            status: int = response.prelude["statusCode"]
+            return Answer(status, b"".join([item async for item in response.body]))
 
-    return anyio.run(main, backend=backend)
-
-
-CALLS: dict[str, Call] = {
-    "call": called,
-    "handle on asyncio": partial(run, handle, "asyncio"),
-    "handle on trio": partial(run, handle, "trio"),
-    "stream on asyncio": partial(run, stream, "asyncio"),
-    "stream on trio": partial(run, stream, "trio"),
-}
+    return anyio.run(main)
 
 
-@pytest.fixture(params=list(CALLS.values()), ids=list(CALLS))
+@pytest.fixture(params=[called, streamed])
 def call(request: pytest.FixtureRequest) -> Call:
+    """A whole answer and a streamed one follow the same settings."""
     way: Call = request.param
     return way
 
@@ -93,7 +69,7 @@ class Recorder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.headers = list(scope["headers"])
         await send(START)
-        await send({"type": "http.response.body", "body": b"fine"})
+        await send(part(b"fine"))
 
     def values(self, name: bytes) -> list[bytes]:
         return [value for key, value in self.headers if key == name]
@@ -113,7 +89,7 @@ def with_header(event: Event, name: str, value: str) -> Event:
     return event
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_the_value_of_the_source_becomes_authorization_in_the_events_of_every_service(name: str, call: Call) -> None:
     app = Recorder()
     event = with_header(load(name), "X-Auth-Token", "Bearer 123")
@@ -123,7 +99,7 @@ def test_the_value_of_the_source_becomes_authorization_in_the_events_of_every_se
     assert app.headers == [*before, (b"authorization", b"Bearer 123")]
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_it_takes_the_place_of_the_authorization_that_was_there(name: str, call: Call) -> None:
     app = Recorder()
     event = with_header(with_header(load(name), "Authorization", "AWS4-HMAC-SHA256 x"), "x-auth-token", "Bearer 123")
@@ -149,8 +125,10 @@ def test_without_the_source_and_without_authorization_the_request_is_served_all_
     assert app.values(b"authorization") == []
 
 
-@pytest.mark.parametrize("spelling", ["x-auth-token", "X-Auth-Token", "X-AUTH-TOKEN"])
-@pytest.mark.parametrize("setting", ["x-auth-token", "X-Auth-Token"])
+@every_case(
+    ("spelling", "setting"),
+    [("x-auth-token", "X-Auth-Token"), ("X-Auth-Token", "x-auth-token"), ("X-AUTH-TOKEN", SOURCE)],
+)
 def test_the_source_is_found_in_any_case(make_event: MakeEvent, call: Call, spelling: str, setting: str) -> None:
     app = Recorder()
     call(app, with_header(make_event(), spelling, "Bearer 123"), Settings(authorization_source=setting))
@@ -194,15 +172,6 @@ def test_the_event_itself_is_left_as_it_is(make_event: MakeEvent, call: Call) ->
     assert json.dumps(event) == before
 
 
-def test_the_source_may_come_from_the_environment(
-    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
-    monkeypatch.setenv("AWS_LWA_AUTHORIZATION_SOURCE", "auth-token")
-    app = Recorder()
-    call(app, with_header(make_event(), "auth-token", "Bearer 123"))
-    assert app.values(b"authorization") == [b"Bearer 123"]
-
-
 class HttpxSource:
     """A source of the user's, with requests that are httpx's own."""
 
@@ -226,13 +195,8 @@ def test_a_request_of_httpxs_own_gets_its_authorization_alike(call: Call) -> Non
 
 
 def answering(status: int, *parts: bytes, headers: Pairs | None = None) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": headers or START["headers"]})
-        for part in parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-
-    return app
+    start = {**START, "status": status, "headers": headers or START["headers"]}
+    return sending(start, *(part(item, more=True) for item in parts), part(b""))
 
 
 def failure(call: Call, app: ASGIApp, event: Event, codes: str, **options: Any) -> Any:
@@ -242,39 +206,30 @@ def failure(call: Call, app: ASGIApp, event: Event, codes: str, **options: Any) 
     return json.loads(str(caught.value))
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_a_status_that_is_set_to_fail_fails_the_invocation_whatever_the_service(name: str, call: Call) -> None:
     told = failure(call, answering(502, b"Bad ", b"Gateway"), load(name), "500,502-504")
     assert told == {"statusCode": 502, "body": "Bad Gateway"}
 
 
-@pytest.mark.parametrize("name", BASES)
+@every_case("name", BASES)
 def test_any_other_status_is_an_answer(name: str, call: Call) -> None:
     settings = Settings(error_status_codes="500,502-504")  # type: ignore[arg-type]
     assert call(answering(404, b"Not ", b"here"), load(name), settings) == (404, b"Not here")
 
 
-@pytest.mark.parametrize("status", [501, 505, 499, 200])
+@every_case("status", [501, 505, 499, 200])
 def test_a_status_beside_the_list_is_an_answer(make_event: MakeEvent, call: Call, status: int) -> None:
     settings = Settings(error_status_codes="500,502-504")  # type: ignore[arg-type]
     assert call(answering(status, b"fine"), make_event(), settings) == (status, b"fine")
 
 
-@pytest.mark.parametrize("status", [404, 500, 503, 599])
+@every_case("status", [404, 500, 503, 599])
 def test_without_the_setting_every_status_is_an_answer(make_event: MakeEvent, call: Call, status: int) -> None:
     assert call(answering(status, b"text"), make_event(), Settings()) == (status, b"text")
 
 
-def test_the_list_may_come_from_the_environment(
-    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
-    monkeypatch.setenv("AWS_LWA_ERROR_STATUS_CODES", "400-499")
-    with pytest.raises(ErrorStatus) as caught:
-        call(answering(404, b"gone"), make_event())
-    assert str(caught.value) == '{"statusCode": 404, "body": "gone"}'
-
-
-@pytest.mark.parametrize(
+@every_case(
     ("body", "told"),
     [
         (b"", ""),
@@ -286,7 +241,6 @@ def test_the_list_may_come_from_the_environment(
         (b"x" * 65537, "x" * 65536),
         (b"x" * 65535 + "\u00e9".encode(), "x" * 65535 + "\ufffd"),
     ],
-    ids=lambda value: repr(value)[:20],
 )
 def test_the_text_of_the_failure_is_json_whatever_the_body(
     make_event: MakeEvent, call: Call, body: bytes, told: str
@@ -295,20 +249,16 @@ def test_the_text_of_the_failure_is_json_whatever_the_body(
 
 
 def test_the_failure_of_a_failing_application_counts_too(make_event: MakeEvent, call: Call) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise KeyError("broken")
-
-    assert failure(call, app, make_event(), "500") == {"statusCode": 500, "body": "Internal Server Error"}
+    assert failure(call, sending(then=KeyError("broken")), make_event(), "500") == {
+        "statusCode": 500,
+        "body": "Internal Server Error",
+    }
 
 
 def test_an_application_that_fails_within_its_answer_fails_the_invocation_alike(
     make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call
 ) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 503, "headers": []})
-        await send({"type": "http.response.body", "body": b"half", "more_body": True})
-        raise KeyError("broken")
-
+    app = sending({**START, "status": 503}, part(b"half", more=True), then=KeyError("broken"))
     assert failure(call, app, make_event(), "500-599") == {"statusCode": 500, "body": "Internal Server Error"}
     assert_logged(caplog, ("ERROR", "GET /", "KeyError", "broken"))
 

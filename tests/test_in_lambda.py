@@ -80,7 +80,7 @@ def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
 
 def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
     code = APP + "\nhandler = Bridge(app)\nsay('imported')\nfor _ in range(2): say(handler(EVENT, None)['body'])\n"
-    done = run_python(code, **LAMBDA)
+    done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
     assert done.stdout.split("\n") == [
         "startup",
         "imported",
@@ -95,9 +95,9 @@ def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
 
 
 def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_python: Run, tmp_path: Path) -> None:
-    done = run_python(FAILING, **LAMBDA)
-    assert done.returncode == 1
-    assert done.stdout == ""
+    done = run_python(FAILING, "-Xdev", "-Wdefault", **LAMBDA)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Warning" not in done.stderr
     lines = done.stderr.splitlines()
     assert lines[0] == "Traceback (most recent call last):"
     assert f'  File "{tmp_path / "main_0.py"}", line 5, in connect' in lines
@@ -109,12 +109,6 @@ def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_p
     )
     assert "never retrieved" not in done.stderr
     assert "was destroyed" not in done.stderr
-
-
-def test_a_startup_that_failed_leaves_nothing_behind_that_complains(run_python: Run) -> None:
-    done = run_python(FAILING, "-Xdev", "-Wdefault", **LAMBDA)
-    assert done.returncode == 1
-    assert "Warning" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -203,12 +197,6 @@ say(handlers[0](EVENT, None)['body'])
 """
     done = run_python(APP + code, **LAMBDA)
     assert done.stdout.split("\n") == ["startup", "request True", "fine", "shutdown True", ""]
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_development_mode_has_nothing_to_complain_about(run_python: Run) -> None:
-    code = APP + "\nhandler = Bridge(app)\nfor _ in range(3): handler(EVENT, None)\nhandler.close()\n"
-    done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
     assert (done.returncode, done.stderr) == (0, "")
 
 

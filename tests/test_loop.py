@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -24,13 +24,6 @@ def own() -> Iterator[OwnLoop]:
     own = OwnLoop()
     yield own
     own.close()
-
-
-@pytest.fixture
-def in_thread() -> Iterator[InThread]:
-    """Call a function in a thread of its own."""
-    with ThreadPoolExecutor(max_workers=16) as threads:
-        yield threads.submit
 
 
 async def running_loop() -> asyncio.AbstractEventLoop:

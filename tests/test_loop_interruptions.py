@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -27,13 +27,6 @@ def own() -> Iterator[OwnLoop]:
     own = OwnLoop()
     yield own
     own.close()
-
-
-@pytest.fixture
-def in_thread() -> Iterator[InThread]:
-    """Call a function in a thread of its own."""
-    with ThreadPoolExecutor() as threads:
-        yield threads.submit
 
 
 async def value(result: object) -> object:

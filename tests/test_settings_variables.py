@@ -17,9 +17,10 @@ from bridge.settings import (
     trace_id,
     unknown_variables,
 )
+from tests.cases import every_case
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("environ", "expected"),
     [
         ({}, False),
@@ -32,7 +33,7 @@ def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], exp
     assert in_lambda(environ) is expected
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("environ", "expected"),
     [
         ({}, ""),
@@ -44,7 +45,7 @@ def test_the_initialization_type_is_lambdas_own_word(environ: dict[str, str], ex
     assert initialization_type(environ) == expected
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("mode", "expected"),
     [
         (None, False),
@@ -59,14 +60,12 @@ def test_streams_are_asked_for_in_the_word_that_the_runtime_takes(mode: str | No
     assert asks_for_streams({} if mode is None else {"AWS_LWA_INVOKE_MODE": mode}) is expected
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"), [({}, ""), ({"_X_AMZN_TRACE_ID": "Root=1-a;Sampled=0"}, "Root=1-a;Sampled=0")]
-)
+@every_case(("environ", "expected"), [({}, ""), ({"_X_AMZN_TRACE_ID": "Root=1-a;Sampled=0"}, "Root=1-a;Sampled=0")])
 def test_the_trace_id_is_that_of_the_invocation(environ: dict[str, str], expected: str) -> None:
     assert trace_id(environ) == expected
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("handler", "name"),
     [
         (None, ""),

@@ -64,26 +64,6 @@ async def test_the_prelude_is_there_before_the_body_and_each_part_before_the_nex
             assert [item async for item in response.body] == [b"second"]
 
 
-async def test_a_slow_reader_holds_the_application(make_event: MakeEvent) -> None:
-    sent: list[bytes] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        for body in (b"1", b"2", b"3"):
-            await send(part(body, more=True))
-            sent.append(body)
-        await send(part(b""))
-
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            await anyio.wait_all_tasks_blocked()
-            assert sent == []
-            assert await anext(response.body) == b"1"
-            await anyio.wait_all_tasks_blocked()
-            assert sent == [b"1"]
-            assert [item async for item in response.body] == [b"2", b"3"]
-
-
 @pytest.mark.parametrize("last", [b"3", b""])
 async def test_parts_that_several_tasks_send_arrive_in_order(make_event: MakeEvent, last: bytes) -> None:
     async def sent(send: Send, message: Message) -> None:
@@ -183,25 +163,6 @@ async def test_leaving_early_disconnects_the_application(
     assert_logged(caplog)
 
 
-async def test_a_body_that_is_not_read_disconnects_the_application(
-    make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    raised: list[type[BaseException]] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        try:
-            await send(part(b"all", more=True))
-        except OSError as exc:
-            raised.append(type(exc))
-
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None):
-            await anyio.wait_all_tasks_blocked()
-    assert len(raised) == 1
-    assert_logged(caplog)
-
-
 async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_application(make_event: MakeEvent) -> None:
     disconnected: list[bool] = []
 
@@ -241,28 +202,6 @@ async def test_a_cancelled_reader_takes_the_application_along(make_event: MakeEv
                 pass
     assert scope.cancelled_caught
     assert ended == [True]
-
-
-async def test_streams_run_side_by_side(make_event: MakeEvent) -> None:
-    arrived: list[str] = []
-    all_here = anyio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        arrived.append(scope["path"])
-        if len(arrived) == 2:
-            all_here.set()
-        await all_here.wait()
-        await send(part(scope["raw_path"]))
-
-    handler = Bridge(app, lifespan="off")
-    with anyio.fail_after(30):
-        async with (
-            handler.stream(make_event(path="/a"), None) as first,
-            handler.stream(make_event(path="/b"), None) as second,
-        ):
-            assert [item async for item in first.body] == [b"/a"]
-            assert [item async for item in second.body] == [b"/b"]
 
 
 async def test_the_first_stream_starts_the_application_and_its_requests_see_the_state(make_event: MakeEvent) -> None:

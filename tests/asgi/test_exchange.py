@@ -12,7 +12,7 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi.exchange import WholeExchange
-from bridge.errors import IncompleteResponse, NoResponse, ProtocolError, UnexpectedMessage
+from bridge.errors import ProtocolError, UnexpectedMessage
 from tests.apps import START, part, sending
 from tests.logged import assert_logged
 
@@ -97,23 +97,6 @@ async def test_the_body_comes_in_one_message_and_then_receive_waits_for_the_end_
     ]
 
 
-@pytest.mark.parametrize(
-    ("messages", "error"),
-    [
-        ([], NoResponse),
-        ([START], IncompleteResponse),
-        ([part(b"")], UnexpectedMessage),
-        ([START, START], UnexpectedMessage),
-    ],
-)
-async def test_a_violation_before_the_end_is_an_exception_with_a_name(
-    messages: list[Message], error: type[ProtocolError]
-) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        await respond(sending(*messages))
-    assert type(caught.value) is error
-
-
 async def test_a_violation_counts_whatever_the_application_raises_after_it() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -123,12 +106,6 @@ async def test_a_violation_counts_whatever_the_application_raises_after_it() -> 
 
     with pytest.raises(UnexpectedMessage, match=r"send 'http.response.start', but got 'http.response.body'\.$"):
         await respond(app)
-
-
-@pytest.mark.parametrize("messages", [[], [START], [START, part(b"one", more=True)]])
-async def test_a_failure_before_the_end_is_raised(messages: list[Message]) -> None:
-    with pytest.raises(ValueError, match="oops"):
-        await respond(sending(*messages, then=ValueError("oops")))
 
 
 async def test_a_failure_before_the_end_is_a_500_where_exceptions_are_not_raised(

@@ -12,17 +12,14 @@ from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
 from bridge.errors import ApplicationCancelled, ClientDisconnected
+from tests.apps import START, part
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 ClientOf = Callable[..., httpx.AsyncClient]
 
-START = {"type": "http.response.start", "status": 200}
-
-
-def part(body: bytes, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
+ONE = part(b"one", more=True)
 
 
 async def request_body(receive: Receive) -> None:
@@ -60,6 +57,24 @@ async def test_receive_says_disconnect_also_if_the_request_was_not_read(client_o
     assert received == [{"type": "http.disconnect"}]
 
 
+async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(
+    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+
+        async def answer() -> None:
+            await send(ONE)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(answer)
+
+    with anyio.fail_after(30):
+        async with client_of(app) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
+    assert_logged(caplog)
+
+
 async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_gone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -69,7 +84,7 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
         await send(START)
         try:
             while True:
-                await send(part(b"part"))
+                await send(part(b"part", more=True))
         except OSError as exc:
             raised.append(exc)
             raise
@@ -96,7 +111,7 @@ async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
-            await send(part(b"all", more=False))
+            await send(part(b"all"))
         except OSError as exc:
             raised.append(type(exc))
             raise
@@ -107,28 +122,6 @@ async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
             await anyio.wait_all_tasks_blocked()
     assert raised == [ClientDisconnected]
     assert_logged(caplog)
-
-
-async def test_the_grace_period_holds_for_an_application_whose_last_part_was_not_read(
-    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
-    ended: list[bool] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        try:
-            await send(part(b"all", more=False))
-        except OSError:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                ended.append(True)
-
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
-    assert ended == [True]
 
 
 async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
@@ -159,27 +152,9 @@ async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
-            await send(part(b"part"))
+            await send(part(b"part", more=True))
         except OSError:
             raise ClientDisconnect from None
-
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
-    assert_logged(caplog)
-
-
-async def test_a_disconnect_that_comes_out_of_a_task_group_is_no_failure(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-
-        async def answer() -> None:
-            await send(part(b"part"))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(answer)
 
     with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/"):
@@ -256,7 +231,7 @@ async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
-        await send(part(b"all", more=False))
+        await send(part(b"all"))
         await anyio.wait_all_tasks_blocked()
         await anyio.sleep(0.01)
         done.append(True)
@@ -296,7 +271,7 @@ async def test_a_reader_that_is_cancelled_before_the_response_takes_the_applicat
     assert steps == ["application ended", "reader ended"]
 
 
-@pytest.mark.parametrize("messages", [[START], [START, part(b"one")], [START, part(b"one"), part(b"two", more=False)]])
+@pytest.mark.parametrize("messages", [[START], [START, ONE], [START, ONE, part(b"two")]])
 async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_along(
     client_of: ClientOf, messages: list[Message]
 ) -> None:
@@ -329,25 +304,13 @@ async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_
     assert steps == ["application ended", "reader ended"]
 
 
-async def test_a_timeout_of_the_application_is_its_own(client_of: ClientOf) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        with anyio.move_on_after(0):
-            await anyio.sleep_forever()
-        await send(START)
-        await send(part(b"in time", more=False))
-
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            assert (await client.get("/")).content == b"in time"
-
-
 async def test_a_timeout_of_the_reader_is_the_readers_alone(client_of: ClientOf) -> None:
     seen: list[float] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(anyio.current_effective_deadline())
         await send(START)
-        await send(part(b"", more=False))
+        await send(part(b""))
 
     with anyio.fail_after(30):
         async with client_of(app) as client:
@@ -391,7 +354,7 @@ class TestOnAsyncio:
     def anyio_backend(self) -> str:
         return "asyncio"
 
-    @pytest.mark.parametrize("messages", [[], [START], [START, part(b"one")]])
+    @pytest.mark.parametrize("messages", [[], [START], [START, ONE]])
     async def test_an_application_that_cancels_itself_does_not_cancel_its_reader(
         self, client_of: ClientOf, messages: list[Message]
     ) -> None:

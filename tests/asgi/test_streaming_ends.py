@@ -13,17 +13,12 @@ from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
 from bridge.errors import IncompleteResponse
+from tests.apps import START, part
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 ClientOf = Callable[..., httpx.AsyncClient]
-
-START = {"type": "http.response.start", "status": 200}
-
-
-def part(body: bytes, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
@@ -59,7 +54,7 @@ async def test_an_exit_after_the_reader_has_gone_comes_out(client_of: ClientOf, 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
-            await send(part(b"part"))
+            await send(part(b"part", more=True))
         except OSError:
             raise SystemExit(3) from None
 
@@ -100,7 +95,7 @@ async def test_a_bug_that_the_disconnect_brings_to_light_is_logged_with_its_trac
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
-            await send(part(b"part"))
+            await send(part(b"part", more=True))
         finally:
             raise KeyError("a bug in the cleanup")
 
@@ -119,7 +114,7 @@ async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(
 
         async def answer() -> None:
             try:
-                await send(part(b"part"))
+                await send(part(b"part", more=True))
             finally:
                 raised.set()
 
@@ -158,7 +153,7 @@ async def test_starlettes_own_word_for_the_disconnect_is_quiet(
     async def reads_the_request(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
-            await send(part(b"part"))
+            await send(part(b"part", more=True))
         except OSError:
             await Request(scope, receive).body()
 
@@ -178,7 +173,7 @@ async def test_taking_the_last_part_and_leaving_at_once_is_no_disconnect(
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
-        await send(part(b"whole", more=False))
+        await send(part(b"whole"))
         await anyio.sleep(0.01)
         done.append("background work")
 
@@ -202,7 +197,7 @@ async def test_a_request_body_that_breaks_off_is_never_followed_by_a_clean_end(c
             except ValueError as exc:
                 received.append(repr(exc))
         await send(START)
-        await send(part(b"", more=False))
+        await send(part(b""))
 
     async def body() -> AsyncIterator[bytes]:
         yield b"half"
@@ -228,7 +223,7 @@ async def test_a_request_body_whose_read_was_cancelled_is_never_followed_by_a_cl
             await receive()
         received.append(await receive())
         await send(START)
-        await send(part(b"", more=False))
+        await send(part(b""))
 
     async def body() -> AsyncIterator[bytes]:
         yield b"half"
@@ -244,7 +239,7 @@ async def test_a_head_response_has_no_body_also_if_a_middleware_changes_the_meth
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["method"] = "GET"
         await send(START)
-        await send(part(b"body", more=False))
+        await send(part(b"body"))
 
     with anyio.fail_after(30):
         async with client_of(app) as client:
@@ -262,7 +257,7 @@ async def test_an_application_that_cancels_its_own_receive_keeps_its_response(
         listening = asyncio.ensure_future(receive())
         await asyncio.sleep(0)
         await send(START)
-        await send(part(b"answer", more=False))
+        await send(part(b"answer"))
         listening.cancel()
 
     async def body() -> AsyncIterator[bytes]:

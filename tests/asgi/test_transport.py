@@ -8,24 +8,16 @@ import anyio
 import pytest
 
 from bridge._httpx import httpx
-from bridge._types import ASGIApp, Message, Receive, Scope, Send
+from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
+from tests.apps import START, part, sending
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 ClientOf = Callable[..., httpx.AsyncClient]
 
-START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-END = {"type": "http.response.body"}
 
-
-def part(body: bytes, *, more: bool = True) -> Message:
-    return {"type": "http.response.body", "body": body, "more_body": more}
-
-
-async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    await send(START)
-    await send(part(b"hello", more=False))
+hello = sending(START, part(b"hello"))
 
 
 async def test_it_is_an_httpx_asgi_transport() -> None:
@@ -51,9 +43,9 @@ async def test_a_client_gets_the_whole_response(client_of: ClientOf) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"X-Repeat", b"1"), (b"x-repeat", b"2"), (b"content-type", b"text/plain; charset=utf-8")]
         await send({"type": "http.response.start", "status": 418, "headers": headers})
-        await send(part("caf\u00e9 ".encode()))
-        await send(part(b""))
-        await send(part(b"bar", more=False))
+        await send(part("caf\u00e9 ".encode(), more=True))
+        await send(part(b"", more=True))
+        await send(part(b"bar"))
 
     async with client_of(app) as client:
         response = await client.get("/")
@@ -72,7 +64,7 @@ async def test_the_response_is_there_before_its_body(client_of: ClientOf) -> Non
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         await response_seen.wait()
-        await send(part(b"body", more=False))
+        await send(part(b"body"))
 
     with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
@@ -86,9 +78,9 @@ async def test_each_part_is_read_before_the_application_goes_on(client_of: Clien
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
-        await send(part(b"first"))
+        await send(part(b"first", more=True))
         await read.wait()
-        await send(part(b"second", more=False))
+        await send(part(b"second"))
 
     with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
@@ -104,9 +96,9 @@ async def test_a_slow_reader_holds_the_applications_send(client_of: ClientOf) ->
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         for body in (b"1", b"2", b"3"):
-            await send(part(body))
+            await send(part(body, more=True))
             sent.append(body)
-        await send(END)
+        await send(part(b""))
 
     with anyio.fail_after(30):
         async with client_of(app) as client, client.stream("GET", "/") as response:
@@ -158,8 +150,8 @@ async def test_request_and_response_bodies_flow_at_the_same_time(client_of: Clie
     async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         while (message := await receive())["more_body"]:
-            await send(part(message["body"]))
-        await send(END)
+            await send(part(message["body"], more=True))
+        await send(part(b""))
 
     with anyio.fail_after(30):
         async with client_of(echo) as client, client.stream("POST", "/", content=body()) as response:
@@ -170,7 +162,7 @@ async def test_an_application_may_answer_without_reading_the_whole_request(clien
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         await send({"type": "http.response.start", "status": 413})
-        await send(part(message["body"], more=False))
+        await send(part(message["body"]))
 
     async with client_of(app) as client:
         response = await client.post("/", content=b"large")
@@ -212,7 +204,7 @@ async def test_receive_waits_for_the_end_of_the_response_and_then_says_disconnec
             await send(START)
             await anyio.wait_all_tasks_blocked()
             seen.append("last part")
-            await send(part(b"done", more=False))
+            await send(part(b"done"))
 
     with anyio.fail_after(30):
         async with client_of(app) as client:
@@ -231,7 +223,7 @@ async def test_exchanges_run_side_by_side(client_of: ClientOf) -> None:
             all_here.set()
         await all_here.wait()
         await send(START)
-        await send(part(scope["raw_path"], more=False))
+        await send(part(scope["raw_path"]))
 
     answers: dict[str, bytes] = {}
     with anyio.fail_after(30):
@@ -252,7 +244,7 @@ async def test_the_application_sees_the_callers_context_variables(client_of: Cli
         seen = variable.get()
         variable.set("the application's")
         await send(START)
-        await send(part(seen.encode(), more=False))
+        await send(part(seen.encode()))
 
     variable.set("the caller's")
     async with client_of(app) as client:
@@ -261,26 +253,11 @@ async def test_the_application_sees_the_callers_context_variables(client_of: Cli
     assert variable.get() == "the caller's"
 
 
-async def test_the_extensions_of_a_request_reach_the_scope(client_of: ClientOf) -> None:
-    seen: list[Scope] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(scope)
-        await hello(scope, receive, send)
-
-    async with client_of(app) as client:
-        extensions = {"target": b"/a%2Fb?c", "asgi": {"state": {"db": 1}, "client": ("203.0.113.9", 0)}}
-        await client.get("/other", extensions=extensions)
-    (scope,) = seen
-    assert (scope["raw_path"], scope["path"], scope["query_string"]) == (b"/a%2Fb", "/a/b", b"c")
-    assert (scope["state"], scope["client"]) == ({"db": 1}, ("203.0.113.9", 0))
-
-
 async def test_a_head_response_has_the_headers_of_a_get_and_no_body(client_of: ClientOf) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
-        await send(part(b"he"))
-        await send(part(b"llo", more=False))
+        await send(part(b"he", more=True))
+        await send(part(b"llo"))
 
     with anyio.fail_after(30):
         async with client_of(app) as client:
@@ -288,34 +265,21 @@ async def test_a_head_response_has_the_headers_of_a_get_and_no_body(client_of: C
     assert (response.headers["content-length"], response.content) == ("5", b"")
 
 
-async def test_a_head_response_of_many_parts_lets_others_run_between_them(client_of: ClientOf) -> None:
+@pytest.mark.parametrize(("method", "body"), [("HEAD", b"part"), ("GET", b"")])
+async def test_parts_that_no_reader_gets_let_others_run_between_them(
+    client_of: ClientOf, method: str, body: bytes
+) -> None:
     sent: list[int] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         for number in range(10_000):
-            await send(part(b"part"))
+            await send(part(body, more=True))
             sent.append(number)
-        await send(END)
+        await send(part(b""))
 
     with anyio.fail_after(20):
-        async with client_of(app) as client, client.stream("HEAD", "/") as response:
-            assert response.status_code == 200
-            assert len(sent) < 10_000
-
-
-async def test_a_streamed_body_of_empty_parts_lets_others_run_between_them(client_of: ClientOf) -> None:
-    sent: list[int] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        for number in range(10_000):
-            await send(part(b""))
-            sent.append(number)
-        await send(END)
-
-    with anyio.fail_after(20):
-        async with client_of(app) as client, client.stream("GET", "/") as response:
+        async with client_of(app) as client, client.stream(method, "/") as response:
             assert response.status_code == 200
             assert len(sent) < 10_000
 
@@ -342,19 +306,3 @@ async def test_a_request_with_a_synchronous_body_is_refused() -> None:
     request = httpx.Request("POST", "http://app.test/", content=iter([b"part"]))
     with pytest.raises(TypeError, match="Expected a request with an asynchronous body, but got IteratorByteStream"):
         await InProcessTransport(hello).handle_async_request(request)
-
-
-@pytest.mark.parametrize("method", ["GET", "QUERY", "MKCALENDAR"])
-async def test_any_method_reaches_the_application(client_of: ClientOf, method: str) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(scope["method"].encode(), more=False))
-
-    async with client_of(app) as client:
-        assert (await client.request(method, "/")).text == method
-
-
-async def test_one_transport_serves_one_request_after_the_other(client_of: ClientOf) -> None:
-    app: ASGIApp = hello
-    async with client_of(app) as client:
-        assert [(await client.get("/")).text for _ in range(3)] == ["hello"] * 3
