@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bridge.settings import refusal
+from bridge.settings_base import refusal
 
 __all__ = ["DEADLINE_MARGIN", "parse_margin", "time_left"]
 

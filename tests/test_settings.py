@@ -7,7 +7,7 @@ import pytest
 
 from bridge import Bridge, Settings
 from bridge.errors import ConfigurationError
-from bridge.settings import from_environment
+from bridge.settings_base import from_environment
 from tests.apps import sending
 from tests.cases import every_case
 from tests.logged import assert_logged

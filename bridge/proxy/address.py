@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from bridge.settings import refusal
+from bridge.settings_base import refusal
 
 __all__ = ["Address", "parse_url"]
 

@@ -12,7 +12,8 @@ from bridge.proxy.address import parse_url
 from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
-from bridge.settings import Settings, child_environment, in_lambda, refusal, unknown_variables
+from bridge.settings import Settings, child_environment, in_lambda, unknown_variables
+from bridge.settings_base import refusal
 from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
 

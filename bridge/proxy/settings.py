@@ -14,7 +14,8 @@ from typing import Any, Literal
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
-from bridge.settings import SettingsBase, from_environment, initialization_type, refusal, status_codes
+from bridge.settings import initialization_type, status_codes
+from bridge.settings_base import SettingsBase, from_environment, refusal
 
 __all__ = ["OriginSettings"]
 

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from bridge.errors import ContextNotDecoded
-from bridge.settings import SettingsBase, from_environment
+from bridge.settings_base import SettingsBase, from_environment
 
 __all__ = [
     "Client",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
-from bridge.settings import SettingsBase, from_environment, one_of, refusal
+from bridge.settings_base import SettingsBase, from_environment, one_of, refusal
 
 __all__ = ["ExtensionMode", "InvokeMode", "RuntimeSettings", "StartSettings"]
 

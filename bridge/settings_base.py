@@ -1,0 +1,115 @@
+"""How a setting is declared, read from the environment, and checked."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, ClassVar, dataclass_transform
+
+from bridge.errors import ConfigurationError
+
+__all__ = ["SettingsBase", "from_environment", "one_of", "refusal"]
+
+logger = logging.getLogger("bridge")
+
+
+class _Variable:
+    """Where a setting that no argument gives comes from, and how its value is checked."""
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        deprecated: tuple[str, ...],
+        parse: Callable[[str], Any],
+        check: Callable[[str, Any], Any] | None,
+        default: Any,
+    ) -> None:
+        self.names = names
+        self.check = check
+        self._deprecated = deprecated
+        self._parse = parse
+        self._default = default
+
+    def read(self) -> Any:
+        for name in self.names + self._deprecated:
+            value = os.environ.get(name)
+            if value is not None:
+                if name in self._deprecated:
+                    logger.warning("%s is deprecated: use %s instead.", name, self.names[0])
+                return self._parse(value)
+        return self._default
+
+
+def from_environment(
+    *names: str,
+    deprecated: tuple[str, ...] = (),
+    parse: Callable[[str], Any] = str,
+    check: Callable[[str, Any], Any] | None = None,
+    default: Any,
+) -> Any:
+    """Declare a setting: the first of `names`, then of the `deprecated` ones, that is set, parsed.
+
+    `check` gets the setting's name and its value, from wherever that comes, and returns the value that counts. It
+    raises ConfigurationError.
+    """
+    return _Variable(names, deprecated, parse, check, default)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(from_environment,))
+class SettingsBase:
+    """Settings that are keyword-only, frozen and compared by value; each is declared with `from_environment`.
+
+    A frozen dataclass does the same, and writes and compiles its methods for every class at import: with eight fields
+    that is a seventh of what `import bridge` costs.
+    """
+
+    _variables: ClassVar[dict[str, _Variable]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, _Variable)}
+        cls._variables = cls._variables | own
+
+    def __init__(self, **arguments: Any) -> None:
+        for name, variable in self._variables.items():
+            value = arguments.pop(name) if name in arguments else variable.read()
+            if variable.check is not None:
+                value = variable.check(f"{name} ({' or '.join(variable.names)})", value)
+            vars(self)[name] = value
+        if arguments:
+            raise TypeError(f"{type(self).__name__} has no setting named {', '.join(map(repr, arguments))}.")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: its attribute {name!r} cannot be changed.")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+def refusal(name: str, value: object, accepted: str) -> ConfigurationError:
+    """Return the error for an invalid setting."""
+    try:
+        shown = repr(value)
+    except ValueError:  # a number of more digits than Python shows
+        shown = f"of type {type(value).__name__}"
+    return ConfigurationError(f"The setting {name} is {shown}; expected {accepted}.")
+
+
+def one_of(*accepted: str) -> Callable[[str, object], str]:
+    """Return a check that accepts these values alone."""
+
+    def check(name: str, value: object) -> str:
+        if isinstance(value, str) and value in accepted:
+            return value
+        raise refusal(name, value, f"{', '.join(map(repr, accepted[:-1]))} or {accepted[-1]!r}")
+
+    return check
