@@ -1,11 +1,15 @@
 """`BRIDGE_MODE=proxy` gives the same answers to the same events as `BRIDGE_MODE=in-process`."""
 
 import asyncio
+import importlib
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from awslambdaric.lambda_context import LambdaContext  # type: ignore[import-untyped]
@@ -14,9 +18,39 @@ from bridge import Bridge
 from bridge.errors import OriginBroken, OriginNotStarted
 from tests.events import BASES, load
 from tests.integration.frameworks.gateways import STAGED
-from tests.integration.modes import Pair, load_pair
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+
+class Pair(NamedTuple):
+    """The handlers of one module, imported here once in each mode."""
+
+    in_process: Bridge
+    proxied: Bridge
+
+    def ask(self, event: dict[str, Any], context: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.in_process(event, context), self.proxied(event, context)
+
+
+@contextmanager
+def load_pair(folder: Path, source: str) -> Iterator[Pair]:
+    """Write a module with this source, and import it in both modes. The handlers are closed at the end."""
+    name = f"modes_{folder.name}".replace("-", "_")
+    folder.joinpath(f"{name}.py").write_text(source)
+    handlers = []
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        for variable in list(os.environ):
+            if variable.startswith(("AWS_LAMBDA_", "AWS_LWA_", "BRIDGE_")):
+                patch.delenv(variable)
+        patch.setenv("_HANDLER", f"{name}.handler")
+        for mode in ("in-process", "proxy"):
+            patch.setenv("BRIDGE_MODE", mode)
+            sys.modules.pop(name, None)
+            handlers.append(importlib.import_module(name).handler)
+            stack.callback(handlers[-1].close)
+        yield Pair(*handlers)
+
 
 # `scope["aws.context"]` and its parts become objects of the same shape; all else is shown as it is.
 ECHO = '''

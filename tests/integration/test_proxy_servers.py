@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,24 @@ def report(response: ClientResponse) -> dict[str, Any]:
     assert response.status == 200, response
     found: dict[str, Any] = json.loads(response.body)
     return found
+
+
+def connections(handler: Proxy) -> int:
+    """Return the number of connections on which six requests came, GET and POST in turn."""
+    requests = [("GET", b""), ("POST", b"{}")] * 3
+    return len({report(ask(handler, method, "/", body=body))["connection"] for method, body in requests})
+
+
+def test_requests_share_one_connection_except_under_snap_start(
+    url: str, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if server.id not in ("uvicorn", "node", "node unix"):
+        pytest.skip("It does not tell connections apart.")
+    with closing(Proxy(url=url)) as another:
+        assert connections(another) == 1
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
+    with closing(Proxy(url=url)) as another:
+        assert connections(another) == 6
 
 
 TARGETS = [

@@ -1,4 +1,4 @@
-"""Lambda Web Adapter's integration tests (its tests/integ_tests/main.rs) by their own names, on a real web server.
+"""Lambda Web Adapter's integration tests (its tests/integ_tests/main.rs) by their own names.
 
 https://github.com/aws/aws-lambda-web-adapter
 
@@ -24,20 +24,20 @@ Tests without an equivalent:
 
 import gzip
 import json
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from bridge import Settings
+from bridge import Proxy, Settings
 from bridge.errors import ErrorStatus
+from tests.cases import every_case
 from tests.integration.exchange import ClientResponse
-from tests.integration.lambda_web_adapter.conftest import MakeProxy
-from tests.integration.lambda_web_adapter.recorder import Recorder
 from tests.integration.servers import ask
+from tests.proxy.origins import Origin, answering, response
 
 Headers = tuple[tuple[str, str], ...]
-
 
 OK = ClientResponse(200, (), b"OK")
 
@@ -126,27 +126,35 @@ EXCHANGES = [
 ]
 
 
-def test_exchanges(proxy: MakeProxy, app: Recorder) -> None:
-    for exchange in EXCHANGES:
-        app.reset()
-        seen, answer = exchange.seen or exchange.target, exchange.answer
-        app.answer(exchange.method, seen.partition("?")[0], answer.body, status=answer.status, headers=answer.headers)
-        handler = proxy(settings=Settings(**exchange.settings))
-
-        response = ask(handler, exchange.method, exchange.target, *exchange.headers, body=exchange.body)
-
-        length = ("content-length", str(len(answer.body)))
-        assert response == replace(answer, headers=(*answer.headers, length)), exchange.name
-        (request,) = app.seen
-        assert (request.method, request.target, request.body) == (exchange.method, seen, exchange.body), exchange.name
-        assert {name: request.values(name) for name in exchange.seen_headers} == exchange.seen_headers, exchange.name
+def origin_of(answer: ClientResponse) -> Origin:
+    headers = [f"{name}: {value}".encode() for name, value in answer.headers]
+    return Origin(answering(response(answer.body, *headers, status=b"%d Whatever" % answer.status)))
 
 
-def test_http_error_status_codes(proxy: MakeProxy, app: Recorder) -> None:
-    app.answer("GET", "/error", b"Bad Gateway", status=502)
-    handler = proxy(settings=Settings(error_status_codes=frozenset([500, 502])))
+def proxy(origin: Origin, **settings: Any) -> Proxy:
+    """Return a handler whose readiness check sends no request."""
+    return Proxy(url=f"http://127.0.0.1:{origin.port}", readiness_protocol="tcp", settings=Settings(**settings))
 
-    with pytest.raises(ErrorStatus) as caught:
-        ask(handler, "GET", "/error")
+
+@every_case("exchange", EXCHANGES)
+def test_exchange(exchange: Exchange) -> None:
+    answer = exchange.answer
+    with origin_of(answer) as origin, closing(proxy(origin, **exchange.settings)) as handler:
+        found = ask(handler, exchange.method, exchange.target, *exchange.headers, body=exchange.body)
+
+    length = ("content-length", str(len(answer.body)))
+    assert found == replace(answer, headers=(length, *answer.headers))
+    (request,) = origin.requests
+    line = f"{exchange.method} {exchange.seen or exchange.target} HTTP/1.1"
+    assert (request.line, request.body) == (line.encode(), exchange.body)
+    seen = {name: [value.decode() for value in request.values(name.encode())] for name in exchange.seen_headers}
+    assert seen == exchange.seen_headers
+
+
+def test_http_error_status_codes() -> None:
+    with origin_of(ClientResponse(502, (), b"Bad Gateway")) as origin:
+        handler = proxy(origin, error_status_codes=frozenset([500, 502]))
+        with closing(handler), pytest.raises(ErrorStatus) as caught:
+            ask(handler, "GET", "/error")
 
     assert json.loads(str(caught.value)) == {"statusCode": 502, "body": "Bad Gateway"}
