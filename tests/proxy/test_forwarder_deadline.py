@@ -178,6 +178,3 @@ async def test_where_the_runtime_keeps_the_deadline_it_alone_answers_and_the_log
             await forwarder.handle_async_request(make_request("/hang", left(20)))
         assert runtime.cancelled_caught
         assert_logged(caplog, *lines)
-
-
-# On real sockets

@@ -32,6 +32,15 @@ SPELLINGS = [
     "/%68%6f%6f%6b%73%2f%72%65%73%74%6f%72%65%64", "/%48ooks/restored", "/hooks%2Frestored", "/hooks%2frestored",
     "%2F%2Fhooks%2F%2Frestored%2F", "/%2568ooks%252Frestored", "/%252568ooks/restored", "/%25252568ooks/restored",
     "/%68ooks/%2572estored", "/%%36%38ooks/restored",
+    # C strings end with a NUL: so do paths in servers that hand them to the file system.
+    "/hooks/restored%00.txt", "/hooks/restored%00/../../x",
+    # `new URL(request.url, base)` in Node reads the first segment as a host, and so does Python's urlsplit().
+    "//any.example/hooks/restored", "//any.example:80/hooks/restored", "///any.example/hooks/restored",
+    "/\\any.example/hooks/restored", "//any.example/%68ooks%2Frestored",
+    # RFC 9112, 3.2.2: a server must accept the absolute form.
+    "http://any.example/hooks/restored", "HTTPS://any.example:443/hooks/restored?x",
+    # The URL standard and urlsplit() drop tabs and line ends wherever they are.
+    "/hooks/re%09stored", "/hooks/re%0D%0Astored",
 ]
 
 ORDINARY = [
@@ -52,32 +61,8 @@ def passed(guard: HookGuard, targets: Iterable[str]) -> list[str]:
     return [target for target in targets if not guard.refuses(target.encode("latin-1"))]
 
 
-# Each of these is the hook path to some server that is in use.
-HARDER = {
-    # C strings end there: so do paths in servers that hand them to the file system.
-    "with a NUL that ends it": "/hooks/restored%00.txt",
-    "with a NUL that ends it before a slash": "/hooks/restored%00/../../x",
-    # `new URL(request.url, base)` in Node reads the first segment as a host, and so does Python's urlsplit().
-    "with a host before it": "//any.example/hooks/restored",
-    "with a host and a port before it": "//any.example:80/hooks/restored",
-    "with a host after more slashes": "///any.example/hooks/restored",
-    "with a host after backslashes": "/\\any.example/hooks/restored",
-    "with a host and an encoded hook": "//any.example/%68ooks%2Frestored",
-    # RFC 9112, 3.2.2: a server must accept the absolute form.
-    "as a whole URL": "http://any.example/hooks/restored",
-    "as a whole URL in capitals": "HTTPS://any.example:443/hooks/restored?x",
-    # The URL standard and urlsplit() drop these wherever they are.
-    "with a tab inside": "/hooks/re%09stored",
-    "with a line end inside": "/hooks/re%0D%0Astored",
-}
-
-
 def test_a_spelling_of_a_hook_path_is_refused() -> None:
     assert passed(HookGuard(BEFORE, AFTER), SPELLINGS) == []
-
-
-def test_a_spelling_that_only_some_servers_accept_for_a_hook_path_is_refused() -> None:
-    assert passed(HookGuard(BEFORE, AFTER), HARDER.values()) == []
 
 
 def test_a_hook_path_that_is_not_ascii_is_refused_in_every_form_of_unicode() -> None:

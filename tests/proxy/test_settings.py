@@ -1,6 +1,7 @@
 """OriginSettings: Lambda Web Adapter's names and meanings, but an invalid value is never ignored."""
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bridge.errors import ConfigurationError
 from bridge.proxy.address import Address
 from bridge.proxy.settings import OriginSettings
+from tests.cases import every_case
 from tests.logged import assert_logged
 
 HOOK = "AWS_LWA_SNAPSTART_"
@@ -21,13 +23,7 @@ SETTINGS: dict[str, tuple[str, Any, str, Any, Any]] = {
     "readiness_protocol": (f"{CHECK}PROTOCOL", "http", "TCP", "tcp", "http"),
     "readiness_port": (f"{CHECK}PORT", None, "3001", 3001, 9001),
     "readiness_path": (f"{CHECK}PATH", "/", "/healthcheck?deep=1", "/healthcheck?deep=1", "/ready"),
-    "healthy_status": (
-        f"{CHECK}HEALTHY_STATUS",
-        frozenset(range(100, 500)),
-        "200-201, 404",
-        frozenset({200, 201, 404}),
-        frozenset({204}),
-    ),
+    "healthy_status": (f"{CHECK}HEALTHY_STATUS", {*range(100, 500)}, "200-201, 404", {200, 201, 404}, frozenset({204})),
     "readiness_timeout": (f"{CHECK}TIMEOUT_SECONDS", None, "0.5", 0.5, 3.0),
     "async_init": ("AWS_LWA_ASYNC_INIT", False, "true", True, False),
     "pool_idle_timeout": ("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", 4.0, "1.5", 1.5, 2.0),
@@ -35,9 +31,8 @@ SETTINGS: dict[str, tuple[str, Any, str, Any, Any]] = {
     "after_restore_path": (f"{HOOK}AFTER_RESTORE_PATH", "", "/hooks/after", "/hooks/after", "/after"),
     "deadline_margin": ("BRIDGE_DEADLINE_MARGIN", 0.25, "500", 0.5, 2.0),
 }
-DEFAULTS: dict[str, Any] = {name: row[1] for name, row in SETTINGS.items()}
-VARIABLES: dict[str, tuple[str, str, Any]] = {name: (row[0], row[2], row[3]) for name, row in SETTINGS.items()}
-ARGUMENTS: dict[str, Any] = {name: row[4] for name, row in SETTINGS.items()}
+DEFAULTS = {name: default for name, (_, default, *_) in SETTINGS.items()}
+FROM_ENVIRON = {name: value for name, (_, _, _, value, _) in SETTINGS.items()}
 
 # variable: (old name, its text, setting, value)
 DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
@@ -49,32 +44,21 @@ DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
 }
 
 
-@pytest.fixture
-def environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, text, _ in VARIABLES.values():
-        monkeypatch.setenv(variable, text)
-
-
-def fields(settings: OriginSettings) -> dict[str, Any]:
-    return vars(settings)
-
-
-FROM_ENVIRON = {name: value for name, (_, _, value) in VARIABLES.items()}
-
-
 def test_the_defaults_are_those_of_lambda_web_adapter(caplog: pytest.LogCaptureFixture) -> None:
-    assert fields(OriginSettings()) == DEFAULTS
+    assert vars(OriginSettings()) == DEFAULTS
     assert caplog.messages == []
 
 
-@pytest.mark.usefixtures("environ")
-def test_a_variable_beats_the_default_and_an_argument_the_variable(caplog: pytest.LogCaptureFixture) -> None:
-    assert fields(OriginSettings()) == FROM_ENVIRON
-    assert list(VARIABLES) == list(DEFAULTS) == list(ARGUMENTS)
-    for name, value in ARGUMENTS.items():
-        assert fields(OriginSettings(**{name: value})) == FROM_ENVIRON | {name: value}
+def test_a_variable_beats_the_default_and_an_argument_the_variable(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for variable, _, text, *_ in SETTINGS.values():
+        monkeypatch.setenv(variable, text)
+    assert vars(OriginSettings()) == FROM_ENVIRON
+    for name, (*_, value) in SETTINGS.items():
+        assert vars(OriginSettings(**{name: value})) == FROM_ENVIRON | {name: value}
     for name in ("uds", "readiness_port", "readiness_timeout", "before_checkpoint_path", "after_restore_path"):
-        assert fields(OriginSettings(**{name: DEFAULTS[name]})) == FROM_ENVIRON | {name: DEFAULTS[name]}
+        assert vars(OriginSettings(**{name: DEFAULTS[name]})) == FROM_ENVIRON | {name: DEFAULTS[name]}
     assert caplog.messages == []
 
 
@@ -103,13 +87,13 @@ def test_the_old_name_of_a_variable_works_with_a_warning_unless_the_new_one_is_s
     for variable, (old, text, name, value) in DEPRECATED.items():
         with monkeypatch.context() as patch:
             patch.setenv(old, text)
-            assert fields(OriginSettings()) == DEFAULTS | {name: value}
+            assert vars(OriginSettings()) == DEFAULTS | {name: value}
             assert_logged(caplog, ("WARNING", old, variable))
             caplog.clear()
             patch.setenv(old, "nonsense")
-            new, new_text, new_value = VARIABLES[name]
+            new, _, new_text, new_value, _ = SETTINGS[name]
             patch.setenv(new, new_text)
-            assert fields(OriginSettings()) == DEFAULTS | {name: new_value}
+            assert vars(OriginSettings()) == DEFAULTS | {name: new_value}
             assert caplog.messages == []
 
 
@@ -136,18 +120,10 @@ def test_a_valid_value_is_kept_in_its_own_type() -> None:
     assert [type(value) for *_, value in values] == [type(kept) for *_, kept in KEPT]
 
 
-ACCEPTED = {
-    "host": "a host name or an IP address, without brackets and port",
-    "port": "a port from 1 to 65535",
-    "uds": "the absolute path of a socket, of 103 bytes at most",
-    "readiness_protocol": "'http' or 'tcp'",
-    "readiness_port": "a port from 1 to 65535",
-    "readiness_path": "a path that starts with a slash, percent-encoded",
-    "healthy_status": "a list of status codes and ranges from 100 to 599, such as '404,500-599'",
-    "readiness_timeout": "a number of seconds",
-    "async_init": "'true' or 'false'",
-    "pool_idle_timeout": "a number of seconds",
-}
+PORT = "a port from 1 to 65535"
+SECONDS = "a number of seconds"
+PATH = "a path that starts with a slash, percent-encoded"
+STATUSES = "a list of status codes and ranges from 100 to 599, such as '404,500-599'"
 NO_HOOK = "a path of its own, without a query, such as '/hooks/restored'"
 NO_REUSE = "a number of seconds, or 0 for a connection for each request"
 NEVER_READY = "at least one status code: without any the server would never be ready"
@@ -165,43 +141,31 @@ NO_HOOKS = ["/", "//", "/.", "/a/..", "/%2e", "/%2F", "/;x", "/\\", "/%00", "/%2
 NO_HOOKS.append("/hook?x=1")
 # setting: (what is accepted, values that are not)
 INVALID: list[tuple[str, str, list[Any]]] = [
-    ("host", ACCEPTED["host"], NO_HOSTS),
-    ("port", ACCEPTED["port"], [*NO_PORTS, None]),
-    ("readiness_port", ACCEPTED["readiness_port"], NO_PORTS),
-    ("uds", ACCEPTED["uds"], NO_SOCKETS),
-    ("readiness_protocol", ACCEPTED["readiness_protocol"], ["", " ", "https", "http2", " http", None, 5, b"tcp"]),
-    ("readiness_path", ACCEPTED["readiness_path"], [*NO_PATHS, None]),
-    ("healthy_status", ACCEPTED["healthy_status"], ["2xx", "200,", "200-300-400", "300-200", "99", "600", None, 0]),
+    ("host", "a host name or an IP address, without brackets and port", NO_HOSTS),
+    ("port", PORT, [*NO_PORTS, None]),
+    ("readiness_port", PORT, NO_PORTS),
+    ("uds", "the absolute path of a socket, of 103 bytes at most", NO_SOCKETS),
+    ("readiness_protocol", "'http' or 'tcp'", ["", " ", "https", "http2", " http", None, 5, b"tcp"]),
+    ("readiness_path", PATH, [*NO_PATHS, None]),
+    ("healthy_status", STATUSES, ["2xx", "200,", "200-300-400", "300-200", "99", "600", None, 0]),
     ("healthy_status", NEVER_READY, ["", " ", (), []]),
-    ("readiness_timeout", ACCEPTED["readiness_timeout"], [value for value in NO_NUMBERS if value is not None]),
-    ("async_init", ACCEPTED["async_init"], ["", "1", "0", "yes", "no", "on", " true", 1, 0, None, b"true"]),
-    ("pool_idle_timeout", ACCEPTED["pool_idle_timeout"], NO_NUMBERS),
+    ("readiness_timeout", SECONDS, [value for value in NO_NUMBERS if value is not None]),
+    ("async_init", "'true' or 'false'", ["", "1", "0", "yes", "no", "on", " true", 1, 0, None, b"true"]),
+    ("pool_idle_timeout", SECONDS, NO_NUMBERS),
     ("pool_idle_timeout", NO_REUSE, [-1, "-0.5"]),
 ]
 for hook in ("before_checkpoint_path", "after_restore_path"):
-    INVALID += [(hook, ACCEPTED["readiness_path"], NO_PATHS[1:]), (hook, NO_HOOK, NO_HOOKS)]
+    INVALID += [(hook, PATH, NO_PATHS[1:]), (hook, NO_HOOK, NO_HOOKS)]
 
 
-def refusal_of(name: str, value: Any) -> str:
-    try:
+@every_case(("name", "accepted", "value"), [(*row[:2], value) for row in INVALID for value in row[2]])
+def test_an_invalid_value_is_refused_with_what_is_accepted(name: str, accepted: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^The setting {name} \((?s:.*); expected {re.escape(accepted)}\.$"):
         OriginSettings(**{name: value})
-    except ConfigurationError as exc:
-        return str(exc)
-    return "It was accepted."
-
-
-def test_an_invalid_value_is_refused_with_what_is_accepted() -> None:
-    wrong = []
-    for name, accepted, values in INVALID:
-        for value in values:
-            text = refusal_of(name, value)
-            if not text.startswith(f"The setting {name} (") or not text.endswith(f"; expected {accepted}."):
-                wrong.append((name, value, text))
-    assert wrong == []
 
 
 def test_a_refusal_names_the_setting_its_variable_and_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, (variable, _, _) in VARIABLES.items():
+    for name, (variable, *_) in SETTINGS.items():
         with monkeypatch.context() as patch:
             patch.setenv(variable, "no such\tthing")
             with pytest.raises(ConfigurationError, match=rf"^The setting {name} \({variable}.* is 'no such\\tthing'; "):
