@@ -1,7 +1,7 @@
 """A small web server for the tests of Proxy. This file is both the server's program and the tests' way to run it.
 
 The program uses sockets and threads alone, because every import would make every test slower. It writes its events
-into a file, one JSON object a line. For the tests `Programs` makes commands, and kills the processes that they left.
+into a file, one JSON object a line. The fixtures of the tests make commands, and kill the processes that they left.
 """
 
 import json
@@ -12,9 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
+Programs = Callable[..., "Program"]  # with options
+Processes = Callable[["Program"], "OriginProcess"]
+Proxies = Callable[..., "Proxy"]  # for a program, with arguments
+Serve = Callable[..., "tuple[Program, Proxy]"]  # with arguments in a dictionary, and options
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -72,81 +76,8 @@ class Program:
         return [record["pid"] for record in self.records("start") + self.records("child")]
 
 
-class Programs:
-    """Makes programs in one folder, and kills at the end what still runs of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._made: list[Program] = []
-
-    def __call__(self, **options: Any) -> Program:
-        self._made.append(Program(self._folder, **options))
-        return self._made[-1]
-
-    def end(self) -> None:
-        for program in self._made:
-            for pid in program.pids:
-                if is_running(pid):
-                    os.kill(pid, signal.SIGKILL)
-
-
-class Serve(Protocol):
-    """Makes a program and a handler in front of it, which is made with `arguments`."""
-
-    def __call__(self, arguments: Mapping[str, Any] = ..., /, **options: Any) -> "tuple[Program, Proxy]": ...
-
-
-# What a process of `Processes` finds in its environment. Python sets the second one itself where it is not set.
+# What a process of `processes` finds in its environment. Python sets the second one itself where it is not set.
 ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
-
-
-class Processes:
-    """Makes web servers of programs, without a handler, and ends them at the end."""
-
-    def __init__(self) -> None:
-        self._made: list[OriginProcess] = []
-
-    def __call__(self, program: Program) -> "OriginProcess":
-        from bridge.proxy.process import OriginProcess
-
-        self._made.append(OriginProcess(program.command, env=ENVIRON))
-        return self._made[-1]
-
-    def start(self, program: Program, *, was_ready: bool = False) -> "OriginProcess":
-        process = self(program)
-        process.start()
-        if was_ready:
-            process.was_ready()
-        return process
-
-    def end(self) -> None:
-        for process in self._made:
-            process.terminate()
-            process.kill()
-        join_threads()
-
-
-class Proxies:
-    """Makes handlers in front of programs, and ends what a failed test has left of them."""
-
-    def __init__(self) -> None:
-        self._made: list[Proxy] = []
-
-    def __call__(self, program: Program, **arguments: Any) -> "Proxy":
-        from bridge import Proxy  # not for the program itself, which starts without it in half the time
-
-        given: dict[str, Any] = {"port": program.port, "readiness_path": "/health"} | arguments
-        command: list[Any] = [Path(program.command[0]), *program.command[1:]]  # parts may be paths
-        self._made.append(Proxy(command, **given))
-        return self._made[-1]
-
-    def end(self) -> None:
-        for handler in self._made:
-            handler.close()
-            process = handler._forwarder.origin._process
-            if process is not None and process.terminate():
-                process.kill()
-        join_threads()
 
 
 def answered(result: Event) -> Any:

@@ -40,7 +40,6 @@ def proxies(monkeypatch: pytest.MonkeyPatch, proxies: Proxies) -> Iterator[Proxi
     monkeypatch.setattr(snapshot_restore_py, "_before_snapshot_registry", [])
     monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
     yield proxies
-    proxies.end()
     signal.signal(signal.SIGTERM, before)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.logged import assert_logged
 from tests.proxy.programs import (
     ENVIRON,
     Processes,
+    Program,
     Programs,
     is_running,
     join_threads,
@@ -25,6 +26,14 @@ from tests.proxy.programs import (
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+
+def start(processes: Processes, program: Program, *, was_ready: bool = False) -> OriginProcess:
+    process = processes(program)
+    process.start()
+    if was_ready:
+        process.was_ready()
+    return process
 
 
 def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
@@ -57,7 +66,7 @@ def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
 def test_stderr_is_passed_on_as_it_is(
     processes: Processes, programs: Programs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    process = processes.start(programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
+    process = start(processes, programs(says=["loading", "caf\u00e9 \udcff", "x" * 2000], exit=0))
     wait_for_exit(process)
     assert capsys.readouterr().err == "loading\ncaf\u00e9 \ufffd\n" + "x" * 2000 + "\n"
 
@@ -66,7 +75,7 @@ def test_an_exit_before_it_was_ready_is_final(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["no such module: shop"], exit=3)
-    process = processes.start(program)
+    process = start(processes, program)
     wait_for_exit(process)
     report = f"{process.name} exited with status 3. Its last lines on stderr:\n    no such module: shop"
     assert (process.exits, process.is_lost, process.report) == (1, True, report)
@@ -79,7 +88,7 @@ def test_an_exit_before_it_was_ready_is_final(
 
 def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Programs) -> None:
     lines = [f"line {number}" for number in range(LAST_LINES + 5)]
-    process = processes.start(programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
+    process = start(processes, programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     wait_for_exit(process)
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
 
@@ -89,7 +98,7 @@ def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Prog
 )
 def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs, number: int, name: str) -> None:
     program = programs()
-    process = processes.start(program)
+    process = start(processes, program)
     program.wait_for("listening")
     os.kill(program.pids[0], number)
     wait_for_exit(process)
@@ -100,7 +109,7 @@ def test_once_it_was_ready_it_is_started_again_once(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(says=["hello"])
-    process = processes.start(program)
+    process = start(processes, program)
     pids = []
     for number in (1, 2):
         process.was_ready()  # the second time gives no further start
@@ -124,7 +133,7 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
     link = tmp_path / "python"
     link.symlink_to(sys.executable)
     program.command[0] = str(link)
-    process = processes.start(program, was_ready=True)
+    process = start(processes, program, was_ready=True)
     program.wait_for("listening")
     link.unlink()
     (tmp_path / "exit").touch()
@@ -135,7 +144,7 @@ def test_a_program_that_has_gone_meanwhile_is_lost(
 
 def test_a_stop_is_not_an_exit(processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture) -> None:
     program = programs(child="idle")
-    process = processes.start(program, was_ready=True)
+    process = start(processes, program, was_ready=True)
     program.wait_for("listening")
     pid = process.pid
     assert process.terminate() is True
@@ -156,7 +165,7 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = programs(ignore_sigterm=True, child="noisy")
-    process = processes.start(program)
+    process = start(processes, program)
     program.wait_for("child")
     program.wait_for("listening")
     process.terminate()
@@ -170,7 +179,7 @@ def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
     processes: Processes, programs: Programs
 ) -> None:
     program = programs(child="listening", again={"child": None})
-    process = processes.start(program, was_ready=True)
+    process = start(processes, program, was_ready=True)
     program.wait_for("child")
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
@@ -193,7 +202,7 @@ def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_i
 ) -> None:
     program = programs(noise=300)  # more than a pipe holds
     monkeypatch.setattr(sys, "stderr", stderr)
-    processes.start(program)
+    start(processes, program)
     program.wait_for("listening")
 
 
@@ -205,7 +214,7 @@ def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
 ) -> None:
     for number in range(8):
         program = programs(exit_when=tmp_path / f"exit-{number}")
-        process = processes.start(program, was_ready=True)
+        process = start(processes, program, was_ready=True)
         program.wait_for("listening")
         (tmp_path / f"exit-{number}").touch()
         if number % 2:
@@ -216,40 +225,30 @@ def test_a_stop_in_the_moment_of_its_own_end_leaves_nothing_running(
         assert [pid for pid in program.pids if is_running(pid)] == []
 
 
-class AtTheLine(logging.Handler):
-    """Does something when an end is logged, which is before the next server is started."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        super().__init__()
-        self._act: Callable[[], object] | None = act
-
-    def emit(self, record: logging.LogRecord) -> None:
-        act, self._act = self._act, None
-        if act is not None:
-            act()
+AtTheLine = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def at_the_line() -> Iterator[Callable[[Callable[[], object]], None]]:
-    handlers: list[AtTheLine] = []
+def at_the_line(monkeypatch: pytest.MonkeyPatch) -> AtTheLine:
+    """Does something once when an end is logged, which is before the next server is started."""
 
     def add(act: Callable[[], object]) -> None:
-        handlers.append(AtTheLine(act))
-        logging.getLogger("bridge").addHandler(handlers[-1])
+        acts = [act]
+        handler = logging.Handler()
+        monkeypatch.setattr(handler, "emit", lambda record: acts and acts.pop()())
+        monkeypatch.setattr(logging.getLogger("bridge"), "handlers", [handler])
 
-    yield add
-    for handler in handlers:
-        logging.getLogger("bridge").removeHandler(handler)
+    return add
 
 
 def test_a_stop_just_before_it_is_started_again_is_no_failure(
     processes: Processes,
     programs: Programs,
     caplog: pytest.LogCaptureFixture,
-    at_the_line: Callable[[Callable[[], object]], None],
+    at_the_line: AtTheLine,
 ) -> None:
     program = programs()
-    process = processes.start(program, was_ready=True)
+    process = start(processes, program, was_ready=True)
     program.wait_for("listening")
     at_the_line(process.terminate)
     os.kill(program.pids[0], signal.SIGKILL)
@@ -260,10 +259,10 @@ def test_a_stop_just_before_it_is_started_again_is_no_failure(
 
 
 def test_a_new_life_just_before_it_is_started_again_has_one_server(
-    processes: Processes, programs: Programs, at_the_line: Callable[[Callable[[], object]], None]
+    processes: Processes, programs: Programs, at_the_line: AtTheLine
 ) -> None:
     program = programs()
-    process = processes.start(program, was_ready=True)
+    process = start(processes, program, was_ready=True)
     program.wait_for("listening")
     renewed = threading.Event()
 
