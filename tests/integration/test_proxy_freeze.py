@@ -9,11 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,95 +42,53 @@ class Environment:
 
     def __init__(self, url: str) -> None:
         self._asked = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", HANDLER],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "SITE_URL": url},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        environ = os.environ | {"PYTHONPATH": str(ROOT), "SITE_URL": url}
+        command = [sys.executable, "-c", HANDLER]
+        self.process = subprocess.Popen(
+            command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def ask(self) -> dict[str, Any]:
-        """Return the server's report on one more request."""
-        self.send()
-        return self.receive()
-
-    def send(self) -> None:
-        method = self.method
-        body = b"{}" if method == "POST" else b""
-        self._stdin.write(json.dumps(event_for(method, f"/{self._asked}", body=body)) + "\n")
-        self._stdin.flush()
-
-    def receive(self) -> dict[str, Any]:
-        response = result_of(json.loads(self._stdout.readline()), self.method)
-        assert response.status == 200, response
-        report: dict[str, Any] = json.loads(response.body)
-        assert (report["method"], report["target"]) == (self.method, f"/{self._asked}")
-        self._asked += 1
-        return report
-
-    @property
-    def method(self) -> str:
+    def _method(self) -> str:
         return METHODS[self._asked % len(METHODS)]
 
-    def freeze(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+    def send(self) -> None:
+        assert self.process.stdin is not None
+        event = event_for(self._method, f"/{self._asked}", body=b"{}" if self._method == "POST" else b"")
+        self.process.stdin.write(json.dumps(event) + "\n")
 
-    def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+    def receive(self) -> None:
+        """Check the server's report on the request."""
+        assert self.process.stdout is not None
+        response = result_of(json.loads(self.process.stdout.readline()), self._method)
+        assert response.status == 200, response
+        report = json.loads(response.body)
+        assert (report["method"], report["target"]) == (self._method, f"/{self._asked}")
+        self._asked += 1
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        with suppress(BrokenPipeError):
-            self._stdin.close()
-        self._stdout.close()
+        self.process.kill()
+        self.process.communicate()
 
 
-Start = Callable[[str], Environment]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[Environment] = []
-
-    def start(url: str) -> Environment:
-        started.append(Environment(url))
-        return started[-1]
-
-    yield start
-    for environment in started:
-        environment.end()
-
-
-def side_by_side(function: Callable[[Environment], None], environments: list[Environment]) -> None:
-    with ThreadPoolExecutor(len(environments)) as threads:
-        for _ in threads.map(function, environments):
-            pass
+def freeze_and_thaw(environment: Environment) -> None:
+    environment.send()
+    environment.receive()
+    pid = environment.process.pid
+    for number in range(ROUNDS):
+        os.kill(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED)
+        wait_until_closed_by_peer(pid)
+        if number % 2:  # the event is there before the process runs again
+            environment.send()
+        os.kill(pid, signal.SIGCONT)
+        if not number % 2:
+            environment.send()
+        environment.receive()
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="There is no list of connections here.")
-def test_no_request_fails_whichever_server_closed_the_connections(start: Start, tmp_path: Path) -> None:
-    def freeze_and_thaw(environment: Environment) -> None:
-        environment.ask()
-        for number in range(ROUNDS):
-            environment.freeze()
-            wait_until_closed_by_peer(environment.pid)
-            if number % 2:  # the event is there before the process runs again
-                environment.send()
-            environment.thaw()
-            if not number % 2:
-                environment.send()
-            environment.receive()
-
+def test_no_request_fails_whichever_server_closed_the_connections(tmp_path: Path) -> None:
     servers = [server for server in SERVERS if server.id in ("uvicorn", "gunicorn gthread", "hypercorn", "node")]
     with ExitStack() as stack:
         environments = []
@@ -140,8 +96,10 @@ def test_no_request_fails_whichever_server_closed_the_connections(start: Start, 
             folder = tmp_path / server.name.replace(" ", "-")
             folder.mkdir()
             _, url = stack.enter_context(running(server, folder, keep_alive=KEEP_ALIVE))
-            environments.append(start(url))
-        side_by_side(freeze_and_thaw, environments)
+            environments.append(Environment(url))
+            stack.callback(environments[-1].end)
+        with ThreadPoolExecutor(len(environments)) as threads:
+            list(threads.map(freeze_and_thaw, environments))
 
 
 def wait_until_closed_by_peer(pid: int) -> None:

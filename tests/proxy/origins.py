@@ -11,9 +11,8 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import anyio
@@ -234,9 +233,7 @@ class Origin:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, exc_type: object, exc: BaseException | None, traceback: object) -> None:
         self.ended.set()
         self.refuse()
         for peer in self.peers:
@@ -343,8 +340,3 @@ def parts_of(result: httpx.Response) -> AsyncIterator[bytes]:
 async def seen(event: threading.Event) -> None:
     """Wait for an origin's event. Fails if it never comes."""
     assert await anyio.to_thread.run_sync(event.wait, LIMIT)
-
-
-async def answers(transport: SocketTransport, requests: Iterable[httpx.Request]) -> list[Answer]:
-    """Send one request after the other."""
-    return [await send(transport, request) for request in requests]

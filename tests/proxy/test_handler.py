@@ -13,6 +13,7 @@ import pytest
 
 from bridge import Proxy
 from bridge.errors import ConfigurationError, LoopClosedError, OriginLost
+from tests.cases import every_case
 from tests.logged import assert_logged
 from tests.proxy.programs import (
     MakeEvent,
@@ -28,6 +29,8 @@ from tests.proxy.programs import (
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
+URL = "http://127.0.0.1:1"
+
 
 # The arguments.
 
@@ -39,24 +42,24 @@ def test_a_command_is_a_list() -> None:
             Proxy(command)
 
 
-def test_two_addresses_are_an_error() -> None:
-    url = "http://127.0.0.1:1"
-    for arguments, ways in [
-        ({"url": url, "port": 2}, "url as well as host and port"),
-        ({"url": url, "host": "localhost"}, "url as well as host and port"),
-        ({"url": url, "port": 0}, "url as well as host and port"),
-        ({"url": url, "uds": "/tmp/s"}, "url as well as uds"),
-        ({"uds": "/tmp/s", "port": 2}, "host and port as well as uds"),
-    ]:
-        with pytest.raises(ConfigurationError, match=f"got {ways}"):
-            Proxy(**arguments)  # type: ignore[arg-type]
-
-
-def test_an_invalid_address_is_an_error_that_names_its_argument() -> None:
-    invalid: list[dict[str, Any]] = [{"port": 0}, {"host": ""}, {"uds": ""}, {"uds": "app.sock"}, {"url": ""}]
-    for arguments in invalid:
-        with pytest.raises(ConfigurationError, match=f"^The setting {next(iter(arguments))}"):
-            Proxy(**arguments)
+@every_case(
+    ("arguments", "refusal"),
+    [
+        ({"url": URL, "port": 2}, "got url as well as host and port"),
+        ({"url": URL, "host": "localhost"}, "got url as well as host and port"),
+        ({"url": URL, "port": 0}, "got url as well as host and port"),
+        ({"url": URL, "uds": "/tmp/s"}, "got url as well as uds"),
+        ({"uds": "/tmp/s", "port": 2}, "got host and port as well as uds"),
+        ({"port": 0}, "^The setting port"),
+        ({"host": ""}, "^The setting host"),
+        ({"uds": ""}, "^The setting uds"),
+        ({"uds": "app.sock"}, "^The setting uds"),
+        ({"url": ""}, "^The setting url"),
+    ],
+)
+def test_two_addresses_and_an_invalid_one_are_errors(arguments: dict[str, Any], refusal: str) -> None:
+    with pytest.raises(ConfigurationError, match=refusal):
+        Proxy(**arguments)
 
 
 def test_an_argument_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

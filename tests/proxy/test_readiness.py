@@ -86,14 +86,11 @@ async def test_it_is_asked_every_10_ms() -> None:
     assert server.times == [0, 0.01, 0.02, 0.03, 0.04, 0.05]
 
 
-async def test_every_answer_except_a_server_error_is_healthy_by_default() -> None:
+async def test_a_healthy_status_is_any_except_a_server_errors_or_one_of_those_that_were_set() -> None:
     for status in (100, 204, 301, 404, 499):
-        server = Server(status)
+        server = Server(500, status)
         await Readiness(server, OriginSettings(), check_alive=alive).wait(9.8)
-        assert server.times == [0]
-
-
-async def test_only_the_healthy_statuses_that_were_set_count() -> None:
+        assert server.times == [0, 0.01]
     server = Server(200, 404, 503, 204)
     await Readiness(server, OriginSettings(healthy_status=frozenset({204})), check_alive=alive).wait(9.8)
     assert server.times == [0, 0.01, 0.02, 0.03]
@@ -151,8 +148,8 @@ async def test_without_a_limit_it_waits_for_as_long_as_necessary() -> None:
     assert 3600 <= server.waited < 3605
 
 
-async def test_a_server_that_cannot_become_ready_ends_the_wait() -> None:
-    for error in (OriginNotStarted("it ended"), OriginLost("it ended again")):
+async def test_what_the_check_of_the_server_raises_ends_the_wait() -> None:
+    for error in (OriginNotStarted("it ended"), OriginLost("it ended again"), KeyboardInterrupt()):
         server = Server(REFUSED)
 
         def check(server: Server = server, error: BaseException = error) -> None:
@@ -177,12 +174,5 @@ async def test_its_end_while_a_check_hangs_is_seen_after_that_check() -> None:
 
 
 async def test_any_other_exception_is_raised_as_it_is() -> None:
-    server = Server(ValueError("a fault"))
     with pytest.raises(ValueError, match="a fault"):
-        await Readiness(server, OriginSettings(), check_alive=alive).wait(9.8)
-
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        await Readiness(server, OriginSettings(), check_alive=interrupted).wait(9.8)
+        await Readiness(Server(ValueError("a fault")), OriginSettings(), check_alive=alive).wait(9.8)

@@ -18,7 +18,6 @@ from tests.proxy.origins import (
     Peer,
     Script,
     answering,
-    answers,
     both_loops,
     both_networks,
     make_request,
@@ -66,7 +65,8 @@ TARGETS = [
 
 async def test_the_target_goes_out_byte_for_byte() -> None:
     async with serving(answering(OK)) as (origin, transport):
-        await answers(transport, [make_request("OPTIONS", target) for target in TARGETS])
+        for target in TARGETS:
+            await send(transport, make_request("OPTIONS", target))
     assert [request.line for request in origin.requests] == [b"OPTIONS %s HTTP/1.1" % target for target in TARGETS]
 
 
@@ -126,7 +126,7 @@ async def test_requests_of_httpx_itself_go_out_whole_or_in_chunks() -> None:
         httpx.Request("POST", url, content=body_in_parts()),
     ]
     async with serving(answering(OK)) as (origin, transport):
-        assert await answers(transport, requests) == [OK_ANSWER] * 3
+        assert [await send(transport, request) for request in requests] == [OK_ANSWER] * 3
     assert [(each.line, each.body, each.headers[1:]) for each in origin.requests] == [
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"body", [(b"x-a", b"1"), (b"content-length", b"4")]),
         (b"POST /a%2Fb?c=%20 HTTP/1.1", b"one two three", [(b"content-length", b"13")]),
