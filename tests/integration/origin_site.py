@@ -6,9 +6,7 @@ to every other path is a report on the request.
 """
 
 import asyncio
-import hashlib
 import json
-import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -34,7 +32,7 @@ class Answer(NamedTuple):
     parts: Iterable[bytes]
 
 
-def _answer(method: str, target: str, headers: Pairs, body: bytes, connection: str) -> Answer:
+def _answer(method: str, target: str, headers: Pairs, body: bytes) -> Answer:
     path = target.partition("?")[0]
     if path == "/echo":
         types = [pair for pair in headers if pair[0] == "content-type"]
@@ -53,10 +51,7 @@ def _answer(method: str, target: str, headers: Pairs, body: bytes, connection: s
         "method": method,
         "target": target,
         "headers": _joined(headers),
-        "length": len(body),
-        "digest": hashlib.sha256(body).hexdigest(),
-        "connection": connection,
-        "pid": os.getpid(),
+        "body": body.decode("latin-1"),
     }
     return _whole(200, [("content-type", "application/json")], json.dumps(report).encode("ascii"), method)
 
@@ -78,18 +73,17 @@ _wsgi_gate = threading.Event()
 
 
 async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-    """The site as an ASGI application; `connection` in its reports is the client's port."""
+    """The site as an ASGI application."""
     if scope["type"] != "http":
         return
     body = b"".join([part async for part in _parts_of(receive)])
     query = scope["query_string"].decode("ascii")
     path = scope["raw_path"].decode("ascii")
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    connection = str(scope["client"][1]) if scope.get("client") else ""
     if path == "/gate":
         await _pass_gate(scope["method"], send)
         return
-    answer = _answer(scope["method"], f"{path}?{query}" if query else path, headers, body, connection)
+    answer = _answer(scope["method"], f"{path}?{query}" if query else path, headers, body)
     await _send_head(answer.status, answer.headers, send)
     for part in answer.parts:
         await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -128,7 +122,7 @@ def wsgi(environ: dict[str, Any], start_response: StartResponse) -> Iterable[byt
         start_response("200 OK", [("content-type", "text/plain")])
         return _wsgi_gate_parts(method)
     body = environ["wsgi.input"].read()
-    answer = _answer(method, target, _cgi_headers(environ), body, environ.get("REMOTE_PORT", ""))
+    answer = _answer(method, target, _cgi_headers(environ), body)
     start_response(f"{answer.status} Whatever", answer.headers)
     return answer.parts
 

@@ -82,10 +82,8 @@ def _python_server(name: str, address: str, folder: Path) -> tuple[list[str], st
     bind = ["--bind", f"unix:{address}" if is_path else f"{HOST}:{address}"]
     port = ["--host", HOST, "--port", address]
     if name == "uvicorn":
-        # Else the reports would have the client that X-Forwarded-For tells of, and no port.
-        options = ["--no-proxy-headers", "--log-level", "warning"]
         where = ["--uds", address] if is_path else port
-        return ["uvicorn", f"{_SITE}:asgi", *where, *options], "--timeout-keep-alive"
+        return ["uvicorn", f"{_SITE}:asgi", *where, "--log-level", "warning"], "--timeout-keep-alive"
     if name.startswith("gunicorn"):
         config = folder / "gunicorn.conf.py"
         config.write_text(_GUNICORN_CONFIG)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +18,7 @@ from bridge.errors import ConfigurationError
 from bridge.proxy import child_process
 from bridge.proxy.child import CONNECTION_HEADER
 from bridge.proxy.child_process import application_name, for_child
-from tests.proxy.programs import wait_until_ended
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Start = Callable[..., "subprocess.Popen[str]"]
+from tests.proxy.programs import Run, Start, wait_until_ended
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

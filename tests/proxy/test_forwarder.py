@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -137,20 +138,10 @@ def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
 @pytest.mark.anyio
 async def test_a_request_that_had_no_connection_is_sent_to_the_next_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first server ended before it had the request, so it cannot have acted on it."""
-    outcomes: list[httpx.Response | Exception] = [httpx.ConnectError("refused"), httpx.Response(200, content=b"ok")]
-    waited: list[int] = []
-
-    async def answer(request: httpx.Request) -> httpx.Response:
-        outcome = outcomes.pop(0)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    async def wait() -> None:
-        waited.append(1)
-
     forwarder = Forwarder(OriginSettings(), None, prepare=for_web_server)
+    answer = AsyncMock(side_effect=[httpx.ConnectError("refused"), httpx.Response(200, content=b"ok")])
     monkeypatch.setattr(forwarder.transport, "handle_async_request", answer)
-    monkeypatch.setattr(forwarder.origin, "ready", wait)  # and so it is not ready without
+    ready = AsyncMock()  # and so it is not ready without
+    monkeypatch.setattr(forwarder.origin, "ready", ready)
     response = await forwarder.handle_async_request(httpx.Request("POST", "http://app.test/"))
-    assert (response.status_code, outcomes, len(waited)) == (200, [], 2)
+    assert (response.status_code, answer.await_count, ready.await_count) == (200, 2, 2)

@@ -8,17 +8,8 @@ from bridge.proxy.headers import checked_method, framed, request_headers, respon
 
 HOST = (b"host", b"app.test")
 
-HOP_BY_HOP = [
-    b"connection",
-    b"keep-alive",
-    b"proxy-authenticate",
-    b"proxy-authorization",
-    b"proxy-connection",
-    b"te",
-    b"trailer",
-    b"transfer-encoding",
-    b"upgrade",
-]
+HOP_BY_HOP = b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer".split()
+HOP_BY_HOP += [b"transfer-encoding", b"upgrade"]
 
 CONTROLS = [bytes([code]) for code in (*range(0x09), *range(0x0A, 0x20), 0x7F)]
 

@@ -1,5 +1,6 @@
 """The web server as a child process: its start, its end, and the next one after its end."""
 
+import io
 import logging
 import os
 import signal
@@ -189,14 +190,11 @@ def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
     assert not process.is_lost
 
 
-class BrokenStream:
-    """An object in place of sys.stderr."""
-
-    def write(self, text: str) -> None:
-        raise RuntimeError("no place to write to")
+BROKEN = io.StringIO()
+BROKEN.close()
 
 
-@pytest.mark.parametrize("stderr", [None, BrokenStream()], ids=["none", "broken"])
+@pytest.mark.parametrize("stderr", [None, BROKEN], ids=["none", "broken"])
 def test_a_server_with_much_to_say_is_heard_to_its_end_whatever_our_own_stderr_is(
     processes: Processes, programs: Programs, monkeypatch: pytest.MonkeyPatch, stderr: object
 ) -> None:

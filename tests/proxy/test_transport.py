@@ -213,30 +213,26 @@ async def outcome(script: Script, network: str = "tcp", idle_timeout: float = 0)
     return raised[0]
 
 
-def saying(wire: bytes) -> Script:
-    """Answer with `wire` and wait for the client to leave."""
+def saying(wire: bytes, end: Script = Peer.wait_until_gone) -> Script:
+    """Answer with `wire`, and end like this: by default when the client has left."""
 
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.send(wire)
-        peer.wait_until_gone()
+        end(peer)
 
     return script
 
 
-def saying_and_leaving(wire: bytes, *, reset: bool = False) -> Script:
-    """Answer with `wire` and end the connection."""
+def close(peer: Peer) -> None:
+    peer.close()
+    peer.gone.set()
 
-    def script(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(wire)
-        if reset:
-            peer.wait_until_read()
-            peer.reset()
-        peer.close()
-        peer.gone.set()
 
-    return script
+def reset(peer: Peer) -> None:
+    peer.wait_until_read()
+    peer.reset()
+    peer.gone.set()
 
 
 # Connecting
@@ -279,20 +275,20 @@ CUT_SHORT = [
 @both_loops
 async def test_an_end_within_a_response_is_an_error(network: str) -> None:
     for wire in CUT_SHORT:
-        assert isinstance(await outcome(saying_and_leaving(wire), network, 4), httpx.RemoteProtocolError), wire
+        assert isinstance(await outcome(saying(wire, close), network, 4), httpx.RemoteProtocolError), wire
 
 
 async def test_a_reset_within_a_response_is_an_error_whatever_its_frame() -> None:
     heads = [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\nab", OK[:-1], CHUNKED + b"5\r\nab"]
     for wire in heads:
-        assert isinstance(await outcome(saying_and_leaving(wire, reset=True)), httpx.ReadError), wire
+        assert isinstance(await outcome(saying(wire, reset)), httpx.ReadError), wire
 
 
 async def test_a_stream_gives_what_came_before_it_broke() -> None:
     wire = response(b"x" * 1000, length=2000)
-    for reset, error in ((False, httpx.RemoteProtocolError), (True, httpx.ReadError)):
+    for end, error in ((close, httpx.RemoteProtocolError), (reset, httpx.ReadError)):
         came = b""
-        async with serving(saying_and_leaving(wire, reset=reset)) as (_, transport):
+        async with serving(saying(wire, end)) as (_, transport):
             result = await transport.handle_async_request(make_request())
             parts = parts_of(result)
             while len(came) < 1000:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
@@ -15,6 +15,7 @@ from tests.proxy.origins import (
     OK_ANSWER,
     Ask,
     Peer,
+    Script,
     WireRequest,
     both_loops,
     both_networks,
@@ -34,7 +35,7 @@ IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
 OTHERS = ["POST", "PATCH", "QUERY", "get", "CUSTOM"]
 
 
-def failing(fail: Callable[[Peer], None], *, used: bool) -> Callable[[Peer], None]:
+def failing(fail: Script, *, used: bool) -> Script:
     """Answer well, except that the first connection's first request fails, or its second if `used`."""
 
     def script(peer: Peer) -> None:
@@ -58,7 +59,7 @@ def reset(peer: Peer) -> None:
     peer.reset()
 
 
-def saying(wire: bytes) -> Callable[[Peer], None]:
+def saying(wire: bytes) -> Script:
     def say(peer: Peer) -> None:
         peer.read_request()
         peer.send(wire)
@@ -68,17 +69,18 @@ def saying(wire: bytes) -> Callable[[Peer], None]:
     return say
 
 
-def read_head_and_leave(peer: Peer) -> None:
-    """Read the head and leave. If the rest of the request has arrived, the client gets a reset."""
-    peer.read_head()
-    peer.close()
+def leave_after(size: int) -> Script:
+    """Leave with this much of the body read. If more of the request has arrived, the client gets a reset."""
+
+    def fail(peer: Peer) -> None:
+        peer.read_head()
+        peer.read_exactly(size)
+        peer.close()
+
+    return fail
 
 
-def read_part_and_leave(peer: Peer) -> None:
-    peer.read_head()
-    peer.read_exactly(10)
-    peer.close()
-
+LEAVING: list[Script] = [leave, reset]
 
 FAILURES = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
@@ -86,7 +88,7 @@ FAILURES = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 async def tries(
     ask: Ask,
     request: httpx.Request,
-    fail: Callable[[Peer], None],
+    fail: Script,
     *,
     network: str = "tcp",
     used: bool = True,
@@ -108,10 +110,10 @@ async def tries(
 @both_loops
 async def test_an_idempotent_request_on_a_used_connection_is_repeated(network: str) -> None:
     for method in IDEMPOTENT:
-        for fail in (leave, reset):
+        for fail in LEAVING:
             assert await tries(send, make_request(method), fail, network=network) == (2, True), (method, fail)
     for body in (b"small", BODY):
-        for fail in (leave, reset, read_head_and_leave):
+        for fail in [*LEAVING, leave_after(0)]:
             assert await tries(stream, make_request("PUT", body=body), fail, network=network) == (2, True), fail
 
 
@@ -119,14 +121,14 @@ async def test_any_other_request_that_was_sent_is_not_repeated() -> None:
     for method in OTHERS:
         assert await tries(send, make_request(method, body=b"small"), leave) == (1, False), method
     for body in (b"", b"small", BODY):
-        for fail in (leave, reset):
+        for fail in LEAVING:
             assert await tries(stream, make_request("POST", body=body), fail) == (1, False), (len(body), fail)
-    assert await tries(send, make_request("POST", body=BODY), read_part_and_leave) == (1, False)
+    assert await tries(send, make_request("POST", body=BODY), leave_after(10)) == (1, False)
 
 
 async def test_nothing_is_repeated_that_failed_on_a_new_connection() -> None:
     for idle_timeout in (0, 4):
-        for fail in (leave, reset):
+        for fail in LEAVING:
             for method in ("GET", "POST"):
                 request = make_request(method, body=b"body")
                 assert await tries(send, request, fail, used=False, idle_timeout=idle_timeout) == (1, False)
@@ -152,7 +154,8 @@ async def test_a_timeout_is_not_repeated() -> None:
     assert (origin.connections, len(origin.requests)) == (1, 2)
 
 
-async def test_a_request_is_repeated_once_and_then_raises_what_happened() -> None:
+async def test_a_request_is_repeated_once_and_then_raises_what_happened(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "bridge")
     counted: list[WireRequest] = []
 
     def script(peer: Peer) -> None:
@@ -167,6 +170,7 @@ async def test_a_request_is_repeated_once_and_then_raises_what_happened() -> Non
             await send(transport, make_request("PUT", body=b"body"))
     assert [request.line.split()[1] for request in counted] == [b"/warm", b"/", b"/"]
     assert origin.connections == 2
+    assert_logged(caplog, ("DEBUG", "PUT", "RemoteProtocolError", "disconnected"))
 
 
 async def test_a_repetition_does_not_take_another_used_connection() -> None:
@@ -229,9 +233,3 @@ async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
         (b"GET / HTTP/1.1", b""),
         (b"POST / HTTP/1.1", body),
     ]
-
-
-async def test_a_repetition_is_logged_for_debugging(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "bridge")
-    assert await tries(send, make_request(), leave) == (2, True)
-    assert_logged(caplog, ("DEBUG", "GET", "RemoteProtocolError", "disconnected"))
