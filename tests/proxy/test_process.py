@@ -94,16 +94,15 @@ def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Prog
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
 
 
-@pytest.mark.parametrize(
-    ("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGRTMIN + 1, f"signal {int(signal.SIGRTMIN + 1)}")]
-)
-def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs, number: int, name: str) -> None:
-    program = programs()
-    process = start(processes, program)
-    program.wait_for("listening")
-    os.kill(program.pids[0], number)
-    wait_for_exit(process)
-    assert process.report == f"{process.name} was ended by {name}. It wrote nothing to stderr."
+def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs) -> None:
+    unnamed = int(signal.SIGRTMIN) + 1
+    for number, name in ((signal.SIGKILL, "SIGKILL"), (unnamed, f"signal {unnamed}")):
+        program = programs()
+        process = start(processes, program)
+        program.wait_for("listening")
+        os.kill(program.pids[0], number)
+        wait_for_exit(process)
+        assert process.report == f"{process.name} was ended by {name}. It wrote nothing to stderr."
 
 
 def test_once_it_was_ready_it_is_started_again_once(

@@ -148,26 +148,21 @@ async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, prog
         await origin.check_after_failure()
 
 
-async def test_a_server_that_does_not_stop_is_killed_after_a_grace(
+async def test_a_server_that_does_not_stop_is_killed_after_a_grace_in_a_cancelled_scope_too(
     make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("bridge.proxy.server.STOP_GRACE", GRACE)
-    program = programs(ignore_sigterm=True)
-    origin = make(program)
-    await origin.startup()
-    await origin.shutdown()
-    wait_until_ended(*program.pids)
-    assert_logged(caplog, ("WARNING", "killed"))
-
-
-async def test_a_shutdown_inside_a_cancelled_scope_is_still_whole(make: Make, programs: Programs) -> None:
-    program = programs()
-    origin = make(program)
-    await origin.startup()
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        await origin.shutdown()
-    wait_until_ended(*program.pids)
+    for is_cancelled in (False, True):
+        caplog.clear()
+        program = programs(ignore_sigterm=True)
+        origin = make(program)
+        await origin.startup()
+        with anyio.CancelScope() as scope:
+            if is_cancelled:
+                scope.cancel()
+            await origin.shutdown()
+        wait_until_ended(*program.pids)
+        assert_logged(caplog, ("WARNING", "killed"))
 
 
 async def test_an_origin_that_was_shut_down_can_be_started_again(make: Make, programs: Programs) -> None:

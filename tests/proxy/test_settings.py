@@ -193,13 +193,3 @@ def test_startup_waits_as_long_as_the_init_phase_allows(monkeypatch: pytest.Monk
         # Async init counts only where the init phase is short.
         assert OriginSettings(async_init=True).waits_in_first_request is (kind not in LONG)
         assert OriginSettings(async_init=False).waits_in_first_request is False
-
-
-def test_settings_are_frozen_compared_by_value_and_take_keywords_only() -> None:
-    settings = OriginSettings(port=3000)
-    assert settings == OriginSettings(port="3000")  # type: ignore[arg-type]
-    assert settings != OriginSettings()
-    with pytest.raises(AttributeError, match="frozen"):
-        settings.port = 1  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        OriginSettings("127.0.0.1")  # type: ignore[call-arg]
