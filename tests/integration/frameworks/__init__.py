@@ -17,7 +17,6 @@ is a directory of static files. `journal` is a list to which the application app
     GET  /gate                text/plain in two parts, the second once `scope["aws.context"]` lets it through
     GET  /endless             text/plain without end; journal: "part"
     GET  /static/{file}       out of `files`
-    GET  /teapot              the framework's own HTTP exception, 418
     GET  /boom                RuntimeError
     GET  /state               {"starts", "greeting"}, out of the lifespan; journal: "startup", "shutdown"
     POST /later               202, then journal: "background" (where the framework has background tasks)

@@ -3,7 +3,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import BackgroundTasks, Cookie, FastAPI, File, Form, HTTPException, Query, Request, Response, UploadFile
+from fastapi import BackgroundTasks, Cookie, FastAPI, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -72,10 +72,6 @@ async def gate(request: Request) -> StreamingResponse:
     return StreamingResponse(gated_parts(request.scope["aws.context"]), media_type="text/plain")
 
 
-async def teapot() -> None:
-    raise HTTPException(418, "Short and stout", headers={"x-handle": "here"})
-
-
 async def boom() -> None:
     raise RuntimeError("boom")
 
@@ -101,7 +97,7 @@ def make_app(files: Path, journal: list[str]) -> FastAPI:
     app.get("/items/{name}", name="item")(item)
     app.get("/slashed/")(slashed)
     gets: list[Callable[..., Any]] = [query, filtered, seen, cookies, url, moved]
-    gets += [stream, gate, teapot, boom, endless, state]
+    gets += [stream, gate, boom, endless, state]
     for view in gets:
         app.get(f"/{view.__name__}", response_model=None)(view)
     posts: list[Callable[..., Any]] = [form, upload, echo, later]

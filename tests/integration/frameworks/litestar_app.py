@@ -6,7 +6,6 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import State, UploadFile
-from litestar.exceptions import HTTPException
 from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
 
@@ -87,11 +86,6 @@ async def gate(request: AnyRequest) -> Stream:
     return Stream(gated_parts(context), media_type=MediaType.TEXT)
 
 
-@get("/teapot")
-async def teapot() -> None:
-    raise HTTPException(status_code=418, detail="Short and stout", headers={"x-handle": "here"})
-
-
 @get("/boom")
 async def boom() -> None:
     raise RuntimeError("boom")
@@ -120,7 +114,7 @@ def make_app(files: Path, journal: list[str]) -> Litestar:
 
         return Response({}, status_code=202, background=BackgroundTask(work))
 
-    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
+    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate]
     return Litestar(
         route_handlers=[
             *views,
