@@ -1,9 +1,8 @@
-"""An application with all of Starlette's middleware, in the order of its documentation."""
+"""An application with Starlette's middleware, in the order of its documentation."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.httpsredirect import HTTPSRedirectMiddleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -60,7 +59,6 @@ def make_app(hosts: list[str]) -> Starlette:
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
             Middleware(HTTPSRedirectMiddleware),
-            Middleware(CORSMiddleware, allow_origins=["https://shop.example"], allow_credentials=True),
             Middleware(SessionMiddleware, secret_key="not a secret", https_only=True),
             Middleware(Stamp),
             Middleware(GZipMiddleware, minimum_size=500),

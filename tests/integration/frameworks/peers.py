@@ -22,12 +22,11 @@ class MakeApp(Protocol):
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework. `has_lifespan`, `has_background`: what it offers an application."""
+    """One framework. `has_lifespan`: whether it has hooks for startup and shutdown."""
 
     name: str
     make_app: MakeApp
     has_lifespan: bool = True
-    has_background: bool = False
 
 
 @dataclass

@@ -133,11 +133,3 @@ def test_an_exception_becomes_the_framework_s_own_response(site: Site, caplog: p
     assert b"RuntimeError" not in response.content
     # The next request is none the worse for it.
     assert site.ask("GET", "/items/tea").json() == {"name": "tea"}
-
-
-def test_startup_is_run_once_and_its_state_reaches_every_request(site: Site) -> None:
-    if not site.framework.has_lifespan:
-        assert site.ask("GET", "/state").status_code == 404
-        return
-    for _ in range(3):
-        assert site.ask("GET", "/state").json() == {"starts": 1, "greeting": "hello"}
