@@ -32,7 +32,6 @@ def test_the_order_of_sources_matters_only_where_one_field_decides(name: str) ->
         ("vpc_lattice_v2", {"requestContext__serviceArn": MISSING}, "vpc-lattice-v2"),
         ("vpc_lattice_v2", {"requestContext__serviceNetworkArn": MISSING}, "vpc-lattice-v2"),
         ("lambda_edge", {"Records__0__cf__response": None}, "lambda-edge"),
-        ("rest_api", {"requestContext__elb": None, "methodArn": None}, "rest-api"),
         ("rest_api", {"requestContext__connectionId": None}, "rest-api"),
         ("http_api_v2", {"routeArn": None, "requestContext__serviceArn": None}, "http-api-v2"),
         ("rest_api", {"requestContext__elb": None}, "rest-api"),

@@ -113,9 +113,6 @@ class Site:
     gateway: Gateway
     peers: Peers = field(repr=False)
 
-    def ask_bridge(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
-
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Return the response through the bridge, after a check that uvicorn's is the same."""
         request = self.gateway.request(method, path, **options)

@@ -1,7 +1,6 @@
 """Startup and shutdown in each framework."""
 
 from pathlib import Path
-from typing import Any
 
 from bridge import Bridge
 
@@ -9,16 +8,13 @@ from .gateways import URL_STREAMED
 from .peers import Framework
 
 
-def event(path: str, method: str = "GET") -> dict[str, Any]:
-    return URL_STREAMED.event(URL_STREAMED.request(method, path))
-
-
 def test_startup_comes_before_the_first_request_and_shutdown_with_close(framework: Framework, files: Path) -> None:
     journal: list[str] = []
     handler = Bridge(framework.make_app(files=files, journal=journal))
     assert journal == []
+    event = URL_STREAMED.event(URL_STREAMED.request("GET", "/items/tea"))
     for _ in range(3):
-        assert handler(event("/items/tea"), None)["statusCode"] == 200
+        assert handler(event, None)["statusCode"] == 200
     assert journal == (["startup"] if framework.has_lifespan else [])
     handler.close()
     assert journal == (["startup", "shutdown"] if framework.has_lifespan else [])

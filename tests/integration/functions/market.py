@@ -1,7 +1,4 @@
-"""A Starlette application as any web server runs it, with nothing of Lambda in it.
-
-It writes to a file when it starts and ends.
-"""
+"""A Starlette application without anything of Lambda in it. It writes to a file when it starts and ends."""
 
 import asyncio
 import logging
