@@ -1,5 +1,6 @@
 """The background mail, in process and under `python -m bridge.runtime`: the order of answer and mail, and refusals."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -93,6 +94,16 @@ async def test_the_mail_answers_its_events_in_their_order(mail: Bridge, folder: 
     assert '<p role="alert">The subject must be one line of at most 150 characters.</p>' in refused
     assert states(results["4_send_with_a_header_in_it"]) == ["sent"]
     assert mails_in(folder) == {"1.eml": MAIL}
+
+
+async def test_an_answer_in_one_piece_waits_for_the_mail(mail: Bridge, folder: Path) -> None:
+    with gate(folder / "1.eml") as read, anyio.fail_after(30):
+        answer = asyncio.create_task(send(mail))
+        await anyio.wait_all_tasks_blocked()
+        assert (answer.done(), await outbox(mail)) == (False, ["sending"])
+        assert await anyio.to_thread.run_sync(read) == MAIL
+        assert await answer == SENT
+    assert await outbox(mail) == ["sent"]
 
 
 class GatedServer:

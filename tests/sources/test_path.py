@@ -103,12 +103,6 @@ def test_path_and_root_path_make_the_clients_url(
     assert place(path, Settings(**settings), inside=inside, outside=outside) == expected  # type: ignore[arg-type]
 
 
-@every_case("slash", ["/api", "/api/"])
-def test_the_base_path_may_end_in_a_slash(slash: str) -> None:
-    scope = scope_of(load("alb", path="/api/x"), Settings(base_path=slash))
-    assert scope["path"] == "/x"
-
-
 @every_case("name", ["alb", "function_url", "http_api_v1", "http_api_v2", "vpc_lattice_v2", "rest_api"])
 def test_every_source_has_the_settings_root_path_and_base_path(name: str) -> None:
     key = {"function_url": "rawPath", "http_api_v2": "rawPath"}.get(name, "path")
