@@ -51,15 +51,6 @@ def test_an_application_is_served_with_and_without_a_bridge_around_it(
     assert runtime.log == "startup\n"
 
 
-def test_where_streams_are_asked_for_there_are_some_and_nothing_to_warn_of(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    runtime = fork_runtime(APP, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
-    answer = api.invoke(make_event()).answer()
-    assert (answer.is_streamed, answer.payload) == (True, b"open/")
-    assert runtime.log == "startup\n"
-
-
 @pytest.mark.parametrize(
     "code",
     [

@@ -11,7 +11,6 @@ from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
 from bridge.runtime.invocations.streaming import StreamedAnswer
 from bridge.runtime.invocations.targets import HandlerTarget
-from tests.events import load
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import DEADLINE, Gate, Slots, part
@@ -192,13 +191,3 @@ def test_a_stream_that_starts_when_its_invocation_was_given_up_is_left(make_even
 
     asyncio.run(main())
     assert messages[-1] == {"type": "http.disconnect"}
-
-
-def test_a_service_that_cannot_stream_gets_its_504_as_a_result(api: RuntimeDouble, slots: Slots) -> None:
-    app = Late(TEXT)
-    running = slots.on_loop(Bridge(app, lifespan="off"), streams=True)
-    invocation = api.invoke(load("alb"), deadline=DEADLINE)
-    app.arrived.wait()
-    running.near_deadline()
-    answer = invocation.answer()
-    assert (answer.is_streamed, answer.json["statusCode"], answer.json["body"]) == (False, 504, "Gateway Timeout")

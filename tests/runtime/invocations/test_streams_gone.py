@@ -69,25 +69,6 @@ def test_an_early_answer_of_the_api_ends_the_stream(
         assert_logged(caplog, (level, str(status)))
 
 
-def test_the_next_invocation_is_answered_after_one_whose_caller_has_gone(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(scope["raw_path"], more=True))
-        if scope["path"] == "/gone":
-            await Gate().passed()
-        await send(part(b"!"))
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True, background=0.0)
-    for _ in range(3):
-        invocation = api.invoke(make_event(path="/gone"))
-        invocation.wait_for(ends_with(b"/gone"))
-        invocation.hang_up()
-        answer = api.invoke(make_event(path="/next")).answer()
-        assert (answer.payload, answer.is_whole) == (b"/next!", True)
-
-
 def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_is(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,5 @@
 """The log of a runtime: its lines and frames, their request ids, and the records that other handlers see."""
 
-import asyncio
 import contextvars
 import json
 import logging
@@ -36,18 +35,6 @@ def test_a_record_is_a_line_on_the_standard_output(set_up: LogSetUps, capsys: py
     )
 
 
-def test_the_format_may_be_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up(log_format="Json")
-    handle({"order": 7})
-    assert json.loads(capsys.readouterr().out) == {
-        "timestamp": "2026-01-01T00:00:00Z",
-        "level": "INFO",
-        "message": {"order": 7},
-        "logger": "shop",
-        "requestId": "",
-    }
-
-
 def test_frames_have_levels_in_json_or_once_a_level_was_set(set_up: LogSetUps) -> None:
     cases: list[tuple[dict[str, str], list[str]]] = [
         ({}, ["a55a0003", "a55a0003"]),
@@ -72,31 +59,6 @@ def test_a_record_is_of_the_invocation_that_the_code_works_for(
     handle()
     fields = json.loads(capsys.readouterr().out)
     assert (fields["requestId"], fields["tenantId"]) == ("id-1", "blue")
-
-
-def test_concurrent_invocations_do_not_get_each_others_id(
-    set_up: LogSetUps, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """And neither do the threads that work for them."""
-    set_up()
-    names = ["id-1", "id-2", "id-3"]
-
-    async def serve(name: str, everyone: asyncio.Barrier) -> None:
-        request_id.set(name)
-        await everyone.wait()
-        handle(f"task of {name}")
-        await everyone.wait()
-        await asyncio.to_thread(handle, f"thread of {name}")
-
-    async def serve_all() -> None:
-        everyone = asyncio.Barrier(len(names))
-        await asyncio.gather(*(asyncio.create_task(serve(name, everyone)) for name in names))
-
-    asyncio.run(serve_all())
-    handle("none")
-    lines = [line.split("\t")[2:] for line in capsys.readouterr().out.splitlines()]
-    expected = [[name, f"{what} of {name}"] for name in names for what in ("task", "thread")]
-    assert sorted(lines) == sorted([*expected, ["", "none"]])
 
 
 class Watcher(logging.Handler):
