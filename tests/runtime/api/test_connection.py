@@ -20,11 +20,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
 Ask = Callable[..., Awaitable[Reply]]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def connect(address: str) -> Connection:
     return Connection(parse_address(address), user_agent="bridge/test")
 
