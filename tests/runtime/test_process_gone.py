@@ -1,17 +1,15 @@
 """The Runtime API goes away or refuses to go on: one line in the log, a shutdown, exit 1, and no endless attempts."""
 
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
 from tests.runtime.applications import APP
 from tests.runtime.double import NEXT, RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 FUNCTION = "def handler(event, context): return event"
 

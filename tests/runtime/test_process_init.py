@@ -1,17 +1,14 @@
 """The init phase of `python -m bridge.runtime`: what it serves."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
 from tests.proxy.programs import free_port
 from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 
 def test_an_application_is_started_before_the_first_invocation_is_asked_for(

@@ -1,17 +1,15 @@
 """SIGTERM at every moment: some requests are answered, others cancelled; the application is shut down; exit 0."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
 from tests.runtime.applications import APP, LATE_SIGTERM
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 # An application that holds requests up: until the test releases them, or without end.
 BUSY = """

@@ -2,24 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge import Bridge, Proxy, Settings
+from bridge import Bridge, Settings
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
+from tests.events import MakeEvent
 from tests.logged import assert_logged
-from tests.proxy.origins import OK, Origin, Peer
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
 from tests.runtime.streamed_apps import sending
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,26 +89,6 @@ def test_an_applications_response_is_posted_whole(
             "lambda-runtime-invocation-id": "9c7d",
         }
     assert_logged(caplog)
-
-
-def test_a_request_to_a_proxy_without_an_answer_is_one_504_and_the_next_one_is_answered(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    def script(peer: Peer) -> None:
-        while True:
-            if b"/hang" in peer.read_request().line:
-                peer.wait_until_gone()
-            peer.send(OK)
-
-    with Origin(script) as origin:
-        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"))
-        hanging = api.invoke(make_event("POST", "/hang"), deadline=1.0)  # enough to reach the web server
-        assert hanging.answer().json["statusCode"] == 504
-        assert api.invoke(make_event()).answer().json["statusCode"] == 200
-        running.end()
-    lines = [record.getMessage() for record in caplog.records if "deadline" in record.getMessage()]
-    assert sum(line.startswith("POST /hang: ") for line in lines) == 1
-    assert len(lines) == 2  # the other one is the runtime's, with the stack
 
 
 # Errors.

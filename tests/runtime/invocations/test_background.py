@@ -14,13 +14,12 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
 from bridge.runtime.invocations.watchdog import Watchdog
+from tests.events import MakeEvent
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Slots, part
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
-
 TIME_OVER = "its time is over"
 BESIDE = "go on during the next invocation"
 

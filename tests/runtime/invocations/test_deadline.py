@@ -17,14 +17,12 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.runtime.invocations.deadline import time_left
 from bridge.sources import make_request
-from tests.events import BASES, load
+from tests.events import BASES, MakeEvent, load
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slots, Told, part
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
-
 NEAR = "There is no result, and the deadline of the invocation is near."
 BLOCKED = "The event loop is blocked, and the deadline of the invocation is near."
 NO_END = "does not end"
@@ -192,33 +190,19 @@ def test_an_invocation_past_its_deadline_disturbs_no_other_and_one_without_a_dea
 # The stacks.
 
 
-def test_the_log_has_the_stacks_of_the_tasks_and_of_the_threads(
+def test_the_log_has_the_stacks_of_all_tasks_of_the_invocation(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gate, in_thread = Gate(), threading.Event()
-
-    def sync_endpoint() -> None:
-        in_thread.set()
-        gate.wait()
-
     async def fetch_prices() -> None:
-        await asyncio.to_thread(sync_endpoint)
+        await asyncio.Event().wait()
 
     async def fetch_all() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(fetch_prices(), name="prices")
-            group.create_task(asyncio.sleep(DEADLINE), name="more prices")
 
     app = Waiting(fetch_all)
-    running = slots.on_loop(app)
-    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
-    assert in_thread.wait(30)
-    running.near_deadline()
-    assert invocation.answer().json["statusCode"] == 504
-    gate.open()
-    api.wait_for_polls(1)
-    facts = ("Task bridge invocation:", "Task more prices:", "Task prices:", "in fetch_prices", "in sync_endpoint")
-    assert_logged(caplog, ("ERROR", NEAR, *facts))
+    assert late(api, slots.on_loop(app), app, make_event(path="/wait")).json["statusCode"] == 504
+    assert_logged(caplog, ("ERROR", NEAR, "Task bridge invocation:", "Task prices:", "in fetch_prices", "Thread "))
 
 
 # The application's end.

@@ -1,17 +1,14 @@
 """Whole slots in the mode response_stream: what arrives at Lambda, and when."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from bridge import Bridge, Settings
 from bridge._types import Receive, Scope, Send
-from tests.events import load
+from tests.events import MakeEvent, load
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Slots, part
-from tests.runtime.streamed_apps import HEAD, TEXT, has_prelude, sending
-
-MakeEvent = Callable[..., dict[str, Any]]
+from tests.runtime.streamed_apps import HEAD, TEXT, ends_with, sending
 
 
 def test_each_part_arrives_before_the_application_sends_the_next(
@@ -28,7 +25,7 @@ def test_each_part_arrives_before_the_application_sends_the_next(
 
     slots.on_loop(Bridge(app, lifespan="off"), streams=True)
     invocation = api.invoke(make_event())
-    prelude = invocation.wait_for(has_prelude)
+    prelude = invocation.wait_for(ends_with(bytes(8)))
     assert prelude.endswith(b"\0" * 8)
     for number, gate in enumerate(gates):
         gate.open()

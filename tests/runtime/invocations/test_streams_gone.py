@@ -3,20 +3,17 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ClientDisconnected
+from tests.events import MakeEvent
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Slots, part
-from tests.runtime.streamed_apps import TEXT, ends_with, read_whole, sending
-
-MakeEvent = Callable[..., dict[str, Any]]
+from tests.runtime.streamed_apps import TEXT, ends_with, read_whole
 
 
 def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
@@ -89,15 +86,6 @@ def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_
     api.wait_for_polls(1)
     assert ended == ["application"]
     assert_logged(caplog, ("ERROR", "its time is over"))
-
-
-def test_an_error_that_only_looks_like_the_callers_end_breaks_the_stream_off(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ClientDisconnected("of another stream")), streams=True)
-    answer = api.invoke(make_event()).answer()
-    assert (answer.payload, answer.error["errorType"]) == (b"half", "ClientDisconnected")
-    assert answer.error["errorMessage"] == "of another stream"
 
 
 def test_a_generator_that_its_application_has_left_is_closed_before_the_next_invocation(
