@@ -1,12 +1,11 @@
 """The Runtime API goes away or refuses to go on: one line in the log, a shutdown, exit 1, and no endless attempts."""
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from tests.events import MakeEvent
+from tests.proxy.origins import Origin, answering, response
 from tests.runtime.applications import APP
 from tests.runtime.double import NEXT, RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
@@ -50,23 +49,10 @@ def test_an_api_that_is_gone_ends_the_process(
 @every_kind
 @with_slots
 def test_a_refusal_of_the_next_invocation_ends_the_process(fork_runtime: Runtimes, kind: str, slots: int) -> None:
-    asked: list[str] = []
-
-    class Refusing(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response_only(403)
-            self.send_header("content-length", "5")
-            self.end_headers()
-            self.wfile.write(b"never")
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        Thread(target=server.serve_forever).start()
-        address = f"127.0.0.1:{server.server_port}"
+    with Origin(answering(response(b"never", status=b"403 Forbidden"))) as origin:
+        address = f"127.0.0.1:{origin.port}"
         runtime = start(fork_runtime, kind, slots, AWS_LAMBDA_RUNTIME_API=address, BRIDGE_EXTENSION="off")
         check_end(runtime, kind, "Expected the next invocation", "403 never")
-        server.shutdown()
+    asked = [request.line.split()[1].decode() for request in origin.requests]
     assert asked == [NEXT] * len(asked)
     assert 1 <= len(asked) <= slots

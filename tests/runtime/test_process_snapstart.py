@@ -62,38 +62,26 @@ def start(make: Runtimes, code: str, **environ: Any) -> Runtime:
     return make(code, "app.handler", AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **environ)
 
 
-@pytest.mark.parametrize("handler", [BARE, KEPT], ids=["bare application", "Bridge"])
-def test_an_application_goes_on_over_the_snapshot(
+@pytest.mark.parametrize("handler", [BARE, KEPT, RESTARTED], ids=["bare application", "Bridge", "restarted"])
+def test_an_application_goes_on_over_the_snapshot_or_is_shut_down_before_and_started_after(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, handler: str
 ) -> None:
+    number = 2 if handler == RESTARTED else 1
     runtime = start(fork_runtime, APP + handler + LAST)
     assert api.wait_for_snapshot() == 0
     assert api.extensions == []
-    before = ["startup 1", "before, last registered", "before, first registered"]
-    assert runtime.wait_for_lines(len(before)) == before
-    api.restore()
-    assert api.invoke(make_event()).answer().json["body"] == "1"
-    after = ["after, first registered", "after, last registered"]
-    assert runtime.wait_for_lines(len(before + after)) == before + after
-    runtime.terminate()
-    assert runtime.wait() == 0
-    assert runtime.log.splitlines() == [*before, *after, "shutdown 1"]
-
-
-def test_an_application_may_be_shut_down_before_and_started_after_with_a_state_of_its_own(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    runtime = start(fork_runtime, APP + RESTARTED + LAST)
-    assert api.wait_for_snapshot() == 0
     before = ["startup 1", "before, last registered", "shutdown 1", "before, first registered"]
+    after = ["after, first registered", "startup 2", "after, last registered"]
+    if number == 1:
+        before.remove("shutdown 1")
+        after.remove("startup 2")
     assert runtime.wait_for_lines(len(before)) == before
     api.restore()
-    assert api.invoke(make_event()).answer().json["body"] == "2"
-    after = ["after, first registered", "startup 2", "after, last registered"]
+    assert api.invoke(make_event()).answer().json["body"] == str(number)
     assert runtime.wait_for_lines(len(before + after)) == before + after
     runtime.terminate()
     assert runtime.wait() == 0
-    assert runtime.log.splitlines() == [*before, *after, "shutdown 2"]
+    assert runtime.log.splitlines() == [*before, *after, f"shutdown {number}"]
 
 
 def test_an_extension_is_registered_if_that_is_set(

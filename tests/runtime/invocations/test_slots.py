@@ -15,7 +15,6 @@ from tests.events import MakeEvent
 from tests.runtime.double import Invocation, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
 
-Event = dict[str, Any]
 SLOTS = 16
 
 
