@@ -15,8 +15,8 @@ import pytest
 from bridge._loop import OwnLoop
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations import serving
-from bridge.runtime.invocations.serving import serve, serve_alone, serve_in_threads
-from bridge.runtime.invocations.waker import Stopped, Waker
+from bridge.runtime.invocations.serving import serve, serve_in_threads
+from bridge.runtime.invocations.waker import Waker
 from tests.logged import assert_logged
 from tests.runtime.slots import Gate
 
@@ -216,15 +216,6 @@ def test_slots_beside_others_leave_the_loop_to_them() -> None:
 
 def work_until_stopped(slot: Slot) -> None:
     slot.stopped.wait()
-
-
-def test_one_slot_ends_its_work_after_sigterm(waker: Waker) -> None:
-    def work(slot: Slot) -> None:
-        terminate()
-        work_until_stopped(slot)
-        raise Stopped
-
-    serve_alone(BlockingSlot(work), waker)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("patient")

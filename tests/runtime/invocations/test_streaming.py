@@ -144,6 +144,16 @@ async def test_nothing_can_be_sent_behind_the_end(stream: Callable[..., Any]) ->
     assert (await whole(queued)).payload == b""
 
 
+async def test_a_caller_that_has_gone_lets_go_of_a_sender_that_waits(stream: Callable[..., Any]) -> None:
+    queued, streamed = await stream(stop_reading_after=1000)
+    await streamed.start(PRELUDE)
+    sender = asyncio.create_task(streamed.send(LARGE))
+    await asyncio.to_thread(queued.wait_for, 1000)
+    queued.hang_up()
+    with anyio.fail_after(30), pytest.raises(ClientDisconnected):
+        await sender
+
+
 async def test_an_end_goes_out_though_whoever_sent_it_was_cancelled(stream: Callable[..., Any]) -> None:
     queued, streamed = await stream(stop_reading_after=1000)
     await streamed.start(PRELUDE)
