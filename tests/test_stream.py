@@ -21,9 +21,8 @@ PLAIN = {"content-type": "text/plain; charset=utf-8"}
 
 
 async def stream(app: ASGIApp, event: Event) -> tuple[dict[str, Any], list[bytes]]:
-    with anyio.fail_after(30):
-        async with Bridge(app).stream(event, None) as response:
-            return response.prelude, [item async for item in response.body]
+    async with Bridge(app).stream(event, None) as response:
+        return response.prelude, [item async for item in response.body]
 
 
 async def test_the_prelude_has_status_headers_and_cookies_but_no_length(make_event: MakeEvent) -> None:
@@ -56,12 +55,11 @@ async def test_the_prelude_is_there_before_the_body_and_each_part_before_the_nex
         await first_seen.wait()
         await send(part(b"second"))
 
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            prelude_seen.set()
-            assert await anext(response.body) == b"first"
-            first_seen.set()
-            assert [item async for item in response.body] == [b"second"]
+    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+        prelude_seen.set()
+        assert await anext(response.body) == b"first"
+        first_seen.set()
+        assert [item async for item in response.body] == [b"second"]
 
 
 @pytest.mark.parametrize("last", [b"3", b""])
@@ -76,10 +74,9 @@ async def test_parts_that_several_tasks_send_arrive_in_order(make_event: MakeEve
                 tasks.start_soon(sent, send, message)
                 await anyio.lowlevel.checkpoint()
 
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            await anyio.wait_all_tasks_blocked()
-            assert b"".join([item async for item in response.body]) == b"12" + last
+    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+        await anyio.wait_all_tasks_blocked()
+        assert b"".join([item async for item in response.body]) == b"12" + last
 
 
 async def test_bytes_are_passed_on_as_they_are(make_event: MakeEvent) -> None:
@@ -107,10 +104,9 @@ async def test_the_application_ends_before_the_block_does(make_event: MakeEvent)
         await anyio.wait_all_tasks_blocked()
         steps.append("background work")
 
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            assert [item async for item in response.body] == [b"all"]
-        steps.append("left")
+    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+        assert [item async for item in response.body] == [b"all"]
+    steps.append("left")
     assert steps == ["background work", "left"]
 
 
@@ -155,10 +151,9 @@ async def test_leaving_early_disconnects_the_application(
             seen.append(type(exc).__name__)
             raise
 
-    with anyio.fail_after(30):
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            assert await anext(response.body) == b"first"
-        seen.append("left")
+    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+        assert await anext(response.body) == b"first"
+    seen.append("left")
     assert seen == [{"type": "http.disconnect"}, "ClientDisconnected", "left"]
     assert_logged(caplog)
 
@@ -177,7 +172,7 @@ async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_appl
             assert await anext(response.body) == b"one"
             raise KeyError
 
-    with anyio.fail_after(30), pytest.raises(KeyError):
+    with pytest.raises(KeyError):
         await read()
     assert disconnected == [True]
 
@@ -194,7 +189,7 @@ async def test_a_cancelled_reader_takes_the_application_along(make_event: MakeEv
         finally:
             ended.append(True)
 
-    with anyio.fail_after(30), anyio.CancelScope() as scope:
+    with anyio.CancelScope() as scope:
         async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
             await under_way.wait()
             scope.cancel()
@@ -219,12 +214,11 @@ async def test_the_first_stream_starts_the_application_and_its_requests_see_the_
         await send(part(scope["state"]["greeting"]))
 
     handler = Bridge(app)
-    with anyio.fail_after(30):
-        for _ in range(2):
-            async with handler.stream(make_event(), None) as response:
-                assert [item async for item in response.body] == [b"hello"]
-        async with handler:  # Only to run the shutdown.
-            pass
+    for _ in range(2):
+        async with handler.stream(make_event(), None) as response:
+            assert [item async for item in response.body] == [b"hello"]
+    async with handler:  # Only to run the shutdown.
+        pass
     assert startups == [1]
 
 

@@ -56,21 +56,19 @@ async def test_the_application_sees_startup_and_shutdown_in_one_call(mode: Lifes
     app = Journal()
     lifespan = make_lifespan(app, mode)
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        assert app == [scope | {"state": {"made by": "startup"}}, {"type": "lifespan.startup"}]
-        assert lifespan.state == {"made by": "startup"}
-        await lifespan.shutdown()
+    await lifespan.startup()
+    assert app == [scope | {"state": {"made by": "startup"}}, {"type": "lifespan.startup"}]
+    assert lifespan.state == {"made by": "startup"}
+    await lifespan.shutdown()
     assert app[2:] == [{"type": "lifespan.shutdown"}, "end"]
 
 
 async def test_shutdown_runs_once() -> None:
     app = Journal()
     lifespan = make_lifespan(app, "on")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await lifespan.shutdown()
-        await lifespan.shutdown()
+    await lifespan.startup()
+    await lifespan.shutdown()
+    await lifespan.shutdown()
     assert app.count({"type": "lifespan.shutdown"}) == 1
 
 
@@ -97,9 +95,8 @@ async def test_auto_goes_on_without_an_application_that_does_not_know_lifespan(
 ) -> None:
     caplog.set_level(logging.INFO)
     lifespan = make_lifespan(app, "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await lifespan.shutdown()
+    await lifespan.startup()
+    await lifespan.shutdown()
     assert (lifespan.state, lifespan.is_lost, caplog.records) == (None, False, [])
 
 
@@ -108,7 +105,7 @@ async def test_auto_goes_on_without_an_application_that_does_not_know_lifespan(
     [(raises_immediately, "raised AssertionError: only http"), (returns_immediately, "returned")],
 )
 async def test_on_insists_on_an_application_that_knows_lifespan(app: ASGIApp, did: str) -> None:
-    with anyio.fail_after(30), pytest.raises(StartupFailed) as caught:
+    with pytest.raises(StartupFailed) as caught:
         await make_lifespan(app, "on").startup()
     assert str(caught.value) == (
         f"lifespan='on', but the application does not support lifespan: it {did} before it called receive()."
@@ -126,7 +123,7 @@ async def test_an_application_that_ends_after_receive_has_failed_to_start(
         if then is not None:
             raise then
 
-    with anyio.fail_after(30), pytest.raises(StartupFailed) as caught:
+    with pytest.raises(StartupFailed) as caught:
         await make_lifespan(app, mode).startup()
     did = "returned" if then is None else "raised ValueError: no database"
     assert str(caught.value) == f"Expected the application to answer 'lifespan.startup', but it {did}."
@@ -142,10 +139,9 @@ async def test_startup_failed_fails_the_startup_with_the_applications_words(
     mode: LifespanMode, message: str | None, said: str, then: BaseException | None
 ) -> None:
     lifespan = make_lifespan(answering("startup.failed", message=message, then=then), mode)
-    with anyio.fail_after(30):
-        with pytest.raises(StartupFailed) as caught:
-            await lifespan.startup()
-        await lifespan.shutdown()
+    with pytest.raises(StartupFailed) as caught:
+        await lifespan.startup()
+    await lifespan.shutdown()
     assert str(caught.value) == f"The application's startup failed: {said}"
     assert caught.value.__cause__ is then
     assert lifespan.state is None
@@ -159,7 +155,7 @@ async def test_an_application_that_waits_on_after_startup_failed_is_told_to_shut
         await send({"type": "lifespan.startup.failed", "message": "no database"})
         received.append(await receive())
 
-    with anyio.fail_after(30), pytest.raises(StartupFailed, match="no database"):
+    with pytest.raises(StartupFailed, match="no database"):
         await make_lifespan(app, "on").startup()
     assert received == [{"type": "lifespan.shutdown"}]
 
@@ -167,10 +163,9 @@ async def test_an_application_that_waits_on_after_startup_failed_is_told_to_shut
 async def test_shutdown_failed_fails_the_shutdown_with_the_applications_words() -> None:
     app = answering("startup.complete", "shutdown.failed", message="still open", then=ValueError("oops"))
     lifespan = make_lifespan(app, "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        with pytest.raises(ShutdownFailed) as caught:
-            await lifespan.shutdown()
+    await lifespan.startup()
+    with pytest.raises(ShutdownFailed) as caught:
+        await lifespan.shutdown()
     assert str(caught.value) == "The application's shutdown failed: still open"
     assert repr(caught.value.__cause__) == "ValueError('oops')"
 
@@ -185,34 +180,31 @@ async def test_a_shutdown_that_raises_fails(answers: list[str]) -> None:
         raise error
 
     lifespan = make_lifespan(app, "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        with pytest.raises(ShutdownFailed) as caught:
-            await lifespan.shutdown()
+    await lifespan.startup()
+    with pytest.raises(ShutdownFailed) as caught:
+        await lifespan.shutdown()
     assert str(caught.value) == "The application's shutdown raised ValueError: oops"
     assert caught.value.__cause__ is error
 
 
 async def test_an_application_may_end_its_lifespan_right_after_startup() -> None:
     lifespan = make_lifespan(answering("startup.complete"), "on")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await anyio.wait_all_tasks_blocked()
-        assert not lifespan.is_lost
-        await lifespan.shutdown()
+    await lifespan.startup()
+    await anyio.wait_all_tasks_blocked()
+    assert not lifespan.is_lost
+    await lifespan.shutdown()
 
 
 async def test_a_failure_between_startup_and_shutdown_is_logged_immediately(caplog: pytest.LogCaptureFixture) -> None:
     error = ValueError("background work")
     lifespan = make_lifespan(answering("startup.complete", then=error), "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await anyio.wait_all_tasks_blocked()
-        assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-            (logging.ERROR, "The application's lifespan failed between startup and shutdown.")
-        ]
-        with pytest.raises(ShutdownFailed) as caught:
-            await lifespan.shutdown()
+    await lifespan.startup()
+    await anyio.wait_all_tasks_blocked()
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.ERROR, "The application's lifespan failed between startup and shutdown.")
+    ]
+    with pytest.raises(ShutdownFailed) as caught:
+        await lifespan.shutdown()
     assert caught.value.__cause__ is error
 
 
@@ -227,7 +219,7 @@ async def test_a_failure_between_startup_and_shutdown_is_logged_immediately(capl
     ],
 )
 async def test_a_wrong_answer_to_startup_fails_the_startup(answers: list[str], text: str) -> None:
-    with anyio.fail_after(30), pytest.raises(StartupFailed) as caught:
+    with pytest.raises(StartupFailed) as caught:
         await make_lifespan(answering(*answers), "auto").startup()
     assert type(caught.value.__cause__) is LifespanError
     assert str(caught.value.__cause__) == text
@@ -247,9 +239,8 @@ async def test_a_second_answer_is_an_error_in_the_application(caplog: pytest.Log
         await send({"type": "lifespan.shutdown.complete"})
 
     lifespan = make_lifespan(app, "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await lifespan.shutdown()
+    await lifespan.startup()
+    await lifespan.shutdown()
     assert len(raised) == 1
 
 
@@ -261,17 +252,16 @@ async def test_what_is_not_an_exception_comes_out_of_startup(error: type[BaseExc
             await receive()
         raise error
 
-    with anyio.fail_after(30), pytest.raises(error):
+    with pytest.raises(error):
         await make_lifespan(app, "auto").startup()
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
 async def test_what_is_not_an_exception_comes_out_of_shutdown(error: type[BaseException]) -> None:
     lifespan = make_lifespan(answering("startup.complete", "shutdown.complete", then=error()), "auto")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        with pytest.raises(error):
-            await lifespan.shutdown()
+    await lifespan.startup()
+    with pytest.raises(error):
+        await lifespan.shutdown()
 
 
 @BOTH
@@ -330,10 +320,9 @@ async def test_startup_and_shutdown_are_in_one_task_so_that_a_task_group_can_spa
         steps.append("shut down")
 
     lifespan = make_lifespan(app, "on")
-    with anyio.fail_after(30):
-        await lifespan.startup()
-        await anyio.wait_all_tasks_blocked()
-        await lifespan.shutdown()
+    await lifespan.startup()
+    await anyio.wait_all_tasks_blocked()
+    await lifespan.shutdown()
     assert steps == ["worker ended", "shut down"]
 
 
@@ -369,7 +358,7 @@ async def test_an_application_that_idles_after_startup_failed_is_cancelled_after
         finally:
             ended.append(True)
 
-    with anyio.fail_after(30), pytest.raises(StartupFailed) as caught:
+    with pytest.raises(StartupFailed) as caught:
         await make_lifespan(app, mode).startup()
     assert str(caught.value) == "The application's startup failed: no database"
     assert ended == [True]

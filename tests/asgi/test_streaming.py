@@ -36,9 +36,8 @@ async def test_receive_says_disconnect_once_the_reader_has_gone(client_of: Clien
         received.append(await receive())
         received.append(await receive())
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            pass
+    async with client_of(app) as client, client.stream("GET", "/"):
+        pass
     assert received == [{"type": "http.disconnect"}, {"type": "http.disconnect"}]
 
 
@@ -51,9 +50,8 @@ async def test_receive_says_disconnect_also_if_the_request_was_not_read(client_o
         await left.wait()
         received.append(await receive())
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("POST", "/", content=b"unread"):
-            left.set()
+    async with client_of(app) as client, client.stream("POST", "/", content=b"unread"):
+        left.set()
     assert received == [{"type": "http.disconnect"}]
 
 
@@ -69,9 +67,8 @@ async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+    async with client_of(app) as client, client.stream("GET", "/"):
+        await anyio.wait_all_tasks_blocked()
     assert_logged(caplog)
 
 
@@ -89,13 +86,12 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
             raised.append(exc)
             raise
 
-    with anyio.fail_after(30):
-        # Not through a client: httpx's own generators, left halfway, are closed whenever they are garbage collected.
-        response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
-        async with aclosing(aiter(response.stream)) as parts:  # type: ignore[arg-type, type-var]
-            assert await anext(parts) == b"part"
-            await anyio.wait_all_tasks_blocked()
-        await response.aclose()
+    # Not through a client: httpx's own generators, left halfway, are closed whenever they are garbage collected.
+    response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
+    async with aclosing(aiter(response.stream)) as parts:  # type: ignore[arg-type, type-var]
+        assert await anext(parts) == b"part"
+        await anyio.wait_all_tasks_blocked()
+    await response.aclose()
     (error,) = raised
     assert type(error) is ClientDisconnected
     assert str(error) == "The reader of the response has left."
@@ -116,10 +112,9 @@ async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
             raised.append(type(exc))
             raise
 
-    with anyio.fail_after(30):
-        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
-        async with client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+    client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+    async with client, client.stream("GET", "/"):
+        await anyio.wait_all_tasks_blocked()
     assert raised == [ClientDisconnected]
     assert_logged(caplog)
 
@@ -137,9 +132,8 @@ async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
             except OSError as exc:
                 raised.append(type(exc))
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            pass
+    async with client_of(app) as client, client.stream("GET", "/"):
+        pass
     assert raised == [ClientDisconnected] * 3
 
 
@@ -156,9 +150,8 @@ async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
         except OSError:
             raise ClientDisconnect from None
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+    async with client_of(app) as client, client.stream("GET", "/"):
+        await anyio.wait_all_tasks_blocked()
     assert_logged(caplog)
 
 
@@ -172,10 +165,9 @@ async def test_a_failure_after_the_reader_has_gone_is_logged(
         await receive()
         raise ValueError("cleaning up failed")
 
-    with anyio.fail_after(30):
-        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
-        async with client, client.stream("GET", "/"):
-            pass
+    client = client_of(app, raise_app_exceptions=raise_app_exceptions)
+    async with client, client.stream("GET", "/"):
+        pass
     assert_logged(caplog, ("ERROR", "GET /", "reader", "ValueError: cleaning up failed"))
 
 
@@ -191,11 +183,10 @@ async def test_the_reader_waits_while_the_application_cleans_up(
         await anyio.wait_all_tasks_blocked()
         steps.append("cleaned up")
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            async with client.stream("GET", "/"):
-                pass
-            steps.append("reader goes on")
+    async with client_of(app) as client:
+        async with client.stream("GET", "/"):
+            pass
+        steps.append("reader goes on")
     assert steps == ["cleaned up", "reader goes on"]
     assert_logged(caplog)
 
@@ -214,11 +205,10 @@ async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_per
             steps.append("cancelled")
             raise
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            async with client.stream("GET", "/"):
-                pass
-            steps.append("reader goes on")
+    async with client_of(app) as client:
+        async with client.stream("GET", "/"):
+            pass
+        steps.append("reader goes on")
     assert steps == ["cancelled", "reader goes on"]
     assert_logged(caplog, ("WARNING", "GET /", "0.01 s", "cancelled"))
 
@@ -236,9 +226,8 @@ async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
         await anyio.sleep(0.01)
         done.append(True)
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            assert (await client.get("/")).content == b"all"
+    async with client_of(app) as client:
+        assert (await client.get("/")).content == b"all"
     assert done == [True]
     assert_logged(caplog)
 
@@ -261,12 +250,11 @@ async def test_a_reader_that_is_cancelled_before_the_response_takes_the_applicat
             await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
         steps.append("reader ended")
 
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            scope = anyio.CancelScope()
-            tasks.start_soon(read, scope)
-            await running.wait()
-            scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+        tasks.start_soon(read, scope)
+        await running.wait()
+        scope.cancel()
     assert scope.cancelled_caught
     assert steps == ["application ended", "reader ended"]
 
@@ -293,13 +281,12 @@ async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_
                 await client.get("/")
         steps.append("reader ended")
 
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            scope = anyio.CancelScope()
-            tasks.start_soon(read, scope)
-            await waiting.wait()
-            await anyio.wait_all_tasks_blocked()
-            scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+        tasks.start_soon(read, scope)
+        await waiting.wait()
+        await anyio.wait_all_tasks_blocked()
+        scope.cancel()
     assert scope.cancelled_caught
     assert steps == ["application ended", "reader ended"]
 
@@ -327,11 +314,10 @@ async def test_closing_a_response_twice_is_closing_it_once(client_of: ClientOf) 
         await receive()
         ended.append(True)
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/") as response:
-            await response.aclose()
-            await response.stream.aclose()  # type: ignore[union-attr]
-            assert ended == [True]
+    async with client_of(app) as client, client.stream("GET", "/") as response:
+        await response.aclose()
+        await response.stream.aclose()  # type: ignore[union-attr]
+        assert ended == [True]
     assert ended == [True]
 
 
@@ -340,11 +326,10 @@ async def test_a_failed_response_can_still_be_closed(client_of: ClientOf) -> Non
         await send(START)
         raise ValueError
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/") as response:
-            with pytest.raises(ValueError, match=r"^$"):
-                await response.aread()
-            await response.aclose()
+    async with client_of(app) as client, client.stream("GET", "/") as response:
+        with pytest.raises(ValueError, match=r"^$"):
+            await response.aread()
+        await response.aclose()
 
 
 class TestOnAsyncio:
@@ -363,10 +348,9 @@ class TestOnAsyncio:
                 await send(message)
             raise asyncio.CancelledError
 
-        with anyio.fail_after(30):
-            async with client_of(app) as client:
-                with pytest.raises(ApplicationCancelled):
-                    await client.get("/")
+        async with client_of(app) as client:
+            with pytest.raises(ApplicationCancelled):
+                await client.get("/")
 
     async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
         ended: list[bool] = []
@@ -379,13 +363,12 @@ class TestOnAsyncio:
             finally:
                 ended.append(True)
 
-        with anyio.fail_after(30):
-            async with client_of(app) as client:
-                reader = asyncio.create_task(client.get("/"))
-                await running.wait()
-                reader.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await reader
+        async with client_of(app) as client:
+            reader = asyncio.create_task(client.get("/"))
+            await running.wait()
+            reader.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reader
         assert ended == [True]
 
     async def test_tasks_that_are_all_cancelled_before_their_first_step_end(self) -> None:

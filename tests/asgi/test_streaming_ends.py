@@ -45,7 +45,7 @@ async def test_a_response_with_a_cancelled_send_never_ends_as_a_whole_one(
                 if item == b"%d" % (lost - 1):
                     await may_read.wait()
 
-    with anyio.fail_after(30), pytest.raises(IncompleteResponse):
+    with pytest.raises(IncompleteResponse):
         await read()
 
 
@@ -63,7 +63,7 @@ async def test_an_exit_after_the_reader_has_gone_comes_out(client_of: ClientOf, 
         async with client, client.stream("GET", "/"):
             await anyio.wait_all_tasks_blocked()
 
-    with anyio.fail_after(30), pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit) as caught:
         await leave()
     assert caught.value.code == 3
 
@@ -84,7 +84,7 @@ async def test_an_exit_when_the_grace_period_is_over_comes_out(
         async with client_of(app) as client, client.stream("GET", "/"):
             pass
 
-    with anyio.fail_after(30), pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit) as caught:
         await leave()
     assert caught.value.code == 4
 
@@ -99,9 +99,8 @@ async def test_a_bug_that_the_disconnect_brings_to_light_is_logged_with_its_trac
         finally:
             raise KeyError("a bug in the cleanup")
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+    async with client_of(app) as client, client.stream("GET", "/"):
+        await anyio.wait_all_tasks_blocked()
     assert_logged(caplog, ("ERROR", "GET /", "reader", "KeyError: 'a bug in the cleanup'"))
 
 
@@ -126,9 +125,8 @@ async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(
             tasks.start_soon(answer)
             tasks.start_soon(fail)
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+    async with client_of(app) as client, client.stream("GET", "/"):
+        await anyio.wait_all_tasks_blocked()
     assert_logged(caplog, ("ERROR", "GET /", "reader", "KeyError: 'a bug'"))
 
 
@@ -157,10 +155,9 @@ async def test_starlettes_own_word_for_the_disconnect_is_quiet(
         except OSError:
             await Request(scope, receive).body()
 
-    with anyio.fail_after(30):
-        for each in (app, reads_the_request):
-            async with client_of(each) as client, client.stream("GET", "/"):
-                await anyio.wait_all_tasks_blocked()
+    for each in (app, reads_the_request):
+        async with client_of(each) as client, client.stream("GET", "/"):
+            await anyio.wait_all_tasks_blocked()
     assert parts.made == 1
     assert_logged(caplog)
 
@@ -177,12 +174,11 @@ async def test_taking_the_last_part_and_leaving_at_once_is_no_disconnect(
         await anyio.sleep(0.01)
         done.append("background work")
 
-    with anyio.fail_after(30):
-        response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        await anyio.wait_all_tasks_blocked()
-        assert await anext(aiter(response.stream)) == b"whole"
-        await response.aclose()
+    response = await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    await anyio.wait_all_tasks_blocked()
+    assert await anext(aiter(response.stream)) == b"whole"
+    await response.aclose()
     assert done == ["background work"]
     assert_logged(caplog)
 
@@ -203,9 +199,8 @@ async def test_a_request_body_that_breaks_off_is_never_followed_by_a_clean_end(c
         yield b"half"
         raise ValueError("broke off")
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            await client.post("/", content=body())
+    async with client_of(app) as client:
+        await client.post("/", content=body())
     assert received == [
         {"type": "http.request", "body": b"half", "more_body": True},
         "ValueError('broke off')",
@@ -229,9 +224,8 @@ async def test_a_request_body_whose_read_was_cancelled_is_never_followed_by_a_cl
         yield b"half"
         await anyio.sleep_forever()
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            await client.post("/", content=body())
+    async with client_of(app) as client:
+        await client.post("/", content=body())
     assert received == [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
 
 
@@ -241,9 +235,8 @@ async def test_a_head_response_has_no_body_also_if_a_middleware_changes_the_meth
         await send(START)
         await send(part(b"body"))
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            assert (await client.head("/")).content == b""
+    async with client_of(app) as client:
+        assert (await client.head("/")).content == b""
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where a task can be left to itself
@@ -265,6 +258,5 @@ async def test_an_application_that_cancels_its_own_receive_keeps_its_response(
             yield b"first"
         await anyio.sleep_forever()
 
-    with anyio.fail_after(30):
-        async with client_of(app) as client:
-            assert (await client.post("/", content=body())).content == b"answer"
+    async with client_of(app) as client:
+        assert (await client.post("/", content=body())).content == b"answer"
