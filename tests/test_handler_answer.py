@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
 from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
 from bridge.sources import make_request
-from tests.apps import START, part, sending
+from tests.apps import START, Journal, part, sending
+from tests.cases import every_case
 from tests.events import BASES, load
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left", "nothing_unclosed")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
@@ -27,7 +29,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def result() -> AsyncIterator[Result]:
+async def result(nothing_left: None) -> AsyncIterator[Result]:
     """Yield the future that the runtime waits for."""
     future: Result = asyncio.get_running_loop().create_future()
     yield future
@@ -90,12 +92,8 @@ async def test_an_event_that_is_no_request_raises(result: Result) -> None:
 
 
 async def test_a_startup_that_fails_raises(make_event: MakeEvent, result: Result) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        raise LookupError("no database")
-
     with pytest.raises(StartupFailed):
-        await Bridge(app)._answer(make_event(), None, result)
+        await Bridge(Journal(startup=LookupError("no database")))._answer(make_event(), None, result)
     assert not result.done()
 
 
@@ -151,12 +149,12 @@ async def test_a_result_that_somebody_else_has_settled_stays_as_it_is(
 # Who takes a stream.
 
 
-@pytest.mark.parametrize("name", BASES)
-async def test_two_services_take_a_stream(name: str) -> None:
+@every_case("name", BASES)
+def test_two_services_take_a_stream(name: str) -> None:
     assert handler_of()._can_stream(load(name)) is (name in ("function_url", "rest_api"))
 
 
-async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_stream() -> None:
+def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_stream() -> None:
     assert handler_of()._can_stream({"Records": []}) is False
     assert handler_of(sources=[Source()])._can_stream({}) is False
 
@@ -164,20 +162,19 @@ async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_
 # The replacement of a result.
 
 
-async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"15")]
-    await send({"type": "http.response.start", "status": 504, "headers": headers})
-    await send(part(b"Gateway Timeout"))
+PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"15")]
+gateway_timeout = sending({**START, "status": 504, "headers": PLAIN}, part(b"Gateway Timeout"))
 
 
-@pytest.mark.parametrize("name", BASES)
-async def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> None:
+@every_case("name", BASES)
+def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> None:
     event = load(name)
-    expected = await Bridge(gateway_timeout, lifespan="off").handle(event, None)
+    with closing(Bridge(gateway_timeout, lifespan="off")) as handler:
+        expected = handler(event, None)
     assert handler_of()._substitute(event, 504) == expected
 
 
-async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
+def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
     assert handler_of()._substitute(make_event(), 500, "too large")["body"] == "too large"
     prelude, body = handler_of()._substitute_stream(504)
     assert prelude == {
@@ -188,7 +185,7 @@ async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
     assert body == b"Gateway Timeout"
 
 
-async def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -> None:
+def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -> None:
     handler = handler_of(settings=Settings(error_status_codes=frozenset({504})))
     with pytest.raises(ErrorStatus):
         handler._substitute(make_event(), 504)
@@ -197,6 +194,6 @@ async def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEv
     assert handler._substitute(make_event(), 500)["statusCode"] == 500
 
 
-async def test_there_is_no_substitute_for_what_is_no_request() -> None:
+def test_there_is_no_substitute_for_what_is_no_request() -> None:
     with pytest.raises(UnsupportedEvent):
         handler_of()._substitute({"Records": []}, 504)

@@ -9,7 +9,7 @@ import pytest
 from bridge import Bridge
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.errors import StartupFailed, UnsupportedEvent
-from tests.apps import START, part, sending
+from tests.apps import START, Journal, part, sending
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -79,13 +79,6 @@ async def test_parts_that_several_tasks_send_arrive_in_order(make_event: MakeEve
         assert b"".join([item async for item in response.body]) == b"12" + last
 
 
-async def test_bytes_are_passed_on_as_they_are(make_event: MakeEvent) -> None:
-    _, parts = await stream(
-        sending(START, part(b"\xff\x00", more=True), part(b"\xc3", more=True), part(b"\xa9")), make_event()
-    )
-    assert parts == [b"\xff\x00", b"\xc3", b"\xa9"]
-
-
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("head", 200), ("GET", 204), ("GET", 304)])
 async def test_a_response_that_can_have_no_body_has_none(make_event: MakeEvent, method: str, status: int) -> None:
     app = sending({**START, "status": status}, part(b"one", more=True), part(b"two"))
@@ -93,21 +86,6 @@ async def test_a_response_that_can_have_no_body_has_none(make_event: MakeEvent, 
         {"statusCode": status, "headers": {"content-type": "text/plain"}, "cookies": []},
         [],
     )
-
-
-async def test_the_application_ends_before_the_block_does(make_event: MakeEvent) -> None:
-    steps: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"all"))
-        await anyio.wait_all_tasks_blocked()
-        steps.append("background work")
-
-    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-        assert [item async for item in response.body] == [b"all"]
-    steps.append("left")
-    assert steps == ["background work", "left"]
 
 
 class Oops(Exception):
@@ -177,55 +155,17 @@ async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_appl
     assert disconnected == [True]
 
 
-async def test_a_cancelled_reader_takes_the_application_along(make_event: MakeEvent) -> None:
-    ended: list[bool] = []
-    under_way = anyio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        try:
-            under_way.set()
-            await anyio.sleep_forever()
-        finally:
-            ended.append(True)
-
-    with anyio.CancelScope() as scope:
-        async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
-            await under_way.wait()
-            scope.cancel()
-            async for _ in response.body:
-                pass
-    assert scope.cancelled_caught
-    assert ended == [True]
-
-
 async def test_the_first_stream_starts_the_application_and_its_requests_see_the_state(make_event: MakeEvent) -> None:
-    startups: list[int] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await receive()
-            startups.append(1)
-            scope["state"]["greeting"] = b"hello"
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            return
-        await send(START)
-        await send(part(scope["state"]["greeting"]))
-
+    app = Journal()
     handler = Bridge(app)
     for _ in range(2):
         async with handler.stream(make_event(), None) as response:
-            assert [item async for item in response.body] == [b"hello"]
+            assert [item async for item in response.body] == [b"1"]
     async with handler:  # Only to run the shutdown.
         pass
-    assert startups == [1]
+    assert app.steps == ["startup", "request", "request", "shutdown"]
 
 
 async def test_a_failed_startup_fails_the_stream(make_event: MakeEvent) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        raise Oops("no database")
-
     with pytest.raises(StartupFailed, match="no database"):
-        await stream(app, make_event())
+        await stream(Journal(startup=Oops("no database")), make_event())

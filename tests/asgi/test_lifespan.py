@@ -50,6 +50,17 @@ def answering(*answers: str, message: str | None = None, then: BaseException | N
     return app
 
 
+def receiving_then(then: BaseException | None) -> ASGIApp:
+    """Return an application that receives the first event, and then returns or raises."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if then is not None:
+            raise then
+
+    return app
+
+
 @BOTH
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_application_sees_startup_and_shutdown_in_one_call(mode: LifespanMode) -> None:
@@ -60,16 +71,8 @@ async def test_the_application_sees_startup_and_shutdown_in_one_call(mode: Lifes
     assert app == [scope | {"state": {"made by": "startup"}}, {"type": "lifespan.startup"}]
     assert lifespan.state == {"made by": "startup"}
     await lifespan.shutdown()
+    await lifespan.shutdown()  # which does nothing any more
     assert app[2:] == [{"type": "lifespan.shutdown"}, "end"]
-
-
-async def test_shutdown_runs_once() -> None:
-    app = Journal()
-    lifespan = make_lifespan(app, "on")
-    await lifespan.startup()
-    await lifespan.shutdown()
-    await lifespan.shutdown()
-    assert app.count({"type": "lifespan.shutdown"}) == 1
 
 
 async def test_off_does_not_call_the_application() -> None:
@@ -113,38 +116,48 @@ async def test_on_insists_on_an_application_that_knows_lifespan(app: ASGIApp, di
     assert type(caught.value.__cause__) is (AssertionError if app is raises_immediately else type(None))
 
 
+OOPS = ValueError("oops")
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("then", [None, ValueError("no database")])
-async def test_an_application_that_ends_after_receive_has_failed_to_start(
-    mode: LifespanMode, then: BaseException | None
-) -> None:
+async def test_a_startup_that_fails_says_how(mode: LifespanMode) -> None:
+    cases: list[tuple[ASGIApp, str, BaseException | None]] = [
+        (receiving_then(None), "Expected the application to answer 'lifespan.startup', but it returned.", None),
+        (receiving_then(OOPS), "'lifespan.startup', but it raised ValueError: oops.", OOPS),
+        (answering("startup.failed", message="no database"), "startup failed: no database", None),
+        (answering("startup.failed", message="no database", then=OOPS), "startup failed: no database", OOPS),
+        (answering("startup.failed", message=""), "startup failed: it gave no message.", None),
+        (answering("startup.failed"), "startup failed: it gave no message.", None),
+    ]
+    for app, text, cause in cases:
+        lifespan = make_lifespan(app, mode)
+        with pytest.raises(StartupFailed) as caught:
+            await lifespan.startup()
+        await lifespan.shutdown()
+        assert str(caught.value).endswith(text)
+        assert (caught.value.__cause__, lifespan.state) == (cause, None)
+
+
+async def test_a_wrong_answer_to_startup_fails_the_startup() -> None:
+    for answer in ("shutdown.complete", "nonsense"):
+        with pytest.raises(StartupFailed) as caught:
+            await make_lifespan(answering(answer), "auto").startup()
+        assert type(caught.value.__cause__) is LifespanError
+        assert f"but got 'lifespan.{answer}'" in str(caught.value.__cause__)
+
+
+async def test_a_second_answer_is_an_error_in_the_application() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        if then is not None:
-            raise then
+        await send({"type": "lifespan.startup.complete"})
+        with pytest.raises(LifespanError):
+            await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    with pytest.raises(StartupFailed) as caught:
-        await make_lifespan(app, mode).startup()
-    did = "returned" if then is None else "raised ValueError: no database"
-    assert str(caught.value) == f"Expected the application to answer 'lifespan.startup', but it {did}."
-    assert caught.value.__cause__ is then
-
-
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("message", "said"), [("no database", "no database"), ("", "it gave no message."), (None, "it gave no message.")]
-)
-@pytest.mark.parametrize("then", [None, ValueError("oops")])
-async def test_startup_failed_fails_the_startup_with_the_applications_words(
-    mode: LifespanMode, message: str | None, said: str, then: BaseException | None
-) -> None:
-    lifespan = make_lifespan(answering("startup.failed", message=message, then=then), mode)
-    with pytest.raises(StartupFailed) as caught:
-        await lifespan.startup()
+    lifespan = make_lifespan(app, "auto")
+    await lifespan.startup()
     await lifespan.shutdown()
-    assert str(caught.value) == f"The application's startup failed: {said}"
-    assert caught.value.__cause__ is then
-    assert lifespan.state is None
 
 
 async def test_an_application_that_waits_on_after_startup_failed_is_told_to_shut_down() -> None:
@@ -208,59 +221,14 @@ async def test_a_failure_between_startup_and_shutdown_is_logged_immediately(capl
     assert caught.value.__cause__ is error
 
 
-@pytest.mark.parametrize(
-    ("answers", "text"),
-    [
-        (
-            ["shutdown.complete"],
-            "Expected 'lifespan.startup.complete' or '.failed', but got 'lifespan.shutdown.complete'.",
-        ),
-        (["nonsense"], "Expected 'lifespan.startup.complete' or '.failed', but got 'lifespan.nonsense'."),
-    ],
-)
-async def test_a_wrong_answer_to_startup_fails_the_startup(answers: list[str], text: str) -> None:
-    with pytest.raises(StartupFailed) as caught:
-        await make_lifespan(answering(*answers), "auto").startup()
-    assert type(caught.value.__cause__) is LifespanError
-    assert str(caught.value.__cause__) == text
-
-
-async def test_a_second_answer_is_an_error_in_the_application(caplog: pytest.LogCaptureFixture) -> None:
-    raised: list[BaseException] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        try:
-            await send({"type": "lifespan.startup.complete"})
-        except LifespanError as exc:
-            raised.append(exc)
-        await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    lifespan = make_lifespan(app, "auto")
+@pytest.mark.parametrize("error", [SystemExit(), KeyboardInterrupt()], ids=repr)
+async def test_what_is_not_an_exception_comes_out(error: BaseException) -> None:
+    for app in (receiving_then(error), answering(then=error)):
+        with pytest.raises(type(error)):
+            await make_lifespan(app, "auto").startup()
+    lifespan = make_lifespan(answering("startup.complete", "shutdown.complete", then=error), "auto")
     await lifespan.startup()
-    await lifespan.shutdown()
-    assert len(raised) == 1
-
-
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-@pytest.mark.parametrize("received", [True, False])
-async def test_what_is_not_an_exception_comes_out_of_startup(error: type[BaseException], received: bool) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if received:
-            await receive()
-        raise error
-
-    with pytest.raises(error):
-        await make_lifespan(app, "auto").startup()
-
-
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-async def test_what_is_not_an_exception_comes_out_of_shutdown(error: type[BaseException]) -> None:
-    lifespan = make_lifespan(answering("startup.complete", "shutdown.complete", then=error()), "auto")
-    await lifespan.startup()
-    with pytest.raises(error):
+    with pytest.raises(type(error)):
         await lifespan.shutdown()
 
 

@@ -13,6 +13,7 @@ from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
 from bridge.errors import ApplicationCancelled, ClientDisconnected
 from tests.apps import START, part
+from tests.asgi.readers import leave
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -27,7 +28,7 @@ async def request_body(receive: Receive) -> None:
         pass
 
 
-async def test_receive_says_disconnect_once_the_reader_has_gone(client_of: ClientOf) -> None:
+async def test_receive_says_disconnect_once_the_reader_has_gone() -> None:
     received: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,8 +37,7 @@ async def test_receive_says_disconnect_once_the_reader_has_gone(client_of: Clien
         received.append(await receive())
         received.append(await receive())
 
-    async with client_of(app) as client, client.stream("GET", "/"):
-        pass
+    await leave(app)
     assert received == [{"type": "http.disconnect"}, {"type": "http.disconnect"}]
 
 
@@ -55,9 +55,7 @@ async def test_receive_says_disconnect_also_if_the_request_was_not_read(client_o
     assert received == [{"type": "http.disconnect"}]
 
 
-async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
 
@@ -67,8 +65,7 @@ async def test_a_disconnect_that_comes_out_of_a_task_group_is_not_a_failure(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
 
-    async with client_of(app) as client, client.stream("GET", "/"):
-        await anyio.wait_all_tasks_blocked()
+    await leave(app)
     assert_logged(caplog)
 
 
@@ -100,7 +97,7 @@ async def test_a_send_that_waits_for_the_reader_raises_an_oserror_once_it_has_go
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])
 async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
+    caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
 ) -> None:
     raised: list[type[BaseException]] = []
 
@@ -112,14 +109,12 @@ async def test_leaving_before_the_last_part_was_read_is_a_disconnect_too(
             raised.append(type(exc))
             raise
 
-    client = client_of(app, raise_app_exceptions=raise_app_exceptions)
-    async with client, client.stream("GET", "/"):
-        await anyio.wait_all_tasks_blocked()
+    await leave(app, raise_app_exceptions=raise_app_exceptions)
     assert raised == [ClientDisconnected]
     assert_logged(caplog)
 
 
-async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
+async def test_every_later_send_raises_too() -> None:
     raised: list[type[BaseException]] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,32 +127,13 @@ async def test_every_later_send_raises_too(client_of: ClientOf) -> None:
             except OSError as exc:
                 raised.append(type(exc))
 
-    async with client_of(app) as client, client.stream("GET", "/"):
-        pass
+    await leave(app)
     assert raised == [ClientDisconnected] * 3
-
-
-async def test_the_frameworks_own_error_for_a_disconnect_is_no_failure(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
-    class ClientDisconnect(Exception):
-        """Starlette's name for it."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        try:
-            await send(part(b"part", more=True))
-        except OSError:
-            raise ClientDisconnect from None
-
-    async with client_of(app) as client, client.stream("GET", "/"):
-        await anyio.wait_all_tasks_blocked()
-    assert_logged(caplog)
 
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])
 async def test_a_failure_after_the_reader_has_gone_is_logged(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
+    caplog: pytest.LogCaptureFixture, raise_app_exceptions: bool
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await request_body(receive)
@@ -165,15 +141,11 @@ async def test_a_failure_after_the_reader_has_gone_is_logged(
         await receive()
         raise ValueError("cleaning up failed")
 
-    client = client_of(app, raise_app_exceptions=raise_app_exceptions)
-    async with client, client.stream("GET", "/"):
-        pass
+    await leave(app, raise_app_exceptions=raise_app_exceptions)
     assert_logged(caplog, ("ERROR", "GET /", "reader", "ValueError: cleaning up failed"))
 
 
-async def test_the_reader_waits_while_the_application_cleans_up(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_reader_waits_while_the_application_cleans_up(caplog: pytest.LogCaptureFixture) -> None:
     steps: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -183,16 +155,14 @@ async def test_the_reader_waits_while_the_application_cleans_up(
         await anyio.wait_all_tasks_blocked()
         steps.append("cleaned up")
 
-    async with client_of(app) as client:
-        async with client.stream("GET", "/"):
-            pass
-        steps.append("reader goes on")
+    await leave(app)
+    steps.append("reader goes on")
     assert steps == ["cleaned up", "reader goes on"]
     assert_logged(caplog)
 
 
 async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_period(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
     steps: list[str] = []
@@ -205,62 +175,14 @@ async def test_an_application_that_does_not_end_is_cancelled_after_the_grace_per
             steps.append("cancelled")
             raise
 
-    async with client_of(app) as client:
-        async with client.stream("GET", "/"):
-            pass
-        steps.append("reader goes on")
+    await leave(app)
+    steps.append("reader goes on")
     assert steps == ["cancelled", "reader goes on"]
     assert_logged(caplog, ("WARNING", "GET /", "0.01 s", "cancelled"))
 
 
-async def test_the_grace_period_is_no_limit_for_work_after_a_complete_response(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0)
-    done: list[bool] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"all"))
-        await anyio.wait_all_tasks_blocked()
-        await anyio.sleep(0.01)
-        done.append(True)
-
-    async with client_of(app) as client:
-        assert (await client.get("/")).content == b"all"
-    assert done == [True]
-    assert_logged(caplog)
-
-
-async def test_a_reader_that_is_cancelled_before_the_response_takes_the_application_along() -> None:
-    steps: list[str] = []
-    running = anyio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        running.set()
-        try:
-            await anyio.sleep_forever()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.wait_all_tasks_blocked()
-            steps.append("application ended")
-
-    async def read(cancelled: anyio.CancelScope) -> None:
-        with cancelled:
-            await InProcessTransport(app).handle_async_request(httpx.Request("GET", "http://app.test/"))
-        steps.append("reader ended")
-
-    async with anyio.create_task_group() as tasks:
-        scope = anyio.CancelScope()
-        tasks.start_soon(read, scope)
-        await running.wait()
-        scope.cancel()
-    assert scope.cancelled_caught
-    assert steps == ["application ended", "reader ended"]
-
-
-@pytest.mark.parametrize("messages", [[START], [START, ONE], [START, ONE, part(b"two")]])
-async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_along(
+@pytest.mark.parametrize("messages", [[], [START], [START, ONE], [START, ONE, part(b"two")]])
+async def test_a_reader_that_is_cancelled_takes_the_application_along(
     client_of: ClientOf, messages: list[Message]
 ) -> None:
     steps: list[str] = []
@@ -273,6 +195,8 @@ async def test_a_reader_that_is_cancelled_in_the_response_takes_the_application_
         try:
             await anyio.sleep_forever()
         finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
             steps.append("application ended")
 
     async def read(cancelled: anyio.CancelScope) -> None:

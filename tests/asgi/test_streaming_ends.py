@@ -14,6 +14,7 @@ from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
 from bridge.errors import IncompleteResponse
 from tests.apps import START, part
+from tests.asgi.readers import leave
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -50,7 +51,7 @@ async def test_a_response_with_a_cancelled_send_never_ends_as_a_whole_one(
 
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])
-async def test_an_exit_after_the_reader_has_gone_comes_out(client_of: ClientOf, raise_app_exceptions: bool) -> None:
+async def test_an_exit_after_the_reader_has_gone_comes_out(raise_app_exceptions: bool) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         try:
@@ -58,19 +59,12 @@ async def test_an_exit_after_the_reader_has_gone_comes_out(client_of: ClientOf, 
         except OSError:
             raise SystemExit(3) from None
 
-    async def leave() -> None:
-        client = client_of(app, raise_app_exceptions=raise_app_exceptions)
-        async with client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
-
     with pytest.raises(SystemExit) as caught:
-        await leave()
+        await leave(app, raise_app_exceptions=raise_app_exceptions)
     assert caught.value.code == 3
 
 
-async def test_an_exit_when_the_grace_period_is_over_comes_out(
-    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_exit_when_the_grace_period_is_over_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0.01)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,17 +74,13 @@ async def test_an_exit_when_the_grace_period_is_over_comes_out(
         finally:
             raise SystemExit(4)
 
-    async def leave() -> None:
-        async with client_of(app) as client, client.stream("GET", "/"):
-            pass
-
     with pytest.raises(SystemExit) as caught:
-        await leave()
+        await leave(app)
     assert caught.value.code == 4
 
 
 async def test_a_bug_that_the_disconnect_brings_to_light_is_logged_with_its_traceback(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
@@ -99,14 +89,11 @@ async def test_a_bug_that_the_disconnect_brings_to_light_is_logged_with_its_trac
         finally:
             raise KeyError("a bug in the cleanup")
 
-    async with client_of(app) as client, client.stream("GET", "/"):
-        await anyio.wait_all_tasks_blocked()
+    await leave(app)
     assert_logged(caplog, ("ERROR", "GET /", "reader", "KeyError: 'a bug in the cleanup'"))
 
 
-async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         raised = anyio.Event()
@@ -125,14 +112,11 @@ async def test_a_bug_beside_the_disconnect_in_a_task_group_is_logged(
             tasks.start_soon(answer)
             tasks.start_soon(fail)
 
-    async with client_of(app) as client, client.stream("GET", "/"):
-        await anyio.wait_all_tasks_blocked()
+    await leave(app)
     assert_logged(caplog, ("ERROR", "GET /", "reader", "KeyError: 'a bug'"))
 
 
-async def test_starlettes_own_word_for_the_disconnect_is_quiet(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_starlettes_own_word_for_the_disconnect_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     class Parts:  # Not a generator, which Starlette would leave to the garbage collector.
         made = 0
 
@@ -156,14 +140,13 @@ async def test_starlettes_own_word_for_the_disconnect_is_quiet(
             await Request(scope, receive).body()
 
     for each in (app, reads_the_request):
-        async with client_of(each) as client, client.stream("GET", "/"):
-            await anyio.wait_all_tasks_blocked()
+        await leave(each)
     assert parts.made == 1
     assert_logged(caplog)
 
 
 async def test_taking_the_last_part_and_leaving_at_once_is_no_disconnect(
-    client_of: ClientOf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_streaming, "DISCONNECT_GRACE", 0)
     done: list[str] = []
