@@ -15,8 +15,9 @@ import pytest
 
 from bridge import Bridge
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
-from bridge.init_phase import Runtime, set_runtime
+from bridge.init_phase import Runtime, set_runtime, warn_of_streams
 from tests.apps import Journal
+from tests.logged import assert_logged
 from tests.loops import TIMEOUT, Gate, until_refused, value
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
@@ -229,3 +230,19 @@ def test_a_fork_neither_uses_nor_ends_what_the_import_has_started(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     handler.close()
     assert app.steps == ["startup", "request", "shutdown"]
+
+
+@pytest.mark.parametrize(
+    ("is_in_lambda", "mode", "warns"),
+    [(True, "response_stream", True), (True, "buffered", False), (False, "response_stream", False)],
+)
+def test_a_runtime_that_cannot_stream_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_in_lambda: bool, mode: str, warns: bool
+) -> None:
+    warn_of_streams.cache_clear()
+    monkeypatch.setenv("AWS_LWA_INVOKE_MODE", mode)
+    if is_in_lambda:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    for _ in range(2):
+        Bridge(Journal(), lifespan="off").close()
+    assert_logged(caplog, *[("WARNING", "AWS_LWA_INVOKE_MODE", "cannot stream")] * warns)

@@ -17,7 +17,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 
+BOTH = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+
 PLAIN = {"content-type": "text/plain; charset=utf-8"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Choose asyncio, which Lambda has alone; one success and one failure are tested on trio, too."""
+    return "asyncio"
 
 
 async def stream(app: ASGIApp, event: Event) -> tuple[dict[str, Any], list[bytes]]:
@@ -45,6 +53,7 @@ async def test_the_prelude_has_status_headers_and_cookies_but_no_length(make_eve
     assert parts == [b"abc"]
 
 
+@BOTH
 async def test_the_prelude_is_there_before_the_body_and_each_part_before_the_next(make_event: MakeEvent) -> None:
     prelude_seen, first_seen = anyio.Event(), anyio.Event()
 
@@ -136,6 +145,7 @@ async def test_leaving_early_disconnects_the_application(
     assert_logged(caplog)
 
 
+@BOTH
 async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_application(make_event: MakeEvent) -> None:
     disconnected: list[bool] = []
 

@@ -1,5 +1,6 @@
 """One run of an application's lifespan, without a handler around it."""
 
+import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import pytest
 from bridge._types import ASGIApp, LifespanMode, Message, Receive, Scope, Send
 from bridge.asgi import lifespan as lifespan_module
 from bridge.asgi.lifespan import LifespanOff, LifespanOn, make_lifespan
-from bridge.errors import LifespanError, ShutdownFailed, StartupFailed
+from bridge.errors import ApplicationCancelled, LifespanError, ShutdownFailed, StartupFailed
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -173,31 +174,35 @@ async def test_an_application_that_waits_on_after_startup_failed_is_told_to_shut
     assert received == [{"type": "lifespan.shutdown"}]
 
 
-async def test_shutdown_failed_fails_the_shutdown_with_the_applications_words() -> None:
-    app = answering("startup.complete", "shutdown.failed", message="still open", then=ValueError("oops"))
-    lifespan = make_lifespan(app, "auto")
-    await lifespan.startup()
-    with pytest.raises(ShutdownFailed) as caught:
-        await lifespan.shutdown()
-    assert str(caught.value) == "The application's shutdown failed: still open"
-    assert repr(caught.value.__cause__) == "ValueError('oops')"
-
-
-@pytest.mark.parametrize("answers", [["startup.complete"], ["startup.complete", "shutdown.complete"]])
-async def test_a_shutdown_that_raises_fails(answers: list[str]) -> None:
-    error = ValueError("oops")
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await answering(*answers)(scope, receive, send)
+async def test_a_shutdown_that_fails_says_how() -> None:
+    async def raises(scope: Scope, receive: Receive, send: Send) -> None:
+        await answering("startup.complete")(scope, receive, send)
         await receive()
-        raise error
+        raise OOPS
 
-    lifespan = make_lifespan(app, "auto")
+    cases: list[tuple[ASGIApp, str]] = [
+        (answering("startup.complete", "shutdown.failed", message="still open", then=OOPS), "failed: still open"),
+        (answering("startup.complete", "shutdown.complete", then=OOPS), "raised ValueError: oops"),
+        (raises, "raised ValueError: oops"),
+    ]
+    for app, text in cases:
+        lifespan = make_lifespan(app, "auto")
+        await lifespan.startup()
+        with pytest.raises(ShutdownFailed) as caught:
+            await lifespan.shutdown()
+        assert str(caught.value) == f"The application's shutdown {text}"
+        assert caught.value.__cause__ is OOPS
+
+
+async def test_a_cancellation_that_comes_from_inside_fails_the_step_and_says_so() -> None:
+    error = asyncio.CancelledError()
+    with pytest.raises(StartupFailed) as startup:
+        await make_lifespan(receiving_then(error), "auto").startup()
+    lifespan = make_lifespan(answering("startup.complete", "shutdown.complete", then=error), "on")
     await lifespan.startup()
-    with pytest.raises(ShutdownFailed) as caught:
+    with pytest.raises(ShutdownFailed) as shutdown:
         await lifespan.shutdown()
-    assert str(caught.value) == "The application's shutdown raised ValueError: oops"
-    assert caught.value.__cause__ is error
+    assert [type(each.value.__cause__) for each in (startup, shutdown)] == [ApplicationCancelled] * 2
 
 
 async def test_an_application_may_end_its_lifespan_right_after_startup() -> None:

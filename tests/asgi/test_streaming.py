@@ -276,25 +276,6 @@ class TestOnAsyncio:
             with pytest.raises(ApplicationCancelled):
                 await client.get("/")
 
-    async def test_a_reader_whose_task_is_cancelled_takes_the_application_along(self, client_of: ClientOf) -> None:
-        ended: list[bool] = []
-        running = anyio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            running.set()
-            try:
-                await asyncio.sleep(3600)
-            finally:
-                ended.append(True)
-
-        async with client_of(app) as client:
-            reader = asyncio.create_task(client.get("/"))
-            await running.wait()
-            reader.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reader
-        assert ended == [True]
-
     async def test_tasks_that_are_all_cancelled_before_their_first_step_end(self) -> None:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             raise AssertionError("It must not run.")

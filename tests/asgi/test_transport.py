@@ -58,36 +58,6 @@ async def test_a_client_gets_the_whole_response(client_of: ClientOf) -> None:
     assert response.text == "caf\u00e9 bar"
 
 
-async def test_the_response_is_there_before_its_body(client_of: ClientOf) -> None:
-    response_seen = anyio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await response_seen.wait()
-        await send(part(b"body"))
-
-    async with client_of(app) as client, client.stream("GET", "/") as response:
-        assert response.status_code == 200
-        response_seen.set()
-        assert await response.aread() == b"body"
-
-
-async def test_each_part_is_read_before_the_application_goes_on(client_of: ClientOf) -> None:
-    read = anyio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"first", more=True))
-        await read.wait()
-        await send(part(b"second"))
-
-    async with client_of(app) as client, client.stream("GET", "/") as response:
-        parts = response.aiter_raw()
-        assert await anext(parts) == b"first"
-        read.set()
-        assert [item async for item in parts] == [b"second"]
-
-
 async def test_a_slow_reader_holds_the_applications_send(client_of: ClientOf) -> None:
     sent: list[bytes] = []
 
