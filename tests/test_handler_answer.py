@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge import Bridge, Settings
-from bridge._types import Message, Receive, Scope, Send
+from bridge._types import Message
 from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
 from bridge.sources import make_request
 from tests.apps import START, Journal, part, sending
@@ -60,24 +60,6 @@ async def test_it_is_there_with_the_last_message_and_the_call_returns_with_the_a
     assert not task.done()
     gate.set()
     await task
-
-
-async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEvent, result: Result) -> None:
-    gate, sent = asyncio.Event(), asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"one ", more=True))
-        sent.set()
-        await gate.wait()
-        await send(part(b"two"))
-
-    task = asyncio.create_task(Bridge(app, lifespan="off")._answer(make_event(), None, result))
-    await sent.wait()
-    assert not result.done()
-    gate.set()
-    await task
-    assert result.result()["body"] == "one two"
 
 
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:

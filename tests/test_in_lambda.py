@@ -237,8 +237,7 @@ say(handler(EVENT, None)["body"])
 
 def test_sigterm_at_any_moment_of_calls_without_a_pause_shuts_down_and_exits_with_success(run_python: Run) -> None:
     done = run_python(APP + TERMINATED, **LAMBDA)
-    assert done.stdout.splitlines() == ["ready shutdown 0"] * 10, done.stderr[-2000:]
-    assert done.returncode == 0
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["ready shutdown 0"] * 10), done.stderr[-2000:]
 
 
 def test_sigterm_again_and_again_hangs_nothing(run_python: Run) -> None:

@@ -212,16 +212,6 @@ async def test_a_request_body_whose_read_was_cancelled_is_never_followed_by_a_cl
     assert received == [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
 
 
-async def test_a_head_response_has_no_body_also_if_a_middleware_changes_the_method(client_of: ClientOf) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["method"] = "GET"
-        await send(START)
-        await send(part(b"body"))
-
-    async with client_of(app) as client:
-        assert (await client.head("/")).content == b""
-
-
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where a task can be left to itself
 @pytest.mark.parametrize("request_is_read", [True, False])
 async def test_an_application_that_cancels_its_own_receive_keeps_its_response(

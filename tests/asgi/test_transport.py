@@ -134,27 +134,6 @@ async def test_an_application_may_answer_without_reading_the_whole_request(clien
     assert (response.status_code, response.content) == (413, b"large")
 
 
-async def test_a_body_that_fails_fails_in_the_application_and_then_in_the_client(client_of: ClientOf) -> None:
-    seen: list[str] = []
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b"first"
-        raise ValueError("no more")
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await receive()
-        except ValueError as exc:
-            seen.append(str(exc))
-            raise
-
-    with pytest.raises(ValueError, match="no more"):
-        async with client_of(app) as client:
-            await client.post("/", content=body())
-    assert seen == ["no more"]
-
-
 async def test_receive_waits_for_the_end_of_the_response_and_then_says_disconnect(client_of: ClientOf) -> None:
     seen: list[object] = []
 
