@@ -13,18 +13,17 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
+
 from bridge.asgi.lifespan import make_lifespan
 from bridge.handler import Bridge
+from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.settings import set_trace_id
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Lifespan, LifespanMode, Receive, Scope, Send
 
-__all__ = ["CONNECTION_HEADER", "ChildApplication", "main"]
-
-# The entries of the scope that describe the client's connection, as JSON. Only the parent can reach the child's
-# socket, and it drops a client's copy.
-CONNECTION_HEADER = b"x-bridge-connection"
+__all__ = ["ChildApplication", "main"]
 
 
 def main(name: str, uds: str, lifespan: LifespanMode) -> None:
@@ -55,8 +54,6 @@ def load(name: str) -> ASGIApp:
 
 async def _serve(app: ASGIApp, uds: str, lifespan: Lifespan) -> None:
     """Run the lifespan as in process, and uvicorn in between."""
-    import uvicorn  # here, because the parent imports this module too
-
     await lifespan.startup()
     config = uvicorn.Config(
         ChildApplication(app, lifespan),

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from bridge._messages import replace_headers
 from bridge.asgi import build_scope
 from bridge.errors import ConfigurationError
-from bridge.proxy.child import CONNECTION_HEADER
 from bridge.proxy.forwarder import Forwarder, headers_with_context
+from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
 from bridge.settings import child_environment, handler_name

@@ -10,7 +10,11 @@ from bridge._httpx import httpx
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["checked_method", "framed", "nominated", "request_headers", "response_headers"]
+__all__ = ["CONNECTION_HEADER", "checked_method", "framed", "nominated", "request_headers", "response_headers"]
+
+# The entries of the scope that describe the client's connection, as JSON. Only the parent can reach the child's
+# socket, and it drops a client's copy.
+CONNECTION_HEADER = b"x-bridge-connection"
 
 # Headers that a proxy consumes itself (RFC 9110, 11.7), and trailers, which Lambda cannot carry.
 _HOP_BY_HOP = HOP_BY_HOP | {b"proxy-authenticate", b"proxy-authorization", b"trailer"}

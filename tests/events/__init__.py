@@ -5,13 +5,16 @@ with a JSON body of ten bytes, two cookies, and two values of `accept`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["BASES", "MISSING", "load", "paths", "replaced"]
+__all__ = ["BASES", "MISSING", "MakeEvent", "load", "paths", "replaced"]
+
+# The type of the fixture `make_event`.
+MakeEvent = Callable[..., dict[str, Any]]
 
 # The source that has to be picked for each base event.
 BASES: Final = {

@@ -55,16 +55,13 @@ def start_managed(emulator_binary: Path, tmp_path: Path) -> Iterator[StartManage
         pytest.skip(reason)
     with ExitStack() as running:
 
-        def start(
-            command: Sequence[str], *, max_concurrency: int = 8, ready: bool = True, **environ: str
-        ) -> ManagedEmulator:
+        def start(command: Sequence[str], *, max_concurrency: int = 8, **environ: str) -> ManagedEmulator:
             emulator = ManagedEmulator(
                 emulator_binary,
                 command,
                 max_concurrency=max_concurrency,
                 environ=environ,
                 journal=tmp_path / "journal",
-                ready=ready,
             )
             return running.enter_context(emulator)
 

@@ -96,8 +96,7 @@ class ManagedAnswer(NamedTuple):
 class ManagedEmulator(EmulatorProcess):
     """One execution environment with many slots: the runtime that `command` starts, in the folder of functions.
 
-    It is entered when all slots poll for an invocation; with `ready=False` immediately, for a runtime that
-    will not come up. `journal`: as for `Emulator`.
+    It is entered when all slots poll for an invocation. `journal`: as for `Emulator`.
     """
 
     def __init__(
@@ -109,14 +108,12 @@ class ManagedEmulator(EmulatorProcess):
         environ: Mapping[str, str] | None = None,
         functions: Path = FUNCTIONS,
         journal: Path | None = None,
-        ready: bool = True,
     ) -> None:
         concurrency = {"AWS_LAMBDA_MAX_CONCURRENCY": str(max_concurrency)}
         super().__init__(functions=functions, journal=journal, environ=concurrency | dict(environ or {}))
         self._binary = binary
         self._bootstrap = command
         self._slots = max_concurrency
-        self._ready = ready
 
     def __enter__(self) -> Self:
         self._stage = TemporaryDirectory()
@@ -138,10 +135,9 @@ class ManagedEmulator(EmulatorProcess):
         with ThreadPoolExecutor(min(len(everything), CLIENTS)) as threads:
             return [_answer(response) for response in threads.map(invoker.invoke, everything)]
 
-    def wait_for_polls(self, count: int | None = None) -> None:
-        """Return when that many slots poll for an invocation, by default all of them."""
-        expected = self._slots if count is None else count
-        self._wait_for_open_polls(lambda polls: polls >= expected, f"{expected} slots that poll")
+    def wait_for_polls(self) -> None:
+        """Return when all slots poll for an invocation."""
+        self._wait_for_open_polls(lambda polls: polls >= self._slots, f"{self._slots} slots that poll")
 
     def wait_until_busy(self) -> None:
         """Return when every slot has an invocation, so that the next one would be refused."""
@@ -161,8 +157,7 @@ class ManagedEmulator(EmulatorProcess):
         return _in_namespace(self._stage.name, self._functions, self._bootstrap, emulator)
 
     def _wait_until_up(self) -> None:
-        if self._ready:
-            self.wait_for_polls()
+        self.wait_for_polls()
 
 
 def _in_namespace(stage: str, functions: Path, bootstrap: Sequence[str], command: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import StartManaged
-from tests.integration.emulated import LIMIT, PLAIN_TEXT, STREAMS, buffered, request, streamed
+from tests.integration.emulated import PLAIN_TEXT, STREAMS, request, streamed
 from tests.integration.managed import ManagedAnswer, ManagedEmulator, missing_platform_for_managed_instances
 
 RUNTIME = [sys.executable, "-m", "bridge.runtime"]
@@ -58,11 +58,6 @@ def record(logger: str, message: str, request_id: str) -> str:
     """Return a line of the log, from its level on."""
     fields = {"level": "WARNING", "message": message, "logger": logger, "requestId": request_id}
     return json.dumps(fields)[1:] + "\n"
-
-
-def append(journal: Path, line: str) -> None:
-    with journal.open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
 
 
 # Many concurrently.
@@ -150,33 +145,6 @@ def test_workers_share_the_slots_and_each_has_a_startup_and_a_shutdown(start_man
     assert emulator.journal() == ["startup", "startup", "shutdown", "shutdown"]
 
 
-# Errors.
-
-
-def test_errors_have_a_type_and_the_largest_result_comes_whole(share: Share) -> None:
-    emulator = share("market:app")
-    around = len(json.dumps(buffered(200, "x" * 1_000_000), separators=(",", ":"))) - 1_000_000
-
-    unsupported = emulator.invoke({"Records": []})
-    malformed = emulator.invoke(b"not json")
-    broken = emulator.invoke(get("/broken"))
-    whole = emulator.invoke(get("/fill", f"size={LIMIT - around}"))
-    too_large = emulator.invoke(get("/fill", f"size={LIMIT - around + 1}"))
-
-    assert (unsupported.status, unsupported.error_type) == (200, "Function.UnsupportedEvent")
-    assert (malformed.status, malformed.error_type) == (200, "Runtime.UnmarshalError")
-    assert (broken.error_type, broken.payload) == (None, buffered(500, "Internal Server Error"))
-    assert (len(whole.body), whole.error_type) == (LIMIT, None)
-    assert (too_large.error_type, too_large.payload["statusCode"]) == (None, 500)
-
-
-def test_init_that_fails_ends_the_environment_and_the_log_tells_why(start_managed: StartManaged) -> None:
-    emulator = start_managed([*RUNTIME, "absent:app"], ready=False)
-
-    assert emulator.wait_for_exit() == 1
-    emulator.wait_for_log('"errorType": "Runtime.ImportModuleError", "requestId": "", "stackTrace": []}\n')
-
-
 # Streams.
 
 
@@ -184,6 +152,7 @@ def test_streams_are_passed_on_verbatim_with_their_content_type_and_mode(share: 
     emulator = share("market:app", **STREAMS)
 
     status, headers, body = emulator.exchange(get("/stream", "end=whole"))
+    failed = emulator.invoke(get("/stream", "end=fails"))
     nothing = emulator.invoke(get("/nothing"))
     emulator.wait_for_polls()
     met = emulator.invoke_many(get("/meet", f"parties={SLOTS}&name={number}") for number in range(SLOTS))
@@ -193,30 +162,11 @@ def test_streams_are_passed_on_verbatim_with_their_content_type_and_mode(share: 
     assert headers["content-type"] == STREAM_TYPE
     assert headers["lambda-runtime-function-response-mode"] == "streaming"
     assert "error-type" not in headers
+    assert (failed.status, failed.error_type) == (200, "Function.ValueError")
+    assert (failed.payload["errorType"], failed.payload["errorMessage"]) == ("ValueError", "the shelf is empty")
     assert nothing == (200, streamed(b"", 204, {"x-shelf": "empty"}), None, STREAM_TYPE)
     told = [json.loads(answer.body.partition(bytes(8))[2])["name"] for answer in met]
     assert told == [str(number) for number in range(SLOTS)]
-
-
-def test_streams_that_fail_are_errors_and_cost_their_own_invocation_alone(share: Share) -> None:
-    emulator = share("market:app", **STREAMS)
-    for end, message in (
-        ("fails", "the shelf is empty"),
-        ("fails at length", "the shelf is " + "very " * 10_000 + "empty"),
-    ):
-        answer = emulator.invoke(get("/stream", f"end={end}"))
-        document = answer.payload
-        assert (answer.status, answer.error_type, document["errorType"]) == (200, "Function.ValueError", "ValueError")
-        # Of a document that no trailer can carry it is the beginning of the message, and the innermost calls.
-        assert message.startswith(document["errorMessage"])
-        assert len(document["errorMessage"]) >= min(len(message), 100)
-        assert document["stackTrace"][-1].startswith('  File "/var/task/market.py", line ')
-
-    too_large = emulator.invoke(get("/fill", "size=7000000"))
-
-    assert too_large.error_type == "Function.ResponseSizeTooLarge"
-    emulator.wait_for_log("RequestEntityTooLarge")
-    assert emulator.invoke(get("/nothing")).body == streamed(b"", 204, {"x-shelf": "empty"})
 
 
 def test_stream_that_is_cut_with_its_process_is_never_taken_for_a_whole_one(start_managed: StartManaged) -> None:
@@ -227,28 +177,3 @@ def test_stream_that_is_cut_with_its_process_is_never_taken_for_a_whole_one(star
     # The emulator sees the end of the connection and that of the process, in either order.
     assert (answer.status, answer.error_type in ("Runtime.TruncatedResponse", "Runtime.ExitError")) == (200, True)
     assert emulator.wait_for_exit() == 1
-
-
-# Time.
-
-
-def test_client_has_its_response_before_the_work_after_it_has_ended(
-    start_managed: StartManaged, tmp_path: Path
-) -> None:
-    emulator = start_managed([*RUNTIME, "market:app"], max_concurrency=2)
-
-    soon = emulator.invoke(get("/first", "line=go on"))
-
-    emulator.wait_for_log("waiting for go on")
-    assert emulator.journal() == ["startup"]
-    assert (soon.error_type, soon.payload) == (None, buffered(200, "soon"))
-    # Its slot is busy: there is room for one more, and not for two.
-    emulator.wait_for_polls(1)
-    with ThreadPoolExecutor() as threads:
-        other = threads.submit(emulator.invoke, get("/late", "line=go on"))
-        emulator.wait_until_busy()
-        refused = emulator.invoke(get("/look"))
-        append(tmp_path / "journal", "go on")
-        assert (refused.error_type, other.result().error_type) == ("Runtime.Unavailable", None)
-    emulator.wait_for_polls()
-    assert emulator.journal() == ["startup", "go on", *["waited for go on"] * 2]

@@ -194,11 +194,3 @@ def test_as_the_bootstrap_of_an_os_only_runtime(
     assert files == [f"{function}/app.py", f"{function}/bridge/__init__.py", f"{function}/helper.py"]
     assert python_path is None
     check_end(runtime)
-
-
-def test_as_the_entry_point_of_an_image(
-    api: RuntimeDouble, start: StartCommand, function: Path, make_event: MakeEvent
-) -> None:
-    runtime = start([sys.executable, "-m", "bridge.runtime", "app:app"], function, {})
-    assert answer(api, make_event())[0][1] == f"{function}/bridge/__init__.py"
-    check_end(runtime)

@@ -3,7 +3,6 @@
 import itertools
 import json
 import logging
-import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -124,44 +123,6 @@ def test_a_level_is_set_alike(monkeypatch: pytest.MonkeyPatch, set_up: LogSetUps
         layout = {"log_format": "", "log_level": _get_log_level_from_env_var(name)}
         with log_of(monkeypatch, telemetry_fd=None, **layout):
             assert (name, ours) == (name, root.level)
-
-
-def test_what_awslambdaric_raises_into_the_application_is_logged(
-    monkeypatch: pytest.MonkeyPatch, set_up: LogSetUps
-) -> None:
-    records: list[dict[str, Any]] = [
-        {"msg": "%d", "args": ("one",)},
-        {"msg": {(1, 2): "a key that is not text"}},
-        {"exc_info": (None, None, None)},
-        {"msg": "half a character \udc80"},
-    ]
-    ours = set_up.framed(log_format="JSON")
-    for fields in records:
-        handle(**fields)
-    assert len(ours.read()) == len(records)
-    pipe = Pipe()
-    with log_of(monkeypatch, telemetry_fd=pipe.writer, log_format="JSON", log_level=""):
-        for fields in records:
-            with pytest.raises((TypeError, AttributeError, UnicodeEncodeError)):
-                handle(**fields)
-    pipe.close_reader()
-
-
-def test_what_awslambdaric_leaves_out_or_writes_as_invalid_json_is_there(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], set_up: LogSetUps
-) -> None:
-    fields: dict[str, Any] = {"location": "Paris", "stack_info": "Stack:\n", "ratio": math.nan}
-    output = set_up(log_format="JSON")
-    handle(**fields)
-    output.close()
-    ours = json.loads(capsys.readouterr().out)
-    with log_of(monkeypatch, telemetry_fd=None, log_format="JSON", log_level=""):
-        handle(**fields)
-    line = capsys.readouterr().out
-    assert '"ratio": NaN' in line
-    theirs = json.loads(line)
-    del theirs["ratio"]
-    assert ours == theirs | {"location": "Paris", "stackInfo": "Stack:\n", "ratio": "nan"}
 
 
 # Errors.

@@ -96,16 +96,6 @@ async def test_the_mail_answers_its_events_in_their_order(mail: Bridge, folder: 
     assert mails_in(folder) == {"1.eml": MAIL}
 
 
-async def test_a_streamed_answer_is_complete_before_the_mail_is_sent(mail: Bridge, folder: Path) -> None:
-    with gate(folder / "1.eml") as read, anyio.fail_after(30):
-        async with mail.stream(read_event(APP, "2_send"), None) as response:
-            assert [part async for part in response.body] == []
-            await anyio.wait_all_tasks_blocked()
-            assert (response.prelude["statusCode"], await outbox(mail)) == (303, ["sending"])
-            assert await anyio.to_thread.run_sync(read) == MAIL
-    assert await outbox(mail) == ["sent"]
-
-
 async def test_an_answer_in_one_piece_waits_for_the_mail(mail: Bridge, folder: Path) -> None:
     with gate(folder / "1.eml") as read, anyio.fail_after(30):
         answer = asyncio.create_task(send(mail))

@@ -11,8 +11,9 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
-from bridge.proxy.child import CONNECTION_HEADER, ChildApplication, lambda_context, load
+from bridge.proxy.child import ChildApplication, lambda_context, load
 from bridge.proxy.context_headers import context_headers
+from bridge.proxy.headers import CONNECTION_HEADER
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

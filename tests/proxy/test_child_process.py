@@ -16,8 +16,8 @@ from bridge._messages import EventRequest, header_pairs, request_target
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
 from bridge.proxy import child_process
-from bridge.proxy.child import CONNECTION_HEADER
 from bridge.proxy.child_process import application_name, for_child
+from bridge.proxy.headers import CONNECTION_HEADER
 from tests.proxy.programs import wait_until_ended
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,16 +1,24 @@
 """A double of Lambda's APIs for each test, and runtimes that talk to it."""
 
 import gc
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.runtime.invocations.waker import Waker
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.nursery import Nursery
 from tests.runtime.processes import Runtimes
 from tests.runtime.slots import Slots
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Lambda's runtime has asyncio alone."""
+    return "asyncio"
 
 
 @pytest.fixture
@@ -56,3 +64,18 @@ def slots(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> Iterator[Slot
     made.end()
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.fixture
+def waker() -> Iterator[Waker]:
+    made = Waker()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def default_sigterm() -> Iterator[None]:
+    """Restore SIGTERM's handler after a test. An unhandled SIGTERM would end all tests."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)

@@ -208,21 +208,12 @@ class RuntimeDouble:
         """Wait until no connection is open. Raises TimeoutError."""
         self.wait_for_connections(0)
 
-    def drop_connections(self, *, polls: bool = False) -> int:
-        """Close the connections that wait between two requests, as a server does after a while; how many there were.
-
-        `polls`: reset those with an open `next`, too.
-        """
+    def drop_connections(self) -> None:
+        """Close the connections that wait between two requests, as a server does after a while."""
         with self._routes.lock:
             idle = [connection for connection in self._routes.connections if connection.is_idle]
-            waiting = list(self._routes.polls) if polls else []
-            if polls:
-                self._routes.polls.clear()
         for connection in idle:
             connection.end()
-        for connection in waiting:
-            connection.reset()
-        return len(idle) + len(waiting)
 
     def stop(self) -> None:
         """End the API: stop listening, and reset all connections. Open invocations need no answer."""

@@ -127,7 +127,6 @@ class Invocation:
         self._is_settled = False
         self._has_ended = False
         self._is_looked_at = False
-        self._is_expired = False
         self._is_cut = False  # by the test
 
     # For tests.
@@ -179,11 +178,6 @@ class Invocation:
         document = {"errorMessage": "Invoke timeout", "errorType": "InvokeTimeout"}
         self._cut().reply_early(status, json.dumps(document).encode())
 
-    def expire(self) -> None:
-        """End its time: a later answer gets a 410, and none is required."""
-        with self._changed:
-            self._is_expired = True
-
     def release(self) -> None:
         """Forget the event and the answer's body, for tests with very many; a second answer is noticed all the same."""
         self.event = b""
@@ -211,18 +205,14 @@ class Invocation:
         self._changed.notify_all()
 
     @property
-    def is_expired(self) -> bool:
-        return self._is_expired
-
-    @property
     def is_settled(self) -> bool:
         """Whether the runtime may ask for another one."""
-        return self._is_settled or self._is_expired or self._is_cut
+        return self._is_settled or self._is_cut
 
     def complaint(self) -> str | None:
         """Return what is wrong at the end of a test, or None."""
         is_answered = self._answer is not None and (self._answer.is_whole or self._is_looked_at)
-        if self._may_stay_unanswered or self._is_expired or self._is_cut or (self._is_settled and is_answered):
+        if self._may_stay_unanswered or self._is_cut or (self._is_settled and is_answered):
             return None
         return self.describe()
 

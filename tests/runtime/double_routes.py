@@ -216,7 +216,7 @@ class Routes:
             invocation.settle(None)
             invocation.end(0)
             raise Gone
-        refusal = self._refusal_of(invocation, answer)
+        refusal = self._refusal_of(answer)
         invocation.settle(trailers)
         if refusal is None:
             connection.reply(202, b'{"status":"OK"}\n', [_JSON])
@@ -224,10 +224,8 @@ class Routes:
             _reply_error(connection, refusal.status, refusal.error_type, refusal.message)
         invocation.end(202 if refusal is None else refusal.status)
 
-    def _refusal_of(self, invocation: Invocation, answer: Answer) -> Refusal | None:
+    def _refusal_of(self, answer: Answer) -> Refusal | None:
         with self.lock:
-            if invocation.is_expired:
-                return Refusal(410, "InvokeTimeout", "Invoke timeout")
             if self.refusals:
                 return self.refusals.popleft()
         if answer.is_streamed or answer.size <= PAYLOAD_LIMIT:

@@ -121,14 +121,10 @@ class Runtime:
         """Send SIGTERM to the process alone, as Lambda does."""
         self._process.terminate()
 
-    def kill(self) -> None:
-        """Send SIGKILL to the process and to all that it has forked."""
+    def end(self, timeout: float = LIMIT) -> None:
+        """Kill the process and all that it has forked, and make sure that nothing is left of it."""
         with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter if they have ended, on macOS
             os.killpg(self.pid, signal.SIGKILL)
-
-    def end(self, timeout: float = LIMIT) -> None:
-        """Make sure that nothing is left of it."""
-        self.kill()
         self._process.wait(LIMIT)
         self._reader.join(timeout)
         assert not self._reader.is_alive(), "something that it has started left its session, and runs on"

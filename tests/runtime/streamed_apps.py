@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["HEAD", "TEXT", "ends_with", "has_prelude", "read_whole", "sending"]
+__all__ = ["HEAD", "TEXT", "ends_with", "read_whole", "sending"]
 
 TEXT: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 HEAD = {"statusCode": 200, "headers": {"content-type": "text/plain"}, "cookies": []}
@@ -28,7 +28,3 @@ async def read_whole(receive: Receive) -> None:
 
 def ends_with(end: bytes) -> Callable[[bytes], bool]:
     return lambda body: body.endswith(end)
-
-
-def has_prelude(body: bytes) -> bool:
-    return b"\0" * 8 in body

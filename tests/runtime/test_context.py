@@ -102,17 +102,6 @@ def test_the_remaining_time_goes_down_to_nothing(monkeypatch: pytest.MonkeyPatch
     assert unknown.get_remaining_time_in_millis() == MAX_TIMEOUT_MS - 2000
 
 
-def test_a_context_shows_everything() -> None:
-    made = context(client_context={"client": {"app_title": "Shop"}, "custom": {"a": 1}}, tenant_id="blue")
-    assert repr(made) == (
-        "LambdaContext([aws_request_id=id-1,log_group_name=/aws/lambda/shop,log_stream_name=2026/[7]1,"
-        f"function_name=shop,memory_limit_in_mb=128,function_version=7,invoked_function_arn={ARN},"
-        "client_context=ClientContext([custom={'a': 1},env=None,client=Client([installation_id=None,app_title=Shop,"
-        "app_version_name=None,app_version_code=None,app_package_name=None])]),"
-        "identity=CognitoIdentity([cognito_identity_id=None,cognito_identity_pool_id=None]),tenant_id=blue])"
-    )
-
-
 def test_an_application_may_change_it_and_pickle_it() -> None:
     made: Any = context(client_context=CLIENT)
     made.deadline = "the application's own"

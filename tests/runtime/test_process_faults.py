@@ -24,7 +24,6 @@ Fault = tuple[str, str, str, str, list[str]]
 
 FAULTS: list[Fault] = [
     ("", "nope.handler", "Runtime.ImportModuleError", "No module named 'nope'", []),
-    ("handler = (", "app.handler", "Runtime.UserCodeSyntaxError", "'(' was never closed", ["line 1"]),
     (
         "def connect():\n    raise LookupError('no settings')\nconnect()",
         "app.handler",
@@ -32,7 +31,6 @@ FAULTS: list[Fault] = [
         "no settings",
         ["line 3, in <module>\n    connect()", "line 2, in connect\n    raise LookupError('no settings')"],
     ),
-    ("raise SystemExit('bye')", "app.handler", "Function.SystemExit", "bye", ["line 1, in <module>"]),
     (
         f"{APP}\nfrom bridge import Bridge\nhandler = Bridge(app, lifespan='of')",
         "app.handler",
@@ -76,23 +74,6 @@ def test_an_invalid_variable_is_reported_by_its_name(api: RuntimeDouble, fork_ru
     assert (report.document["errorType"], report.document["stackTrace"]) == ("ConfigurationError", [])
     assert "(AWS_LAMBDA_MAX_CONCURRENCY) is 'none'; expected " in report.document["errorMessage"]
     check_log(runtime, report.document)
-
-
-def test_invalid_arguments_are_reported_with_the_usage(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    runtime = fork_runtime(APP, "app:app", "--reload")
-    report = api.init_error()
-    assert runtime.wait() == 1
-    assert "'app:app --reload'" in report.document["errorMessage"]
-    assert "usage: " in report.document["errorMessage"]
-    check_log(runtime, report.document)
-
-
-def test_a_web_server_that_cannot_be_started_is_reported(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
-    runtime = fork_runtime("", "--proxy", "--", "./no-such-server")
-    report = api.init_error()
-    assert runtime.wait() == 1
-    assert report.headers[ERROR_TYPE] == "Function.OriginNotStarted"
-    assert "no-such-server" in report.document["errorMessage"]
 
 
 def test_where_the_log_is_json_so_is_the_error(api: RuntimeDouble, fork_runtime: Runtimes) -> None:

@@ -1,18 +1,14 @@
 """The Runtime API goes away or refuses to go on: one line in the log, a shutdown, exit 1, and no endless attempts."""
 
-import os
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
+from tests.proxy.origins import Origin, answering, response
 from tests.runtime.applications import APP
 from tests.runtime.double import NEXT, RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 FUNCTION = "def handler(event, context): return event"
 
@@ -51,87 +47,12 @@ def test_an_api_that_is_gone_ends_the_process(
 
 
 @every_kind
-def test_a_first_poll_that_is_reset_ends_the_process(api: RuntimeDouble, fork_runtime: Runtimes, kind: str) -> None:
-    runtime = start(fork_runtime, kind, 3)
-    api.wait_for_polls(3)
-    api.drop_connections(polls=True)
-    check_end(runtime, kind, "The Runtime API is gone")
-    api.wait_until_left()
-
-
-@every_kind
-def test_a_connection_that_was_closed_between_two_requests_is_made_again(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, kind: str
-) -> None:
-    wait = "    open(os.path.join(os.environ['LAMBDA_TASK_ROOT'], 'fifo')).read()\n"
-    code = KINDS[kind].replace("return event", f"\n{wait}    return event")
-    code = code.replace(
-        '    await send({"type": "http.response.start"', f'{wait}    await send({{"type": "http.response.start"'
-    )
-    assert wait in code
-    runtime = fork_runtime(f"import os\n{code}", "app.handler")
-    fifo = runtime.folder / "fifo"
-    os.mkfifo(fifo)
-    for _ in range(2):
-        invocation = api.invoke(make_event())
-        with open(fifo, "w"):  # which waits for a reader: now it is at work, and its connection idle
-            assert api.drop_connections() == 1
-        assert invocation.answer().status == 202
-    api.wait_for_polls(1)
-    assert "ERROR" not in runtime.log
-
-
-@every_kind
 @with_slots
 def test_a_refusal_of_the_next_invocation_ends_the_process(fork_runtime: Runtimes, kind: str, slots: int) -> None:
-    asked: list[str] = []
-
-    class Refusing(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response_only(403)
-            self.send_header("content-length", "5")
-            self.end_headers()
-            self.wfile.write(b"never")
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        Thread(target=server.serve_forever).start()
-        address = f"127.0.0.1:{server.server_port}"
+    with Origin(answering(response(b"never", status=b"403 Forbidden"))) as origin:
+        address = f"127.0.0.1:{origin.port}"
         runtime = start(fork_runtime, kind, slots, AWS_LAMBDA_RUNTIME_API=address, BRIDGE_EXTENSION="off")
         check_end(runtime, kind, "Expected the next invocation", "403 never")
-        server.shutdown()
+    asked = [request.line.split()[1].decode() for request in origin.requests]
     assert asked == [NEXT] * len(asked)
     assert 1 <= len(asked) <= slots
-
-
-def test_requests_that_are_going_on_are_cancelled_because_their_answers_would_be_lost(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    code = """
-import asyncio
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        print("shutdown", flush=True)
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    try:
-        print("busy", flush=True)
-        await asyncio.Event().wait()
-    finally:
-        print("cancelled", flush=True)
-"""
-    runtime = fork_runtime(code, "app:app", AWS_LAMBDA_MAX_CONCURRENCY="2")
-    api.wait_for_polls(2)
-    api.invoke(make_event())
-    runtime.wait_for_log("busy")
-    api.stop()
-    assert runtime.wait() == 1
-    busy, cancelled, line, shutdown = runtime.log.splitlines()
-    assert (busy, cancelled, shutdown) == ("busy", "cancelled", "shutdown")
-    assert "The Runtime API is gone" in line

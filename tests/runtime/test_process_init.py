@@ -1,17 +1,14 @@
 """The init phase of `python -m bridge.runtime`: what it serves."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
 from tests.proxy.programs import free_port
 from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 
 def test_an_application_is_started_before_the_first_invocation_is_asked_for(
@@ -48,15 +45,6 @@ def test_an_application_is_served_with_and_without_a_bridge_around_it(
     api.wait_for_polls(1)
     assert runtime.wait_for_lines(1) == ["startup"]
     assert api.invoke(make_event()).answer().json["body"] == "open/"
-    assert runtime.log == "startup\n"
-
-
-def test_where_streams_are_asked_for_there_are_some_and_nothing_to_warn_of(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    runtime = fork_runtime(APP, "app:app", AWS_LWA_INVOKE_MODE="response_stream")
-    answer = api.invoke(make_event()).answer()
-    assert (answer.is_streamed, answer.payload) == (True, b"open/")
     assert runtime.log == "startup\n"
 
 

@@ -1,17 +1,15 @@
 """SIGTERM at every moment: some requests are answered, others cancelled; the application is shut down; exit 0."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.events import MakeEvent
 from tests.runtime.applications import APP, LATE_SIGTERM
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 # An application that holds requests up: until the test releases them, or without end.
 BUSY = """
@@ -92,18 +90,6 @@ def test_an_idle_process_ends(api: RuntimeDouble, fork_runtime: Runtimes, code: 
     assert runtime.wait() == 0
     assert runtime.log == ("startup\nshutdown\n" if code is IDLE["application"] else "")
     api.wait_until_left()
-
-
-def test_a_process_that_was_just_busy_ends_as_well(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent
-) -> None:
-    kinds = [(code, make_event() if code is IDLE["application"] else 1) for code in IDLE.values()]
-    for code, event in kinds * 2:
-        runtime = fork_runtime(code, "app.handler", BRIDGE_EXTENSION="off")
-        api.invoke(event).answer()
-        runtime.terminate()
-        assert runtime.wait() == 0
-        assert "Traceback" not in runtime.log
 
 
 # During an invocation.
@@ -216,15 +202,6 @@ def test_further_signals_cut_nothing_short(api: RuntimeDouble, fork_runtime: Run
     assert lines == ["busy", "cancelled", "shutdown", "shutdown goes on"]
 
 
-@pytest.mark.parametrize("kind", IDLE)
-def test_a_hundred_signals_hang_nothing_and_fail_nothing(api: RuntimeDouble, fork_runtime: Runtimes, kind: str) -> None:
-    runtime = fork_runtime(IDLE[kind], "app.handler", BRIDGE_EXTENSION="off")
-    api.wait_for_polls(1)
-    for _ in range(100):
-        runtime.terminate()
-    assert runtime.wait() == 0, runtime.log
-
-
 # In the init phase.
 
 
@@ -293,22 +270,6 @@ def test_a_signal_just_before_the_wait_for_an_invocation_runs_the_applications_o
     own = "\nimport signal\ndef own(*args): raise SystemExit(7)\nsignal.signal(15, own)"
     runtime = fork_runtime(f"{IDLE['plain function']}{own}{LATE_SIGTERM}", "app.handler", BRIDGE_EXTENSION="off")
     assert runtime.wait() == 7
-
-
-@pytest.mark.parametrize("async_", ["", "async "], ids=["plain", "async"])
-def test_signals_wake_the_wait_for_an_invocation_up_for_the_applications_own_handler(
-    api: RuntimeDouble, fork_runtime: Runtimes, async_: str
-) -> None:
-    code = f"""
-import signal
-
-signal.signal(signal.SIGTERM, lambda *args: None)
-
-{async_}def handler(event, context):
-    return signal.set_wakeup_fd(-1) != -1
-"""
-    fork_runtime(code, "app.handler")
-    assert api.invoke(1).answer().json is True
 
 
 def test_a_shutdown_that_fails_is_logged(api: RuntimeDouble, fork_runtime: Runtimes) -> None:

@@ -43,22 +43,6 @@ def test_query_parameters_are_joined_as_they_came(parameters: object, query_stri
     assert scope_of(event)["query_string"] == query_string
 
 
-@every_case(
-    ("forwarded", "client"),
-    [
-        ("203.0.113.9", ("203.0.113.9", 0)),
-        ("6.6.6.6, 203.0.113.9", ("203.0.113.9", 0)),
-        ("6.6.6.6,203.0.113.9:40001", ("203.0.113.9", 0)),
-        ("[2001:db8::9]:40001", ("2001:db8::9", 0)),
-        ("2001:db8::9", ("2001:db8::9", 0)),
-        ("6.6.6.6, ", None),
-        ("", None),
-    ],
-)
-def test_the_client_is_the_last_address_that_was_forwarded(forwarded: str, client: object) -> None:
-    assert scope_of(load("alb", **{"headers__x-forwarded-for": forwarded}))["client"] == client
-
-
 def test_a_status_without_a_name_is_described_by_its_number() -> None:
     result = answer(load("alb"), Answer(status=599, content=b"?"))
     assert (result["statusCode"], result["statusDescription"]) == (599, "599 ")

@@ -1,43 +1,13 @@
 from urllib.parse import unquote_to_bytes
 
 from bridge import Settings
-from bridge.sources._path import has_prefix, place, strip_prefix
+from bridge.sources._path import place
 from tests.cases import every_case
 from tests.events import load
 from tests.sources.exchange import FIELDS, scope_of
 
 # A REST API's event without a stage.
 REST_CONTEXT = {"requestContext__path": None}
-
-
-@every_case(
-    ("path", "prefix", "expected"),
-    [
-        ("/prod/x", "/prod", True),
-        ("/prod", "/prod", True),
-        ("/prod/", "/prod", True),
-        ("/production", "/prod", False),
-        ("/x/prod", "/prod", False),
-        ("/Prod/x", "/prod", False),
-    ],
-)
-def test_a_prefix_is_whole_segments(path: str, prefix: str, expected: bool) -> None:
-    assert has_prefix(path, prefix) is expected
-
-
-@every_case(
-    ("path", "prefix", "expected"),
-    [
-        ("/api/x", "/api", "/x"),
-        ("/api", "/api", "/"),
-        ("/api/", "/api", "/"),
-        ("/api/api/x", "/api", "/api/x"),
-        ("/apiary", "/api", "/apiary"),
-        ("/x", "", "/x"),
-    ],
-)
-def test_a_prefix_is_stripped_once_and_leaves_a_path(path: str, prefix: str, expected: str) -> None:
-    assert strip_prefix(path, prefix) == expected
 
 
 @every_case("path", ["/a b", "/100%25", "/%", "/é€😀", "/a?b#c", "/:@!$&'()*+,;=~-._", '/[]{}|\\^`"<>', "/\x00"])
@@ -107,6 +77,11 @@ def test_half_a_surrogate_pair_breaks_neither_path_nor_query(name: str) -> None:
         ("/s/x", "/s", "", {"stage": "strip"}, ("/x", "")),
         ("/x", "", "/s", {"stage": "strip"}, ("/x", "")),
         ("/b/x", "", "/s", {"base_path": "/b"}, ("/s/x", "/s")),
+        ("/b", "", "", {"base_path": "/b"}, ("/", "")),
+        ("/b/", "", "", {"base_path": "/b"}, ("/", "")),
+        ("/bx", "", "", {"base_path": "/b"}, ("/bx", "")),
+        ("/B/x", "", "", {"base_path": "/b"}, ("/B/x", "")),
+        ("/x/b", "", "", {"base_path": "/b"}, ("/x/b", "")),
         ("/s/x", "/s", "", {"base_path": "/s"}, ("/x", "")),
         ("/s/s/x", "/s", "", {"base_path": "/s"}, ("/s/x", "")),
         ("/s/s/x", "/s", "", {"base_path": "/s", "stage": "strip"}, ("/s/x", "")),
@@ -126,12 +101,6 @@ def test_path_and_root_path_make_the_clients_url(
     path: str, inside: str, outside: str, settings: dict[str, str], expected: tuple[str, str]
 ) -> None:
     assert place(path, Settings(**settings), inside=inside, outside=outside) == expected  # type: ignore[arg-type]
-
-
-@every_case("slash", ["/api", "/api/"])
-def test_the_base_path_may_end_in_a_slash(slash: str) -> None:
-    scope = scope_of(load("alb", path="/api/x"), Settings(base_path=slash))
-    assert scope["path"] == "/x"
 
 
 @every_case("name", ["alb", "function_url", "http_api_v1", "http_api_v2", "vpc_lattice_v2", "rest_api"])

@@ -116,19 +116,3 @@ def test_an_event_of_many_keys_does_not_fill_the_log() -> None:
 def test_no_shape_breaks_the_recognition(event: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedEvent, match="The event is not an HTTP request"):
         select_source(event)
-
-
-@every_case(
-    "event",
-    [
-        {"methodArn": None},
-        {"routeArn": None},
-        {"requestContext": {"connectionId": None}},
-        {"actionGroup": None, "messageVersion": "1.0"},
-        {"Records": [{"cf": {"response": None}}]},
-    ],
-)
-def test_a_field_that_is_null_makes_an_event_resemble_nothing(event: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedEvent) as caught:
-        select_source(event)
-    assert str(caught.value).startswith(f"The event is not an HTTP request: {EXPECTED}")

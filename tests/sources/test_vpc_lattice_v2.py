@@ -23,9 +23,3 @@ def test_parameters_may_have_the_first_versions_name() -> None:
 def test_the_path_may_carry_the_query(sent: str, path: str, query_string: bytes) -> None:
     scope = scope_of(load("vpc_lattice_v2", path=sent, queryStringParameters={"t": "1"}))
     assert (scope["path"], scope["query_string"]) == (path, query_string)
-
-
-@every_case("arn", ["serviceArn", "serviceNetworkArn"])
-def test_either_arn_tells_the_source(arn: str) -> None:
-    scope = scope_of(load("vpc_lattice_v2", requestContext={arn: "arn:aws:vpc-lattice:eu-west-1:123456789012:x"}))
-    assert scope["path"] == "/orders/café"

@@ -1,7 +1,8 @@
 """Real frameworks under the bridge, compared with the same applications under a real server.
 
 Each `*_app.py` has `make_app(files, journal)`: one small application per framework, all with the same routes. `files`
-is a directory of static files. `journal` is a list to which the application appends what no response tells.
+is a directory of static files. `journal` is a list to which the application appends what no response tells: "startup"
+and "shutdown" of its lifespan, and "part" for each part of /endless.
 
     GET  /items/{name}        {"name"}, from a view that is not a coroutine
     GET  /query               {"pairs"}: the query, in order
@@ -15,10 +16,7 @@ is a directory of static files. `journal` is a list to which the application app
     GET  /slashed/            {"slashed": true}
     GET  /stream              text/plain in three parts
     GET  /gate                text/plain in two parts, the second once `scope["aws.context"]` lets it through
-    GET  /endless             text/plain without end; journal: "part"
+    GET  /endless             text/plain without end
     GET  /static/{file}       out of `files`
-    GET  /teapot              the framework's own HTTP exception, 418
     GET  /boom                RuntimeError
-    GET  /state               {"starts", "greeting"}, out of the lifespan; journal: "startup", "shutdown"
-    POST /later               202, then journal: "background" (where the framework has background tasks)
 """

@@ -8,9 +8,9 @@ from .gateways import STAGED
 from .peers import Framework, Peers, Site
 
 FRAMEWORKS = [
-    Framework("fastapi", fastapi_app.make_app, has_background=True),
+    Framework("fastapi", fastapi_app.make_app),
     Framework("django", django_app.make_app, has_lifespan=False),
-    Framework("litestar", litestar_app.make_app, has_background=True),
+    Framework("litestar", litestar_app.make_app),
     Framework("quart", quart_app.make_app),
 ]
 

@@ -6,7 +6,6 @@ import django  # type: ignore[import-untyped]
 from asgiref.sync import sync_to_async
 from django.conf import settings  # type: ignore[import-untyped]
 from django.core.asgi import get_asgi_application  # type: ignore[import-untyped]
-from django.core.exceptions import PermissionDenied  # type: ignore[import-untyped]
 from django.http import (  # type: ignore[import-untyped]
     HttpRequest,
     HttpResponse,
@@ -98,16 +97,12 @@ def _all(parts: Iterable[bytes]) -> list[bytes]:
     return list(parts)
 
 
-async def teapot(_: HttpRequest) -> HttpResponse:
-    raise PermissionDenied("Short and stout")
-
-
 async def boom(_: HttpRequest) -> HttpResponse:
     raise RuntimeError("boom")
 
 
 _VIEWS: list[Callable[..., Any]] = [
-    query, form, upload, echo, seen, cookies, url, moved, stream, gate, endless, teapot, boom,
+    query, form, upload, echo, seen, cookies, url, moved, stream, gate, endless, boom,
 ]  # fmt: skip
 
 urlpatterns = [

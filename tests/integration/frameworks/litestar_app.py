@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get, post
-from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import State, UploadFile
-from litestar.exceptions import HTTPException
 from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
 
@@ -87,11 +85,6 @@ async def gate(request: AnyRequest) -> Stream:
     return Stream(gated_parts(context), media_type=MediaType.TEXT)
 
 
-@get("/teapot")
-async def teapot() -> None:
-    raise HTTPException(status_code=418, detail="Short and stout", headers={"x-handle": "here"})
-
-
 @get("/boom")
 async def boom() -> None:
     raise RuntimeError("boom")
@@ -99,9 +92,8 @@ async def boom() -> None:
 
 def make_app(files: Path, journal: list[str]) -> Litestar:
     @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
         journal.append("startup")
-        app.state.greeting = "hello"
         yield
         journal.append("shutdown")
 
@@ -109,25 +101,12 @@ def make_app(files: Path, journal: list[str]) -> Litestar:
     async def endless() -> Stream:
         return Stream(endless_parts(journal), media_type=MediaType.TEXT)
 
-    @get("/state")
-    async def show_state(state: State) -> dict[str, Any]:
-        return {"starts": journal.count("startup"), "greeting": state.greeting}
-
-    @post("/later")
-    async def later() -> Response[dict[str, str]]:
-        async def work() -> None:
-            journal.append("background")
-
-        return Response({}, status_code=202, background=BackgroundTask(work))
-
-    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate, teapot]
+    views = [item, show_query, form, upload, echo, seen, show_cookies, url, moved, slashed, stream, gate]
     return Litestar(
         route_handlers=[
             *views,
             boom,
             endless,
-            show_state,
-            later,
             create_static_files_router(path="/static", directories=[files]),
         ],
         lifespan=[lifespan],

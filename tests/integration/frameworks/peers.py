@@ -22,12 +22,11 @@ class MakeApp(Protocol):
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework. `has_lifespan`, `has_background`: what it offers an application."""
+    """One framework. `has_lifespan`: whether it has hooks for startup and shutdown."""
 
     name: str
     make_app: MakeApp
     has_lifespan: bool = True
-    has_background: bool = False
 
 
 @dataclass
@@ -113,9 +112,6 @@ class Site:
     framework: Framework
     gateway: Gateway
     peers: Peers = field(repr=False)
-
-    def ask_bridge(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.peers.bridged(self.framework).answer(self.gateway, self.gateway.request(method, path, **options))
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Return the response through the bridge, after a check that uvicorn's is the same."""

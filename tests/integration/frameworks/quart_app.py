@@ -2,7 +2,7 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
-from quart import Quart, Response, abort, current_app, jsonify, redirect, request, url_for
+from quart import Quart, Response, jsonify, redirect, request, url_for
 
 from .views import EXPIRES, endless_parts, gated_parts, three_parts, upload_report
 
@@ -66,10 +66,6 @@ async def gate() -> Response:
     return Response(gated_parts(context), content_type="text/plain; charset=utf-8")
 
 
-async def teapot() -> None:
-    abort(418, "Short and stout")
-
-
 async def boom() -> None:
     raise RuntimeError("boom")
 
@@ -80,19 +76,15 @@ def make_app(files: Path, journal: list[str]) -> Quart:
     @app.while_serving
     async def lifespan() -> AsyncGenerator[None, None]:
         journal.append("startup")
-        app.config["GREETING"] = "hello"
         yield
         journal.append("shutdown")
 
     async def endless() -> Response:
         return Response(endless_parts(journal), content_type="text/plain; charset=utf-8")
 
-    async def state() -> dict[str, Any]:
-        return {"starts": journal.count("startup"), "greeting": current_app.config["GREETING"]}
-
     app.add_url_rule("/items/<name>", view_func=item)
     app.add_url_rule("/slashed/", view_func=slashed)
-    gets: list[Callable[..., Any]] = [query, seen, cookies, url, moved, stream, gate, teapot, boom, endless, state]
+    gets: list[Callable[..., Any]] = [query, seen, cookies, url, moved, stream, gate, boom, endless]
     for view in gets:
         app.add_url_rule(f"/{view.__name__}", view_func=view)
     posts: list[Callable[..., Any]] = [form, upload, echo]

@@ -52,13 +52,8 @@ def test_path_and_query_arrive_decoded_once(site: Site, path: str, expected: dic
 
 
 def test_what_is_not_routed_has_the_framework_s_own_status(site: Site) -> None:
-    name = site.framework.name
     assert site.ask("GET", "/nowhere").status_code == 404
     assert site.ask("GET", "/items/a%2Fb").status_code == 404  # ASGI's `path` is decoded, and frameworks route by it
-    # Django's plain views take every method.
-    assert site.ask("DELETE", "/query").status_code == (200 if name == "django" else 405)
-    head = site.ask("HEAD", "/items/tea")
-    assert (head.status_code, head.content) == (405 if name in ("fastapi", "litestar") else 200, b"")
 
 
 def test_forms_and_files_arrive_to_the_byte(site: Site) -> None:
@@ -103,6 +98,8 @@ def test_cookies_arrive_and_two_are_set_each_whole(site: Site) -> None:
 def test_a_redirect_leads_to_where_the_client_can_go(site: Site) -> None:
     response = site.ask("GET", "/moved")
     assert (response.status_code, response.headers["location"]) == (302, site.gateway.url("/items/tea"))
+    elsewhere = site.ask("GET", "/moved", headers={"host": "www.example.com:8443"})
+    assert urlsplit(elsewhere.headers["location"]).netloc == "www.example.com:8443"
     response = site.ask("GET", "/slashed")
     if site.framework.name == "litestar":  # which takes the path with and without a slash
         assert response.json() == {"slashed": True}
@@ -124,49 +121,10 @@ def test_static_files_arrive_to_the_byte(site: Site, files: Path) -> None:
     assert outside.status_code == (400 if site.framework.name == "django" else 404)
 
 
-def test_a_static_file_that_the_client_has_is_304(site: Site) -> None:
-    """By ETag, or by date where the framework knows no other way; Litestar knows neither."""
-    first = site.ask("GET", "/static/logo.png")
-    if etag := first.headers.get("etag"):
-        again = site.ask("GET", "/static/logo.png", headers={"if-none-match": etag})
-    else:
-        again = site.ask("GET", "/static/logo.png", headers={"if-modified-since": first.headers["last-modified"]})
-    expected = (200, first.content) if site.framework.name == "litestar" else (304, b"")
-    assert (again.status_code, again.content) == expected
-
-
-def test_a_range_of_a_static_file_is_206(site: Site, files: Path) -> None:
-    response = site.ask("GET", "/static/logo.png", headers={"range": "bytes=250-259"})
-    whole = (files / "logo.png").read_bytes()
-    if site.framework.name in ("django", "litestar"):  # which know no ranges
-        assert (response.status_code, response.content) == (200, whole)
-        return
-    assert (response.status_code, response.content) == (206, whole[250:260])
-    assert response.headers["content-range"] == f"bytes 250-259/{len(whole)}"
-
-
 def test_an_exception_becomes_the_framework_s_own_response(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    response = site.ask("GET", "/teapot")
-    assert response.status_code == (403 if site.framework.name == "django" else 418)
-    if site.framework.name in ("fastapi", "litestar"):
-        assert response.headers["x-handle"] == "here"
     with caplog.at_level(logging.ERROR):
         response = site.ask("GET", "/boom")
     assert response.status_code == 500
     assert b"RuntimeError" not in response.content
     # The next request is none the worse for it.
     assert site.ask("GET", "/items/tea").json() == {"name": "tea"}
-
-
-def test_startup_is_run_once_and_its_state_reaches_every_request(site: Site) -> None:
-    if not site.framework.has_lifespan:
-        assert site.ask("GET", "/state").status_code == 404
-        return
-    for _ in range(3):
-        assert site.ask("GET", "/state").json() == {"starts": 1, "greeting": "hello"}
-
-
-def test_the_application_s_links_have_the_host_that_the_client_used(site: Site) -> None:
-    """The event's domain is different if the user has a proxy: Host is what the client asked for."""
-    response = site.ask("GET", "/url", headers={"host": "www.example.com:8443"})
-    assert urlsplit(response.json()["link"]).netloc == "www.example.com:8443"

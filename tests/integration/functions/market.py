@@ -1,20 +1,15 @@
-"""A Starlette application as any web server runs it, with nothing of Lambda in it.
-
-It writes to a file when it starts and ends, and how its slow answers end, which wait for a line in that file.
-"""
+"""A Starlette application without anything of Lambda in it. It writes to a file when it starts and ends."""
 
 import asyncio
 import logging
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -62,28 +57,6 @@ async def meet(request: Request) -> Response:
     return await look(request)
 
 
-def wait_for_line(line: str) -> None:
-    """Poll: nothing reports that a file has grown."""
-    while line not in journal.read_text(encoding="utf-8").splitlines():
-        time.sleep(0.005)
-
-
-async def wait(line: str) -> None:
-    """Wait for a line in the journal."""
-    logger.warning("waiting for %s", line)
-    await asyncio.to_thread(wait_for_line, line)
-    note(f"waited for {line}")
-
-
-async def answer_late(request: Request) -> Response:
-    await wait(request.query_params["line"])
-    return await look(request)
-
-
-async def answer_first(request: Request) -> Response:
-    return PlainTextResponse("soon", background=BackgroundTask(wait, request.query_params["line"]))
-
-
 async def fill(request: Request) -> Response:
     return PlainTextResponse("x" * int(request.query_params["size"]))
 
@@ -96,10 +69,6 @@ async def fail() -> None:
     raise ValueError("the shelf is empty")
 
 
-async def fail_with_much_to_say() -> None:
-    raise ValueError("the shelf is " + "very " * 10_000 + "empty")
-
-
 async def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -108,7 +77,6 @@ async def die() -> None:
 ENDS: dict[str, Callable[[], Awaitable[object]]] = {
     "whole": lambda: asyncio.sleep(0),
     "fails": fail,
-    "fails at length": fail_with_much_to_say,
     "dies": die,
 }
 
@@ -124,21 +92,13 @@ async def stream(request: Request) -> Response:
     return response
 
 
-async def broken(request: Request) -> Response:
-    await fail()
-    return Response()
-
-
 app = Starlette(
     lifespan=lifespan,
     routes=[
         Route("/look", look),
         Route("/meet", meet),
-        Route("/late", answer_late),
-        Route("/first", answer_first),
         Route("/fill", fill),
         Route("/nothing", nothing),
         Route("/stream", stream),
-        Route("/broken", broken),
     ],
 )

@@ -3,9 +3,8 @@
 import asyncio
 import select
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,16 +12,14 @@ from bridge.errors import RuntimeApiGone
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.http import Pairs, Reply
 from bridge.runtime.api.vocabulary import NEXT, Invocation, result_headers
+from tests.proxy.origins import Origin, Peer
 from tests.runtime.double import RuntimeDouble
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
 Ask = Callable[..., Awaitable[Reply]]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def connect(address: str) -> Connection:
@@ -48,43 +45,20 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return ask
 
 
-class Server:
-    """Answers connections one after the other with what it was given: bytes, or a reset for None."""
+@contextmanager
+def serve(*answers: bytes | None) -> Iterator[tuple[Origin, Connection]]:
+    """Answer one request of each connection with what it was given: bytes, or a reset for None."""
+    remaining = iter(answers)
 
-    def __init__(self, *answers: bytes | None) -> None:
-        self._answers = answers
-        self.requests: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        if (answer := next(remaining)) is None:
+            peer.reset()
+        else:
+            peer.send(answer)
 
-    def _serve(self) -> None:
-        for answer in self._answers:
-            connection, _ = self._listener.accept()
-            with connection:
-                self.requests.append(connection.recv(65536))
-                if answer is None:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                else:
-                    connection.sendall(answer)
-
-    def close(self) -> None:
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        self._listener.close()
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-
-        def start(*answers: bytes | None) -> Server:
-            server = Server(*answers)
-            stack.callback(server.close)
-            return server
-
-        yield start
+    with Origin(script) as origin:
+        yield origin, connect(f"127.0.0.1:{origin.port}")
 
 
 async def test_an_exchange_says_who_asks_and_whom(api: RuntimeDouble, connection: Connection, ask: Ask) -> None:
@@ -150,62 +124,44 @@ async def test_an_api_that_does_not_listen_is_gone(ask: Ask) -> None:
         (b"220 smtp ready\r\n\r\n", "220 smtp ready"),
     ],
 )
-async def test_a_new_connection_that_fails_is_not_tried_again(
-    serve: Callable[..., Server], ask: Ask, answer: bytes | None, fact: str
-) -> None:
-    server = serve(answer)
-    connection = connect(server.address)
-    with pytest.raises(RuntimeApiGone, match=fact):
-        await ask(connection, b"GET", NEXT, [])
-    assert not connection.is_open
-    assert len(server.requests) == 1
+async def test_a_new_connection_that_fails_is_not_tried_again(ask: Ask, answer: bytes | None, fact: str) -> None:
+    with serve(answer) as (origin, connection):
+        with pytest.raises(RuntimeApiGone, match=fact):
+            await ask(connection, b"GET", NEXT, [])
+        assert not connection.is_open
+        assert len(origin.requests) == 1
 
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
-async def test_a_used_connection_that_fails_is_tried_again_once(serve: Callable[..., Server], ask: Ask) -> None:
-    server = serve(OK, b"")
-    connection = connect(server.address)
-    await ask(connection, b"GET", b"/1", [])
-    with pytest.raises(RuntimeApiGone, match="it closed the connection"):
-        await ask(connection, b"GET", b"/2", [])
-    assert [request.split()[1] for request in server.requests] == [b"/1", b"/2"]
+async def test_a_used_connection_that_fails_is_tried_again_once(ask: Ask) -> None:
+    with serve(OK, b"") as (origin, connection):
+        await ask(connection, b"GET", b"/1", [])
+        with pytest.raises(RuntimeApiGone, match="it closed the connection"):
+            await ask(connection, b"GET", b"/2", [])
+        assert [request.line.split()[1] for request in origin.requests] == [b"/1", b"/2"]
 
 
 async def test_a_request_whose_reply_has_begun_is_not_sent_again(ask: Ask) -> None:
     """It was taken: a second one would be a second answer."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        connection = connect(f"127.0.0.1:{listener.getsockname()[1]}")
 
-        def answer() -> None:
-            peer, _ = listener.accept()
-            with peer:
-                peer.recv(65536)
-                peer.sendall(OK)
-                peer.recv(65536)
-                peer.sendall(b"HTTP/1.1 2")
+    def script(peer: Peer) -> None:
+        for reply in (OK, b"HTTP/1.1 2"):
+            peer.read_request()
+            peer.send(reply)
 
-        thread = threading.Thread(target=answer)
-        thread.start()
+    with Origin(script) as origin:
+        connection = connect(f"127.0.0.1:{origin.port}")
         await ask(connection, b"GET", b"/1", [])
         with pytest.raises(RuntimeApiGone, match="in the middle of a reply"):
             await ask(connection, b"POST", b"/2", [(b"content-length", b"0")])
-        thread.join(30)
-        listener.setblocking(False)
-        with pytest.raises(BlockingIOError):  # there is no second connection
-            listener.accept()
+    assert (origin.connections, len(origin.requests)) == (1, 2)
 
 
-async def test_a_reply_that_ends_the_connection_is_followed_by_a_new_one(
-    serve: Callable[..., Server], ask: Ask
-) -> None:
-    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
-    server = serve(closing, closing)
-    connection = connect(server.address)
-    for path in (b"/1", b"/2"):
-        assert (await ask(connection, b"GET", path, [])).body == b"{}"
-        assert not connection.is_open
+async def test_a_reply_that_ends_the_connection_is_followed_by_a_new_one(ask: Ask) -> None:
+    closing = OK.replace(b"Content-Length", b"Connection: close\r\nContent-Length")
+    with serve(closing, closing) as (_, connection):
+        for path in (b"/1", b"/2"):
+            assert (await ask(connection, b"GET", path, [])).body == b"{}"
+            assert not connection.is_open
 
 
 async def test_a_cancelled_exchange_closes_its_connection(api: RuntimeDouble, connection: Connection) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import StartupFailed
 from bridge.runtime.api.errors import (
     MAX_CAUSE,
     MAX_DOCUMENT,
@@ -39,20 +38,6 @@ def test_a_document_says_what_was_raised_and_where() -> None:
             '  File "/var/task/app.py", line 4, in f2\n',
         ],
     }
-
-
-def test_a_failed_startup_shows_the_applications_own_exception() -> None:
-    outer = StartupFailed("The application's startup failed: it gave no message.")
-    outer.__cause__ = raised(ConnectionError("no database"))
-    document = error_document(raised(outer, file="/var/task/main.py"))
-    assert (document["errorType"], document["errorMessage"]) == ("StartupFailed", str(outer))
-    assert document["stackTrace"] == [
-        '  File "/var/task/app.py", line 2, in f1\n',
-        "ConnectionError: no database\n",
-        "\nThe above exception was the direct cause of the following exception:\n\n",
-        "Traceback (most recent call last):\n",
-        '  File "/var/task/main.py", line 2, in f1\n',
-    ]
 
 
 class Mute(Exception):

@@ -4,7 +4,6 @@ import pytest
 
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.extension import NAME, Extension
-from bridge.runtime.api.vocabulary import NEXT
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 
@@ -34,17 +33,6 @@ def test_a_refusal_costs_one_warning_and_leaves_no_connection(
     assert not Extension(connection).register()
     assert not connection.is_open
     assert_logged(caplog, ("WARNING", WITHOUT, "403"))
-
-
-def test_one_that_comes_too_late_is_refused(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> None:
-    poll = connect(api)
-    poll.send_blocking(b"GET", NEXT, [])
-    api.wait_for_polls(1)
-    assert not Extension(connect(api)).register()
-    poll.close()
-    assert_logged(caplog, ("WARNING", WITHOUT, "403"))
-    (violation,) = api.take_violations()
-    assert "came after the first `next`" in violation
 
 
 def test_an_api_that_is_gone_costs_one_warning(api: RuntimeDouble, caplog: pytest.LogCaptureFixture) -> None:

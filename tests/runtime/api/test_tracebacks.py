@@ -175,13 +175,6 @@ def test_what_calls_the_application_is_left_out(app: Any, raised: Callable[[Any]
     assert [line for line in trace[:-1] if "fail_later" not in line] == []
 
 
-def test_what_imports_the_application_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "raises_at_import.py").write_text("\nraise ValueError('no')\n")
-    trace = stack_trace(caught(importlib.import_module, "raises_at_import"))
-    assert trace == [f"  File \"{tmp_path}/raises_at_import.py\", line 2, in <module>\n    raise ValueError('no')\n"]
-
-
 def test_what_calls_the_application_is_left_out_of_a_cause_too(app: Any) -> None:
     outer = RuntimeError("outer")
     outer.__cause__ = from_runtime(app.fail)

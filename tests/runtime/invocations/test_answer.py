@@ -2,24 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge import Bridge, Proxy, Settings
+from bridge import Bridge, Settings
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
+from tests.events import MakeEvent
 from tests.logged import assert_logged
-from tests.proxy.origins import OK, Origin, Peer, answering, response
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
 from tests.runtime.streamed_apps import sending
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,48 +91,6 @@ def test_an_applications_response_is_posted_whole(
     assert_logged(caplog)
 
 
-def test_an_async_functions_result_is_posted_as_json_and_bytes_as_they_are(api: RuntimeDouble, slots: Slots) -> None:
-    async def function(event: Any, context: Any) -> object:
-        return b"\xff\x00" if event == 1 else {"event": event, "text": "caf\u00e9", "function": context.function_name}
-
-    slots.of_function(function)
-    answer = api.invoke([1, None]).answer()
-    assert answer.body == '{"event":[1,null],"text":"caf\u00e9","function":"shop"}'.encode()
-    answer = api.invoke(1).answer()
-    assert (answer.kind, answer.status, answer.body) == ("response", 202, b"\xff\x00")
-    assert answer.headers["content-type"] == "application/octet-stream"
-
-
-def test_a_proxys_response_is_posted_whole(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    with Origin(answering(response(b"hello", b"content-type: text/plain", status=b"201 Created"))) as origin:
-        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"))
-        for path in ("/a", "/b"):
-            answer = api.invoke(make_event(path=path)).answer()
-            assert (answer.json["statusCode"], answer.json["body"]) == (201, "hello")
-        assert [request.line for request in origin.requests][-2:] == [b"GET /a HTTP/1.1", b"GET /b HTTP/1.1"]
-        running.end()
-
-
-def test_a_request_to_a_proxy_without_an_answer_is_one_504_and_the_next_one_is_answered(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    def script(peer: Peer) -> None:
-        while True:
-            if b"/hang" in peer.read_request().line:
-                peer.wait_until_gone()
-            peer.send(OK)
-
-    with Origin(script) as origin:
-        running = slots.on_loop(Proxy(url=f"http://127.0.0.1:{origin.port}"))
-        hanging = api.invoke(make_event("POST", "/hang"), deadline=1.0)  # enough to reach the web server
-        assert hanging.answer().json["statusCode"] == 504
-        assert api.invoke(make_event()).answer().json["statusCode"] == 200
-        running.end()
-    lines = [record.getMessage() for record in caplog.records if "deadline" in record.getMessage()]
-    assert sum(line.startswith("POST /hang: ") for line in lines) == 1
-    assert len(lines) == 2  # the other one is the runtime's, with the stack
-
-
 # Errors.
 
 
@@ -194,21 +150,6 @@ def test_an_application_that_raises_or_cancels_itself_is_a_500(
         assert api.invoke(make_event(path="/")).answer().json == result("hello /")
         assert_logged(caplog, ("ERROR", fact))
         running.end()
-
-
-def test_an_event_of_no_source_is_an_error(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    slots.on_loop(hello)
-    answer = api.invoke({"Records": []}).answer()
-    assert failure(answer) == ("error", "UnsupportedEvent")
-    assert answer.headers["lambda-runtime-function-error-type"] == "Function.UnsupportedEvent"
-    assert api.invoke(make_event(path="/")).answer().json == result("hello /")
-
-
-def test_a_status_can_be_set_to_fail_the_invocation(api: RuntimeDouble, slots: Slots, make_event: MakeEvent) -> None:
-    slots.on_loop(Bridge(hello, settings=Settings(error_status_codes=frozenset({201}))))
-    answer = api.invoke(make_event(path="/")).answer()
-    assert failure(answer) == ("error", "ErrorStatus")
-    assert json.loads(answer.json["errorMessage"]) == {"statusCode": 201, "body": "hello /"}
 
 
 class Strict:
@@ -315,29 +256,3 @@ def test_an_answer_that_is_refused_is_logged_and_the_next_one_goes_on(
 
 
 # The context.
-
-
-def test_the_application_sees_the_event_and_a_context_whose_time_runs_out(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    seen: list[Any] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            context = scope["aws.context"]
-            seen.extend((scope["aws.event"], context, context.get_remaining_time_in_millis()))
-            while seen[2] == context.get_remaining_time_in_millis():
-                pass
-            seen.append(context.get_remaining_time_in_millis())
-            await hello(scope, receive, send)
-
-    slots.on_loop(app)
-    event = make_event()
-    more: dict[str, Any] = {"client_context": {"custom": {"a": 1}}, "identity": {"cognitoIdentityId": "i"}}
-    invocation = api.invoke(event, deadline=300, tenant_id="t1", **more)
-    invocation.answer()
-    seen_event, context, first, second = seen
-    assert seen_event == event
-    assert 0 < second < first <= 300_000
-    assert (context.aws_request_id, context.tenant_id, context.function_name) == (invocation.request_id, "t1", "shop")
-    assert (context.client_context.custom, context.identity.cognito_identity_id) == ({"a": 1}, "i")

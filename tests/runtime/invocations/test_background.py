@@ -14,13 +14,12 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
 from bridge.runtime.invocations.watchdog import Watchdog
+from tests.events import MakeEvent
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Slots, part
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
-
 TIME_OVER = "its time is over"
 BESIDE = "go on during the next invocation"
 
@@ -64,75 +63,6 @@ def test_the_next_event_waits_for_the_work_after_the_answer(
         assert second.answer().json["body"] == "1"
         running.end()
     assert_logged(caplog)
-
-
-def test_work_may_wait_for_the_disconnect_that_the_end_of_the_response_is(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    messages: list[Any] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            messages.append(await receive())
-            await send(START)
-            await send(part(b""))
-            messages.append(await receive())
-
-    slots.on_loop(app)
-    api.invoke(make_event()).answer()
-    api.wait_for_polls(1)
-    request = {"type": "http.request", "body": b"", "more_body": False}
-    assert messages == [request, {"type": "http.disconnect"}]
-
-
-# What an application does after a whole response, and what the log says of it.
-AFTER: dict[str, tuple[str, Callable[[Send], Coroutine[Any, Any, None]]]] = {}
-
-
-def after(fact: str) -> Callable[[Callable[[Send], Coroutine[Any, Any, None]]], None]:
-    return lambda function: AFTER.update({function.__name__: (fact, function)})
-
-
-@after("LookupError: no mail server")
-async def fails(send: Send) -> None:
-    raise LookupError("no mail server")
-
-
-@after("'http.response.body'")
-async def sends_another_part(send: Send) -> None:
-    await send(part(b"more"))
-
-
-@after("'http.response.start'")
-async def sends_another_response(send: Send) -> None:
-    await send(START)
-
-
-@after("cancellation")
-async def cancels_itself(send: Send) -> None:
-    raise asyncio.CancelledError
-
-
-def test_nothing_after_a_whole_response_changes_it_streamed_or_not(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send(START)
-            await send(part(b"all"))
-            await AFTER[scope["path"][1:]][1](send)
-
-    for streams in (False, True):
-        running = slots.on_loop(app, streams=streams)
-        for name, (fact, _) in AFTER.items():
-            caplog.clear()
-            answer = api.invoke(make_event(path=f"/{name}")).answer()
-            prelude, body = (answer.prelude, answer.payload.decode()) if streams else (answer.json, answer.json["body"])
-            assert (prelude["statusCode"], body, answer.trailers, answer.is_whole) == (201, "all", {}, True), name
-            api.wait_for_polls(1)
-            assert_logged(caplog, ("ERROR", fact))
-        running.end()
-    assert slots.reports == []
 
 
 # Its limits.

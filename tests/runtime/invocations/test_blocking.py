@@ -102,18 +102,6 @@ def test_the_largest_result_passes_and_a_byte_more_fails(api: RuntimeDouble, slo
     assert slots.reports == [answer.json]
 
 
-def test_an_answer_that_is_refused_is_logged_and_the_next_one_goes_on(
-    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
-) -> None:
-    slots.in_threads(echo)
-    for status, level in ((413, "ERROR"), (410, "WARNING")):
-        caplog.clear()
-        api.refuse_next_answer(status, "Type", "the reason")
-        assert api.invoke(1).answer().status == status
-        assert api.invoke(2).answer().status == 202
-        assert_logged(caplog, (level, str(status), "the reason"))
-
-
 # Threads.
 
 

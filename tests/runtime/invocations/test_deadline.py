@@ -16,16 +16,13 @@ from bridge import Bridge, Settings
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.runtime.invocations.deadline import time_left
-from bridge.runtime.invocations.watchdog import Watchdog
 from bridge.sources import make_request
-from tests.events import BASES, load
+from tests.events import BASES, MakeEvent, load
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slots, Told, part
 
 Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
-
 NEAR = "There is no result, and the deadline of the invocation is near."
 BLOCKED = "The event loop is blocked, and the deadline of the invocation is near."
 NO_END = "does not end"
@@ -193,33 +190,19 @@ def test_an_invocation_past_its_deadline_disturbs_no_other_and_one_without_a_dea
 # The stacks.
 
 
-def test_the_log_has_the_stacks_of_the_tasks_and_of_the_threads(
+def test_the_log_has_the_stacks_of_all_tasks_of_the_invocation(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gate, in_thread = Gate(), threading.Event()
-
-    def sync_endpoint() -> None:
-        in_thread.set()
-        gate.wait()
-
     async def fetch_prices() -> None:
-        await asyncio.to_thread(sync_endpoint)
+        await asyncio.Event().wait()
 
     async def fetch_all() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(fetch_prices(), name="prices")
-            group.create_task(asyncio.sleep(DEADLINE), name="more prices")
 
     app = Waiting(fetch_all)
-    running = slots.on_loop(app)
-    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
-    assert in_thread.wait(30)
-    running.near_deadline()
-    assert invocation.answer().json["statusCode"] == 504
-    gate.open()
-    api.wait_for_polls(1)
-    facts = ("Task bridge invocation:", "Task more prices:", "Task prices:", "in fetch_prices", "in sync_endpoint")
-    assert_logged(caplog, ("ERROR", NEAR, *facts))
+    assert late(api, slots.on_loop(app), app, make_event(path="/wait")).json["statusCode"] == 504
+    assert_logged(caplog, ("ERROR", NEAR, "Task bridge invocation:", "Task prices:", "in fetch_prices", "Thread "))
 
 
 # The application's end.
@@ -259,37 +242,17 @@ def test_an_application_that_does_not_end_goes_on_and_its_answer_goes_nowhere(
 # An application that blocks the event loop.
 
 
-class Log:
-    """Waits for a line of the log, which another thread writes while the test waits."""
-
-    def __init__(self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._has_line = threading.Event()
-        emit = caplog.handler.emit
-
-        def emit_and_tell(record: Any) -> None:
-            emit(record)
-            self._has_line.set()
-
-        monkeypatch.setattr(caplog.handler, "emit", emit_and_tell)
-
-    def wait(self) -> None:
-        assert self._has_line.wait(30)
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Log:
-    return Log(caplog, monkeypatch)
-
-
-def blocking(gate: Gate, *, after_response: bool) -> ASGIApp:
+def blocking(arrived: Gate, gate: Gate, *, after_response: bool) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if scope["path"] == "/wait" and not after_response:
+                arrived.open()
                 gate.wait()
             await send(START)
             await send(part(b"done"))
-            if scope["path"] == "/wait":
+            if scope["path"] == "/wait" and after_response:
                 await asyncio.sleep(0)  # the answer is posted meanwhile
+                arrived.open()
                 gate.wait()
 
     return app
@@ -297,25 +260,17 @@ def blocking(gate: Gate, *, after_response: bool) -> ASGIApp:
 
 @pytest.mark.parametrize("after_response", [False, True], ids=["before the response", "after it"])
 def test_the_log_tells_where_the_event_loop_is_blocked_while_it_is(
-    api: RuntimeDouble,
-    slots: Slots,
-    make_event: MakeEvent,
-    log: Log,
-    caplog: pytest.LogCaptureFixture,
-    after_response: bool,
+    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture, after_response: bool
 ) -> None:
-    gate = Gate()
-    slots.on_loop(blocking(gate, after_response=after_response), watchdog=Watchdog())
-    invocation = api.invoke(make_event(path="/wait"), deadline=0.6)
-    log.wait()
+    arrived, gate, watchdog = Gate(), Gate(), Told()
+    slots.on_loop(blocking(arrived, gate, after_response=after_response), watchdog=watchdog)
+    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
+    arrived.wait()
+    watchdog.tell()
     gate.open()
-    answer = invocation.answer()
-    assert answer.status == 202
-    assert answer.json["statusCode"] in ((201,) if after_response else (201, 504))
+    assert invocation.answer().json["statusCode"] == 201
     assert goes_on(api, make_event())
-    record = caplog.records[0]
-    assert (record.levelname, BLOCKED in record.getMessage()) == ("ERROR", True)
-    assert "gate.wait()" in record.getMessage()
+    assert_logged(caplog, ("ERROR", BLOCKED, "gate.wait()"))
 
 
 def test_an_event_loop_that_only_waits_is_not_a_blocked_one(

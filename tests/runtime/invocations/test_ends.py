@@ -11,12 +11,12 @@ import pytest
 
 from bridge._types import Receive, Scope, Send
 from bridge.errors import RuntimeApiGone
+from tests.events import MakeEvent
 from tests.logged import assert_logged
+from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtimes
 from tests.runtime.slots import START, Gate, Slots, part
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 
 async def leave(code: object) -> None:
@@ -194,31 +194,15 @@ def test_work_after_the_answer_may_end_the_process_too(api: RuntimeDouble, slots
     assert repr(running.join()) == "SystemExit(4)"
 
 
-APP = """
-import sys
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        print("shutdown", flush=True)
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    sys.exit(5)
-
-def function(event, context):
-    sys.exit(5)
-"""
-
-
 @pytest.mark.parametrize(
     ("handler", "concurrency"), [("app.app", "1"), ("app.app", "2"), ("app.function", "1"), ("app.function", "2")]
 )
 def test_the_exit_code_is_the_handlers(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, handler: str, concurrency: str
 ) -> None:
-    runtime = fork_runtime(APP, handler, AWS_LAMBDA_MAX_CONCURRENCY=concurrency)
+    code = "import sys\n" + APP.replace('await send({"type": "http.response.start", "status": 200})', "sys.exit(5)")
+    code += "\ndef function(event, context): sys.exit(5)"
+    runtime = fork_runtime(code, handler, AWS_LAMBDA_MAX_CONCURRENCY=concurrency)
     api.invoke(make_event(), may_stay_unanswered=True)
     assert runtime.wait() == 5
     assert "SystemExit(5)" in runtime.log

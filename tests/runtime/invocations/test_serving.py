@@ -6,7 +6,7 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -15,10 +15,12 @@ import pytest
 from bridge._loop import OwnLoop
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations import serving
-from bridge.runtime.invocations.serving import serve, serve_alone, serve_in_threads
-from bridge.runtime.invocations.waker import Stopped, Waker
+from bridge.runtime.invocations.serving import serve, serve_in_threads
+from bridge.runtime.invocations.waker import Waker
 from tests.logged import assert_logged
 from tests.runtime.slots import Gate
+
+pytestmark = pytest.mark.usefixtures("default_sigterm")
 
 Rest = Callable[[socket.socket, int], bool]
 
@@ -92,15 +94,6 @@ async def terminate_and_wait(slot: Slot) -> None:
     await until_stopped(slot)
 
 
-@pytest.fixture(autouse=True)
-def _sigterm() -> Iterator[None]:
-    """Restore SIGTERM's handler after a test, and let an unhandled SIGTERM not end the tests."""
-    before = signal.getsignal(signal.SIGTERM)
-    assert before is signal.SIG_DFL
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which another thread lets a slot end: how fast it is, is not what they are about."""
@@ -125,34 +118,6 @@ def test_sigterm_cancels_what_does_not_answer_in_time(caplog: pytest.LogCaptureF
     run(*late, Slot(terminate_and_wait))
     assert [slot.ends for slot in late] == [["cancelled"]] * 2
     assert_logged(caplog, ("WARNING", "SIGTERM", "2 invocations", f"{serving.SHUTDOWN_GRACE} s"))
-
-
-def test_a_handler_of_the_applications_own_stays_in_place() -> None:
-    signals: list[int] = []
-    signal.signal(signal.SIGTERM, lambda signum, frame: signals.append(signum))
-
-    async def terminate_and_see(slot: Slot) -> None:
-        terminate()
-        assert signals == [signal.SIGTERM]
-        raise RuntimeApiGone("at last")
-
-    with pytest.raises(RuntimeApiGone):
-        run(Slot(terminate_and_see))
-
-
-def test_slots_run_on_other_threads_than_the_main_one_too() -> None:
-    errors: list[BaseException] = []
-
-    def run_there() -> None:
-        try:
-            run(Slot(failing(RuntimeApiGone("gone"))))
-        except RuntimeApiGone as exc:
-            errors.append(exc)
-
-    thread = threading.Thread(target=run_there)
-    thread.start()
-    thread.join(30)
-    assert [str(error) for error in errors] == ["gone"]
 
 
 def test_an_api_that_is_gone_cancels_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -249,24 +214,8 @@ def test_slots_beside_others_leave_the_loop_to_them() -> None:
 # In threads.
 
 
-@pytest.fixture
-def waker() -> Iterator[Waker]:
-    made = Waker()
-    yield made
-    made.close()
-
-
 def work_until_stopped(slot: Slot) -> None:
     slot.stopped.wait()
-
-
-def test_one_slot_ends_its_work_after_sigterm(waker: Waker) -> None:
-    def work(slot: Slot) -> None:
-        terminate()
-        work_until_stopped(slot)
-        raise Stopped
-
-    serve_alone(BlockingSlot(work), waker)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("patient")

@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,13 +21,7 @@ from bridge.runtime.invocations.waker import Waker
 from tests.runtime.double import LIMIT, Invocation, RuntimeDouble
 from tests.runtime.slots import Slots
 
-
-@pytest.fixture(autouse=True)
-def _sigterm() -> Iterator[None]:
-    """Restore SIGTERM's handler after the test. An unhandled SIGTERM must end the test, and not all tests."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGTERM, before)
+pytestmark = pytest.mark.usefixtures("default_sigterm")
 
 
 def both(api: RuntimeDouble, sockets: list[socket.socket], order: str) -> Invocation:
@@ -78,13 +72,6 @@ def test_on_an_event_loop(api: RuntimeDouble, slots: Slots, order: str, count: i
         assert invocation.answer().json == "x"
     assert slots.reports == []
     api.wait_until_left()
-
-
-@pytest.fixture
-def waker() -> Iterator[Waker]:
-    made = Waker()
-    yield made
-    made.close()
 
 
 def before_the_wait(waker: Waker, monkeypatch: pytest.MonkeyPatch, step: Callable[[socket.socket], object]) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -12,11 +11,9 @@ import anyio
 from bridge._types import Receive, Scope, Send
 from bridge.invocation import request_id, tenant_id, trace_id
 from bridge.settings import set_trace_id
+from tests.events import MakeEvent
 from tests.runtime.double import Invocation, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
-
-Event = dict[str, Any]
-MakeEvent = Callable[..., Event]
 
 SLOTS = 16
 

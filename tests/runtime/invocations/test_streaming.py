@@ -27,11 +27,6 @@ Queued = tuple[double.Invocation, StreamedAnswer]
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def connection(api: RuntimeDouble) -> Iterator[Connection]:
     connection = Connection(parse_address(api.address), user_agent="test")
     yield connection

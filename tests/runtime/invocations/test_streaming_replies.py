@@ -25,11 +25,6 @@ LATE = b"HTTP/1.1 410 Gone\r\ncontent-length: 4\r\n\r\nlate"
 LARGE = bytes(16 << 20)
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def stream_to(script: Callable[[Peer], None]) -> AsyncIterator[tuple[StreamedAnswer, asyncio.Event]]:
     """Yield a stream that was started, and an event that is set once its reader has gone. `script` is the API."""

@@ -3,20 +3,17 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from bridge import Bridge
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ClientDisconnected
+from tests.events import MakeEvent
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Gate, Slots, part
-from tests.runtime.streamed_apps import TEXT, ends_with, read_whole, sending
-
-MakeEvent = Callable[..., dict[str, Any]]
+from tests.runtime.streamed_apps import TEXT, ends_with, read_whole
 
 
 def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
@@ -69,25 +66,6 @@ def test_an_early_answer_of_the_api_ends_the_stream(
         assert_logged(caplog, (level, str(status)))
 
 
-def test_the_next_invocation_is_answered_after_one_whose_caller_has_gone(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(TEXT)
-        await send(part(scope["raw_path"], more=True))
-        if scope["path"] == "/gone":
-            await Gate().passed()
-        await send(part(b"!"))
-
-    slots.on_loop(Bridge(app, lifespan="off"), streams=True, background=0.0)
-    for _ in range(3):
-        invocation = api.invoke(make_event(path="/gone"))
-        invocation.wait_for(ends_with(b"/gone"))
-        invocation.hang_up()
-        answer = api.invoke(make_event(path="/next")).answer()
-        assert (answer.payload, answer.is_whole) == (b"/next!", True)
-
-
 def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_is(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -108,15 +86,6 @@ def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_
     api.wait_for_polls(1)
     assert ended == ["application"]
     assert_logged(caplog, ("ERROR", "its time is over"))
-
-
-def test_an_error_that_only_looks_like_the_callers_end_breaks_the_stream_off(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent
-) -> None:
-    slots.on_loop(sending(TEXT, part(b"half", more=True), then=ClientDisconnected("of another stream")), streams=True)
-    answer = api.invoke(make_event()).answer()
-    assert (answer.payload, answer.error["errorType"]) == (b"half", "ClientDisconnected")
-    assert answer.error["errorMessage"] == "of another stream"
 
 
 def test_a_generator_that_its_application_has_left_is_closed_before_the_next_invocation(

@@ -3,17 +3,15 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from bridge import Proxy
+from tests.events import MakeEvent
 from tests.proxy.origins import Origin, Peer
 from tests.runtime.double import LIMIT, RuntimeDouble
 from tests.runtime.slots import Gate, Running, Slots
 from tests.runtime.streamed_apps import HEAD, ends_with
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
 

@@ -12,14 +12,9 @@ import pytest
 
 from bridge.runtime.invocations.waker import Stopped, Waker
 
+pytestmark = pytest.mark.usefixtures("default_sigterm")
+
 Pair = tuple[socket.socket, socket.socket]
-
-
-@pytest.fixture
-def waker() -> Iterator[Waker]:
-    made = Waker()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -27,15 +22,6 @@ def pair() -> Iterator[Pair]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
-
-
-@pytest.fixture(autouse=True)
-def _sigterm() -> Iterator[None]:
-    """Restore SIGTERM's handler after a test, and let an unhandled SIGTERM not end the tests."""
-    before = signal.getsignal(signal.SIGTERM)
-    assert before is signal.SIG_DFL
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def terminate() -> None:

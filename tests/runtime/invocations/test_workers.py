@@ -3,17 +3,15 @@
 import json
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.runtime.invocations.workers import shares
+from tests.events import MakeEvent
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import LIMIT, Runtime, Runtimes
-
-MakeEvent = Callable[..., dict[str, Any]]
 
 # Answers with the process that answers; says which process does what.
 APP = """

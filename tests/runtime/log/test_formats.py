@@ -75,6 +75,7 @@ def test_a_field_of_the_applications_replaces_none_but_may_have_a_name_that_is_f
     fields = as_json(level=logging.INFO, logger="mine", requestId="mine", location="Paris", errorType="mine")
     assert (fields["logger"], fields["requestId"]) == ("shop.cart", "id-1")
     assert (fields["location"], fields["errorType"]) == ("Paris", "mine")
+    assert as_json(stack_info="Stack:")["stackInfo"] == "Stack:"
 
 
 def test_a_json_record_has_its_exception(exc_info: Any) -> None:

@@ -1,10 +1,8 @@
 """The log of a runtime: its lines and frames, their request ids, and the records that other handlers see."""
 
-import asyncio
-import contextvars
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,16 +12,12 @@ from tests.runtime.log_setups import LogSetUps, handle, handler
 
 
 @pytest.fixture
-def invocation() -> Iterator[Callable[..., None]]:
-    """Sets the request id and the tenant, for this test."""
-    tokens: list[tuple[contextvars.ContextVar[str], contextvars.Token[str]]] = []
-
-    def set_it(request: str, tenant: str = "") -> None:
-        tokens.extend([(request_id, request_id.set(request)), (tenant_id, tenant_id.set(tenant))])
-
-    yield set_it
-    for variable, token in reversed(tokens):
-        variable.reset(token)
+def invocation() -> Iterator[None]:
+    """Make "id-1" of the tenant "blue" the current invocation."""
+    tokens = request_id.set("id-1"), tenant_id.set("blue")
+    yield
+    request_id.reset(tokens[0])
+    tenant_id.reset(tokens[1])
 
 
 def test_a_record_is_a_line_on_the_standard_output(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,18 +28,6 @@ def test_a_record_is_a_line_on_the_standard_output(set_up: LogSetUps, capsys: py
         "[WARNING]\t2026-01-01T00:00:00.042Z\t\tone\n[ERROR]\t2026-01-01T00:00:00.042Z\t\ttwo\nlines\n",
         "",
     )
-
-
-def test_the_format_may_be_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
-    set_up(log_format="Json")
-    handle({"order": 7})
-    assert json.loads(capsys.readouterr().out) == {
-        "timestamp": "2026-01-01T00:00:00Z",
-        "level": "INFO",
-        "message": {"order": 7},
-        "logger": "shop",
-        "requestId": "",
-    }
 
 
 def test_frames_have_levels_in_json_or_once_a_level_was_set(set_up: LogSetUps) -> None:
@@ -64,39 +46,14 @@ def test_frames_have_levels_in_json_or_once_a_level_was_set(set_up: LogSetUps) -
         assert [kind.hex() for kind, _ in log.read()] == types
 
 
+@pytest.mark.usefixtures("invocation")
 def test_a_record_is_of_the_invocation_that_the_code_works_for(
-    set_up: LogSetUps, invocation: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    set_up: LogSetUps, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up(log_format="JSON")
-    invocation("id-1", "blue")
     handle()
     fields = json.loads(capsys.readouterr().out)
     assert (fields["requestId"], fields["tenantId"]) == ("id-1", "blue")
-
-
-def test_concurrent_invocations_do_not_get_each_others_id(
-    set_up: LogSetUps, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """And neither do the threads that work for them."""
-    set_up()
-    names = ["id-1", "id-2", "id-3"]
-
-    async def serve(name: str, everyone: asyncio.Barrier) -> None:
-        request_id.set(name)
-        await everyone.wait()
-        handle(f"task of {name}")
-        await everyone.wait()
-        await asyncio.to_thread(handle, f"thread of {name}")
-
-    async def serve_all() -> None:
-        everyone = asyncio.Barrier(len(names))
-        await asyncio.gather(*(asyncio.create_task(serve(name, everyone)) for name in names))
-
-    asyncio.run(serve_all())
-    handle("none")
-    lines = [line.split("\t")[2:] for line in capsys.readouterr().out.splitlines()]
-    expected = [[name, f"{what} of {name}"] for name in names for what in ("task", "thread")]
-    assert sorted(lines) == sorted([*expected, ["", "none"]])
 
 
 class Watcher(logging.Handler):
@@ -146,11 +103,11 @@ def test_the_handler_has_the_name_that_tools_look_for(set_up: LogSetUps) -> None
         assert (type(handler().formatter) is logging.Formatter) == ("log_format" not in options)
 
 
+@pytest.mark.usefixtures("invocation")
 def test_a_formatter_and_a_filter_of_the_applications_find_the_invocation(
-    set_up: LogSetUps, invocation: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    set_up: LogSetUps, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up()
-    invocation("id-1", "blue")
     filtered: list[Any] = []
 
     def watch(record: logging.LogRecord) -> bool:

@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,13 +19,6 @@ DOCUMENT = {
     "requestId": "id-1",
     "stackTrace": ['  File "/var/task/app.py", line 2, in f\n    raise ValueError\n'],
 }
-NBSP = "\N{NO-BREAK SPACE}"
-LINES = [
-    "[ERROR] ValueError: no",
-    "Traceback (most recent call last):",
-    f'{NBSP * 2}File "/var/task/app.py", line 2, in f',
-    f"{NBSP * 4}raise ValueError",
-]
 
 
 def test_an_error_is_reported_as_json(set_up: LogSetUps, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,9 +71,6 @@ def test_threads_lines_are_whole(set_up: LogSetUps, monkeypatch: pytest.MonkeyPa
         start.wait()
         output.report({"errorType": letter * 500})
 
-    threads = [threading.Thread(target=report, args=(letter,)) for letter in letters]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(letters)) as threads:
+        list(threads.map(report, letters))
     assert sorted(stream.getvalue().splitlines()) == [f"[ERROR] {letter * 500}" for letter in letters]

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -79,37 +80,20 @@ def test_frames_of_several_threads_do_not_mix(pipe: Pipe, sink: TelemetrySink) -
         for _ in range(20):
             sink.log(letter * 9000, INFO)
 
-    threads = [threading.Thread(target=log, args=(letter,)) for letter in letters]
     with pipe.reading() as data:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(letters)) as threads:
+            list(threads.map(log, letters))
         sink.close()
     expected = [(INFO, letter * 9000) for letter in letters for _ in range(20)]
     assert sorted(parse_frames(data())) == expected
 
 
-@pytest.fixture
-def on_signal() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Call a function at SIGUSR1."""
-    before = signal.getsignal(signal.SIGUSR1)
-    yield lambda function: void(signal.signal(signal.SIGUSR1, lambda *_: function()))
-    signal.signal(signal.SIGUSR1, before)
-
-
-def void(_: object) -> None:
-    return None
-
-
-def test_a_signal_handler_that_logs_waits_for_the_frame_it_interrupts(
-    pipe: Pipe, sink: TelemetrySink, on_signal: Callable[[Callable[[], None]], None]
-) -> None:
+def test_a_signal_handler_that_logs_waits_for_the_frame_it_interrupts(pipe: Pipe, sink: TelemetrySink) -> None:
     fcntl.fcntl(pipe.writer, F_SETPIPE_SZ, 4096)
     handled = threading.Event()
     data = bytearray()
 
-    def log_and_tell() -> None:
+    def log_and_tell(*_: object) -> None:
         sink.log("interruption", INFO)
         handled.set()
 
@@ -119,12 +103,13 @@ def test_a_signal_handler_that_logs_waits_for_the_frame_it_interrupts(
         handled.wait(30)
         data.extend(pipe.read_to_end())
 
-    on_signal(log_and_tell)
+    before = signal.signal(signal.SIGUSR1, log_and_tell)
     thread = threading.Thread(target=interrupt_and_read)
     thread.start()
     sink.log("x" * 100_000, INFO)
     sink.close()
     thread.join()
+    signal.signal(signal.SIGUSR1, before)
     assert handled.is_set()
     assert parse_frames(bytes(data)) == [(INFO, "x" * 100_000), (INFO, "interruption")]
 

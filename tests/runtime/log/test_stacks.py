@@ -13,11 +13,6 @@ from bridge.runtime.log.stacks import MAX_TASKS, describe_tasks, describe_thread
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def innermost() -> None:
     await asyncio.get_running_loop().create_future()
 
