@@ -165,6 +165,24 @@ async def test_an_error_in_the_block_is_the_callers_own_and_disconnects_the_appl
     assert disconnected == [True]
 
 
+async def test_a_cancelled_reader_takes_the_application_along(make_event: MakeEvent) -> None:
+    ended: list[bool] = []
+
+    async def sleep() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    with anyio.CancelScope() as scope:
+        async with Bridge(sending(START, then=sleep), lifespan="off").stream(make_event(), None) as response:
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anext(response.body)
+    assert scope.cancelled_caught
+    assert ended == [True]
+
+
 async def test_the_first_stream_starts_the_application_and_its_requests_see_the_state(make_event: MakeEvent) -> None:
     app = Journal()
     handler = Bridge(app)
