@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+import pytest
+
 __all__ = ["every_case"]
 
 Test = Callable[..., None]
@@ -22,17 +24,17 @@ def every_case(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[
     def decorated(test: Test) -> Test:
         @wraps(test)
         def run(**fixtures: Any) -> None:
-            failures: list[Exception] = []
+            failures: list[BaseException] = []
             for row in rows:
                 if "caplog" in fixtures:
                     fixtures["caplog"].clear()
                 try:
                     test(**fixtures, **row)
-                except Exception as exc:
+                except (Exception, pytest.fail.Exception) as exc:  # the latter from pytest.raises
                     exc.add_note(f"The case: {row!r:.500}")
                     failures.append(exc)
             if failures:
-                raise ExceptionGroup(f"{len(failures)} of {len(rows)} cases failed", failures)
+                raise BaseExceptionGroup(f"{len(failures)} of {len(rows)} cases failed", failures)
 
         parameters = inspect.signature(test).parameters
         rest = [parameter for name, parameter in parameters.items() if name not in names]

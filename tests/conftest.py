@@ -13,6 +13,8 @@ from typing import Any
 import anyio
 import pytest
 
+from bridge._loop import OwnLoop
+
 ROOT = Path(__file__).parent.parent
 
 Event = dict[str, Any]
@@ -73,6 +75,14 @@ def nothing_unclosed() -> Iterator[None]:
     """Find what a test left open in that test: pytest turns the warnings into failures."""
     yield
     gc.collect()
+
+
+@pytest.fixture
+def own() -> Iterator[OwnLoop]:
+    """Yield a handler's own event loop, which is closed afterwards."""
+    own = OwnLoop()
+    yield own
+    own.close()
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
@@ -15,55 +14,17 @@ import anyio.to_thread
 import pytest
 
 from bridge import Bridge
-from bridge._types import Receive, Scope, Send
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
-from bridge.init_phase import Runtime, set_runtime
+from bridge.init_phase import Runtime, set_runtime, warn_of_streams
+from tests.apps import Journal
+from tests.logged import assert_logged
+from tests.loops import TIMEOUT, Gate, until_refused, value
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
 InThread = Callable[..., "Future[Any]"]
-Step = Callable[[], Awaitable[object]]
-
-TIMEOUT = 30
-
-
-async def immediately() -> None:
-    """Do nothing."""
-
-
-class App:
-    """Writes down its startup, its requests and its shutdown, each after a step that a test gives."""
-
-    def __init__(self, *, startup: Step = immediately, request: Step = immediately) -> None:
-        self.steps: list[str] = []
-        self._startup, self._request = startup, request
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await receive()
-            await self._startup()
-            self.steps.append("startup")
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            self.steps.append("shutdown")
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        await self._request()
-        self.steps.append("request")
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"fine"})
-
-
-def wait_until_closed(handler: Bridge) -> None:
-    """Wait until a close() has begun: from then on calls are refused."""
-    while True:
-        try:
-            handler._environment.loop.check_callable()
-        except LoopClosedError:
-            return
-        time.sleep(0)
 
 
 @pytest.mark.anyio
@@ -72,27 +33,26 @@ async def test_many_first_calls_start_once_although_the_startup_needs_threads(ma
         await anyio.wait_all_tasks_blocked()  # Until every other call waits for this one.
         await anyio.to_thread.run_sync(int)
 
-    app = App(startup=startup)
+    app = Journal(startup=startup)
     handler = Bridge(app)
     bodies: list[str] = []
 
     async def call() -> None:
         bodies.append((await handler.handle(make_event(), None))["body"])
 
-    with anyio.fail_after(TIMEOUT):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(60):
-                tasks.start_soon(call)
-        async with handler:  # Only to run the shutdown.
-            pass
-    assert bodies == ["fine"] * 60
+    async with anyio.create_task_group() as tasks:
+        for _ in range(60):
+            tasks.start_soon(call)
+    async with handler:  # Only to run the shutdown.
+        pass
+    assert bodies == ["1"] * 60
     assert app.steps == ["startup"] + ["request"] * 60 + ["shutdown"]
 
 
 def test_a_block_that_ends_on_another_live_loop_than_the_first_calls_is_an_error(
     make_event: MakeEvent, in_thread: InThread
 ) -> None:
-    app = App()
+    app = Journal()
     handler = Bridge(app)
     served, left = threading.Event(), threading.Event()
 
@@ -121,38 +81,28 @@ def test_a_block_that_ends_on_another_live_loop_than_the_first_calls_is_an_error
 def test_closing_waits_for_the_calls_of_other_threads_before_the_shutdown(
     make_event: MakeEvent, in_thread: InThread
 ) -> None:
-    under_way, go_on = threading.Event(), threading.Event()
-
-    async def request() -> None:
-        under_way.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
-
-    app = App(request=request)
+    gate = Gate()
+    app = Journal(request=gate.wait)
     handler = Bridge(app)
     call = in_thread(handler, make_event(), None)
-    assert under_way.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     close = in_thread(handler.close)
-    wait_until_closed(handler)
-    go_on.set()
-    assert call.result(TIMEOUT)["body"] == "fine"
+    until_refused(handler._environment.loop)
+    gate.opened.set()
+    assert call.result(TIMEOUT)["body"] == "1"
     assert close.result(TIMEOUT) is None
     assert app.steps == ["startup", "request", "shutdown"]
 
 
 def test_closing_during_the_startup_shuts_down_what_was_started(make_event: MakeEvent, in_thread: InThread) -> None:
-    under_way, go_on = threading.Event(), threading.Event()
-
-    async def startup() -> None:
-        under_way.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
-
-    app = App(startup=startup)
+    gate = Gate()
+    app = Journal(startup=gate.wait)
     handler = Bridge(app)
     call = in_thread(handler, make_event(), None)
-    assert under_way.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     close = in_thread(handler.close)
-    wait_until_closed(handler)
-    go_on.set()
+    until_refused(handler._environment.loop)
+    gate.opened.set()
     assert isinstance(call.exception(TIMEOUT), LoopClosedError)
     assert close.result(TIMEOUT) is None
     assert app.steps == ["startup", "shutdown"]
@@ -161,24 +111,19 @@ def test_closing_during_the_startup_shuts_down_what_was_started(make_event: Make
 def test_closing_during_a_startup_on_a_callers_loop_shuts_down_there(
     make_event: MakeEvent, in_thread: InThread
 ) -> None:
-    under_way, go_on = threading.Event(), threading.Event()
-
-    async def startup() -> None:
-        under_way.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
-
-    app = App(startup=startup)
+    gate = Gate()
+    app = Journal(startup=gate.wait)
     handler = Bridge(app)
     call = in_thread(lambda: asyncio.run(handler.handle(make_event(), None)))
-    assert under_way.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     handler.close()
-    go_on.set()
+    gate.opened.set()
     assert isinstance(call.exception(TIMEOUT), LoopClosedError)
     assert app.steps == ["startup", "shutdown"]
 
 
 def test_calls_after_closing_are_refused_and_leave_no_coroutine(make_event: MakeEvent, in_thread: InThread) -> None:
-    app = App()
+    app = Journal()
     handler = Bridge(app)
     handler(make_event(), None)
     handler.close()
@@ -187,7 +132,7 @@ def test_calls_after_closing_are_refused_and_leave_no_coroutine(make_event: Make
             call()
     with pytest.raises(LoopClosedError):
         asyncio.run(handler.handle(make_event(), None))
-    coroutine = immediately()
+    coroutine = value(None)
     with pytest.raises(LoopClosedError):  # A close() right after the check that every call makes first.
         handler._environment.loop.run(coroutine)
     assert app.steps == ["startup", "request", "shutdown"]
@@ -203,7 +148,7 @@ def test_a_sync_call_inside_a_running_loop_is_refused_on_either_backend(
         with pytest.raises(RunningLoopError):
             handler.close()
 
-    app = App()
+    app = Journal()
     with closing(Bridge(app)) as handler:
         anyio.run(main, handler, backend=anyio_backend)
     assert app.steps == []
@@ -227,14 +172,14 @@ def startups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], None
 def test_a_startup_that_is_left_to_the_runtime_is_run_when_that_asks_for_it(
     make_event: MakeEvent, startups: list[Callable[[], None]]
 ) -> None:
-    app = App()
+    app = Journal()
     handler = Bridge(app)
     assert (app.steps, signal.getsignal(signal.SIGTERM)) == ([], signal.SIG_DFL)
     (start,) = startups
     start()
     assert app.steps == ["startup"]
     assert callable(signal.getsignal(signal.SIGTERM))
-    assert handler(make_event(), None)["body"] == "fine"
+    assert handler(make_event(), None)["body"] == "1"
     handler.close()
     assert app.steps == ["startup", "request", "shutdown"]
 
@@ -242,7 +187,7 @@ def test_a_startup_that_is_left_to_the_runtime_is_run_when_that_asks_for_it(
 def test_a_handler_that_the_import_has_called_is_not_started_again(
     make_event: MakeEvent, startups: list[Callable[[], None]]
 ) -> None:
-    app = App()
+    app = Journal()
     handler = Bridge(app)
     handler(make_event(), None)
     startups[0]()
@@ -251,17 +196,14 @@ def test_a_handler_that_the_import_has_called_is_not_started_again(
 
 
 def test_a_handler_that_the_import_has_closed_is_not_started(startups: list[Callable[[], None]]) -> None:
-    app = App()
+    app = Journal()
     Bridge(app).close()
     startups[0]()
     assert app.steps == []
 
 
 def test_a_startup_that_fails_leaves_the_signal_as_it_was(startups: list[Callable[[], None]]) -> None:
-    async def fail() -> None:
-        raise ConnectionError("no database")
-
-    handler = Bridge(App(startup=fail))
+    handler = Bridge(Journal(startup=ConnectionError("no database")))
     with pytest.raises(StartupFailed, match="no database"):
         startups[0]()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -272,7 +214,7 @@ def test_a_fork_neither_uses_nor_ends_what_the_import_has_started(
     make_event: MakeEvent, startups: list[Callable[[], None]]
 ) -> None:
     """The fork ends with 0 if its own application went through all of its steps, and its parent's through none."""
-    app = App()
+    app = Journal()
     handler = Bridge(app)
     handler(make_event(), None)
     child = os.fork()
@@ -288,3 +230,19 @@ def test_a_fork_neither_uses_nor_ends_what_the_import_has_started(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     handler.close()
     assert app.steps == ["startup", "request", "shutdown"]
+
+
+@pytest.mark.parametrize(
+    ("is_in_lambda", "mode", "warns"),
+    [(True, "response_stream", True), (True, "buffered", False), (False, "response_stream", False)],
+)
+def test_a_runtime_that_cannot_stream_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_in_lambda: bool, mode: str, warns: bool
+) -> None:
+    warn_of_streams.cache_clear()
+    monkeypatch.setenv("AWS_LWA_INVOKE_MODE", mode)
+    if is_in_lambda:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    for _ in range(2):
+        Bridge(Journal(), lifespan="off").close()
+    assert_logged(caplog, *[("WARNING", "AWS_LWA_INVOKE_MODE", "cannot stream")] * warns)

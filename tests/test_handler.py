@@ -1,6 +1,6 @@
 """What a Lambda handler answers, whatever the application does. Loops and threads are in test_handler_loops.py."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -11,6 +11,7 @@ from bridge import DEFAULT_SOURCES, Bridge, Settings
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError, MalformedEvent, UnsupportedEvent
 from tests.apps import START, part, sending
+from tests.cases import every_case
 from tests.logged import assert_logged
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
@@ -139,7 +140,7 @@ def test_a_source_that_fails_is_a_400_and_one_line_with_its_traceback(
     assert_logged(caplog, ("ERROR", "mine", "Traceback", "KeyError"))
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}, [], None, "text"], ids=repr)
+@every_case("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}, [], None, "text"])
 def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
     call: Call, make_event: MakeEvent, event: Any
 ) -> None:
@@ -177,11 +178,6 @@ def test_settings_given_go_over_those_of_the_environment(
     assert paths == ["/users", "/api/users"]
 
 
-def test_the_application_of_a_bridge_can_be_had_back() -> None:
-    app = sending()
-    assert Bridge(app).app is app
-
-
 def test_requests_share_no_state(make_event: MakeEvent) -> None:
     scopes: list[Scope] = []
 
@@ -198,10 +194,3 @@ def test_requests_share_no_state(make_event: MakeEvent) -> None:
     assert [scope["added"] for scope in scopes] == [0, 1, 2]
     assert [len(scope["headers"]) for scope in scopes] == [2, 2, 2]
     assert event == make_event()
-
-
-def test_handle_is_a_coroutine_like_any_other(make_event: MakeEvent) -> None:
-    with closing(Bridge(sending(START, part(b"fine")))) as handler:
-        coroutine = handler.handle(make_event(), None)
-        assert isinstance(coroutine, Coroutine)
-        coroutine.close()

@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from bridge import Bridge, Settings
-from bridge._types import Message, Receive, Scope, Send
+from bridge._types import Message
 from bridge.errors import ErrorStatus, StartupFailed, UnsupportedEvent
 from bridge.sources import make_request
-from tests.apps import START, part, sending
+from tests.apps import START, Journal, part, sending
+from tests.cases import every_case
 from tests.events import BASES, load
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left", "nothing_unclosed")]
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_unclosed")]
 
 Event = dict[str, Any]
 MakeEvent = Callable[..., Event]
@@ -27,7 +29,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def result() -> AsyncIterator[Result]:
+async def result(nothing_left: None) -> AsyncIterator[Result]:
     """Yield the future that the runtime waits for."""
     future: Result = asyncio.get_running_loop().create_future()
     yield future
@@ -60,24 +62,6 @@ async def test_it_is_there_with_the_last_message_and_the_call_returns_with_the_a
     await task
 
 
-async def test_a_part_that_is_not_the_last_one_is_no_result(make_event: MakeEvent, result: Result) -> None:
-    gate, sent = asyncio.Event(), asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send(START)
-        await send(part(b"one ", more=True))
-        sent.set()
-        await gate.wait()
-        await send(part(b"two"))
-
-    task = asyncio.create_task(Bridge(app, lifespan="off")._answer(make_event(), None, result))
-    await sent.wait()
-    assert not result.done()
-    gate.set()
-    await task
-    assert result.result()["body"] == "one two"
-
-
 async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) -> None:
     await handler_of(START, part(b""))._answer(make_event(body="%", isBase64Encoded=True), None, result)
     assert result.result()["statusCode"] == 400
@@ -90,12 +74,8 @@ async def test_an_event_that_is_no_request_raises(result: Result) -> None:
 
 
 async def test_a_startup_that_fails_raises(make_event: MakeEvent, result: Result) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        raise LookupError("no database")
-
     with pytest.raises(StartupFailed):
-        await Bridge(app)._answer(make_event(), None, result)
+        await Bridge(Journal(startup=LookupError("no database")))._answer(make_event(), None, result)
     assert not result.done()
 
 
@@ -151,12 +131,12 @@ async def test_a_result_that_somebody_else_has_settled_stays_as_it_is(
 # Who takes a stream.
 
 
-@pytest.mark.parametrize("name", BASES)
-async def test_two_services_take_a_stream(name: str) -> None:
+@every_case("name", BASES)
+def test_two_services_take_a_stream(name: str) -> None:
     assert handler_of()._can_stream(load(name)) is (name in ("function_url", "rest_api"))
 
 
-async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_stream() -> None:
+def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_stream() -> None:
     assert handler_of()._can_stream({"Records": []}) is False
     assert handler_of(sources=[Source()])._can_stream({}) is False
 
@@ -164,20 +144,19 @@ async def test_an_event_that_is_no_request_or_of_a_source_of_the_users_takes_no_
 # The replacement of a result.
 
 
-async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"15")]
-    await send({"type": "http.response.start", "status": 504, "headers": headers})
-    await send(part(b"Gateway Timeout"))
+PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"15")]
+gateway_timeout = sending({**START, "status": 504, "headers": PLAIN}, part(b"Gateway Timeout"))
 
 
-@pytest.mark.parametrize("name", BASES)
-async def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> None:
+@every_case("name", BASES)
+def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> None:
     event = load(name)
-    expected = await Bridge(gateway_timeout, lifespan="off").handle(event, None)
+    with closing(Bridge(gateway_timeout, lifespan="off")) as handler:
+        expected = handler(event, None)
     assert handler_of()._substitute(event, 504) == expected
 
 
-async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
+def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
     assert handler_of()._substitute(make_event(), 500, "too large")["body"] == "too large"
     prelude, body = handler_of()._substitute_stream(504)
     assert prelude == {
@@ -188,7 +167,7 @@ async def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
     assert body == b"Gateway Timeout"
 
 
-async def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -> None:
+def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -> None:
     handler = handler_of(settings=Settings(error_status_codes=frozenset({504})))
     with pytest.raises(ErrorStatus):
         handler._substitute(make_event(), 504)
@@ -197,6 +176,6 @@ async def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEv
     assert handler._substitute(make_event(), 500)["statusCode"] == 500
 
 
-async def test_there_is_no_substitute_for_what_is_no_request() -> None:
+def test_there_is_no_substitute_for_what_is_no_request() -> None:
     with pytest.raises(UnsupportedEvent):
         handler_of()._substitute({"Records": []}, 504)

@@ -9,44 +9,14 @@ import pytest
 import snapshot_restore_py  # type: ignore[import-untyped]  # AWS ships no types
 
 from bridge import Bridge
-from bridge._types import Receive, Scope, Send
 from bridge.errors import ShutdownFailed, StartupFailed
 from bridge.init_phase import Runtime, set_runtime
+from tests.apps import START, Journal, part, sending
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 MakeEvent = Callable[..., dict[str, Any]]
 Make = Callable[..., Bridge]
-
-
-class App:
-    """Writes down its life. `failing`: the step that raises. Answers with the number of its startup."""
-
-    def __init__(self, *, failing: str = "") -> None:
-        self.steps: list[str] = []
-        self.loops: set[asyncio.AbstractEventLoop] = set()
-        self._failing = failing
-        self._startups = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.loops.add(asyncio.get_running_loop())
-        if scope["type"] == "lifespan":
-            self._startups += 1
-            await receive()
-            scope["state"]["number"] = number = self._startups
-            self.step(f"startup {number}")
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            self.step(f"shutdown {number}")
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"%d" % scope["state"]["number"]})
-
-    def step(self, what: str) -> None:
-        self.steps.append(what)
-        if what == self._failing:
-            raise ConnectionError("no database")
 
 
 @pytest.fixture
@@ -81,80 +51,88 @@ def run_after_restore() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"snapshot": "keep-lifespan"}], ids=["default", "keep-lifespan"])
 def test_an_application_goes_on_and_has_no_hooks(make: Make, make_event: MakeEvent, options: dict[str, Any]) -> None:
-    app = App()
+    app = Journal()
     handler = make(app, **options)
     assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []
     assert handler(make_event(), None)["body"] == "1"
     handler.close()
-    assert app.steps == ["startup 1", "shutdown 1"]
+    assert app.steps == ["startup", "request", "shutdown"]
 
 
 def test_an_application_is_shut_down_before_and_started_after_on_the_same_event_loop(
     make: Make, make_event: MakeEvent
 ) -> None:
-    app = App()
+    loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def keep_loop() -> None:
+        loops.add(asyncio.get_running_loop())
+
+    app = Journal(startup=keep_loop, request=keep_loop, shutdown=keep_loop)
     handler = make(app, snapshot="restart-lifespan")
-    assert app.steps == ["startup 1"]
+    assert app.steps == ["startup"]
     run_before_snapshot()
-    assert app.steps == ["startup 1", "shutdown 1"]
+    assert app.steps == ["startup", "shutdown"]
     run_after_restore()
-    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+    assert app.steps == ["startup", "shutdown", "startup"]
     assert [handler(make_event(), None)["body"] for _ in range(2)] == ["2", "2"]
     handler.close()
-    assert app.steps == ["startup 1", "shutdown 1", "startup 2", "shutdown 2"]
-    assert len(app.loops) == 1
+    assert app.steps == ["startup", "shutdown", "startup", "request", "request", "shutdown"]
+    assert len(loops) == 1
 
 
 def test_an_application_without_a_lifespan_has_nothing_to_restart(make: Make, make_event: MakeEvent) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http"
-        await send({"type": "http.response.start", "status": 204})
-        await send({"type": "http.response.body"})
-
-    handler = make(app, snapshot="restart-lifespan")
+    handler = make(sending(START, part(b"fine")), snapshot="restart-lifespan")
     run_before_snapshot()
     run_after_restore()
-    assert handler(make_event(), None)["statusCode"] == 204
+    assert handler(make_event(), None)["body"] == "fine"
 
 
 def test_several_handlers_are_restarted_in_the_order_of_the_hooks(make: Make) -> None:
-    first, last = App(), App()
-    last.steps = first.steps
-    make(first, snapshot="restart-lifespan")
-    make(last, snapshot="restart-lifespan")
-    steps = first.steps
+    steps: list[str] = []
+
+    def journal(name: str) -> Journal:
+        async def start() -> None:
+            steps.append(f"{name} starts")
+
+        async def stop() -> None:
+            steps.append(f"{name} stops")
+
+        return Journal(startup=start, shutdown=stop)
+
+    for name in ("first", "last"):
+        make(journal(name), snapshot="restart-lifespan")
     steps.clear()
-    last._startups = 10
     run_before_snapshot()
     run_after_restore()
-    assert steps == ["shutdown 1", "shutdown 1", "startup 2", "startup 11"]
+    assert steps == ["last stops", "first stops", "first starts", "last starts"]
 
 
 def test_a_shutdown_that_fails_fails_the_snapshot(make: Make) -> None:
-    app = App(failing="shutdown 1")
+    app = Journal(shutdown=ConnectionError("no database"))
     handler = make(app, snapshot="restart-lifespan")
     with pytest.raises(ShutdownFailed, match="ConnectionError: no database"):
         run_before_snapshot()
     handler.close()
-    assert app.steps == ["startup 1", "shutdown 1"]
+    assert app.steps == ["startup", "shutdown"]
 
 
 def test_a_startup_that_fails_fails_the_restore(make: Make) -> None:
-    app = App(failing="startup 2")
+    app = Journal()
     handler = make(app, snapshot="restart-lifespan")
     run_before_snapshot()
+    app.then["startup"] = ConnectionError("no database")
     with pytest.raises(StartupFailed, match="ConnectionError: no database"):
         run_after_restore()
     handler.close()
-    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+    assert app.steps == ["startup", "shutdown", "startup"]
 
 
 def test_a_handler_that_was_closed_is_left_alone(make: Make) -> None:
-    app = App()
+    app = Journal()
     make(app, snapshot="restart-lifespan").close()
     run_before_snapshot()
     run_after_restore()
-    assert app.steps == ["startup 1", "shutdown 1"]
+    assert app.steps == ["startup", "shutdown"]
 
 
 def test_a_handler_made_inside_of_an_event_loop_is_started_for_the_snapshot_alone(
@@ -163,19 +141,19 @@ def test_a_handler_made_inside_of_an_event_loop_is_started_for_the_snapshot_alon
     async def make_handler() -> Bridge:
         return make(app, snapshot="restart-lifespan")
 
-    app = App()
+    app = Journal()
     handler = asyncio.run(make_handler())
     assert app.steps == []
     run_before_snapshot()
     run_after_restore()
     assert handler(make_event(), None)["body"] == "2"
-    assert app.steps == ["startup 1", "shutdown 1", "startup 2"]
+    assert app.steps == ["startup", "shutdown", "startup", "request"]
 
 
 def test_a_handler_whose_startup_is_left_to_workers_is_not_started_for_a_snapshot(
     make: Make,
 ) -> None:
-    app = App()
+    app = Journal()
     set_runtime(Runtime(can_stream=True, startups=[]))
     make(app, snapshot="restart-lifespan")
     set_runtime(Runtime())
@@ -186,5 +164,5 @@ def test_a_handler_whose_startup_is_left_to_workers_is_not_started_for_a_snapsho
 
 def test_elsewhere_nothing_is_registered(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API")
-    make(App(), snapshot="restart-lifespan")
+    make(Journal(), snapshot="restart-lifespan")
     assert snapshot_restore_py.get_before_snapshot() == snapshot_restore_py.get_after_restore() == []

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 MakeEvent = Callable[..., dict[str, Any]]
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 async def tell(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with what HTTP carries of the request, and with a repeated header and a binary body."""
     seen = {
@@ -92,7 +97,6 @@ class ToServer(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_transport_over_a_socket_is_opened_once_and_closed(server: str, make_event: MakeEvent) -> None:
     transport = ToServer(server)
     handler = Handler(transport)
@@ -106,7 +110,6 @@ async def test_a_transport_over_a_socket_is_opened_once_and_closed(server: str, 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_transport_without_a_server_is_a_502_and_one_line(
     tmp_path: Path, make_event: MakeEvent, caplog: pytest.LogCaptureFixture, whole: bool
@@ -159,7 +162,6 @@ async def read_before(headers: dict[str, str]) -> httpx.Response:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_whole_and_streamed_answers_agree_whatever_a_transport_returns(
     make_event: MakeEvent,
 ) -> None:
@@ -198,7 +200,6 @@ class ChangingBody(InProcessTransport):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_application_gets_the_body_that_a_transport_around_it_has_set(
     make_event: MakeEvent,
 ) -> None:
@@ -228,7 +229,6 @@ class Changing(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_every_answer_is_the_one_that_a_transport_around_another_has_made(make_event: MakeEvent) -> None:
     app = sending({"type": "http.response.start", "status": 200, "headers": [(b"x-app", b"1")]}, part(b"all"))
     answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,28 +10,11 @@ import pytest
 
 from bridge._loop import OwnLoop
 from bridge.errors import LoopClosedError, RunningLoopError
+from tests.loops import TIMEOUT, Gate, running_loop, until_refused, value
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 InThread = Callable[..., "Future[Any]"]
-
-TIMEOUT = 30
-
-
-@pytest.fixture
-def own() -> Iterator[OwnLoop]:
-    own = OwnLoop()
-    yield own
-    own.close()
-
-
-async def running_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()
-
-
-async def value(result: object) -> object:
-    await asyncio.sleep(0)
-    return result
 
 
 def test_a_call_gets_the_result_of_its_coroutine_or_its_exception(own: OwnLoop) -> None:
@@ -81,11 +63,10 @@ def test_calls_of_several_threads_take_turns(own: OwnLoop, in_thread: InThread) 
 
 
 def test_a_thread_that_waits_gets_its_turn_after_a_call_that_failed(own: OwnLoop, in_thread: InThread) -> None:
-    waiting, go_on = threading.Event(), threading.Event()
+    gate = Gate()
 
     async def call() -> None:
-        waiting.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
+        await gate.wait()
         raise SystemExit(3)
 
     def run() -> object:
@@ -95,9 +76,9 @@ def test_a_thread_that_waits_gets_its_turn_after_a_call_that_failed(own: OwnLoop
             return exc.code
 
     first = in_thread(run)
-    assert waiting.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     second = in_thread(own.run, value("second"))
-    go_on.set()
+    gate.opened.set()
     assert (first.result(TIMEOUT), second.result(TIMEOUT)) == (3, "second")
 
 
@@ -208,11 +189,10 @@ def test_a_closed_loop_refuses_calls_and_may_be_closed_again(own: OwnLoop, is_us
 def test_closing_waits_for_the_call_of_another_thread_and_refuses_those_that_wait(
     own: OwnLoop, in_thread: InThread
 ) -> None:
-    waiting, go_on = threading.Event(), threading.Event()
+    gate = Gate()
 
     async def call() -> str:
-        waiting.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
+        await gate.wait()
         return "first"
 
     async def before() -> None:
@@ -224,27 +204,16 @@ def test_closing_waits_for_the_call_of_another_thread_and_refuses_those_that_wai
 
     steps: list[str] = []
     first = in_thread(own.run, call())
-    assert waiting.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     closing = in_thread(close)
     until_refused(own)
     second = in_thread(own.run, value("second"))
     assert steps == []
-    go_on.set()
+    gate.opened.set()
     assert first.result(TIMEOUT) == "first"
     assert isinstance(second.exception(TIMEOUT), LoopClosedError)
     assert closing.result(TIMEOUT) is None
     assert steps == ["before", "closed"]
-
-
-def until_refused(own: OwnLoop) -> None:
-    """Wait until a close() in another thread has begun."""
-    pause = threading.Event()
-    while True:
-        try:
-            own.check_callable()
-        except LoopClosedError:
-            return
-        pause.wait(0.001)
 
 
 def test_what_is_to_be_done_before_the_end_can_make_the_loop(own: OwnLoop) -> None:

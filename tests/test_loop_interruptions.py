@@ -5,7 +5,7 @@ import logging
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,28 +14,11 @@ import pytest
 from bridge import _loop
 from bridge._loop import OwnLoop
 from tests.logged import assert_logged
+from tests.loops import TIMEOUT, Gate, running_loop, value
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 InThread = Callable[..., "Future[Any]"]
-
-TIMEOUT = 30
-
-
-@pytest.fixture
-def own() -> Iterator[OwnLoop]:
-    own = OwnLoop()
-    yield own
-    own.close()
-
-
-async def value(result: object) -> object:
-    await asyncio.sleep(0)
-    return result
-
-
-async def running_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()
 
 
 def press_control_c() -> None:
@@ -106,11 +89,10 @@ def test_control_c_ends_the_call_and_a_thread_that_waits_gets_its_turn(own: OwnL
 def test_control_c_ends_the_wait_for_a_turn_and_not_the_call_that_is_waited_for(
     own: OwnLoop, in_thread: InThread
 ) -> None:
-    waiting, go_on = threading.Event(), threading.Event()
+    gate = Gate()
 
     async def call() -> str:
-        waiting.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
+        await gate.wait()
         return "first"
 
     def interrupt() -> None:
@@ -120,7 +102,7 @@ def test_control_c_ends_the_wait_for_a_turn_and_not_the_call_that_is_waited_for(
             pause.wait(0.05)
 
     first = in_thread(own.run, call())
-    assert waiting.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     is_over = threading.Event()
     before = signal.signal(signal.SIGINT, once_waiting)
     try:
@@ -131,7 +113,7 @@ def test_control_c_ends_the_wait_for_a_turn_and_not_the_call_that_is_waited_for(
         is_over.set()
         interrupting.result(TIMEOUT)
         signal.signal(signal.SIGINT, before)
-    go_on.set()
+    gate.opened.set()
     assert first.result(TIMEOUT) == "first"
     assert own.run(value("goes on")) == "goes on"
 
@@ -286,11 +268,10 @@ def test_a_loop_can_be_closed_right_after_a_call_that_was_cancelled(own: OwnLoop
 
 
 def test_a_signal_handler_finds_no_call_where_its_thread_is_in_none(own: OwnLoop, in_thread: InThread) -> None:
-    waiting, go_on = threading.Event(), threading.Event()
+    gate = Gate()
 
     async def call() -> str:
-        waiting.set()
-        await asyncio.to_thread(go_on.wait, TIMEOUT)
+        await gate.wait()
         return "not cancelled"
 
     def never() -> None:
@@ -298,9 +279,9 @@ def test_a_signal_handler_finds_no_call_where_its_thread_is_in_none(own: OwnLoop
 
     assert own.interrupt(never) is False
     running = in_thread(own.run, call())
-    assert waiting.wait(TIMEOUT)
+    assert gate.reached.wait(TIMEOUT)
     assert own.interrupt(never) is False
-    go_on.set()
+    gate.opened.set()
     assert running.result(TIMEOUT) == "not cancelled"
 
 

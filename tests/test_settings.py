@@ -171,26 +171,8 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "error_status_codes",
         "AWS_LWA_ERROR_STATUS_CODES",
         [
-            *[
-                "5xx",
-                "abc",
-                "-",
-                ",",
-                "500,",
-                ",500",
-                "500,,502",
-                "500;502",
-                "500-",
-                "-500",
-                "504-502",
-                "500-502-504",
-                "99",
-                "600",
-                "599-600",
-                "0500",
-                "+500",
-                "500.0",
-            ],
+            *["5xx", "abc", "-", ",", "500,", ",500", "500,,502", "500;502", "500-", "-500", "504-502", "500-502-504"],
+            *["99", "600", "599-600", "0500", "+500", "500.0"],
             *("500 502", "5\n00", "\u0665\u0660\u0660"),
             *("1" * 5000, 0, -500, 1000, 500.0, True, None, b"500", [500, "abc"], [[500]], [""], object),
         ],
@@ -219,12 +201,8 @@ def test_an_invalid_media_type_is_refused(value: Any) -> None:
     ("name", "value", "shown"),
     [
         ("AWS_LWA_REMOVE_BASE_PATH", "api", "'api'"),
-        ("BRIDGE_ROOT_PATH", "v1", "'v1'"),
         ("BRIDGE_STAGE", "", "''"),
         ("BRIDGE_TEXT_MEDIA_TYPES", "text/plain, text", "'text'"),
-        ("BRIDGE_MODE", "Proxy", "'Proxy'"),
-        ("BRIDGE_APP", "main", "'main'"),
-        ("AWS_LWA_AUTHORIZATION_SOURCE", "x auth", "'x auth'"),
         ("AWS_LWA_ERROR_STATUS_CODES", "5xx", "'5xx'"),
     ],
 )
@@ -271,12 +249,6 @@ def test_settings_are_compared_by_value_and_can_be_keys() -> None:
     assert {Settings(): 1}[Settings()] == 1
 
 
-def test_settings_are_frozen() -> None:
-    settings = Settings()
-    with pytest.raises(AttributeError, match="frozen"):
-        settings.stage = "strip"  # type: ignore[misc]
-
-
 def test_settings_take_keywords_only_and_none_but_their_own() -> None:
     with pytest.raises(TypeError):
         Settings("/api")  # type: ignore[call-arg]
@@ -306,6 +278,8 @@ def test_a_subclass_adds_settings_and_an_unknown_one_is_an_error() -> None:
     assert (settings.base_path, settings.shop) == ("/api", "Main St")
     assert settings != Settings(base_path="/api")
     assert repr(settings).startswith("ShopSettings(base_path='/api', root_path='', ")
+    with pytest.raises(AttributeError, match="frozen"):
+        settings.stage = "strip"  # type: ignore[misc]
     with pytest.raises(AttributeError, match="frozen"):
         del settings.shop
     with pytest.raises(TypeError, match="'bse_path'"):

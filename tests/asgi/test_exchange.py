@@ -116,23 +116,6 @@ async def test_a_failure_before_the_end_is_a_500_where_exceptions_are_not_raised
     assert_logged(caplog, ("ERROR", "GET /", "ValueError: oops"))
 
 
-@pytest.mark.parametrize(
-    "app", [sending(START, part(b"all"), then=ValueError("oops")), sending(START, part(b"all"), START)]
-)
-async def test_a_failure_after_the_end_is_logged_and_the_response_stays(
-    app: ASGIApp, caplog: pytest.LogCaptureFixture
-) -> None:
-    response = await respond(app)
-    assert (response.status_code, response.body) == (200, b"all")
-    assert_logged(caplog, ("ERROR", "GET /", "complete"))
-
-
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
-async def test_an_exit_is_never_swallowed(error: type[BaseException]) -> None:
-    with pytest.raises(error):
-        await respond(sending(START, part(b"all"), then=error()))
-
-
 async def test_cancelling_the_caller_cancels_the_application() -> None:
     running, ended = anyio.Event(), anyio.Event()
 

@@ -8,13 +8,10 @@ import pytest
 
 from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.errors import IncompleteResponse, InvalidMessage, NoResponse, ProtocolError, UnexpectedMessage
+from tests.cases import every_case
 
 START = {"type": "http.response.start", "status": 200}
 PART = {"type": "http.response.body", "body": b"part", "more_body": True}
-NOT_FINISHED = (
-    "Expected the ASGI application to send 'http.response.body' with 'more_body' false, "
-    "but it returned without completing its response."
-)
 END = {"type": "http.response.body", "body": b"end"}
 
 
@@ -29,7 +26,7 @@ def start(**fields: Any) -> MutableMapping[str, Any]:
     return {"type": "http.response.start", **fields}
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("messages", "state"),
     [
         ((), WAITING),
@@ -46,7 +43,7 @@ def test_each_allowed_message_moves_the_response_on(messages: tuple[Mapping[str,
     assert exchange.violation is None
 
 
-@pytest.mark.parametrize(
+@every_case(
     ("before", "message", "expected"),
     [
         ((), PART, "'http.response.start', but got 'http.response.body'"),
@@ -73,39 +70,21 @@ def test_every_other_message_is_an_error_that_says_what_was_expected(
     assert exchange.violation is caught.value
 
 
-def test_a_message_without_a_type_is_an_error_of_the_application() -> None:
-    with pytest.raises(ProtocolError):
-        ResponseState().accept({"status": 200})
-
-
-@pytest.mark.parametrize("status", [99, 1000, -1, "200", 200.0, None, True])
-def test_a_status_that_is_no_status_code_is_refused(status: object) -> None:
-    with pytest.raises(InvalidMessage) as caught:
-        ResponseState().accept(start(status=status))
-    assert str(caught.value) == f"Expected 'status' to be an integer from 100 to 999, but got {status!r}."
-
-
-def test_a_missing_status_is_refused() -> None:
-    with pytest.raises(InvalidMessage, match="integer from 100 to 999, but got None"):
-        ResponseState().accept(start())
-
-
-@pytest.mark.parametrize("status", [100, 200, 599, 999, HTTPStatus.NOT_FOUND])
+@every_case("status", [100, 200, 599, 999, HTTPStatus.NOT_FOUND])
 def test_every_three_digit_status_is_taken_as_a_plain_integer(status: int) -> None:
     exchange = state_after(start(status=status))
-    assert exchange.status_code == int(status)
-    assert type(exchange.status_code) is int
+    assert (exchange.status_code, type(exchange.status_code)) == (int(status), int)
 
 
-@pytest.mark.parametrize(
+@every_case(
     "headers",
     [
         [(b"A", b"1"), (b"a", b"2")],
         ((b"A", b"1"), (b"a", b"2")),
         [[b"A", b"1"], [b"a", b"2"]],
         [(bytearray(b"A"), memoryview(b"1")), ("a", "2")],
+        (pair for pair in [(b"A", b"1"), (b"a", b"2")]),
     ],
-    ids=["list", "tuple", "lists", "other-bytes-and-str"],
 )
 def test_header_pairs_are_kept_in_order_with_repeats_as_bytes(headers: object) -> None:
     exchange = state_after(start(status=200, headers=headers))
@@ -113,9 +92,71 @@ def test_header_pairs_are_kept_in_order_with_repeats_as_bytes(headers: object) -
     assert {type(part) for pair in exchange.headers for part in pair} == {bytes}
 
 
-def test_headers_may_come_from_a_generator() -> None:
-    exchange = state_after(start(status=200, headers=((name, b"1") for name in (b"a", b"b"))))
-    assert exchange.headers == [(b"a", b"1"), (b"b", b"1")]
+def test_headers_and_a_body_may_be_left_out() -> None:
+    exchange = state_after(START)
+    assert (exchange.headers, exchange.accept({"type": "http.response.body"})) == ([], b"")
+
+
+@every_case("body", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_every_kind_of_bytes_is_a_body_part_and_becomes_bytes(body: object) -> None:
+    part = state_after(START).accept({"type": "http.response.body", "body": body})
+    assert (part, type(part)) == (b"abc", bytes)
+
+
+NO_PAIRS = [[b"a"], [(b"a",)], [(b"a", b"1", b"2")], [(b"a", None)], [(5, b"1")], [("a", "\u20ac")]]
+
+
+@every_case(
+    ("name", "values", "expected"),
+    [
+        ("status", [99, 1000, -1, "200", 200.0, None, True], "an integer from 100 to 999"),
+        ("headers", [None, 5, {"a": "1"}, *NO_PAIRS], "pairs of bytes"),
+    ],
+)
+def test_a_start_with_a_value_of_another_kind_is_refused(name: str, values: list[object], expected: str) -> None:
+    for value in values:
+        with pytest.raises(InvalidMessage) as caught:
+            ResponseState().accept(start(**{"status": 200, name: value}))
+        assert str(caught.value) == f"Expected '{name}' to be {expected}, but got {value!r}."
+
+
+@every_case(("body", "kind"), [("text", "str"), (None, "NoneType"), ([b"a"], "list"), (5, "int")])
+def test_a_body_that_is_no_bytes_is_refused(body: object, kind: str) -> None:
+    exchange = state_after(START)
+    with pytest.raises(InvalidMessage, match=f"Expected 'body' to be bytes, but got {kind}"):
+        exchange.accept({"type": "http.response.body", "body": body})
+    assert exchange.state is STARTED
+
+
+@every_case("message", [{"status": 200}, start()])
+def test_a_message_without_what_it_must_have_is_an_error_of_the_application(message: MutableMapping[str, Any]) -> None:
+    with pytest.raises(ProtocolError):
+        ResponseState().accept(message)
+
+
+@every_case(
+    "message", [{"type": "x" * 100_000}, start(status="x" * 100_000), start(status=200, headers=["x" * 100_000])]
+)
+def test_a_refusal_quotes_no_more_than_a_line_of_any_value(message: MutableMapping[str, Any]) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        ResponseState().accept(message)
+    assert len(str(caught.value)) < 300
+
+
+@every_case(
+    ("messages", "error", "fact"),
+    [
+        ((), NoResponse, "'http.response.start', but it returned without a response"),
+        ((START,), IncompleteResponse, "'more_body' false, but it returned without completing"),
+        ((START, PART), IncompleteResponse, "'more_body' false, but it returned without completing"),
+    ],
+)
+def test_returning_too_early_is_an_error_of_its_own(
+    messages: tuple[Mapping[str, Any], ...], error: type[ProtocolError], fact: str
+) -> None:
+    with pytest.raises(error, match=fact):
+        state_after(*messages).check_finished()
+    state_after(START, END).check_finished()  # which is no error
 
 
 def test_headers_are_a_copy_that_the_application_cannot_change_any_more() -> None:
@@ -123,79 +164,6 @@ def test_headers_are_a_copy_that_the_application_cannot_change_any_more() -> Non
     exchange = state_after(start(status=200, headers=headers))
     headers.append((b"b", b"2"))
     assert exchange.headers == [(b"a", b"1")]
-
-
-def test_headers_may_be_left_out() -> None:
-    assert state_after(START).headers == []
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [None, 5, [b"a"], [(b"a",)], [(b"a", b"1", b"2")], [(b"a", None)], [(5, b"1")], {"a": "1"}, [("a", "\u20ac")]],
-    ids=repr,
-)
-def test_headers_that_are_no_pairs_of_bytes_are_refused(headers: object) -> None:
-    with pytest.raises(InvalidMessage) as caught:
-        ResponseState().accept(start(status=200, headers=headers))
-    assert str(caught.value) == f"Expected 'headers' to be pairs of bytes, but got {headers!r}."
-
-
-def test_a_refusal_quotes_no_more_than_a_line_of_what_was_sent() -> None:
-    with pytest.raises(InvalidMessage) as caught:
-        ResponseState().accept(start(status=200, headers=["x" * 100_000]))
-    assert len(str(caught.value)) < 300
-
-
-@pytest.mark.parametrize("body", [b"abc", bytearray(b"abc"), memoryview(b"abc")], ids=["bytes", "bytearray", "view"])
-def test_every_kind_of_bytes_is_a_body_part_and_becomes_bytes(body: object) -> None:
-    part = state_after(START).accept({"type": "http.response.body", "body": body})
-    assert part == b"abc"
-    assert type(part) is bytes
-
-
-def test_a_body_may_be_left_out() -> None:
-    assert state_after(START).accept({"type": "http.response.body"}) == b""
-
-
-@pytest.mark.parametrize(("body", "kind"), [("text", "str"), (None, "NoneType"), ([b"a"], "list"), (5, "int")])
-def test_a_body_that_is_no_bytes_is_refused(body: object, kind: str) -> None:
-    exchange = state_after(START)
-    with pytest.raises(InvalidMessage) as caught:
-        exchange.accept({"type": "http.response.body", "body": body})
-    assert str(caught.value) == f"Expected 'body' to be bytes, but got {kind}."
-    assert exchange.state is STARTED
-
-
-@pytest.mark.parametrize(
-    ("messages", "error", "text"),
-    [
-        (
-            (),
-            NoResponse,
-            "Expected the ASGI application to send 'http.response.start', but it returned without a response.",
-        ),
-        (
-            (START,),
-            IncompleteResponse,
-            NOT_FINISHED,
-        ),
-        (
-            (START, PART),
-            IncompleteResponse,
-            NOT_FINISHED,
-        ),
-    ],
-)
-def test_returning_too_early_is_an_error_of_its_own(
-    messages: tuple[Mapping[str, Any], ...], error: type[ProtocolError], text: str
-) -> None:
-    with pytest.raises(error) as caught:
-        state_after(*messages).check_finished()
-    assert str(caught.value) == text
-
-
-def test_returning_after_a_complete_response_is_no_error() -> None:
-    state_after(START, END).check_finished()
 
 
 def test_the_first_violation_counts_even_if_a_complete_response_followed_it() -> None:
@@ -209,10 +177,3 @@ def test_the_first_violation_counts_even_if_a_complete_response_followed_it() ->
     with pytest.raises(UnexpectedMessage) as caught:
         exchange.check_finished()
     assert caught.value is first.value
-
-
-@pytest.mark.parametrize("message", [{"type": "x" * 100_000}, start(status="x" * 100_000)], ids=["type", "status"])
-def test_a_refusal_quotes_no_more_than_a_line_of_any_value(message: MutableMapping[str, Any]) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        ResponseState().accept(message)
-    assert len(str(caught.value)) < 300

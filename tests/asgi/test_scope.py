@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from bridge._httpx import httpx
 from bridge.asgi.scope import build_scope
 from bridge.sources import EventRequest, make_request
+from tests.cases import every_case
 
 
 def scope_of(url: str, *, method: str = "GET", headers: Any = None, extensions: Any = None) -> dict[str, Any]:
@@ -43,17 +42,10 @@ def test_a_request_becomes_a_whole_scope() -> None:
     }
 
 
-def test_a_client_that_nobody_knows_is_none() -> None:
-    assert build_scope(httpx.Request("GET", "http://app.test/"), root_path="", client=None)["client"] is None
-
-
-def test_a_url_without_a_path_is_the_root() -> None:
-    scope = scope_of("http://app.test")
+def test_what_a_url_leaves_out_and_a_client_that_is_unknown() -> None:
+    scope = build_scope(httpx.Request("GET", "http://app.test"), root_path="", client=None)
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/", b"/", b"")
-
-
-def test_a_url_without_a_port_has_none_in_server() -> None:
-    assert scope_of("https://app.test/")["server"] == ("app.test", None)
+    assert (scope["client"], scope["server"]) == (None, ("app.test", None))
 
 
 def test_the_target_extension_is_the_request_target_byte_for_byte() -> None:
@@ -86,13 +78,8 @@ def test_the_asgi_extension_goes_over_every_entry_made_from_the_request() -> Non
     assert scope["aws.context"] is context
 
 
-def test_the_asgi_extension_may_bring_one_half_of_the_address() -> None:
-    scope = scope_of("http://app.test:81/", extensions={"asgi": {"scheme": "https"}})
-    assert (scope["scheme"], scope["server"]) == ("https", ("app.test", 81))
-
-
-@pytest.mark.parametrize("extensions", [None, {}, {"asgi": {}}, {"asgi": None}, {"target": b""}])
-def test_empty_extensions_change_nothing(extensions: Any) -> None:
+@every_case("extensions", [None, {}, {"asgi": {}}, {"asgi": None}, {"target": b""}, {"timeout": {"read": 5.0}}])
+def test_empty_and_foreign_extensions_change_nothing(extensions: Any) -> None:
     assert scope_of("http://app.test/x?y", extensions=extensions) == scope_of("http://app.test/x?y")
 
 
@@ -101,11 +88,6 @@ def test_the_asgi_extension_itself_stays_as_it_was() -> None:
     scope = scope_of("http://app.test/", extensions={"asgi": entries})
     scope["added.by.the.application"] = True
     assert entries == {"state": {}}
-
-
-def test_timeouts_and_other_extensions_of_httpx_stay_out_of_the_scope() -> None:
-    scope = scope_of("http://app.test/", extensions={"timeout": {"read": 5.0}, "trace": None})
-    assert scope == scope_of("http://app.test/")
 
 
 def decoded() -> EventRequest:
@@ -123,18 +105,13 @@ def test_a_decoded_request_that_nobody_changed_brings_its_scope_as_it_is() -> No
     assert scope_of_decoded(request) is request.extensions["asgi"]
 
 
-def test_a_changed_method_of_a_decoded_request_reaches_the_scope() -> None:
+def test_what_is_changed_of_a_decoded_request_reaches_the_scope() -> None:
     request = decoded()
     request.method = "PUT"
-    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"method": "PUT"}
-
-
-def test_a_changed_header_of_a_decoded_request_reaches_the_scope() -> None:
-    request = decoded()
     request.headers["X-User"] = "ada"
     del request.headers["x-twice"]
     headers = [(b"host", b"example.org"), (b"content-length", b"4"), (b"x-user", b"ada")]
-    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"headers": headers}
+    assert scope_of_decoded(request) == decoded().extensions["asgi"] | {"method": "PUT", "headers": headers}
 
 
 def test_httpxs_own_auth_reaches_the_scope_of_a_decoded_request() -> None:

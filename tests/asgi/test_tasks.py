@@ -19,8 +19,7 @@ async def test_it_runs_beside_its_owner_under_its_name() -> None:
 
     task = ApplicationTask(run, name="bridge test")
     assert (names, task.done.is_set()) == ([], False)
-    with anyio.fail_after(30):
-        await task.done.wait()
+    await task.done.wait()
     assert (names, task.error, task.cancelled) == (["bridge test"], None, False)
 
 
@@ -30,8 +29,7 @@ async def test_what_it_raises_is_kept_for_its_owner(error: BaseException) -> Non
         raise error
 
     task = ApplicationTask(run, name="bridge test")
-    with anyio.fail_after(30):
-        await task.done.wait()
+    await task.done.wait()
     assert task.error is error
     assert not task.cancelled
 
@@ -47,8 +45,7 @@ async def test_its_owner_can_cancel_it() -> None:
 
     task = ApplicationTask(run, name="bridge test")
     await anyio.wait_all_tasks_blocked()
-    with anyio.fail_after(30):
-        await task.cancel_and_wait()
+    await task.cancel_and_wait()
     assert (steps, task.error, task.cancelled, task.done.is_set()) == (["ended"], None, True, True)
 
 
@@ -60,8 +57,7 @@ async def test_it_can_be_cancelled_before_its_first_step() -> None:
         reached.append("the end")
 
     task = ApplicationTask(run, name="bridge test")
-    with anyio.fail_after(30):
-        await task.cancel_and_wait()
+    await task.cancel_and_wait()
     assert (reached, task.error, task.cancelled) == ([], None, True)
 
 
@@ -74,8 +70,7 @@ async def test_an_error_on_the_way_out_of_a_cancellation_is_kept() -> None:
 
     task = ApplicationTask(run, name="bridge test")
     await anyio.wait_all_tasks_blocked()
-    with anyio.fail_after(30):
-        await task.cancel_and_wait()
+    await task.cancel_and_wait()
     assert repr(task.error) == "ValueError('cleaning up failed')"
 
 
@@ -92,7 +87,7 @@ async def test_an_owner_that_is_being_cancelled_still_waits_for_its_end() -> Non
 
     task = ApplicationTask(run, name="bridge test")
     await anyio.wait_all_tasks_blocked()
-    with anyio.fail_after(30), anyio.CancelScope() as scope:
+    with anyio.CancelScope() as scope:
         scope.cancel()
         await task.cancel_and_wait()
     steps.append("owner goes on")
@@ -104,9 +99,8 @@ async def test_cancelling_it_when_it_has_ended_changes_nothing() -> None:
         raise ValueError("oops")
 
     task = ApplicationTask(run, name="bridge test")
-    with anyio.fail_after(30):
-        await task.done.wait()
-        await task.cancel_and_wait()
+    await task.done.wait()
+    await task.cancel_and_wait()
     assert repr(task.error) == "ValueError('oops')"
 
 
@@ -130,8 +124,7 @@ async def test_it_sees_its_owners_context_variables_and_keeps_its_own() -> None:
         variable.set("the task's")
 
     variable.set("the owner's")
-    with anyio.fail_after(30):
-        await ApplicationTask(run, name="bridge test").done.wait()
+    await ApplicationTask(run, name="bridge test").done.wait()
     assert (seen, variable.get()) == (["the owner's"], "the owner's")
 
 
@@ -162,8 +155,7 @@ async def test_one_that_passes_its_cancellation_over_is_cancelled_again() -> Non
 
     task = ApplicationTask(run, name="bridge test")
     await anyio.wait_all_tasks_blocked()
-    with anyio.fail_after(30):
-        await task.cancel_and_wait()
+    await task.cancel_and_wait()
     assert (cancellations, task.error, task.cancelled) == ([0, 1, 2], None, True)
 
 
@@ -181,6 +173,5 @@ async def test_cleaning_up_is_not_cut_off_by_what_waits_for_it() -> None:
     task = ApplicationTask(run, name="bridge test")
     await anyio.wait_all_tasks_blocked()
     task.cancel()
-    with anyio.fail_after(30):
-        await task.cancel_and_wait()
+    await task.cancel_and_wait()
     assert (steps, task.error) == (["cleaned up"], None)
