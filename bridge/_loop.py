@@ -29,7 +29,7 @@ SIGNAL_CHECK_INTERVAL = 0.1
 T = TypeVar("T")
 
 # The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
-# not reset after the call: one that is over is no loop's current call.
+# not reset after the call, because a call that has ended is not the current call of any loop.
 _call: ContextVar[object] = ContextVar("bridge_call", default=None)
 
 

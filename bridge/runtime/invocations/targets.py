@@ -105,11 +105,10 @@ def import_streams(handler: Handler) -> None:
     """Import the modules that only streams need: in the init phase, and before workers are forked."""
     from importlib import import_module
 
-    names = ["bridge.runtime.invocations.streaming"]
+    import_module("bridge.runtime.invocations.streaming")
     if handler._runs_in_process:
-        names += ["anyio._backends._asyncio", "bridge.asgi.streaming", "bridge.asgi.transport"]
-    for name in names:
-        import_module(name)
+        import_module("bridge.asgi.streaming")
+        anyio.run(anyio.sleep, 0)  # imports anyio's backend, a large one
 
 
 class FunctionTarget:
