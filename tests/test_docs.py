@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,3 +101,11 @@ async def test_the_python_examples_of_the_readme_run(
             if running is not None:
                 await running
     assert "b'part'" in capsys.readouterr().out
+
+
+def test_the_python_examples_of_the_page_about_transports_run(
+    run_python: Callable[..., "subprocess.CompletedProcess[str]"],
+) -> None:
+    for code in python_blocks(ROOT / "docs/transports.md"):
+        done = run_python(code)
+        assert (done.returncode, done.stderr) == (0, "")
