@@ -142,7 +142,7 @@ class Handler:
                 finish(await self._respond(request, finish if is_last else None))
             finally:
                 # It refers to the request: together they would be garbage that only a collection finds.
-                del request.extensions[WHOLE_RESPONSE]
+                request.extensions.pop(WHOLE_RESPONSE, None)  # a transport may have removed it
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
