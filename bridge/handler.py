@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from bridge._application import check_asgi
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
@@ -283,10 +284,7 @@ class Bridge(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
     ) -> None:
-        if not callable(app):
-            raise ConfigurationError(
-                f"Expected an ASGI application, but got {type(app).__name__}, which is not callable."
-            )
+        check_asgi(app)
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
         if snapshot not in ("keep-lifespan", "restart-lifespan"):
