@@ -3,7 +3,7 @@
 import json
 import re
 
-__all__ = ["json_text", "printable", "safe_text"]
+__all__ = ["json_text", "one_line", "printable", "safe_text"]
 
 # Levels of a value that JSON does not have as it is; what is nested deeper becomes text.
 _MAX_DEPTH = 16
@@ -19,6 +19,13 @@ def safe_text(value: object) -> str:
         return str(value)
     except Exception as exc:
         return f"<{type(value).__name__} object whose text raises {type(exc).__name__}>"
+
+
+def one_line(text: str) -> str:
+    """Return `text` with an escape in place of every control character and every other one that is not shown."""
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text])
 
 
 def printable(text: str) -> str:

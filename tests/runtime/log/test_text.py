@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.log.text import json_text, printable, safe_text
+from bridge.runtime.log.text import json_text, one_line, printable, safe_text
 
 
 class Mute:
@@ -44,6 +44,11 @@ def test_a_lone_surrogate_is_shown_by_its_code() -> None:
     for text in ("", "caf\u00e9 \U0001f600"):
         assert printable(text) == text
     assert printable("a\udc80\ud800b\u00e9") == "a\\udc80\\ud800b\u00e9"
+
+
+def test_a_text_in_one_line_has_no_control_characters() -> None:
+    assert one_line("caf\u00e9 \U0001f600 \\") == "caf\u00e9 \U0001f600 \\"
+    assert one_line("a\nb\0\x1b\x85\u2028\udc80") == r"a\nb\x00\x1b\x85\u2028\udc80"
 
 
 def test_a_json_value_is_written_as_it_is() -> None:
