@@ -301,7 +301,7 @@ NOT_HANDLERS: list[tuple[Any, str]] = [
     (eval("lambda event, context, *, table: None"), "(event, context, *, table)"),
     (type("App", (), {"__init__": eval("lambda self, scope: None")}), "guarantee_single_callable"),
     (Starlette, "the class starlette.applications.Starlette"),
-    (Bridge, "the class bridge.handler.Bridge"),
+    (Bridge, "the class bridge.application.Bridge"),
 ]
 
 

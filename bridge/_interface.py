@@ -44,7 +44,6 @@ _WSGI_NAMES = frozenset({"environ", "start_response"})
 # How many objects may call each other with their `__call__` until a function is found.
 _MAX_CALLS = 5
 
-
 # What to do with an object that is not an ASGI application.
 ADVICE = {
     ASGI2: "Make one of it with asgiref.compatibility.guarantee_single_callable().",

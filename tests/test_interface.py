@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 
 from bridge import Bridge, Proxy
-from bridge._application import (
+from bridge._interface import (
     ASGI,
     ASGI2,
     CLASS,
