@@ -1,6 +1,7 @@
 """Slots of a runtime in the test's own process: on an event loop in a thread of its own, or in threads each."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
@@ -29,8 +30,8 @@ OUR_TASKS = {"bridge application", "bridge invocation", "bridge slot", "bridge s
 # of all slots on an event loop that do not say otherwise.
 DEADLINE, MARGIN = 1000.0, 100.0
 
-# For `RuntimeDouble.invoke`: it becomes a value that is not a number of milliseconds.
-NO_DEADLINE = -1e10
+# For `RuntimeDouble.invoke`: the header is empty.
+NO_DEADLINE = -math.inf
 
 START: Message = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}
 

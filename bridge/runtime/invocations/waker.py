@@ -14,7 +14,18 @@ from bridge.signals import sigterm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stopped", "Waker"]
+__all__ = ["Stopped", "Waker", "hearing_sigterm"]
+
+
+@contextmanager
+def hearing_sigterm() -> Iterator[None]:
+    """Note in `sigterm` whether SIGTERM comes inside the block, whoever handles it."""
+    waker = Waker()
+    try:
+        with waker.hearing_signals():
+            yield
+    finally:
+        waker.close()
 
 
 class Stopped(Exception):
@@ -45,16 +56,28 @@ class Waker:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        with self.hearing_signals():
+            self._when_stopping = when_stopping
+            is_taken = sigterm.take(self._stop)
+            self._is_on_signals = True
+            try:
+                yield
+            finally:
+                self._is_on_signals = False
+                if is_taken:
+                    sigterm.release(ignore=self.is_stopping)
+
+    @contextmanager
+    def hearing_signals(self) -> Iterator[None]:
+        """Get a byte for every signal, also for one that the application handles itself, in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         fd = self._write_signals_to(self._writer.fileno())
-        self._when_stopping = when_stopping
-        is_taken = sigterm.take(self._stop)
-        self._is_on_signals = True
         try:
             yield
         finally:
-            self._is_on_signals = False
-            if is_taken:
-                sigterm.release(ignore=self.is_stopping)
+            self.drain()
             self._write_signals_to(fd)
 
     def _write_signals_to(self, fd: int) -> int:
@@ -76,9 +99,10 @@ class Waker:
             self._writer.send(b"\0")
 
     def drain(self) -> None:
-        """Forget all wake-ups so far."""
+        """Forget all wake-ups so far, except that SIGTERM has come."""
         with suppress(BlockingIOError):
-            self._reader.recv(4096)
+            if signal.SIGTERM in self._reader.recv(4096):
+                sigterm.has_come = True
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable with a wake-up, for an event loop."""
