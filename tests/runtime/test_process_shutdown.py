@@ -92,6 +92,32 @@ def test_an_idle_process_ends(api: RuntimeDouble, fork_runtime: Runtimes, code: 
     api.wait_until_left()
 
 
+# The wake-up is the application's, and a thread gets the signal, which does not end the main thread's wait then.
+OWN_WAKE_UP = """
+import signal, socket, threading
+
+ends = socket.socketpair()
+ends[0].setblocking(False)
+signal.set_wakeup_fd(ends[0].fileno())
+
+def terminate():
+    open("fifo").read()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=terminate, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("code", IDLE.values(), ids=IDLE)
+def test_an_idle_process_ends_where_signals_wake_something_of_the_applications(
+    api: RuntimeDouble, fork_runtime: Runtimes, code: str, tmp_path: Path
+) -> None:
+    runtime = start(fork_runtime, tmp_path, code + OWN_WAKE_UP)
+    api.wait_for_polls(1)
+    let_go(runtime)
+    assert runtime.wait() == 0
+
+
 # During an invocation.
 
 

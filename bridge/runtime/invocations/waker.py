@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bridge.runtime.api.connection import SIGNAL_CHECK_INTERVAL
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Waker:
         self.is_stopping = False
         self._when_stopping: Callable[[], None] | None = None
         self._is_on_signals = False
+        self.is_woken_by_signals = True  # and no descriptor of the application's is, in place of this
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -74,6 +76,7 @@ class Waker:
             yield
             return
         fd = self._write_signals_to(self._writer.fileno())
+        self.is_woken_by_signals = fd == -1
         try:
             yield
         finally:
@@ -120,8 +123,14 @@ class Waker:
         return self._write_signals_to(ours) in (-1, ours) and self._poll(sock, want)
 
     def block(self, sock: socket.socket | None, want: int) -> None:
-        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
-        while not self._poll(sock, want, 0 if self.is_stopping else None):
+        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then.
+
+        Where signals wake something of the application's, this looks for them regularly.
+        """
+        ours = self._writer.fileno()
+        is_woken = not self._is_on_signals or self._write_signals_to(ours) in (-1, ours)
+        timeout = None if is_woken else SIGNAL_CHECK_INTERVAL
+        while not self._poll(sock, want, 0 if self.is_stopping else timeout):
             if self.is_stopping:
                 raise Stopped
             self.drain()

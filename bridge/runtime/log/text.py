@@ -12,6 +12,9 @@ _MAX_DEPTH = 16
 # first use: most applications never log one.
 _SURROGATE = "[\ud800-\udfff]"
 
+# What could forge a line of the log, or command a terminal that shows it.
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+
 
 def safe_text(value: object) -> str:
     """Return `str(value)`, or a text that names its class and the exception."""
@@ -22,10 +25,8 @@ def safe_text(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return `text` with an escape in place of every control character and every other one that is not shown."""
-    if text.isprintable():
-        return text
-    return "".join([each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text])
+    """Return `text` with an escape in place of every control character and line separator."""
+    return text if text.isprintable() else re.sub(_CONTROL, lambda match: ascii(match[0])[1:-1], text)
 
 
 def printable(text: str) -> str:

@@ -47,8 +47,9 @@ def test_a_lone_surrogate_is_shown_by_its_code() -> None:
 
 
 def test_a_text_in_one_line_has_no_control_characters() -> None:
-    assert one_line("caf\u00e9 \U0001f600 \\") == "caf\u00e9 \U0001f600 \\"
-    assert one_line("a\nb\0\x1b\x85\u2028\udc80") == r"a\nb\x00\x1b\x85\u2028\udc80"
+    for text in ("", "caf\u00e9 \U0001f600 \\", "\u00a0 \u200d"):
+        assert one_line(text) == text
+    assert one_line("a\r\nb\t\0\x1b\x7f\x85\u2028") == r"a\r\nb\t\x00\x1b\x7f\x85\u2028"
 
 
 def test_a_json_value_is_written_as_it_is() -> None:
