@@ -9,6 +9,8 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
+from bridge.settings import escapes_results
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,17 @@ class Runtime:
     def __init__(self, *, can_stream: bool = False, startups: list[Callable[[], None]] | None = None) -> None:
         self.can_stream = can_stream
         self.startups = startups
+
+    def result_size(self, result: object) -> int:
+        """Return the bytes of JSON that the program posts for `result`; 0 for a value that JSON lacks."""
+        import json
+
+        separators, in_ascii = ((",", ":"), False) if self.can_stream else (None, escapes_results())
+        try:
+            text = json.dumps(result, ensure_ascii=in_ascii, separators=separators, default=str)
+        except (TypeError, ValueError, RecursionError):
+            return 0
+        return len(text.encode("utf-8", "backslashreplace"))
 
 
 # The features in this process: by default those of awslambdaric, and of any other program that knows no handlers.

@@ -53,6 +53,15 @@ def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
 
 
+def escapes_results(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether AWS's runtime client writes results in ASCII, with six bytes for "\u00e9" and twelve for an emoji.
+
+    From Python 3.12 on it writes UTF-8: `Encoder` in awslambdaric's lambda_runtime_marshaller.py.
+    """
+    version = re.fullmatch(r"AWS_Lambda_python3\.(\d+)", environ.get("AWS_EXECUTION_ENV", ""), re.ASCII)
+    return in_lambda(environ) and (version is None or int(version[1]) < 12)
+
+
 def asks_for_streams(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the function's invoke mode is response_stream, which not every runtime supports."""
     return environ.get("AWS_LWA_INVOKE_MODE", "").strip().lower() == "response_stream"

@@ -24,11 +24,17 @@ from bridge.sources._response import EncodedResponse, encode_response, joined, l
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["decode", "encode", "matches", "name"]
+__all__ = ["decode", "encode", "matches", "max_result", "name"]
 
 logger = logging.getLogger("bridge")
 
 name = "alb"
+
+# In bytes of JSON. The page says 1 MB; with the larger meaning of that, nothing is refused that might pass.
+max_result = 1024 * 1024
+
+# Set-Cookie has so many spellings in upper and lower case.
+_MAX_COOKIES = 2 ** sum(map(str.isalpha, "set-cookie"))
 
 
 def matches(event: Event) -> bool:
@@ -76,6 +82,8 @@ def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
     headers.update(zip(spellings, cookies, strict=False))
     if len(cookies) > 1:
         _warn_of_single_values()
+    if len(cookies) > _MAX_COOKIES:
+        logger.warning("%d cookies of a response were dropped: there is room for %d.", len(cookies), _MAX_COOKIES)
     return headers
 
 
