@@ -11,6 +11,7 @@ from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
     asks_for_streams,
     child_environment,
+    escapes_results,
     handler_name,
     in_lambda,
     initialization_type,
@@ -31,6 +32,24 @@ from tests.cases import every_case
 )
 def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], expected: bool) -> None:
     assert in_lambda(environ) is expected
+
+
+@every_case(
+    ("name", "expected"),
+    [
+        ("AWS_Lambda_python3.11", True),
+        ("AWS_Lambda_python3.9", True),
+        ("AWS_Lambda_python3.12", False),
+        ("AWS_Lambda_python3.14", False),
+        ("AWS_Lambda_python3.16", False),
+        ("AWS_Lambda_python3.x", True),
+        ("", True),
+    ],
+)
+def test_the_managed_runtime_tells_how_its_client_writes_results(name: str, expected: bool) -> None:
+    in_lambda = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "AWS_EXECUTION_ENV": name}
+    assert escapes_results(in_lambda) is expected
+    assert escapes_results({"AWS_EXECUTION_ENV": name}) is False
 
 
 @every_case(

@@ -16,7 +16,16 @@ from bridge.sources._media_types import encode_body
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs, Result
 
-__all__ = ["EncodedResponse", "encode_prelude", "encode_response", "has_body", "joined", "listed", "reason_phrase"]
+__all__ = [
+    "EncodedResponse",
+    "cookie_names",
+    "encode_prelude",
+    "encode_response",
+    "has_body",
+    "joined",
+    "listed",
+    "reason_phrase",
+]
 
 logger = logging.getLogger("bridge")
 
@@ -176,3 +185,8 @@ def listed(headers: TextPairs, values: dict[str, str]) -> dict[str, list[str]]:
     for name, value in headers:
         result.setdefault(name, []).append(value)
     return result
+
+
+def cookie_names(cookies: list[str]) -> str:
+    """Return the names of `cookies` for a log line: their values may be secret."""
+    return ", ".join([cookie.partition("=")[0] for cookie in cookies])

@@ -19,7 +19,7 @@ from bridge.sources._address import client_address, last_forwarded
 from bridge.sources._event_fields import decode_body, join_query, path_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, make_request
-from bridge.sources._response import EncodedResponse, encode_response, joined, listed, reason_phrase
+from bridge.sources._response import EncodedResponse, cookie_names, encode_response, joined, listed, reason_phrase
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
@@ -83,7 +83,8 @@ def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
     if len(cookies) > 1:
         _warn_of_single_values()
     if len(cookies) > _MAX_COOKIES:
-        logger.warning("%d cookies of a response were dropped: there is room for %d.", len(cookies), _MAX_COOKIES)
+        lost = cookie_names(cookies[_MAX_COOKIES:])
+        logger.warning("A response lost the Set-Cookie of %.200r: there is room for %d.", lost, _MAX_COOKIES)
     return headers
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
-from bridge.sources._response import encode_response, joined
+from bridge.sources._response import cookie_names, encode_response, joined
 from bridge.sources.vpc_lattice_v2 import decode_version, result
 
 if TYPE_CHECKING:
@@ -42,11 +42,9 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     encoded = encode_response(response, method=event.get("method"), settings=settings)
     headers, cookies = joined(encoded.headers, encoded.values)
     if len(cookies) > 1:
-        names = ", ".join(cookie.partition("=")[0] for cookie in cookies[:-1])
         logger.warning(
-            "%d cookies of a response were dropped, %.200r: version 1 of VPC Lattice's events has room for one. "
-            "Choose version 2 for the target group.",
-            len(cookies) - 1,
-            names,
+            "A response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has room for one. Choose "
+            "version 2 for the target group.",
+            cookie_names(cookies[:-1]),
         )
     return result(encoded, headers, cookies[-1] if cookies else None)
