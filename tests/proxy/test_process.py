@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.process import LAST_LINES, MAX_LINE, OriginProcess
+from bridge.proxy.process import OriginProcess
+from bridge.proxy.stderr import LAST_LINES, MAX_LINE
 from tests.logged import assert_logged
 from tests.proxy.programs import (
     ENVIRON,
