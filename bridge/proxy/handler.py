@@ -87,7 +87,7 @@ class Proxy(Handler):
                 sigterm.shut_down(process)
                 launch(process, origin)
             self._forwarder = _forwarder(origin, process)
-            super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            super().__init__(self._forwarder, _new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
                 process.end()
