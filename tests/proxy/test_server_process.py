@@ -155,6 +155,7 @@ def run_parent(start_python: Start, programs: Programs, tmp_path: Path) -> Calla
         go = tmp_path / f"go-{program.port}"
         task: dict[str, Any] = {"command": program.command, "way": way, "shell": shell}
         task |= {"go": str(go), "end": str(tmp_path / "end")}
+        (tmp_path / "end").unlink(missing_ok=True)
         process = start_python(PARENT, "-W", "ignore", TASK=json.dumps(task))
         program.wait_for("child")
         program.wait_for("listening")
