@@ -7,7 +7,7 @@ from tests.integration.answers_table import ANSWERS, Answer
 from tests.integration.losses import Loss, Reason
 from tests.integration.requests_table import REQUESTS, Case
 from tests.integration.services import SERVICES
-from tests.integration.undocumented import UNDOCUMENTED
+from tests.integration.undocumented import OPEN_REQUESTS, OPEN_RESPONSES, Choice
 
 __all__ = ["PAGE", "render"]
 
@@ -42,6 +42,14 @@ string, header values byte for byte, the order of repeated headers, body, status
   AWS: the client gets a 500, and a log line names the header.
 """
 
+_STREAMS = """\
+REST APIs and Function URLs read the same prelude: status, headers with repeats joined, and cookies. It has no
+Content-Length, because AWS frames the stream; a response to HEAD loses its own with that. Function URLs were seen to end a
+stream that failed in the middle as if it were whole; only callers of `InvokeWithResponseStream` see the error. After 6 MB
+(10 MB at a REST API) a stream has 2 MB/s, and it may have 200 MB."""
+
+_UNDOCUMENTED = "Neither AWS's documentation nor a published measurement answers these questions."
+
 
 def render() -> str:
     """Return the whole page."""
@@ -49,7 +57,8 @@ def render() -> str:
     lines = [_TITLE, "## Overview", "", *_overview(rows), "", "## Differences and reasons"]
     for reason in Reason:
         lines += ["", *_section(reason, rows)]
-    lines += ["", "## Undocumented", "", *_undocumented()]
+    lines += ["", "## Streams", "", _STREAMS, "", "## Undocumented", "", _UNDOCUMENTED]
+    lines += ["", *_open("Requests", OPEN_REQUESTS), "", *_open("Responses", OPEN_RESPONSES)]
     lines += ["", "## Unchanged everywhere", "", *_exact("Requests", REQUESTS), "", *_exact("Responses", ANSWERS)]
     return "\n".join(lines) + "\n"
 
@@ -108,12 +117,10 @@ def _headers(headers: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"`{name}: {value}`" for name, value in headers)
 
 
-def _undocumented() -> Iterator[str]:
-    yield "Neither AWS's documentation nor a published measurement answers these questions."
-    yield ""
-    yield "| Question | Where | What the bridge does | Why |"
+def _open(title: str, choices: Iterable[Choice]) -> Iterator[str]:
+    yield f"| {title} | Where | What the bridge does | Why |"
     yield "|---|---|---|---|"
-    for choice in UNDOCUMENTED:
+    for choice in choices:
         yield f"| {' | '.join(map(_cell, choice))} |"
 
 

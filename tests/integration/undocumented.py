@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["UNDOCUMENTED", "Choice"]
+__all__ = ["OPEN_REQUESTS", "OPEN_RESPONSES", "Choice"]
 
 
 class Choice(NamedTuple):
@@ -14,7 +14,57 @@ class Choice(NamedTuple):
     why: str
 
 
-UNDOCUMENTED = (
+OPEN_REQUESTS = (
+    Choice(
+        "Which bytes did the text of a header come from?",
+        "all",
+        "text whose latin-1 bytes are UTF-8 beyond ASCII is those bytes, all other text is UTF-8",
+        (
+            "reports show UTF-8 ([hono#4432](https://github.com/honojs/hono/issues/4432)), and U+FFFD for other bytes "
+            "([astro-aws#155](https://github.com/lukeshay/astro-aws/issues/155)), but latin-1 at CloudFront "
+            "([pwa-kit#1739](https://github.com/SalesforceCommerceCloud/pwa-kit/pull/1739)); both give back the "
+            "client's UTF-8"
+        ),
+    ),
+    Choice(
+        "Is `path` the client's spelling, or encoded anew after it was decoded?",
+        "HTTP API 1.0",
+        "it is taken as sent, and decoded once",
+        "it was measured to be percent-encoded; `%2F` and `%25` were not tried",
+    ),
+    Choice(
+        "Does `rawPath` begin with a named stage behind a custom domain?",
+        "HTTP API 2.0",
+        "the stage is taken off, unless the route shows that the segment is the client's",
+        "users report that it does (serverless-express#465, powertools-lambda-python#579)",
+    ),
+    Choice(
+        "Are path and query encoded?",
+        "VPC Lattice",
+        "they are taken as sent; only what would break the query string is encoded",
+        "a load balancer passes them on as the client sent them; if Lattice does too, nothing is lost",
+    ),
+    Choice(
+        "What happens to `%00`, `/../` and bytes that are not UTF-8 in a path?",
+        "all but Lambda@Edge",
+        "they are passed on as the event has them",
+        "an application has to decide it behind any server",
+    ),
+    Choice(
+        "Do CONNECT and TRACE arrive?",
+        "all; a load balancer answers TRACE with 405 itself",
+        "CONNECT is answered with 501, TRACE is passed on",
+        "the content of CONNECT has no meaning (RFC 9110, 9.3.6), and a web server could read it as a second request",
+    ),
+    Choice(
+        "What becomes of a body that has a text type and is not UTF-8?",
+        "all but REST APIs and Lambda@Edge",
+        "the text of the event is passed on as UTF-8",
+        "the event has nothing else; the tests assume U+FFFD for the other bytes",
+    ),
+)
+
+OPEN_RESPONSES = (
     Choice(
         "Which bytes does the text of a response header become?",
         "all",
@@ -70,7 +120,13 @@ UNDOCUMENTED = (
         "What does the client get for a status below 200 or above 599?",
         "all but Lambda@Edge",
         "the status is passed on, without a body below 200",
-        "Lambda@Edge documents that it takes 200 to 599: elsewhere it is the client's 500, with a log line",
+        "Lambda@Edge takes 200 to 599, as documented: there the client gets a 500, and a log line says why",
+    ),
+    Choice(
+        "How long may the prelude of a stream be?",
+        "Function URL",
+        "16 KB; a longer one is a 500 that says so",
+        "it is the documented limit of REST APIs",
     ),
     Choice(
         "Does the Content-Length of a response to HEAD, or of a 304, arrive?",
