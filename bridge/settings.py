@@ -18,6 +18,7 @@ __all__ = [
     "StageMode",
     "asks_for_streams",
     "child_environment",
+    "escapes_results",
     "function_process",
     "handler_name",
     "in_lambda",

@@ -44,9 +44,9 @@ string, header values byte for byte, the order of repeated headers, body, status
 
 _STREAMS = """\
 REST APIs and Function URLs read the same prelude: status, headers with repeats joined, and cookies. It has no
-Content-Length, because AWS frames the stream; a response to HEAD loses its own with that. Function URLs were seen to end a
-stream that failed in the middle as if it were whole; only callers of `InvokeWithResponseStream` see the error. After 6 MB
-(10 MB at a REST API) a stream has 2 MB/s, and it may have 200 MB."""
+Content-Length, because AWS frames the stream; a response to HEAD loses its own with that. Function URLs were seen to
+end a stream that failed in the middle as if it were whole; only callers of `InvokeWithResponseStream` see the error.
+After 6 MB (10 MB at a REST API) a stream has 2 MB/s, and it may have 200 MB."""
 
 _UNDOCUMENTED = "Neither AWS's documentation nor a published measurement answers these questions."
 
