@@ -9,6 +9,7 @@ from typing import Any
 
 from bridge import Bridge, Handler
 from bridge._types import ASGIApp, Message
+from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.blocking import BlockingSlot
@@ -265,3 +266,4 @@ class Slots:
             assert was_over is error or error is None or isinstance(error, asyncio.CancelledError), error
             assert running.left == []
         set_trace_id("")  # of the last invocation
+        set_only_invocation(LogIds())

@@ -10,19 +10,12 @@ from typing import Any
 
 import pytest
 
-from bridge.invocation import LogIds, log_ids, set_only_invocation
+from bridge.invocation import LogIds, log_ids
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Running, Slots
 
 Note = Callable[[], None]
 Start = Callable[[Note], None]
-
-
-@pytest.fixture(autouse=True)
-def _no_invocation() -> Iterator[None]:
-    """The ids are none again, as at the end of the service of a process."""
-    yield
-    set_only_invocation(LogIds())
 
 
 @pytest.fixture
