@@ -15,7 +15,7 @@ from bridge import __version__
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
 from bridge.init_phase import Runtime, is_function_process, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
-from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
+from bridge.runtime.api.vocabulary import FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
 from bridge.runtime.invocations.waker import hearing_sigterm
@@ -181,7 +181,7 @@ class _Process:
             finally:
                 connection.close()
             if reply.status != FORBIDDEN or not self._is_worker:  # the first of several workers that fail counts
-                check_reply(reply, ACCEPTED, "the report of an error")
+                check_reply(reply, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
 
