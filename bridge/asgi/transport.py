@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
+from bridge._interface import check_asgi
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
@@ -46,6 +47,7 @@ class InProcessTransport(httpx.ASGITransport):
         root_path: str = "",
         client: Address | None = ("127.0.0.1", 123),
     ) -> None:
+        check_asgi(app)
         # The stock class types its application more narrowly, and allows no unknown client.
         super().__init__(app, raise_app_exceptions, root_path, client)  # type: ignore[arg-type]
 
