@@ -1,9 +1,12 @@
 """Facts of HTTP that several parts of the package need."""
 
-__all__ = ["BODILESS", "CONTEXT_HEADERS", "HOP_BY_HOP", "TOKEN"]
+__all__ = ["BODILESS", "CONTEXT_HEADERS", "CONTROLS", "HOP_BY_HOP", "TOKEN"]
 
 # RFC 9110, 5.6.2: the characters of a method and of a header's name.
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# RFC 9110, 5.5: the bytes that the value of a header cannot contain. Of the control bytes, only the tab is allowed.
+CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 
 # RFC 9110, 7.6.1: headers about one connection, which a gateway does not pass on.
 HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})

@@ -122,6 +122,14 @@ def _prefix(name: str, value: object) -> str:
     raise refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
 
 
+def _flag(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
+        return value.strip().lower() == "true"
+    raise refusal(name, value, "'true' or 'false'")
+
+
 def _app_name(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
@@ -193,6 +201,10 @@ class Settings(SettingsBase):
     `authorization_source` (AWS_LWA_AUTHORIZATION_SOURCE): the request header whose value becomes `authorization`, in
     place of what was there. API Gateway keeps the client's own Authorization header to itself.
 
+    `trust_forwarded_host` (BRIDGE_TRUST_FORWARDED_HOST, "true" or "false"): whether x-forwarded-host takes the place of
+    the Host header, for a proxy in front of AWS, such as CloudFront before a Function URL, that always sets it. Of
+    several values the last one counts. Without such a proxy, a client may write into it what it likes.
+
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
     ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
 
@@ -210,6 +222,7 @@ class Settings(SettingsBase):
     mode: Mode = from_environment("BRIDGE_MODE", check=one_of("in-process", "proxy"), default="in-process")
     app: str = from_environment("BRIDGE_APP", check=_app_name, default="")
     authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", check=_header_name, default="")
+    trust_forwarded_host: bool = from_environment("BRIDGE_TRUST_FORWARDED_HOST", check=_flag, default=False)
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )

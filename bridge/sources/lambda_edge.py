@@ -8,13 +8,23 @@ Headers: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._event_fields import decode_base64, lenient_object, object_field, path_field, text_field
+from bridge.sources._event_fields import (
+    decode_base64,
+    is_array,
+    is_object,
+    lenient_object,
+    object_field,
+    path_field,
+    text_field,
+    utf8,
+)
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import encode_response, reason_phrase
@@ -50,10 +60,10 @@ _READ_ONLY = {
 def matches(event: Event) -> bool:
     """Return whether the event is a CloudFront record with a request and no response, which response triggers have."""
     records = event.get("Records")
-    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+    if not is_array(records) or not records or not is_object(records[0]):
         return False
     cf = records[0].get("cf")
-    return isinstance(cf, dict) and isinstance(cf.get("request"), dict) and cf.get("response") is None
+    return is_object(cf) and is_object(cf.get("request")) and cf.get("response") is None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -79,19 +89,19 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     )
 
 
-def _headers(headers: dict[str, Any]) -> HeaderPairs:
+def _headers(headers: Mapping[str, Any]) -> HeaderPairs:
     return decode_headers({name: _values(items) for name, items in headers.items()})
 
 
 def _values(items: object) -> list[object]:
     if items is None:
         return []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    if not is_array(items) or not all(is_object(item) for item in items):
         raise MalformedEvent(f"Expected a header to be a list of objects, but got {type(items).__name__}.")
     return [item.get("value") for item in items]
 
 
-def _body(body: dict[str, Any]) -> bytes:
+def _body(body: Mapping[str, Any]) -> bytes:
     data = text_field(body, "data")
     if body.get("inputTruncated"):
         raise MalformedEvent(
@@ -99,7 +109,7 @@ def _body(body: dict[str, Any]) -> bytes:
         )
     if not data:
         return b""
-    return decode_base64(data) if body.get("encoding") == "base64" else data.encode("utf-8", "replace")
+    return decode_base64(data) if body.get("encoding") == "base64" else utf8(data)
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
@@ -120,7 +130,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     }
 
 
-def _cf(event: Event) -> dict[str, Any]:
+def _cf(event: Event) -> Mapping[str, Any]:
     """Return the record. The application may have changed the event by now."""
     try:
         return lenient_object(event["Records"][0], "cf")
