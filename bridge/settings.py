@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from bridge._http import TOKEN
-from bridge.settings_base import SettingsBase, from_environment, one_of, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, refusal
 
 __all__ = [
     "Mode",
@@ -122,14 +122,6 @@ def _prefix(name: str, value: object) -> str:
     raise refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
 
 
-def _flag(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "false", ""):
-        return value.strip().lower() == "true"
-    raise refusal(name, value, "'true' or 'false'")
-
-
 def _app_name(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
@@ -222,7 +214,7 @@ class Settings(SettingsBase):
     mode: Mode = from_environment("BRIDGE_MODE", check=one_of("in-process", "proxy"), default="in-process")
     app: str = from_environment("BRIDGE_APP", check=_app_name, default="")
     authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", check=_header_name, default="")
-    trust_forwarded_host: bool = from_environment("BRIDGE_TRUST_FORWARDED_HOST", check=_flag, default=False)
+    trust_forwarded_host: bool = from_environment("BRIDGE_TRUST_FORWARDED_HOST", check=flag, default=False)
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )

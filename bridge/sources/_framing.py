@@ -1,4 +1,4 @@
-"""The check of a decoded request: what two HTTP parsers could frame differently never reaches an application or a socket.
+"""The check of a decoded request: what two HTTP parsers could frame differently reaches neither application nor socket.
 
 AWS's front ends refuse nearly all of this themselves. An event that somebody else wrote may contain it.
 """
@@ -31,11 +31,7 @@ def check_framing(request: httpx.Request) -> None:
     control bytes, and there is one Host (RFC 9112, 3.2).
     """
     _check_method(request.method)
-    target = request_target(request)
-    if not target.startswith(b"/") or target.translate(None, _VISIBLE):
-        # RFC 9112, 3.2.4: the asterisk form is for OPTIONS alone.
-        if (request.method, target) != ("OPTIONS", b"*"):
-            raise MalformedEvent(f"Expected a path that starts with a slash, but got {target[:_MAX_SHOWN]!r}.")
+    _check_target(request_target(request), request.method)
     pairs = header_pairs(request)
     names = [name for name, _ in pairs]
     values = b"".join([value for _, value in pairs])
@@ -54,10 +50,19 @@ def _check_method(method: str) -> None:
         raise MalformedEvent("CONNECT asks for a tunnel, and no function can be one.", status_code=501)
 
 
+def _check_target(target: bytes, method: str) -> None:
+    is_path = target.startswith(b"/") and not target.translate(None, _VISIBLE)
+    # RFC 9112, 3.2.4: the asterisk form is for OPTIONS alone.
+    if not is_path and (method, target) != ("OPTIONS", b"*"):
+        shown = target[:_MAX_SHOWN].decode("latin-1")
+        raise MalformedEvent(f"Expected a path that starts with a slash, but got {shown!a}.")
+
+
 def _fault(pairs: HeaderPairs) -> str:
     for name, value in pairs:
+        shown = name[:_MAX_SHOWN].decode("latin-1")
         if not name or name.translate(None, TOKEN):
-            return f"Expected the name of a header to be a token, but got {name[:_MAX_SHOWN]!r}."
+            return f"Expected the name of a header to be a token, but got {shown!a}."
         if len(value.translate(None, CONTROLS)) != len(value):
-            return f"Expected the value of {name[:_MAX_SHOWN]!r} to have no control bytes."
+            return f"Expected the value of the header {shown!a} to have no control bytes."
     raise AssertionError("Expected a header with a fault, but all are well formed.")

@@ -1,7 +1,7 @@
 """The path of an event: percent-encoding, and its division into root path and path.
 
-Most sources leave the path percent-encoded as the client sent it; HTTP APIs decode it in payload 2.0. The request-target must be ASCII
-either way, and must give the application's `path` back when it is unquoted once.
+Most sources leave the path percent-encoded as the client sent it; HTTP APIs decode it in payload 2.0. The
+request-target must be ASCII either way, and must give the application's `path` back when it is unquoted once.
 """
 
 from urllib.parse import quote, unquote
