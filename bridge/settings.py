@@ -187,10 +187,10 @@ class Settings(SettingsBase):
 
     `base_path` (AWS_LWA_REMOVE_BASE_PATH): a prefix, in whole segments, that the event's path has and the application
     must not see: with "/api", "/api/users" arrives as "/users", and "/apiary" is unchanged. It is removed once. The
-    path in the event of an HTTP API begins with its stage, if that has a name.
+    path in the event of an HTTP API begins with its stage, if that has a name: the prefix may begin there or after it.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
-    such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it;
+    such as the API mapping of an HTTP API's custom domain with payload 2.0. It becomes the scope's `root_path`, and `path` includes it;
     a path that begins with it already is left as it is.
 
     `stage` (BRIDGE_STAGE): "root_path" puts the API stage in `root_path` and `path`, so that `request.url` is the URL

@@ -56,6 +56,8 @@ def test_any_mapping_is_answered_like_a_dict(name: str, to_object: Convert, to_a
         assert (app.body, app.scope | {"aws.event": None}) == (expected.body, expected.scope | {"aws.event": None})
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_mapping_is_answered_on_every_way() -> None:
     event: Any = DataClass(load("function_url"))
     async with Bridge(Answer(content=b"ok"), lifespan="off") as handler:
