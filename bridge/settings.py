@@ -190,8 +190,8 @@ class Settings(SettingsBase):
     path in the event of an HTTP API begins with its stage, if that has a name: the prefix may begin there or after it.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
-    such as the API mapping of an HTTP API's custom domain with payload 2.0. It becomes the scope's `root_path`, and `path` includes it;
-    a path that begins with it already is left as it is.
+    such as the API mapping of an HTTP API's custom domain with payload 2.0. It becomes the scope's `root_path`, and
+    `path` includes it; a path that begins with it already, after an API stage too, is left as it is.
 
     `stage` (BRIDGE_STAGE): "root_path" puts the API stage in `root_path` and `path`, so that `request.url` is the URL
     that the client used; "strip" leaves it out of both, for applications that do not know `root_path`.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge._http import CONTEXT_HEADERS, HOP_BY_HOP
+from bridge._http import CONTEXT_HEADERS, HOP_BY_HOP, is_forged
 from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
@@ -41,8 +41,7 @@ class _Names(dict[str, bytes | None]):
 
     def __missing__(self, name: str) -> bytes | None:
         encoded = name.encode("latin-1", "replace").lower()
-        # CGI and WSGI cannot tell a hyphen from an underscore.
-        value = None if encoded.replace(b"_", b"-") in CONTEXT_HEADERS else encoded
+        value = None if is_forged(encoded) else encoded
         if len(name) <= _MAX_NAME_LENGTH:
             if len(self) >= _MAX_NAMES:
                 self.clear()  # and remember the usual ones again
@@ -58,8 +57,8 @@ def decode_headers(headers: object, more: object = None) -> HeaderPairs:
 
     Names come out in lower case, one pair for each value, in order; several cookie headers, as HTTP/2 clients send
     them, become one (RFC 9113, 8.2.3). Null means no headers. Copies of the headers that only a server may set are
-    dropped. `more`: a second mapping that adds only the names that the first lacks: REST events carry their headers
-    twice, with all values and with the last one.
+    dropped, and so are spellings such as X_Forwarded_For of those that AWS sets. `more`: a second mapping that adds
+    only the names that the first lacks: REST events carry their headers twice, with all values and with the last one.
 
     Raise MalformedEvent for anything but a mapping.
     """
@@ -102,7 +101,7 @@ def _encoded_values(value: object) -> list[bytes]:
 
 
 def header_value(text: str) -> bytes:
-    """Return the client's bytes, whether AWS decoded them as UTF-8 or as latin-1, which it does not document.
+    """Return the client's bytes, whether AWS decoded them as UTF-8 or as latin-1. Only CloudFront documents it.
 
     Text of which the latin-1 bytes are UTF-8 beyond ASCII was decoded as latin-1. All other text was decoded as UTF-8:
     it has letters that latin-1 lacks (honojs/hono#4432), or letters that no client writes in that way.

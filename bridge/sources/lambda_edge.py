@@ -72,7 +72,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     request = cf["request"]
     headers = _headers(object_field(request, "headers"))
     path, root_path = place(path_field(request, "uri"), settings)
-    proto = first_header(headers, b"cloudfront-forwarded-proto")
+    config = object_field(cf, "config")
     return make_request(
         method=text_field(request, "method"),
         path=unquoted(path),
@@ -80,13 +80,22 @@ def decode(event: Event, settings: Settings) -> EventRequest:
         query_string=text_field(request, "querystring"),
         headers=headers,
         body=_body(object_field(request, "body")),
-        scheme="http" if proto == "http" else "https",
+        scheme=_scheme(headers, config),
         is_forwarded=False,
-        domain=text_field(object_field(cf, "config"), "distributionDomainName"),
+        domain=text_field(config, "distributionDomainName"),
         client=client_address(request.get("clientIp")),
         protocol=f"HTTP/{request['httpVersion']}" if request.get("httpVersion") else None,
         root_path=unquoted(root_path),
     )
+
+
+def _scheme(headers: HeaderPairs, config: Mapping[str, Any]) -> str:
+    """Return the scheme that CloudFront tells the origin. In a viewer request that header is the client's own.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-at-edge-function-restrictions.html
+    """
+    is_cloudfronts = config.get("eventType") == "origin-request"
+    return "http" if is_cloudfronts and first_header(headers, b"cloudfront-forwarded-proto") == "http" else "https"
 
 
 def _headers(headers: Mapping[str, Any]) -> HeaderPairs:

@@ -4,9 +4,9 @@ Written from AWS's documentation of each event, and from events that were measur
 docstring says what is assumed. The set-up: a REST API with the binary media type `*/*`, a CloudFront distribution that
 forwards every header.
 
-How header values are decoded is not documented. Reports of ALB and of one HTTP service fit UTF-8 with U+FFFD for other
-bytes (honojs/hono#4432, lukeshay/astro-aws#155), and one of CloudFront fits latin-1 (pwa-kit#1739): assumed of
-CloudFront alone.
+How header values are decoded is documented of CloudFront alone: as UTF-8, or else as latin-1. Reports of ALB and of an
+HTTP service that is not named fit UTF-8 with U+FFFD for other bytes (honojs/hono#4432, lukeshay/astro-aws#155):
+assumed of all others.
 """
 
 from base64 import b64encode
@@ -155,7 +155,8 @@ def alb_multi(request: ClientRequest, _stage: str) -> Event:
 def edge_viewer(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 
-    Assumed: `uri` stays encoded, and header values are decoded as latin-1.
+    Headers: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html, "URI, query
+    string, and headers encoding". Assumed: `uri` stays encoded.
     """
     return _edge(request, "viewer-request", list(request.headers))
 
@@ -172,8 +173,8 @@ def edge_origin_headers(request: ClientRequest) -> Headers:
 def vpc_lattice_v1(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-    Headers are joined by commas and blanks. Assumed: path and query parameters stay encoded, and of a repeated parameter the
-    last value wins, because there is room for one.
+    Headers are joined by commas and blanks. Assumed: path and query parameters stay encoded, and of a repeated
+    parameter the last value wins, because there is room for one.
     """
     body = _body_fields(request, none="")
     return {
@@ -219,6 +220,14 @@ def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
 def _decoded_value(value: str) -> str:
     """Return a value whose bytes were decoded as UTF-8."""
     return value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _converted_value(value: str) -> str:
+    """Return a value as CloudFront has it: bytes that are not UTF-8 are taken for latin-1."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
@@ -338,7 +347,7 @@ def _alb(request: ClientRequest, parameters: Event) -> Event:
 def _edge(request: ClientRequest, event_type: str, headers: list[tuple[str, str]]) -> Event:
     listed: dict[str, list[dict[str, str]]] = {}
     for name, value in headers:
-        listed.setdefault(name.lower(), []).append({"key": name, "value": value})
+        listed.setdefault(name.lower(), []).append({"key": name, "value": _converted_value(value)})
     limit = EDGE_BODY_LIMITS[event_type]
     config = {
         "distributionDomainName": "d123.cloudfront.net",

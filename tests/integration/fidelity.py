@@ -26,8 +26,8 @@ string, header values byte for byte, the order of repeated headers, body, status
 
 - The services are simulated by `tests/integration/encoders.py` and `decoders.py`, which follow AWS's documentation.
   Where the documentation is silent, a comment there states the assumption: request header values are decoded as
-  UTF-8 (CloudFront: latin-1), response header values travel as latin-1, VPC Lattice leaves the query encoded and
-  honours `cookies`, CloudFront leaves `uri` encoded.
+  UTF-8, response header values travel as latin-1, VPC Lattice leaves the query encoded and honours `cookies`,
+  CloudFront leaves `uri` encoded.
 - The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
   distribution forwards all headers and the body.
 - The limits of each service on size and methods also apply: a load balancer takes bodies of 1 MB, Lambda events

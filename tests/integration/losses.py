@@ -75,10 +75,11 @@ class Reason(Enum):
     HEADER_BYTES = (
         "Bytes beyond ASCII in request headers",
         (
-            "AWS does not document how it decodes them. The tests assume UTF-8, with U+FFFD for other bytes, and "
-            "latin-1 at CloudFront. The bridge undoes both: text of which the latin-1 bytes are UTF-8 beyond ASCII is "
-            "those bytes, all other text is UTF-8. So UTF-8 arrives as it was sent, unless its letters look like UTF-8 "
-            "that was read as latin-1."
+            "CloudFront decodes them as UTF-8, and bytes that are not UTF-8 as latin-1. How the other services decode "
+            "them is not documented: the tests assume UTF-8, with U+FFFD for other bytes, as users report. In case one "
+            "of them decodes as latin-1, the bridge undoes that too: text of which the latin-1 bytes are UTF-8 beyond "
+            "ASCII is those bytes, all other text is UTF-8. So UTF-8 arrives as it was sent, unless its letters look "
+            "like UTF-8 that was read as latin-1."
         ),
     )
     OF_THE_CONNECTION = (

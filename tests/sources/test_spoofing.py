@@ -46,6 +46,26 @@ def test_headers_that_only_a_server_may_set_do_not_arrive(name: str) -> None:
 
 
 @every_case("name", BASES)
+def test_another_spelling_of_a_header_that_is_trusted_does_not_arrive(name: str) -> None:
+    """To Django and to WSGI, x_forwarded_for is x-forwarded-for."""
+    sent = {
+        "X_Forwarded_For": ["127.0.0.1"],
+        "x-forwarded_proto": ["http"],
+        "X.Forwarded.Host": ["evil.example"],
+        "X_Amzn_Trace_Id": ["Root=1"],
+        "x_amzn_oidc_data": ["forged"],
+        "CloudFront_Forwarded_Proto": ["http"],
+        "Content_Length": ["0"],
+        "transfer_encoding": ["chunked"],
+        "Proxy.Connection": ["close"],
+    }
+    assert scope_of(with_headers(name, sent))["headers"] == scope_of(load(name))["headers"]
+    own = {"x_own": ["1"], "x.own": ["2"], "x_forwarded": ["3"]}
+    headers = dict(scope_of(with_headers(name, own))["headers"])
+    assert [headers[key.encode()] for key in own] == [b"1", b"2", b"3"]
+
+
+@every_case("name", BASES)
 def test_headers_about_the_clients_connection_do_not_arrive(name: str) -> None:
     sent = {
         "Connection": ["keep-alive, x-forwarded-for, x-amzn-oidc-data, content-length, host", "close"],
