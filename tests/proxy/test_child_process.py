@@ -16,7 +16,7 @@ from bridge._messages import EventRequest, header_pairs, request_target
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
 from bridge.proxy import child_process
-from bridge.proxy.child_process import application_name, for_child
+from bridge.proxy.child_process import application_name, for_child, forwarder_to_child
 from bridge.proxy.headers import CONNECTION_HEADER
 from tests.proxy.programs import Run, Start, wait_until_ended
 
@@ -52,6 +52,12 @@ def test_without_uvicorn_the_mode_is_an_error_that_names_it(monkeypatch: pytest.
     monkeypatch.setattr(child_process, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="'uvicorn'"):
         Bridge(app, settings=Settings(mode="proxy"))
+
+
+def test_the_advice_for_a_slow_application_is_a_variable() -> None:
+    advice = forwarder_to_child(app, "main:app", "auto").origin.settings.advice
+    assert "variable AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS" in advice
+    assert "argument" not in advice
 
 
 @pytest.mark.anyio
