@@ -14,9 +14,9 @@ import pytest
 from bridge import Bridge, Settings
 from bridge._messages import EventRequest, header_pairs, request_target
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, OriginNotStarted
 from bridge.proxy import child_process
-from bridge.proxy.child_process import application_name, for_child, forwarder_to_child
+from bridge.proxy.child_process import ChildProcess, application_name, for_child, forwarder_to_child
 from bridge.proxy.headers import CONNECTION_HEADER
 from tests.proxy.programs import Run, Start, wait_until_ended
 
@@ -138,6 +138,16 @@ def test_an_application_that_the_module_does_not_hold_needs_bridge_app(
     assert int(process.stdout.readline()) not in (0, process.pid)
     process.kill()
     process.communicate()
+
+
+def test_a_start_that_failed_leaves_no_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    process = ChildProcess(app, "main:app", "auto")
+    for _ in range(2):
+        with pytest.raises(OriginNotStarted, match="/no/such/python"):
+            process.start()
+        assert list(temporary.iterdir()) == []
 
 
 def test_the_path_of_this_process_is_the_child_s() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +180,24 @@ async def test_an_origin_that_was_shut_down_can_be_started_again(make: Make, pro
     await until(lambda: len(program.records("listening")) == 4)
     await origin.ready()
     assert [is_running(pid) for pid in program.pids] == [False, False, False, True]
+
+
+async def test_a_failed_startup_can_be_tried_again(make: Make, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "listen")
+    link = tmp_path / "python"
+    program.command[0] = str(link)
+    origin = make(program, readiness_timeout=LIMIT)
+    with pytest.raises(OriginNotStarted, match="could not be started"):
+        await origin.startup()
+    link.symlink_to(sys.executable)
+    with socket.create_server(("127.0.0.1", program.port)), pytest.raises(OriginNotStarted, match="listens"):
+        await origin.startup()
+    with pytest.raises(TimeoutError), anyio.fail_after(GRACE):
+        await origin.startup()
+    (tmp_path / "listen").touch()
+    await origin.startup()
+    assert origin.is_ready
+    assert [is_running(pid) for pid in program.pids] == [False] * (len(program.pids) - 1) + [True]
 
 
 # A task that is cancelled itself, which no anyio scope shields from.
