@@ -86,8 +86,8 @@ class Proxy(Handler):
             if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
-            self._forwarder = _forwarder(origin, process)
-            super().__init__(self._forwarder, _new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            forwarder = self._forwarder = _forwarder(origin, process)
+            super().__init__(forwarder, _new_lifespan=lambda: forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
                 process.end()

@@ -118,13 +118,18 @@ FORKED = """
 handler = make()
 child = os.fork()
 if not child:
+    import gc
+    del handler
+    gc.collect()
     sys.exit(5)
 say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 say(handler(event(), None)["statusCode"])
 """
 
 
-def test_a_forked_child_that_exits_leaves_the_server_to_its_parent(run_python: Run, programs: Programs) -> None:
+def test_a_forked_child_that_forgets_its_handler_and_exits_leaves_the_server_to_its_parent(
+    run_python: Run, programs: Programs
+) -> None:
     program = programs()
     # From Python 3.12 on, fork() warns of threads.
     done = run_python(PRELUDE + FORKED, "-W", "ignore::DeprecationWarning", **environ(program), **LAMBDA)

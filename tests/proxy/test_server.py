@@ -1,6 +1,7 @@
 """The web server's whole life: its start, the wait until it is ready, its end."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -198,6 +199,18 @@ async def test_a_failed_startup_can_be_tried_again(make: Make, programs: Program
     await origin.startup()
     assert origin.is_ready
     assert [is_running(pid) for pid in program.pids] == [False] * (len(program.pids) - 1) + [True]
+
+
+async def test_a_server_that_is_forgotten_ends(programs: Programs) -> None:
+    program = programs(child="daemon")
+    settings = OriginSettings(host="127.0.0.1", port=program.port, readiness_path="/health")
+    probe = SocketTransport(host="127.0.0.1", port=program.port)
+    origin = Origin(settings, OriginProcess(program.command, env=dict(os.environ)), probe)
+    await origin.startup()
+    del origin
+    gc.collect()
+    join_threads()
+    assert not any(map(is_running, program.pids))
 
 
 # A task that is cancelled itself, which no anyio scope shields from.
