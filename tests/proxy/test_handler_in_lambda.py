@@ -162,6 +162,33 @@ def test_a_module_that_the_server_imports_too_starts_one_server(
     wait_until_ended(*program.pids)
 
 
+# A function's module whose helper processes import it again: its function is there.
+HELPERS = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+def square(number):
+    return number * number
+
+handler = make()
+
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        context.set_forkserver_preload(["__main__"])
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            say(method, pool.submit(square, 7).result(), handler(event(), None)["statusCode"])
+"""
+
+
+def test_helper_processes_that_import_the_module_start_no_server(run_python: Run, programs: Programs) -> None:
+    program = programs()
+    done = run_python(PRELUDE + HELPERS, **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "spawn 49 200\nforkserver 49 200\n", "")
+    assert len(program.records("start")) == 1
+    wait_until_ended(*program.pids)
+
+
 def test_a_handler_that_cannot_be_made_leaves_no_server(run_python: Run, programs: Programs) -> None:
     program = programs(child="idle")
     done = run_python(PRELUDE + "\nmake(sources=[])\n", **environ(program), **LAMBDA)
