@@ -92,7 +92,9 @@ def _started(command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen
 
 def describe(status: int) -> str:
     """Describe an exit status."""
-    if status >= 0:
+    if status == 0:
+        return "exited with status 0. Did it go into the background? It must stay in the foreground"
+    if status > 0:
         return f"exited with status {status}"
     try:
         return f"was ended by {signal.Signals(-status).name}"

@@ -191,6 +191,21 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     assert_logged(caplog, ("WARNING", "killed"))
 
 
+def test_a_daemon_of_the_ended_server_is_ended_before_the_next_one_is_started(
+    processes: Processes, programs: Programs, at_the_line: "AtTheLine"
+) -> None:
+    program = programs(child="daemon", again={"child": None})
+    process = start(processes, program, was_ready=True)
+    program.wait_for("child")
+    program.wait_for("listening")
+    running: list[bool] = []
+    at_the_line(lambda: running.extend(map(is_running, program.pids)))
+    os.kill(program.pids[0], signal.SIGKILL)
+    wait_for_exit(process)
+    program.wait_for("listening", 2)
+    assert running == [False, False]
+
+
 def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(
     processes: Processes, programs: Programs
 ) -> None:

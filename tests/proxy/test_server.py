@@ -88,6 +88,13 @@ async def test_a_server_that_exits_ends_the_wait_with_its_last_words(make: Make,
     join_threads()
 
 
+async def test_a_server_that_goes_into_the_background_is_ended_with_what_to_do(make: Make, programs: Programs) -> None:
+    program = programs(child="daemon", exit=0)
+    with pytest.raises(OriginNotStarted, match=r"status 0.*must stay in the foreground"):
+        await make(program).startup()
+    assert [pid for pid in program.pids if is_running(pid)] == []
+
+
 async def test_one_that_is_not_ready_in_time_is_ended(make: Make, programs: Programs, tmp_path: Path) -> None:
     program = programs(listen_when=tmp_path / "never", child="idle")
     with pytest.raises(OriginNotStarted, match=r"not ready within 0\.1 s"):
