@@ -162,7 +162,6 @@ class OriginSettings(SettingsBase):
     host: str = from_environment("AWS_LWA_HOST", deprecated=("HOST",), check=_host, default="127.0.0.1")
     port: int = from_environment("AWS_LWA_PORT", "PORT", check=_port, default=8080)
     uds: str = from_environment("BRIDGE_UDS", check=_uds, default="")
-    given: frozenset[str] = from_environment(default=frozenset())
     readiness_protocol: Literal["http", "tcp"] = from_environment(
         "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), check=_protocol, default="http"
     )
@@ -187,6 +186,7 @@ class OriginSettings(SettingsBase):
     )
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", check=_hook_path, default="")
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
+    given: frozenset[str] = from_environment(default=frozenset())
 
     @property
     def address(self) -> Address:
