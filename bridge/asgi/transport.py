@@ -37,7 +37,8 @@ class InProcessTransport(httpx.ASGITransport):
     the response as soon as its last message was sent), which asks for a whole response, a `CompleteResponse`.
 
     Raises the application's own exceptions if `raise_app_exceptions`, and the ProtocolErrors of `bridge.errors`;
-    else both are logged and become a 500, or httpx.RemoteProtocolError once the response has started.
+    else both are logged and become a 500, or httpx.RemoteProtocolError once the response has started. Raises
+    ConfigurationError for an object that is certainly not an ASGI application.
     """
 
     def __init__(

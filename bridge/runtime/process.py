@@ -7,6 +7,7 @@ exit code   0   SIGTERM, and everything ended in order
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,7 @@ class _Process:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
         is_function_process()  # recorded before the function's module is imported, which may start helper processes
-        set_runtime(Runtime(can_stream=True, startups=self._startups))
+        set_runtime(Runtime(can_stream=True, startups=self._startups, new_loop=self._new_loop))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
@@ -128,7 +129,7 @@ class _Process:
 
                 import_streams(self._target)
             self._check_workers(self._target)
-        set_runtime(Runtime(can_stream=True))
+        set_runtime(Runtime(can_stream=True, new_loop=self._new_loop))
         if self._workers == 1:
             self._start()
 
@@ -157,6 +158,14 @@ class _Process:
     @property
     def _workers(self) -> int:
         return min(self._settings.workers, self._settings.max_concurrency)
+
+    @property
+    def _new_loop(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        if self._settings.max_concurrency == 1:
+            return asyncio.new_event_loop
+        from bridge.runtime.invocations.executor import new_loop
+
+        return new_loop
 
     @property
     def _wants_extension(self) -> bool:
