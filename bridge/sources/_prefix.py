@@ -31,8 +31,8 @@ def has_custom_domain(event: Event) -> bool:
 
 
 def is_prefix(prefix: str) -> bool:
-    """Return whether `prefix` can be a stage or a mapping, or nothing: those have no empty segments."""
-    return "//" not in f"{prefix}/"
+    """Return whether `prefix`, encoded or not, can be a stage or a mapping, or nothing: those have no empty segments."""
+    return "//" not in f"{unquote(prefix)}/"
 
 
 def before_route(path: str, template: object, event: Event) -> str | None:
