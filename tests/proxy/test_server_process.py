@@ -98,6 +98,14 @@ def test_a_program_that_does_not_exist_leaves_no_watcher() -> None:
     assert children() == before
 
 
+def test_without_a_watcher_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
+    monkeypatch.setattr(watcher, "_command", lambda mark: ["/no/such/watcher"])
+    with pytest.raises(OriginNotStarted, match="watcher"):
+        ServerProcess(["sleep", "60"], {})
+    assert children() == before
+
+
 def test_an_end_leaves_no_watcher_and_no_zombie(servers: Servers, programs: Programs) -> None:
     before = children()
     server = servers(programs())
