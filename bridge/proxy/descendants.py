@@ -16,8 +16,11 @@ from typing import NamedTuple
 __all__ = ["kill_all"]
 
 # How long to wait until killed processes have ended, in seconds: one can be in the middle of a system call.
-END_LIMIT = 1.0
+END_LIMIT = 5.0
 _PAUSE = 0.001
+
+# One search can miss a process that a dying one starts in that moment, as a daemon does.
+_EMPTY_SEARCHES = 2
 
 _PROCESSES = "/proc"
 
@@ -37,12 +40,14 @@ def kill_all(leader: int | None, mark: str) -> None:
     if leader is not None:
         _kill_group(leader)
     end = time.monotonic() + END_LIMIT
-    while found and time.monotonic() < end:
+    empty = 0
+    while empty < _EMPTY_SEARCHES and time.monotonic() < end:
         for pid in found:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE)
         found = _descendants(leader, mark, known=found)
+        empty = 0 if found else empty + 1
 
 
 def _kill_group(leader: int) -> None:
