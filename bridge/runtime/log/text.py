@@ -3,10 +3,13 @@
 import json
 import re
 
-__all__ = ["json_text", "printable", "safe_text"]
+__all__ = ["json_text", "printable", "safe_text", "shown_name"]
 
 # Levels of a value that JSON does not have as it is; what is nested deeper becomes text.
 _MAX_DEPTH = 16
+
+# The longest name of a task or a thread in the log, in characters.
+_MAX_NAME = 200
 
 # A lone surrogate: Python keeps one for a byte that it could not decode, and UTF-8 has no bytes for it. Compiled on
 # first use: most applications never log one.
@@ -19,6 +22,11 @@ def safe_text(value: object) -> str:
         return str(value)
     except Exception as exc:
         return f"<{type(value).__name__} object whose text raises {type(exc).__name__}>"
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a task or a thread for the log: an application may make it from what a client sent."""
+    return ascii(name)[1:-1][:_MAX_NAME]
 
 
 def printable(text: str) -> str:
