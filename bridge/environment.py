@@ -39,6 +39,8 @@ class Environment:
         self.loop = OwnLoop()
         # From the end of startup to shutdown; None before and after.
         self.lifespan: Lifespan | None = None
+        # Called once, before the first sync call.
+        self.before_first_call: Callable[[], None] | None = None
         self._new_lifespan = new_lifespan
         self._is_on_own_loop = False  # The lifespan was started there, and not on a caller's loop.
         self._guard = threading.Lock()
@@ -95,6 +97,9 @@ class Environment:
         Raises as `ready`, RunningLoopError inside a running event loop, and LoopClosedError after close().
         """
         self.loop.check_callable()
+        if self.before_first_call is not None:
+            first, self.before_first_call = self.before_first_call, None
+            first()
         lifespan = self.lifespan
         if lifespan is None or lifespan.is_lost:
             self.loop.run(self.start())
@@ -107,7 +112,7 @@ class Environment:
             await self.start()
         if self.lifespan is not None and not self.lifespan.is_here:
             raise ForeignLoopError(
-                "Call handler(event, context) outside of async code, as the first call did; or await every call on one loop."
+                "Call handler(event, context) outside of async code, or await every call on one event loop."
                 if self._is_on_own_loop
                 else "Await the handler on that event loop alone."
             )

@@ -29,7 +29,7 @@ from bridge.responses import (
     started_response,
     whole_response,
 )
-from bridge.settings import Settings
+from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 
@@ -61,6 +61,9 @@ class Handler:
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
     ) -> None:
+        # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
+        self.__name__ = self.__qualname__ = type(self).__name__
+        warn_of_unknown_variables()
         self._transport = _checked_transport(transport)
         self._sources = checked_sources(sources)
         self._settings = checked_settings(settings)

@@ -25,4 +25,5 @@ def few_collections() -> Iterator[None]:
     finally:
         if gc.get_threshold()[0] == INIT_THRESHOLD:  # and the application has not chosen its own meanwhile
             gc.set_threshold(*before)
+        gc.collect()  # or garbage of the imports would be kept for good
         gc.freeze()

@@ -24,9 +24,8 @@ MAX_TASKS = 20
 def describe_tasks(tasks: Sequence[asyncio.Task[Any]]) -> str:
     """Return the stacks of tasks that have not ended, outermost call first, and those of the other threads."""
     going_on = [task for task in tasks if not task.done()]
-    parts = [
-        f"Task {shown_name(task.get_name())}:\n{_format(_frames(task.get_coro()))}" for task in going_on[:MAX_TASKS]
-    ]
+    shown = going_on[:MAX_TASKS]
+    parts = [f"Task {shown_name(task.get_name())}:\n{_format(_frames(task.get_coro()))}" for task in shown]
     if len(going_on) > MAX_TASKS:
         parts.append(f"and {len(going_on) - MAX_TASKS} more tasks\n")
     return "".join(parts) + describe_threads()
