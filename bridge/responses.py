@@ -107,7 +107,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
 
 async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     response = await transport.handle_async_request(request)
-    if await takes_own_cancellation():
+    if not isinstance(transport, InProcessTransport) and await takes_own_cancellation():
         log_failure_after_response(request, ApplicationCancelled(), response.status_code)
     return response
 
