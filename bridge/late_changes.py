@@ -35,7 +35,7 @@ class LateChanges:
         if changed:
             logger.warning(
                 "The application was changed after its startup (%s): a middleware, a route or a lifespan handler may "
-                "have no effect. This runtime runs the startup on the line that makes the handler. Make that the last one.",
+                "have no effect. This runtime runs the startup on the line that makes the handler: put it last.",
                 ", ".join(changed),
             )
 

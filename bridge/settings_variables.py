@@ -64,7 +64,7 @@ NOT_SUPPORTED = {
 }
 
 # How much of a name must agree with a known one for the advice to use that: 1 is all of it.
-_SIMILAR = 0.75
+_SIMILAR = 0.7
 
 # The longest name that is compared and logged, in characters: a comparison takes more than linear time.
 _MAX_NAME = 100
@@ -86,9 +86,17 @@ def warn_of(names: Iterable[str]) -> None:
 def _advice(name: str) -> str:
     from difflib import get_close_matches  # only a name that is misspelt needs it
 
-    similar = get_close_matches(name[:_MAX_NAME].upper(), [*KNOWN, *NOT_SUPPORTED], n=1, cutoff=_SIMILAR)
+    # In reverse order, so that of two that differ in their prefix alone the one of Lambda Web Adapter's counts.
+    names = {_without_prefix(known): known for known in sorted([*KNOWN, *NOT_SUPPORTED], reverse=True)}
+    similar = get_close_matches(_without_prefix(name[:_MAX_NAME].upper()), names, n=1, cutoff=_SIMILAR)
     if not similar:
         return "The documentation lists the variables of Settings, Proxy and the runtime."
-    if similar[0] in NOT_SUPPORTED:
-        return f"Lambda Web Adapter has {similar[0]}, which is not supported here. {NOT_SUPPORTED[similar[0]]}"
-    return f"Did you mean {similar[0]}?"
+    meant = names[similar[0]]
+    if meant in NOT_SUPPORTED:
+        return f"Lambda Web Adapter has {meant}, which is not supported here. {NOT_SUPPORTED[meant]}"
+    return f"Did you mean {meant}?"
+
+
+def _without_prefix(name: str) -> str:
+    """Return what distinguishes a name: with their prefixes most names would be similar."""
+    return name.removeprefix("BRIDGE_").removeprefix("AWS_LWA").lstrip("_")

@@ -276,21 +276,3 @@ def test_a_forked_child_neither_shuts_the_application_down_nor_disturbs_its_pare
     done = run_python(APP + f"\nsys.argv.append('{argument}')\n" + FORKED, **LAMBDA)
     assert done.stdout.splitlines() == ["startup", *says, "request True", "fine", "shutdown True"]
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_a_cancelled_end_of_the_block_still_shuts_down_what_the_init_phase_started(run_python: Run) -> None:
-    code = """
-import anyio
-handler = Bridge(app)
-
-async def main():
-    with anyio.CancelScope() as scope:
-        async with handler:
-            scope.cancel()
-    say("left")
-
-anyio.run(main)
-"""
-    done = run_python(APP + code, "-Xdev", "-Werror", **LAMBDA)
-    assert done.stdout.splitlines() == ["startup", "shutdown True", "left"]
-    assert (done.returncode, done.stderr) == (0, "")

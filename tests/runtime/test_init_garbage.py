@@ -1,6 +1,7 @@
 """Fewer collections while modules are imported, and as many as before from then on."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,17 @@ def test_what_is_alive_then_is_looked_at_no_more() -> None:
         kept: list[list[object]] = [[] for _ in range(1000)]
     assert gc.get_freeze_count() >= len(kept)
     assert gc.get_count()[0] < INIT_THRESHOLD
+
+
+def test_garbage_is_collected_before_that() -> None:
+    class Node:
+        def __init__(self) -> None:
+            self.itself = self
+
+    with few_collections():
+        garbage = weakref.ref(Node())
+        assert garbage() is not None
+    assert garbage() is None
 
 
 def test_a_failure_inside_changes_nothing_of_that() -> None:
