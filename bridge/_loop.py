@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from bridge.asgi.cancellation import TaskOwner
-from bridge.asgi.tasks import in_async_code, running_loop
+from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
 __all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
@@ -148,6 +148,7 @@ class OwnLoop:
         """
         if self._root is None or self._root.done():  # The application can cancel it, too.
             self._root = loop.create_task(_rest(), name=LOOP_TASK)
+            keep(self._root)
         try:
             loop.run_until_complete(self._root)
         except RuntimeError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
+from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
@@ -210,22 +211,23 @@ class Handler:
 
     @asynccontextmanager
     async def _stream(self, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
-        await self._environment.ready()
-        request = self._decode(select_source(event, self._sources), event, context)
-        if isinstance(request, CompleteResponse):
-            self._check_status(request)
-            yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
-            return
-        response, prelude = await started_response(self._transport, request)
-        try:
-            if response.status_code in self._settings.error_status_codes:
-                raise error_status(await completed_or_failed(response, request))
-            yield StreamedResponse(prelude, BodyParts(response, request.method))
-        except asyncio.CancelledError:
-            cancel_response(response)
-            raise
-        finally:
-            await close_response(response, request)
+        with without_owner():
+            await self._environment.ready()
+            request = self._decode(select_source(event, self._sources), event, context)
+            if isinstance(request, CompleteResponse):
+                self._check_status(request)
+                yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
+                return
+            response, prelude = await started_response(self._transport, request)
+            try:
+                if response.status_code in self._settings.error_status_codes:
+                    raise error_status(await completed_or_failed(response, request))
+                yield StreamedResponse(prelude, BodyParts(response, request.method))
+            except asyncio.CancelledError:
+                cancel_response(response)
+                raise
+            finally:
+                await close_response(response, request)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""

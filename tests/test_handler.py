@@ -220,10 +220,10 @@ def test_a_handler_has_what_decorators_of_functions_read(make: Callable[[], Hand
         return handler(event, context)
 
     for function in (handler, wrapper):
-        assert (function.__name__, function.__qualname__, function.__module__) == (name, name, module)  # type: ignore[attr-defined]
+        assert (function.__name__, function.__qualname__, function.__module__) == (name, name, module)
         assert function.__doc__ == type(handler).__doc__
         assert list(inspect.signature(function).parameters) == ["event", "context"]
         assert not inspect.iscoroutinefunction(function)
         assert not asyncio.iscoroutinefunction(function)
-    assert wrapper.__wrapped__ is handler  # type: ignore[attr-defined]
+    assert wrapper.__wrapped__ is handler
     handler.close()

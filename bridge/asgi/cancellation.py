@@ -8,13 +8,14 @@ cancellation: awslambdaric does not expect one, and its process would end.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
-__all__ = ["TaskOwner", "is_asked_to_cancel", "takes_own_cancellation"]
+__all__ = ["TaskOwner", "is_asked_to_cancel", "takes_own_cancellation", "without_owner"]
 
 
 class TaskOwner:
@@ -58,6 +59,17 @@ class TaskOwner:
 
 # The owner of the task that this context was made for, or of one that started the current task.
 _owner: ContextVar[TaskOwner | None] = ContextVar("bridge task owner", default=None)
+
+
+@contextmanager
+def without_owner() -> Iterator[None]:
+    """Count every cancellation of the current task as one from outside: its caller's code runs inside the block."""
+    owner = _owner.get()
+    _owner.set(None)
+    try:
+        yield
+    finally:
+        _owner.set(owner)
 
 
 def is_asked_to_cancel() -> bool:

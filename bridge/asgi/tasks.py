@@ -26,6 +26,7 @@ __all__ = [
     "in_async_code",
     "in_own_task",
     "is_cancellation",
+    "keep",
     "make_event",
     "running_loop",
 ]
@@ -35,9 +36,13 @@ CANCEL_AGAIN = 0.1
 
 T = TypeVar("T")
 
-# A forked child has copies of these tasks that never run again. It keeps them until it ends, so that none is destroyed
-# unfinished.
 _running: set[asyncio.Task[None]] = set()
+
+
+def keep(task: asyncio.Task[None]) -> None:
+    """Keep a task until its end. A forked child, whose copy never runs again, keeps it: it must not be destroyed."""
+    _running.add(task)
+    task.add_done_callback(_running.discard)
 
 
 class ApplicationTask:
@@ -70,8 +75,7 @@ class ApplicationTask:
         task = self._owner.create_task(asyncio.get_running_loop(), self._run(), name=name)
         task.add_done_callback(self._owner.forget)
         task.add_done_callback(self._cancelled_before_it_ran)
-        _running.add(task)
-        task.add_done_callback(_running.discard)
+        keep(task)
         return task
 
     def _spawn_on_trio(self, trio: Any, name: str) -> Any:
