@@ -15,7 +15,7 @@ from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
+from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, ResultTooLarge, UnsupportedEvent
 from bridge.init_phase import current_runtime, is_function_process
 from bridge.responses import (
     BodyParts,
@@ -33,6 +33,7 @@ from bridge.responses import (
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
+from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
     from bridge._types import Event, Lifespan, Result, SnapshotMode
@@ -67,6 +68,8 @@ class Handler:
         warn_of_unknown_variables()
         self._transport = _checked_transport(transport)
         self._sources = checked_sources(sources)
+        # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
+        self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
@@ -130,7 +133,8 @@ class Handler:
                 return
             try:
                 sent = None if isinstance(request, CompleteResponse) else request
-                result.set_result(self._encode(source, response, event, sent))
+                # The runtime that awaits it measures every result, and knows what to do with a large one.
+                result.set_result(self._encode(source, response, event, sent, limit=None))
             except Exception as exc:  # not the application's, whose send() this is called in
                 result.set_exception(exc)
 
@@ -167,12 +171,23 @@ class Handler:
         return prelude_of(response), response.body
 
     def _encode(
-        self, source: Source, response: CompleteResponse, event: Event, request: httpx.Request | None = None
+        self,
+        source: Source,
+        response: CompleteResponse,
+        event: Event,
+        request: httpx.Request | None = None,
+        *,
+        limit: int | None = MAX_RESULT,
     ) -> Result:
+        """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
         self._check_status(response)
+        limit = self._max_results.get(id(source), limit)
         try:
-            return source.encode(response, event, self._settings)
-        except InvalidMessage as exc:
+            result = source.encode(response, event, self._settings)
+            if limit is not None and may_exceed(response, limit):
+                check_size(current_runtime().result_size(result), limit)
+            return result
+        except (InvalidMessage, ResultTooLarge) as exc:
             failed = failed_response(exc, request)
         self._check_status(failed)
         return source.encode(failed, event, self._settings)

@@ -42,6 +42,7 @@ KNOWN = frozenset(
         "BRIDGE_ROOT_PATH",
         "BRIDGE_STAGE",
         "BRIDGE_TEXT_MEDIA_TYPES",
+        "BRIDGE_TRUST_FORWARDED_HOST",
         "BRIDGE_UDS",
         "BRIDGE_WORKERS",
         "READINESS_CHECK_PATH",

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
+from bridge.init_phase import is_function_process
 from bridge.proxy.address import parse_url
 from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
-from bridge.settings import Settings, child_environment, in_lambda
+from bridge.settings import Settings, child_environment
 from bridge.settings_base import refusal
 from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
@@ -62,27 +63,26 @@ class Proxy(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
     ) -> None:
-        origin = OriginSettings(
-            **_address(url, host, port, uds),
-            **_given(
-                readiness_protocol=readiness_protocol,
-                readiness_port=readiness_port,
-                readiness_path=readiness_path,
-                healthy_status=healthy_status,
-                readiness_timeout=readiness_timeout,
-                async_init=async_init,
-                pool_idle_timeout=pool_idle_timeout,
-                before_checkpoint_path=before_checkpoint_path,
-                after_restore_path=after_restore_path,
-            ),
+        address = _given(url=url, host=host, port=port, uds=uds)
+        others = _given(
+            readiness_protocol=readiness_protocol,
+            readiness_port=readiness_port,
+            readiness_path=readiness_path,
+            healthy_status=healthy_status,
+            readiness_timeout=readiness_timeout,
+            async_init=async_init,
+            pool_idle_timeout=pool_idle_timeout,
+            before_checkpoint_path=before_checkpoint_path,
+            after_restore_path=after_restore_path,
         )
+        origin = OriginSettings(**_address(**address), **others, given=frozenset(address | others))
         process = _process(command, origin)
         try:
-            if process is not None and in_lambda():
+            if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
-            self._forwarder = _forwarder(origin, process)
-            super().__init__(self._forwarder, _new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            forwarder = self._forwarder = _forwarder(origin, process)
+            super().__init__(forwarder, _new_lifespan=lambda: forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
                 process.end()
@@ -101,7 +101,9 @@ def _given(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _address(url: str | None, host: str | None, port: int | None, uds: str | None) -> dict[str, Any]:
+def _address(
+    url: str | None = None, host: str | None = None, port: int | None = None, uds: str | None = None
+) -> dict[str, Any]:
     """Return the one address that was given in one of three ways."""
     given = {"url": url, "host and port": port if host is None else host, "uds": uds}
     ways = [way for way, value in given.items() if value is not None]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.process import LAST_LINES, MAX_LINE, OriginProcess
+from bridge.proxy.process import OriginProcess
+from bridge.proxy.stderr import LAST_LINES, MAX_LINE
 from tests.logged import assert_logged
 from tests.proxy.programs import (
     ENVIRON,
@@ -44,14 +45,11 @@ def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
     process = processes(program)
     assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
     process.start()
-    assert program.wait_for("start") == {
-        "event": "start",
-        "pid": process.pid,
-        "sid": process.pid,
-        "ppid": os.getpid(),
-        "stdin": "",
-        "environ": ENVIRON,
-    }
+    found = program.wait_for("start")
+    own = {"pid": process.pid, "sid": process.pid, "ppid": os.getpid(), "stdin": ""}
+    (mark,) = found["environ"].keys() - ENVIRON
+    assert found == {"event": "start", **own, "environ": {**ENVIRON, mark: "1"}}
+    assert mark.startswith("_BRIDGE_SERVER_")
 
 
 def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:
@@ -92,6 +90,24 @@ def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Prog
     process = start(processes, programs(says=[*lines, "y" * (MAX_LINE + 1)], exit=1))
     wait_for_exit(process)
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
+
+
+def test_control_bytes_in_its_last_words_are_escaped(
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line that a client has caused must not look like one of the log's own, nor change a terminal."""
+    says = ["\x1b[31mred\x1b[0m\tcaf\u00e9", "a\rERROR fake\x00", "\u2028next \x85 \u202e", "\x1b" * MAX_LINE]
+    process = start(processes, programs(says=says, exit=1))
+    wait_for_exit(process)
+    *shown, last = process.report.splitlines()[1:]
+    assert shown == [
+        r"    \x1b[31mred\x1b[0m" + "\tcaf\u00e9",
+        r"    a\rERROR fake\x00",
+        r"    \u2028next \x85 \u202e",
+    ]
+    assert last == "    " + (r"\x1b" * MAX_LINE)[:MAX_LINE]
+    join_threads()
+    assert_logged(caplog, ("ERROR", process.report))
 
 
 def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs) -> None:
@@ -173,6 +189,21 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     wait_until_ended(*program.pids)
     join_threads()
     assert_logged(caplog, ("WARNING", "killed"))
+
+
+def test_a_daemon_of_the_ended_server_is_ended_before_the_next_one_is_started(
+    processes: Processes, programs: Programs, at_the_line: "AtTheLine"
+) -> None:
+    program = programs(child="daemon", again={"child": None})
+    process = start(processes, program, was_ready=True)
+    program.wait_for("child")
+    program.wait_for("listening")
+    running: list[bool] = []
+    at_the_line(lambda: running.extend(map(is_running, program.pids)))
+    os.kill(program.pids[0], signal.SIGKILL)
+    wait_for_exit(process)
+    program.wait_for("listening", 2)
+    assert running == [False, False]
 
 
 def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(

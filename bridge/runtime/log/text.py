@@ -3,17 +3,17 @@
 import json
 import re
 
-__all__ = ["json_text", "printable", "safe_text", "shown_name"]
+__all__ = ["json_text", "one_line", "printable", "safe_text"]
 
 # Levels of a value that JSON does not have as it is; what is nested deeper becomes text.
 _MAX_DEPTH = 16
 
-# The longest name of a task or a thread in the log, in characters.
-_MAX_NAME = 200
-
 # A lone surrogate: Python keeps one for a byte that it could not decode, and UTF-8 has no bytes for it. Compiled on
 # first use: most applications never log one.
 _SURROGATE = "[\ud800-\udfff]"
+
+# What could forge a line of the log, or command a terminal that shows it.
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 
 
 def safe_text(value: object) -> str:
@@ -24,9 +24,9 @@ def safe_text(value: object) -> str:
         return f"<{type(value).__name__} object whose text raises {type(exc).__name__}>"
 
 
-def shown_name(name: str) -> str:
-    """Return the name of a task or a thread for the log: an application may make it from what a client sent."""
-    return ascii(name)[1:-1][:_MAX_NAME]
+def one_line(text: str) -> str:
+    """Return `text` with an escape in place of every control character and line separator."""
+    return text if text.isprintable() else re.sub(_CONTROL, lambda match: ascii(match[0])[1:-1], text)
 
 
 def printable(text: str) -> str:
