@@ -44,9 +44,10 @@ _forgotten: deque[tuple[int, asyncio.AbstractEventLoop]] = deque()
 
 
 class OwnLoop:
-    """An asyncio event loop that any thread can run coroutines on, one at a time. Made on first use."""
+    """An asyncio event loop that any thread can run coroutines on, one at a time. `new_loop` makes it on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        self.new_loop = new_loop or asyncio.new_event_loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._root: asyncio.Task[None] | None = None
@@ -137,7 +138,7 @@ class OwnLoop:
     def _made_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             close_forgotten()
-            self._loop = asyncio.new_event_loop()
+            self._loop = self.new_loop()
         return self._loop
 
     def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -57,6 +57,7 @@ class Environment:
         """
         if asks_for_streams() and not runtime.can_stream:
             warn_of_streams()
+        self.loop.new_loop = runtime.new_loop
         if runtime.startups is None:
             self.start_now()
         else:
@@ -89,7 +90,7 @@ class Environment:
         """
         self._parents = (self.loop, self.lifespan)  # Kept: what is destroyed unfinished is reported, and closed.
         self._guard, self._attempt, self._failure = threading.Lock(), None, None
-        self.loop, self.lifespan = OwnLoop(), None
+        self.loop, self.lifespan = OwnLoop(self.loop.new_loop), None
 
     def ready_on_own_loop(self) -> None:
         """Prepare a sync call: run the startup on the own loop, unless it was run.
