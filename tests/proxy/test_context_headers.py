@@ -179,7 +179,7 @@ def test_a_value_that_json_does_not_have_is_null() -> None:
 
 
 def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
-    value = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    value: Any = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
     assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 
