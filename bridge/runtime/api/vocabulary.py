@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge.errors import ResultTooLarge, RuntimeApiRefused
+from bridge.sources._size import MAX_RESULT
 
 if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
@@ -42,9 +43,6 @@ RESTORE_NEXT = _ROOT + b"restore/next"
 RESTORE_ERROR = _ROOT + b"restore/error"
 
 OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
-
-# In bytes: 6 MiB and 100 bytes. The API refuses a larger result, and a larger stream if it is collected.
-MAX_RESULT = 6_291_556
 
 _JSON: Pairs = [(b"content-type", b"application/json")]
 _BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
