@@ -62,7 +62,25 @@ def _nested(depth: int, leaf: Any) -> Any:
     return value
 
 
-_PLAIN = [None, True, False, 0, -1, 5, 2**64, 10**400, 1.5, float("inf"), float("nan"), "", "x", [], {}, [[]], [None]]
+_PLAIN: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    5,
+    2**64,
+    10**400,
+    1.5,
+    float("inf"),
+    float("nan"),
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+]
 
 # Made when they are drawn: most cases do not need them.
 _LARGE = st.sampled_from(

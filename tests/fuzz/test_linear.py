@@ -29,7 +29,7 @@ class Sending:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for message in self.messages:
-            await send(message.copy())
+            await send(dict(message))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_an_event_costs_as_much_as_it_is_long(base: str, app: Sending, handler: 
     assert_linear(small, large)
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", [base for base in BASES if base != "lambda_edge"])  # whose results must be small
 def test_a_response_costs_as_much_as_it_is_long(
     base: str, app: Sending, handler: Bridge, runner: asyncio.Runner
 ) -> None:

@@ -28,8 +28,9 @@ class Failure(Exception):
 class Playing:
     """An ASGI application that sends messages of any kind and order, and then returns or raises."""
 
-    messages: list[Any] = []  # noqa: RUF012
-    raises = False
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+        self.raises = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for message in self.messages:
@@ -51,7 +52,7 @@ _values = st.one_of(
     st.binary(max_size=6),
 )
 _bytes_pairs = st.lists(st.tuples(_names, _values), max_size=5)
-_anything = st.sampled_from(
+_anything: st.SearchStrategy[Any] = st.sampled_from(
     [None, 5, "x", b"x", [], {}, [b"a"], [(b"a",)], [(b"a", "b")], [("a", "b")], [(b"a", 1)], 1.5]
 )
 _statuses = st.sampled_from(
@@ -72,7 +73,7 @@ _parts = st.builds(
     ),
     st.sampled_from([{}, {"more_body": False}, {"more_body": True}, {"more_body": True}, {"more_body": None}]),
 )
-_others = st.sampled_from(
+_others: st.SearchStrategy[Any] = st.sampled_from(
     [{}, {"type": "http.response.push"}, {"type": "http.disconnect"}, {"type": None}, {"type": 5}, None, "x", []]
 )
 _sequences = st.one_of(
@@ -95,11 +96,11 @@ def handler(app: Playing) -> Iterator[Bridge]:
 
 async def answers(handler: Bridge, event: dict[str, Any], method: str) -> tuple[ClientResponse, ClientResponse | None]:
     """Return the buffered response, and the streamed one, or None for one that broke off after its start."""
-    response = check_result(await handler.handle(event, None), method)
+    response = check_result(await handler.handle(event, None))
     started = False
     try:
         async with handler.stream(event, None) as stream:
-            prelude = check_result({**stream.prelude, "body": "", "isBase64Encoded": False}, method)
+            prelude = check_result({**stream.prelude, "body": "", "isBase64Encoded": False})
             started = True
             body = b"".join([part async for part in stream.body])
     except Exception:
@@ -123,8 +124,8 @@ def test_an_application_that_sends_anything_gets_no_exception_and_no_header_out(
         log.take()
         if stream is None:  # the client has its prelude already, and the invocation fails
             assert response.status == 500
-        elif base == "lambda_edge":  # which leaves out headers that CloudFront refuses
-            assert (stream.status, stream.body) == (response.status, response.body)
+        elif base in ("lambda_edge", "vpc_lattice_v1"):  # which have no streams, and cannot carry every response
+            assert response.status in (stream.status, 500)
         else:
             assert comparable(stream) == comparable(response)
 
