@@ -14,7 +14,7 @@ from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.environment import Environment
 from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, ResultTooLarge, UnsupportedEvent
-from bridge.init_phase import current_runtime
+from bridge.init_phase import current_runtime, is_function_process
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -28,7 +28,7 @@ from bridge.responses import (
     started_response,
     whole_response,
 )
-from bridge.settings import Settings, in_lambda
+from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 from bridge.sources._size import MAX_RESULT, check_size, may_exceed
@@ -67,7 +67,7 @@ class Handler:
         self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
-        if in_lambda():
+        if is_function_process():
             self._register_snapshot_hooks(_snapshot)
             self._environment.start_in_init_phase(current_runtime())
 

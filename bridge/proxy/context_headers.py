@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
+from bridge.sources._event_fields import is_array, is_object
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
@@ -138,11 +139,18 @@ def header_json(value: object) -> bytes:
     if value is None:
         return b""
     try:
-        text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
+        text = json.dumps(value, separators=(",", ":"), default=_of_json)
     except (RecursionError, ValueError):  # deeper than Python recurses, or a number of more digits than it writes
         logger.warning("A header with JSON was left out: its value is nested too deeply, or too large.")
         return b""
     return text.replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _of_json(value: object) -> object:
+    """Return a mapping or a sequence as JSON has it, and null for everything else that JSON lacks."""
+    if is_object(value):
+        return dict(value)
+    return list(value) if is_array(value) else None
 
 
 def _plain(value: object) -> bytes:

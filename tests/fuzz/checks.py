@@ -54,7 +54,7 @@ def echo_of(body: bytes) -> bytes:
 
 
 def check_scope(scope: Scope, body: bytes) -> None:
-    """Assert that an application can trust the form of this scope (ASGI HTTP specification, "HTTP connection scope")."""
+    """Assert that an application can trust the form of this scope (ASGI HTTP specification, Connection Scope)."""
     assert _TOKEN.fullmatch(scope["method"].encode("ascii"))
     assert scope["method"] != "CONNECT"
     assert scope["path"].startswith("/")

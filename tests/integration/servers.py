@@ -20,7 +20,18 @@ from bridge._types import ASGIApp
 from tests.integration.exchange import ClientRequest, ClientResponse
 from tests.integration.services import SERVICES
 
-__all__ = ["HOST", "SERVERS", "BackgroundServer", "WebServer", "ask", "event_for", "free_port", "result_of", "running"]
+__all__ = [
+    "HOST",
+    "ROOT",
+    "SERVERS",
+    "BackgroundServer",
+    "WebServer",
+    "ask",
+    "event_for",
+    "free_port",
+    "result_of",
+    "running",
+]
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parent.parent.parent

@@ -79,6 +79,7 @@ def test_end_to_end_headers_reach_the_server_and_those_of_the_connection_do_not(
         "accept": "text/html,text/plain",
         "x-color": "blue, green;q=0.5",
         "x-empty": "",
+        "x-nominated": "1",  # the connection that Connection was about ended at AWS
         "x-forwarded-for": "127.0.0.1",
         "x-forwarded-port": "443",
         "x-forwarded-proto": "https",
