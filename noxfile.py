@@ -134,6 +134,21 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for events, responses and bytes that break a rule: 100,000 random cases, then coverage-guided ones.
+
+    It needs some minutes. `nox -s fuzz -- 500` draws ten times as many.
+    """
+    install(session, "fuzz")
+    factor = session.posargs[0] if session.posargs else "50"  # times the 2,000 cases of the ordinary tests
+    session.run("pytest", "-q", "-n", str(os.cpu_count() or 1), "tests/fuzz", env={"BRIDGE_TEST_FUZZ": factor})
+    if importlib.util.find_spec("atheris", session.virtualenv.location) is None:
+        pass
+    for target in FUZZED_BY_COVERAGE:
+        session.run("python", "-m", "tests.fuzz.coverage_guided", target, f"-max_total_time={factor}")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Fix what can be fixed."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "check"))

@@ -29,11 +29,12 @@ _METHODS = st.sampled_from(
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND", "M-SEARCH", "X!#$%"]
 )
 
-# Names without a meaning to a gateway, and values as bytes: visible ASCII with blanks inside, UTF-8, and latin-1.
+# Names without a meaning to a gateway, and values in UTF-8 with blanks inside. Other bytes do not survive AWS
+# (docs/fidelity.md).
 _names = st.sampled_from(["Accept", "X-A", "x-b", "x_b", "Accept-Language", "User-Agent", "Referer", "If-Match"])
 _VALUES = ["a", "Z", "0", " ", ",", ";", '"', "=", "/", "\t", "é", "ī", "😀"]
 _utf8 = st.lists(st.sampled_from(_VALUES), max_size=6).map(lambda parts: "".join(parts).strip(" \t").encode())
-_values = st.one_of(_utf8, _utf8, st.sampled_from([b"caf\xe9", b"\xff\xfe"])).map(lambda value: value.decode("latin-1"))
+_values = _utf8.map(lambda value: value.decode("latin-1"))
 
 _TYPES = ["application/octet-stream", "image/png", "application/json", "text/plain; charset=utf-8", ""]
 _text = st.text(max_size=20).map(str.encode)
