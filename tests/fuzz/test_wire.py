@@ -72,6 +72,10 @@ def read_with_h11(data: bytes, method: str = "GET") -> Read | None:
 @cases(100)
 @given(data=broken(RESPONSES), size=PIECES)
 def test_a_reply_of_any_bytes_is_read_as_h11_reads_it_or_is_broken(data: bytes, size: int) -> None:
+    check_reply(data, size)
+
+
+def check_reply(data: bytes, size: int) -> None:
     reply = reply_of([data])
     assert reply == reply_of(cut(data, size))
     read = read_with_h11(data)
@@ -85,6 +89,10 @@ def test_a_reply_of_any_bytes_is_read_as_h11_reads_it_or_is_broken(data: bytes, 
 @cases(100)
 @given(data=broken(RESPONSES), size=PIECES, has_body=st.booleans())
 def test_a_response_of_any_bytes_is_exact_only_where_h11_says_the_same(data: bytes, size: int, has_body: bool) -> None:
+    check_end(data, size, has_body=has_body)
+
+
+def check_end(data: bytes, size: int, *, has_body: bool) -> None:
     whole, in_pieces = ResponseEnd(has_body=has_body), ResponseEnd(has_body=has_body)
     whole.feed(data)
     for piece in cut(data, size):
