@@ -23,7 +23,7 @@ from bridge.runtime.invocations.waker import hearing_sigterm
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
-from bridge.settings import initialization_type, set_handler_name
+from bridge.settings import initialization_type, set_handler_name, warn_of_unknown_variables
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ class _Process:
         return True
 
     def _initialize(self, arguments: Sequence[str]) -> None:
+        warn_of_unknown_variables()  # a plain handler function makes no Handler, which does it too
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
         is_function_process()  # recorded before the function's module is imported, which may start helper processes
