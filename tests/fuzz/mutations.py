@@ -113,9 +113,16 @@ _operations = st.tuples(st.integers(0, 10_000), st.integers(0, 5), _names, _valu
 def events_of(source: str) -> tuple[str, ...]:
     """Return the events of a source as JSON: the project's own, and the corpus where it exists."""
     own = [json.dumps(load(name)) for name, taken_by in BASES.items() if taken_by == source]
-    files = sorted(_CORPUS.glob("*/*.json"))
-    more = [path.read_text(encoding="utf-8") for path in files]
-    return (*own, *(text for text in more if _source_of(json.loads(text)) == source))
+    return (*own, *_corpus().get(source, []))
+
+
+@cache
+def _corpus() -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for path in sorted(_CORPUS.glob("*/*.json")):
+        text = path.read_text(encoding="utf-8")
+        found.setdefault(_source_of(json.loads(text)), []).append(text)
+    return found
 
 
 def _source_of(event: Any) -> str | None:

@@ -32,7 +32,7 @@ def handler() -> Iterator[Bridge]:
 def test_a_valid_request_arrives_at_the_application_as_it_was_sent(
     service: Service, handler: Bridge, runner: asyncio.Runner, log: PlainLog
 ) -> None:
-    @cases(35)
+    @cases(30)
     @given(request=client_requests())
     def check(request: ClientRequest) -> None:
         request = replace(request, target=service.stage + request.target)

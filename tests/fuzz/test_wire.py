@@ -127,7 +127,7 @@ def test_no_value_adds_a_line_to_a_request_or_to_trailers(
     assert end.split(b"\r\n") == [b"0", *(b"%s: %s" % pair for pair in headers), b"", b""]
 
 
-@cases(30)
+@cases(50)
 @given(parts=st.lists(st.binary(min_size=1, max_size=300), max_size=4))
 def test_h11_reads_chunks_as_they_were_written(parts: list[bytes]) -> None:
     data = CHUNKED + b"".join(piece for part in parts for piece in chunk(part)) + last_chunk([])
