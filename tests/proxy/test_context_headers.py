@@ -189,7 +189,7 @@ def test_what_json_cannot_hold_has_no_header_and_the_log_says_so(caplog: pytest.
 
 
 def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
-    value: object = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    value: Any = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
     assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 
