@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
+from bridge.proxy.headers import hyphenated
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
@@ -23,8 +24,8 @@ logger = logging.getLogger("bridge")
 # The last one is not Lambda Web Adapter's: the API stage, which is taken off the path.
 CONTEXT_HEADERS = _http.CONTEXT_HEADERS | {b"x-amzn-trace-id", b"x-forwarded-prefix"}
 
-# To CGI and WSGI a hyphen and an underscore are the same, and to PHP a dot too.
-_SEPARATORS = bytes.maketrans(b"_.", b"--")
+# AWS's front end sets these and overwrites a client's, but not a client's other spellings of them.
+_OF_THE_FRONT_END = (b"x-forwarded-", b"x-amzn-", b"x-amz-")
 
 # The longest value, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over 16 KiB;
 # and the client chooses parts of the request context, such as its path.
@@ -34,8 +35,13 @@ _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without a client's copies, in any spelling."""
-    return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
+    """Return `pairs` without a client's copies in any spelling, and without other spellings of the front end's."""
+    return [pair for pair in pairs if not _is_forged(pair[0].lower())]
+
+
+def _is_forged(name: bytes) -> bool:
+    plain = hyphenated(name)
+    return plain in CONTEXT_HEADERS or (plain != name and plain.startswith(_OF_THE_FRONT_END))
 
 
 def _trace_id() -> str:

@@ -25,7 +25,6 @@ from bridge.deadline import time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.guard import HookGuard
-from bridge.proxy.headers import nominated
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
@@ -234,14 +233,8 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
 def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
-    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    pairs = without_context_headers(header_pairs(request))
     return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
-
-
-def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without those that the client's Connection header names: it must not remove ours, added later."""
-    named = nominated(pairs)
-    return [pair for pair in pairs if pair[0] not in named and pair[0] != b"connection"] if named else pairs
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:
