@@ -64,7 +64,8 @@ class Forwarder(httpx.AsyncBaseTransport):
         address = settings.address._asdict()
         self.transport = SocketTransport(**address, idle_timeout=idle_timeout, restored=self.watch.check)
         self._single = SocketTransport(**address)
-        self.origin = Origin(settings, process, SocketTransport(**settings.readiness_address._asdict()))
+        probe = SocketTransport(**settings.readiness_address._asdict())
+        self.origin = Origin(settings, process, server=self._single, probe=probe)
         self._settings = settings
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare

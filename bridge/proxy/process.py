@@ -39,6 +39,10 @@ _EXIT_GRACE = 1.0
 # The requests that have failed wait for the report.
 _STDERR_GRACE = 0.1
 
+# The bit of a process's flags that the kernel sets before it closes the files of a process that ends:
+# /proc/PID/stat, proc_pid_stat(5), and PF_EXITING in Linux's include/linux/sched.h.
+_PF_EXITING = 4
+
 # prctl(2): the kernel sends a child this signal when the thread that started it has ended.
 _PR_SET_PDEATHSIG = 1
 
@@ -174,6 +178,22 @@ class OriginProcess:
     def has_ended(self) -> bool:
         process = self._process
         return process is None or process.poll() is not None
+
+    @property
+    def is_ending(self) -> bool:
+        """True if the server's process has ended, or is being ended by the kernel. On Linux alone the second is known.
+
+        A connection that broke because the process ended did so after this became true.
+        """
+        process = self._process
+        if process is None or not sys.platform.startswith("linux"):
+            return self.has_ended
+        try:
+            with open(f"/proc/{process.pid}/stat", encoding="ascii", errors="replace") as stat:
+                flags = stat.read().rpartition(")")[2].split()[6]
+        except OSError:  # it is gone already
+            return True
+        return bool(int(flags) & _PF_EXITING)
 
     def end(self) -> None:
         """Stop the server, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""

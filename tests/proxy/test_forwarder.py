@@ -30,9 +30,8 @@ BAD_GATEWAY = {
 
 
 def test_a_broken_answer_is_a_502_and_the_log_says_whose_fault_and_why(
-    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
     program, handler = serve()
     for path, reason in (
         ("/drop", "Server disconnected without sending a response."),
@@ -96,10 +95,7 @@ def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event
 
 @pytest.mark.anyio
 class TestStream:
-    async def test_a_body_that_breaks_off_is_reported_as_broken(
-        self, serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 0.01)
+    async def test_a_body_that_breaks_off_is_reported_as_broken(self, serve: Serve, make_event: MakeEvent) -> None:
         _, handler = serve()
         async with handler, handler.stream(make_event(path="/broken"), None) as response:
             assert await anext(response.body) == b"one"
@@ -124,7 +120,7 @@ class TestStream:
 def test_the_web_server_sees_the_truth_whatever_a_client_sends(
     proxies: Proxies, programs: Programs, make_event: MakeEvent
 ) -> None:
-    """Hop-by-hop headers, framing and copies of the context headers; what the front end adds, Connection cannot name."""
+    """Not its hop-by-hop headers, framing and context headers; and all that the front end adds."""
     ours = ["x-amzn-request-context", "x-amzn-lambda-context", "x-amz-tenant-id", "x-amzn-trace-id"]
     front_end = {
         "x-forwarded-for": "10.0.0.1, 203.0.113.9",

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
@@ -251,8 +252,8 @@ async def test_a_request_whose_head_was_sent_is_not_repeated_although_nothing_of
     write = SocketStream.write
     writes: list[int] = []
 
-    async def write_and_wait(self: SocketStream, buffer: bytes, timeout: float | None = None) -> None:
-        await write(self, buffer, timeout)
+    async def write_and_wait(self: SocketStream, buffer: bytes, **options: Any) -> None:
+        await write(self, buffer, **options)
         writes.extend([len(buffer)] if buffer else [])
         if len(writes) == 2:  # the head of the second request
             await seen(closed)
