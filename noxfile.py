@@ -134,6 +134,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def freezes(session: nox.Session) -> None:
+    """Freeze functions with five web servers, 100 times each, for 7 minutes: no request may fail or be sent twice."""
+    install(session, more=["gunicorn>=23", "uvicorn>=0.32", "hypercorn>=0.17", "granian>=1.6", "httpx2"])
+    session.run("python", "benchmarks/freezes.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Fix what can be fixed."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "check"))

@@ -183,7 +183,7 @@ class _Limits:
         address = self._origin.settings.address
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout):
             return OriginUnreachable(f"There is no connection to {address}: {exc}")
-        return OriginBroken(self._what(f"{address} broke off: {exc}"))
+        return OriginBroken(self._what(f"{address} gave no whole and valid response: {exc}"))
 
     def _what(self, text: str) -> str:
         return f"{request_line(self._request)}: {text}" if self.has_started else text

@@ -12,10 +12,13 @@ from collections.abc import Callable
 
 from bridge._http import BODILESS
 
-__all__ = ["MAX_HEAD", "ResponseEnd"]
+__all__ = ["MAX_HEAD", "MAX_LINE", "ResponseEnd"]
 
 # The most bytes before a body, informational heads included: httpcore's limit for one head.
 MAX_HEAD = 100 * 1024
+
+# The longest size of a chunk with its extensions, and the longest trailer, in bytes: less than httpcore's limit.
+MAX_LINE = 32 * 1024
 
 # RFC 9112, 2.2: a line may end with LF alone.
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -153,6 +156,8 @@ class ResponseEnd:
         end = data.find(b"\n", position)
         if end < 0:
             self._held += data[position:]
+            if len(self._held) > MAX_LINE:
+                raise ValueError(f"a line of more than {MAX_LINE} bytes between its chunks or after them")
             return None, len(data)
         line = bytes(self._held) + data[position:end]
         self._held.clear()

@@ -27,6 +27,10 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 FRESH = 1.0
 
 
+# The longest text of an exception, in characters: some quote what the server has sent.
+_MAX_TEXT = 300
+
+
 class SocketTransport(httpx.AsyncBaseTransport):
     """An httpx transport that sends requests to a web server through httpcore's connection pool.
 
@@ -177,7 +181,7 @@ def _httpx_errors() -> Iterator[None]:
         yield
     except (core.NetworkError, core.ProtocolError, core.TimeoutException, core.UnsupportedProtocol) as exc:
         name = type(exc).__name__
-        raise getattr(httpx, name)(str(exc) or name) from exc
+        raise getattr(httpx, name)(str(exc)[:_MAX_TEXT] or name) from exc
 
 
 async def _attempt(pool: Any, wire: Any, attempt: Attempt | None = None) -> tuple[Any, Attempt]:

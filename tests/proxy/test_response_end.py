@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.proxy.response_end import MAX_HEAD, ResponseEnd
+from bridge.proxy.response_end import MAX_HEAD, MAX_LINE, ResponseEnd
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -44,6 +44,9 @@ FAULTS = {
     "a head that is too long": (b"HTTP/1.1 200 OK\r\nx: " + b"x" * MAX_HEAD + b"\r\n\r\n", "a head of more than"),
     "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * MAX_HEAD, "a head of more than"),
     "informational heads without end": (HINTS * MAX_HEAD, "a head of more than"),
+    "a chunk size without end": (CHUNKED + b"0" * (MAX_LINE + 1), "a line of more than"),
+    "a chunk extension without end": (CHUNKED + b"2\r\nok\r\n2;" + b"x" * MAX_LINE, "a line of more than"),
+    "a trailer without end": (CHUNKED + b"0\r\nx: " + b"x" * MAX_LINE, "a line of more than"),
     "not HTTP after an informational head": (HINTS + b"nonsense", "it begins with b'n"),
 }
 
