@@ -28,9 +28,9 @@ from benchmarks.tables import Table, as_markdown  # noqa: E402  # after the path
 
 FROZEN = ROOT / "benchmarks/frozen"
 
-# For each server. Most freezes have any length between the two, in seconds. Every fourth one, and the pauses, in which
+# For each server. Most freezes have any length between the two, in seconds. Every fifth one, and the pauses, in which
 # nothing is frozen, are as long as the server's keep-alive time, or some milliseconds more or less.
-FREEZES, PAUSES = 100, 10
+FREEZES, PAUSES = 100, 6
 SHORTEST, LONGEST = 1.0, 6.0
 NEARLY = 0.02
 
@@ -177,7 +177,7 @@ def frozen(index: int, freezes: int, pauses: int) -> Result:
     with function(server, port) as made:
         for number, method in zip(range(freezes), methods(), strict=False):
             made.ask(random.choice(["GET", "POST"]))
-            is_near = number // 2 % 4 == 0
+            is_near = number // 2 % 5 == 0
             made.freeze(random.uniform(*((near - NEARLY, near + NEARLY) if is_near else (SHORTEST, LONGEST))), method)
         for _, method in zip(range(pauses), methods(), strict=False):
             made.ask(method)
@@ -219,18 +219,19 @@ def main() -> int:
     parser.add_argument("--pauses", type=int, default=PAUSES)
     parser.add_argument("--races", type=int, default=RACES)
     given = parser.parse_args()
-    race = raced(given.races)
     present = [index for index, server in enumerate(servers(0)) if server.command[0]]
-    with ThreadPoolExecutor(len(present)) as pool:
+    with ThreadPoolExecutor(len(present) + 1) as pool:
+        race = pool.submit(raced, given.races)
         results = list(pool.map(lambda index: frozen(index, given.freezes, given.pauses), present))
+    closing = race.result()
     freezes = (
         f"{given.freezes} freezes of {SHORTEST:g} to {LONGEST:g} s and {given.pauses} pauses, requests around them"
     )
     print(as_markdown(Table(freezes, COLUMNS, rows(results))))
     print()
-    print(as_markdown(Table("A close at the moment of the request", COLUMNS, rows([race]))))
+    print(as_markdown(Table("A close at the moment of the request", COLUMNS, rows([closing]))))
     # A POST fails if its connection is closed just then: it is not sent again.
-    return int(any(result.failed.total() for result in results) or any(each.twice for each in [*results, race]))
+    return int(any(result.failed.total() for result in results) or any(each.twice for each in [*results, closing]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from bridge.settings import function_process, in_lambda
+from bridge.settings import escapes_results, function_process, in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,17 @@ class Runtime:
     def __init__(self, *, can_stream: bool = False, startups: list[Callable[[], None]] | None = None) -> None:
         self.can_stream = can_stream
         self.startups = startups
+
+    def result_size(self, result: object) -> int:
+        """Return the bytes of JSON that the program posts for `result`; 0 for a value that JSON lacks."""
+        import json
+
+        separators, in_ascii = ((",", ":"), False) if self.can_stream else (None, escapes_results())
+        try:
+            text = json.dumps(result, ensure_ascii=in_ascii, separators=separators, default=str)
+        except (TypeError, ValueError, RecursionError):
+            return 0
+        return len(text.encode("utf-8", "backslashreplace"))
 
 
 # The features in this process: by default those of awslambdaric, and of any other program that knows no handlers.

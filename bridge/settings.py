@@ -18,6 +18,7 @@ __all__ = [
     "StageMode",
     "asks_for_streams",
     "child_environment",
+    "escapes_results",
     "function_process",
     "handler_name",
     "in_lambda",
@@ -67,6 +68,15 @@ def function_process(own: int, environ: MutableMapping[str, str] = os.environ) -
 def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
     """Return the way this environment was made: "on-demand", "provisioned-concurrency", "snap-start" and so on."""
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
+
+def escapes_results(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether AWS's runtime client writes results in ASCII, with six bytes for "\u00e9" and twelve for an emoji.
+
+    From Python 3.12 on it writes UTF-8: `Encoder` in awslambdaric's lambda_runtime_marshaller.py.
+    """
+    version = re.fullmatch(r"AWS_Lambda_python3\.(\d+)", environ.get("AWS_EXECUTION_ENV", ""), re.ASCII)
+    return in_lambda(environ) and (version is None or int(version[1]) < 12)
 
 
 def asks_for_streams(environ: Mapping[str, str] = os.environ) -> bool:

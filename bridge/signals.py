@@ -42,6 +42,8 @@ class Sigterm:
         self._callback: Callable[[], object] | None = None
         self._knows_forks = False
         self._has_ended = False
+        # Whether the runtime knows that SIGTERM has come. A handler of the application's may have taken it.
+        self.has_come = False
 
     def is_free(self) -> bool:
         """Return whether SIGTERM has its default handler or that of this class, and can be set here."""
@@ -93,6 +95,10 @@ class Sigterm:
         if self._has_ended:
             raise Terminated(0)
 
+    def is_cause_of(self, exc: BaseException) -> bool:
+        """Return whether `exc` is the ordinary end of a process whose application handles SIGTERM itself."""
+        return self.has_come and isinstance(exc, SystemExit) and exc.code in (0, None)
+
     def ignore(self) -> None:
         """Have SIGTERM do nothing from now on, unless it is the application's: the shutdown is under way."""
         if self.is_free():
@@ -115,7 +121,7 @@ class Sigterm:
         """Give up everything in a forked child, which shares its parent's wake-up descriptor."""
         if self._callback is not None:
             signal.set_wakeup_fd(-1)
-        self._closables, self._callback, self._has_ended = [], None, False
+        self._closables, self._callback, self._has_ended, self.has_come = [], None, False, False
         if self._is_mine(signal.getsignal(signal.SIGTERM)):
             self._reset()
 

@@ -107,19 +107,19 @@ def framed(headers: HeaderPairs, length: int | None) -> HeaderPairs:
     return headers
 
 
-def response_headers(pairs: HeaderPairs, status_code: int) -> HeaderPairs:
+def response_headers(pairs: HeaderPairs) -> HeaderPairs:
     """Return a response's end-to-end headers. Raises RemoteProtocolError for a value with control bytes.
 
-    What the server's Connection header names is not passed on. Neither is the content-length of a response that has
-    none (RFC 9110, 8.6) or comes in chunks, which win (RFC 9112, 6.3).
+    What the server's Connection header names is not passed on. Neither is a length beside chunks, which win (RFC 9112,
+    6.3).
     """
     try:
         headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.RemoteProtocolError(f"The response has {exc}.") from None
-    removed = _nominated(pairs) if len(headers) != len(pairs) else frozenset()
-    if status_code == 204 or is_chunked(pairs):
-        removed |= {b"content-length"}
+    if len(headers) == len(pairs):
+        return headers
+    removed = _nominated(pairs) | ({b"content-length"} if is_chunked(pairs) else set())
     return [pair for pair in headers if pair[0] not in removed] if removed else headers
 
 

@@ -154,6 +154,8 @@ class OriginSettings(SettingsBase):
     `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
     request is given up, in seconds.
 
+    `given`: the names of Proxy's arguments that were given, which an error's advice depends on.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -184,6 +186,7 @@ class OriginSettings(SettingsBase):
     )
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", check=_hook_path, default="")
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
+    given: frozenset[str] = from_environment(default=frozenset())
 
     @property
     def address(self) -> Address:
@@ -193,6 +196,32 @@ class OriginSettings(SettingsBase):
     def readiness_address(self) -> Address:
         """Return the address of the readiness check: the server's own, unless there is a port for the check."""
         return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
+
+    @property
+    def how_to_set_address(self) -> str:
+        """Return what sets the address, for an error's advice."""
+        return "the argument url" if "url" in self.given else self.how_to_set("uds" if self.uds else "port")
+
+    def how_to_set(self, name: str) -> str:
+        """Return what sets a setting, for an error's advice. A variable has no effect beside an argument."""
+        argument = f"the argument {name}"
+        return argument if name in self.given else f"{argument} or the variable {self._variables[name].names[0]}"
+
+    @property
+    def advice(self) -> str:
+        """Return what to do about a server that is not ready in time."""
+        check = (
+            ""
+            if self.readiness_protocol == "tcp"
+            else f", the path of the check with {self.how_to_set('readiness_path')}"
+        )
+        where = self.how_to_set_address if self.readiness_port is None else self.how_to_set("readiness_port")
+        longer = self.how_to_set("readiness_timeout")
+        if not _has_long_init() and not self.async_init:
+            longer += f", or {self.how_to_set('async_init')} with the value true"
+        return (
+            f"Does it listen there? The address is set with {where}{check}. A server that needs longer needs {longer}."
+        )
 
     @property
     def init_limit(self) -> float:

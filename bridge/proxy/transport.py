@@ -76,7 +76,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
         response, attempt = await self._exchange(self._wire(request))
         body = _Body(response, attempt)
         try:
-            headers = response_headers(response.headers, response.status)
+            headers = response_headers(response.headers)
         except httpx.RemoteProtocolError:
             await body.aclose()
             raise

@@ -18,6 +18,7 @@ from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
+from bridge.runtime.invocations.waker import hearing_sigterm
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
@@ -98,10 +99,13 @@ class _Process:
     def _runs(self, step: Callable[[], None]) -> bool:
         """Run a step of the init phase and report its error. Return whether it succeeded."""
         try:
-            step()
+            with hearing_sigterm():
+                step()
         except (KeyboardInterrupt, Terminated):
             raise
         except BaseException as exc:  # SystemExit too: an import that exits has failed
+            if sigterm.is_cause_of(exc):
+                raise
             self._report(exc, INIT_ERROR)
             return False
         return True
@@ -210,8 +214,9 @@ class _Process:
             return API_GONE
         except Terminated:
             raise
-        except SystemExit as exc:  # Lambda's own error has the code alone
-            logger.error("The handler raised %r: the process ends.", exc)
+        except SystemExit as exc:
+            if not sigterm.is_cause_of(exc):  # Lambda's own error has the code alone
+                logger.error("The handler raised %r: the process ends.", exc)
             raise
         finally:
             self._shut_down()

@@ -50,6 +50,9 @@ class Source(Protocol):
 
     A source may also have `streams = True`. A function whose invoke mode is response_stream then streams to it: the
     prelude, then the body. Other sources get the result of `encode`, in that mode too.
+
+    And it may have `max_result`: the bytes of JSON that its service accepts, if these are fewer than Lambda's. For a
+    larger result the client gets a 500.
     """
 
     @property
@@ -68,7 +71,8 @@ class Source(Protocol):
     def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Result:
         """Return the result that the service expects for this response; see `encode_response`.
 
-        Raise InvalidMessage if the response must not reach AWS: the client gets a 500.
+        Raise InvalidMessage if the response must not reach AWS, ResultTooLarge if the service would refuse its size:
+        the client gets a 500.
         """
 
 

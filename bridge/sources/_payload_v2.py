@@ -14,12 +14,12 @@ from bridge.settings import Settings
 from bridge.sources._address import client_address
 from bridge.sources._event_fields import decode_body, object_field
 from bridge.sources._request import decode_headers, make_request
-from bridge.sources._response import EncodedResponse, encode_response, joined
+from bridge.sources._response import encode_response, joined
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["domain_name", "encode", "is_payload_v2", "request", "result"]
+__all__ = ["domain_name", "encode", "is_payload_v2", "request"]
 
 
 def is_payload_v2(event: Event) -> bool:
@@ -69,16 +69,15 @@ def _cookie(cookies: Any) -> str:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """Return statusCode, headers, cookies, body, isBase64Encoded."""
+    """Return statusCode, headers, cookies, body, isBase64Encoded.
+
+    Cookies are only in `cookies`: in `headers` too they would be sent twice.
+    """
     try:
         method = event["requestContext"]["http"]["method"]
     except (LookupError, TypeError):  # the application may have changed the event by now
         method = None
-    return result(encode_response(response, method=method, settings=settings))
-
-
-def result(encoded: EncodedResponse) -> Result:
-    """Return the result of a response. Cookies are only in `cookies`: in `headers` too they would be sent twice."""
+    encoded = encode_response(response, method=method, settings=settings)
     headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,

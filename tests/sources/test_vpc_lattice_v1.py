@@ -1,6 +1,9 @@
+import pytest
+
 from tests.cases import every_case
 from tests.events import load
-from tests.sources.exchange import scope_of
+from tests.logged import assert_logged
+from tests.sources.exchange import Answer, answer, scope_of
 
 HOST = b"shop-0123456789abcdef0.7d67968.vpc-lattice-svcs.eu-west-1.on.aws"
 
@@ -28,3 +31,18 @@ def test_what_would_break_the_query_string_is_quoted() -> None:
 def test_the_scheme_is_the_forwarded_one_where_it_is_known() -> None:
     scope = scope_of(load("vpc_lattice_v1", **{"headers__x-forwarded-proto": "http"}))
     assert (scope["scheme"], scope["server"]) == ("http", (HOST.decode(), 80))
+
+
+def test_the_last_cookie_is_sent_and_the_others_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    cookies = [b"sid=secret; Path=/", b"theme=dark", b"visit=1"]
+    result = answer(load("vpc_lattice_v1"), Answer(headers=[(b"set-cookie", cookie) for cookie in cookies]))
+    assert result == {"statusCode": 200, "headers": {"set-cookie": "visit=1"}, "body": "", "isBase64Encoded": False}
+    assert_logged(caplog, ("WARNING", "'sid, theme'"))
+    assert "secret" not in caplog.text
+
+
+def test_a_single_cookie_and_repeated_headers_are_strings(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"vary", b"a"), (b"set-cookie", b"a=1"), (b"vary", b"b")]
+    result = answer(load("vpc_lattice_v1"), Answer(headers=headers))
+    assert result["headers"] == {"vary": "a, b", "set-cookie": "a=1"}
+    assert_logged(caplog)
