@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import TOKEN
-from bridge.settings_base import SettingsBase, from_environment, one_of, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, refusal
 
 __all__ = [
     "Mode",
@@ -197,11 +197,11 @@ class Settings(SettingsBase):
 
     `base_path` (AWS_LWA_REMOVE_BASE_PATH): a prefix, in whole segments, that the event's path has and the application
     must not see: with "/api", "/api/users" arrives as "/users", and "/apiary" is unchanged. It is removed once. The
-    path in the event of an HTTP API begins with its stage, if that has a name.
+    path in the event of an HTTP API begins with its stage, if that has a name: the prefix may begin there or after it.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
-    such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it;
-    a path that begins with it already is left as it is.
+    such as the API mapping of an HTTP API's custom domain with payload 2.0. It becomes the scope's `root_path`, and
+    `path` includes it; a path that begins with it already, after an API stage too, is left as it is.
 
     `stage` (BRIDGE_STAGE): "root_path" puts the API stage in `root_path` and `path`, so that `request.url` is the URL
     that the client used; "strip" leaves it out of both, for applications that do not know `root_path`.
@@ -218,6 +218,10 @@ class Settings(SettingsBase):
 
     `authorization_source` (AWS_LWA_AUTHORIZATION_SOURCE): the request header whose value becomes `authorization`, in
     place of what was there. API Gateway keeps the client's own Authorization header to itself.
+
+    `trust_forwarded_host` (BRIDGE_TRUST_FORWARDED_HOST, "true" or "false"): whether x-forwarded-host takes the place of
+    the Host header, for a proxy in front of AWS, such as CloudFront before a Function URL, that always sets it. Of
+    several values the last one counts. Without such a proxy, a client may write into it what it likes.
 
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
     ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
@@ -236,6 +240,7 @@ class Settings(SettingsBase):
     mode: Mode = from_environment("BRIDGE_MODE", check=one_of("in-process", "proxy"), default="in-process")
     app: str = from_environment("BRIDGE_APP", check=_app_name, default="")
     authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", check=_header_name, default="")
+    trust_forwarded_host: bool = from_environment("BRIDGE_TRUST_FORWARDED_HOST", check=flag, default=False)
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
-from bridge.proxy.headers import hyphenated
+from bridge.sources._event_fields import is_array, is_object
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
@@ -24,9 +24,6 @@ logger = logging.getLogger("bridge")
 # The last one is not Lambda Web Adapter's: the API stage, which is taken off the path.
 CONTEXT_HEADERS = _http.CONTEXT_HEADERS | {b"x-amzn-trace-id", b"x-forwarded-prefix"}
 
-# AWS's front end sets these and overwrites a client's, but not a client's other spellings of them.
-_OF_THE_FRONT_END = (b"x-forwarded-", b"x-amzn-", b"x-amz-")
-
 # The longest value, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over 16 KiB;
 # and the client chooses parts of the request context, such as its path.
 MAX_VALUE = 8000
@@ -35,13 +32,8 @@ _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without a client's copies in any spelling, and without other spellings of the front end's."""
-    return [pair for pair in pairs if not _is_forged(pair[0].lower())]
-
-
-def _is_forged(name: bytes) -> bool:
-    plain = hyphenated(name)
-    return plain in CONTEXT_HEADERS or (plain != name and plain.startswith(_OF_THE_FRONT_END))
+    """Return `pairs` without a client's copies, in any spelling, and without other forged headers."""
+    return [pair for pair in pairs if not _http.is_forged(pair[0].lower()) and pair[0].lower() not in CONTEXT_HEADERS]
 
 
 def _trace_id() -> str:
@@ -140,8 +132,15 @@ def header_json(value: object) -> bytes:
     """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL."""
     if value is None:
         return b""
-    text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
+    text = json.dumps(value, separators=(",", ":"), default=_of_json)
     return text.replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _of_json(value: object) -> object:
+    """Return a mapping or a sequence as JSON has it, and null for everything else that JSON lacks."""
+    if is_object(value):
+        return dict(value)
+    return list(value) if is_array(value) else None
 
 
 def _plain(value: object) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._http import HOP_BY_HOP, TOKEN
+from bridge._http import CONTROLS, HOP_BY_HOP, TOKEN, is_other_spelling
 from bridge._httpx import httpx
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ __all__ = [
     "checked_method",
     "checked_target",
     "framed",
-    "hyphenated",
     "request_headers",
     "response_headers",
 ]
@@ -30,23 +29,8 @@ _HOP_BY_HOP = HOP_BY_HOP | {b"proxy-authenticate", b"proxy-authorization", b"tra
 # Without them a message has no frame, so Connection cannot remove them.
 _NEVER_NOMINATED = frozenset({b"content-length", b"host"})
 
-# A request with one of them in another spelling may have two frames, or two addresses, to its server.
-_FRAMING = _HOP_BY_HOP | {b"content-length", b"host"}
-
-# To CGI and WSGI a hyphen and an underscore are the same, and to PHP a dot too.
-_SEPARATORS = bytes.maketrans(b"_.", b"--")
-
-# RFC 9110, 5.5: no control byte except the tab in a value.
-_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
-
-
 # RFC 9112, 3: of the bytes of a request-target, which has no blanks.
 _VISIBLE = bytes(range(0x21, 0x7F))
-
-
-def hyphenated(name: bytes) -> bytes:
-    """Return the header name that servers may take `name` for, in lower case."""
-    return name.lower().translate(_SEPARATORS)
 
 
 def checked_method(method: str) -> str:
@@ -76,7 +60,7 @@ def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
 
     `host`: the Host for a request that has none, as HTTP/1.0 clients send it. A client's Connection header removes
     nothing: it is about the client's hop, which ended at AWS's front end, and that added headers after it (RFC 9110,
-    7.6.1). Other spellings of the headers that frame and address a request are removed.
+    7.6.1). Other spellings of the headers that frame a request, or that it has set, are removed.
 
     Raises LocalProtocolError for invalid headers: names that are not tokens, values with control bytes, several Hosts.
     """
@@ -84,7 +68,7 @@ def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
         headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.LocalProtocolError(f"The request has {exc}.") from None
-    headers = [pair for pair in headers if (plain := hyphenated(pair[0])) == pair[0] or plain not in _FRAMING]
+    headers = [pair for pair in headers if not is_other_spelling(pair[0])]
     hosts = sum([name == b"host" for name, _ in headers])
     if hosts > 1:
         raise httpx.LocalProtocolError(f"The request has {hosts} Host headers.")
@@ -138,7 +122,7 @@ def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
         if not raw_name or raw_name.translate(None, TOKEN):
             raise ValueError(f"a header name that is not a token: {raw_name!r:.200}")
         name = raw_name.lower()
-        if len(value.translate(None, _CONTROLS)) != len(value):
+        if len(value.translate(None, CONTROLS)) != len(value):
             raise ValueError(f"control bytes in the value of {name!r:.200}")
         if name not in _HOP_BY_HOP:
             headers.append((name, value.strip(b" \t")))

@@ -15,7 +15,7 @@ from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
 from bridge.settings import initialization_type, status_codes
-from bridge.settings_base import SettingsBase, from_environment, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, refusal
 
 __all__ = ["OriginSettings"]
 
@@ -81,14 +81,6 @@ def _protocol(name: str, value: object) -> str:
     if isinstance(value, str) and value.lower() in ("http", "tcp"):
         return value.lower()
     raise refusal(name, value, "'http' or 'tcp'")
-
-
-def _flag(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise refusal(name, value, "'true' or 'false'")
 
 
 def _seconds(name: str, value: object) -> float:
@@ -177,7 +169,7 @@ class OriginSettings(SettingsBase):
     readiness_timeout: float | None = from_environment(
         "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds), default=None
     )
-    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=_flag, default=False)
+    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=flag, default=False)
     pool_idle_timeout: float = from_environment(
         "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", check=_idle_seconds, default=POOL_IDLE_TIMEOUT
     )

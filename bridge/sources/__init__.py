@@ -22,7 +22,7 @@ from bridge.sources import (
     vpc_lattice_v1,
     vpc_lattice_v2,
 )
-from bridge.sources._event_fields import decode_body
+from bridge.sources._event_fields import decode_body, is_object
 from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import EncodedResponse, encode_response
 
@@ -94,7 +94,7 @@ def select_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> 
 
     Raise UnsupportedEvent, which names the keys of the event and what was expected.
     """
-    if isinstance(event, dict):
+    if is_object(event):
         for source in sources:
             if source.matches(event):
                 return source

@@ -12,8 +12,8 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._event_fields import decode_body, object_field
-from bridge.sources._request import decode_headers, make_request
+from bridge.sources._event_fields import decode_body, is_array, is_object, text_field
+from bridge.sources._request import decode_headers, header_value, make_request
 from bridge.sources._response import encode_response, joined
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def is_payload_v2(event: Event) -> bool:
     if event.get("version") != "2.0" or event.get("routeArn") is not None:
         return False
     context = event.get("requestContext")
-    return isinstance(context, dict) and isinstance(context.get("http"), dict)
+    return is_object(context) and is_object(context.get("http"))
 
 
 def domain_name(event: Event) -> str:
@@ -40,17 +40,16 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
     """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: None if it is not known."""
     context = event["requestContext"]
     http = context["http"]
-    headers = event.get("headers")
-    cookies = event.get("cookies")
-    if cookies:
-        headers = {**object_field(event, "headers"), "cookie": _cookie(cookies)}
-        headers.pop("Cookie", None)  # AWS spells names in lower case; people who write test events do not
+    headers = decode_headers(event.get("headers"))
+    if event.get("cookies"):  # also in the headers of a Function URL
+        headers = [pair for pair in headers if pair[0] != b"cookie"]
+        headers.append((b"cookie", header_value(_cookie(event["cookies"]))))
     return make_request(
-        method=http.get("method"),
+        method=text_field(http, "method"),
         path=path,
         raw_path=raw_path,
         query_string=event.get("rawQueryString"),
-        headers=decode_headers(headers),
+        headers=headers,
         body=decode_body(event),
         domain=context.get("domainName"),
         client=client_address(http.get("sourceIp")),
@@ -60,11 +59,8 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
 
 
 def _cookie(cookies: Any) -> str:
-    try:
-        if isinstance(cookies, list):
-            return "; ".join(cookies)
-    except TypeError:
-        pass
+    if is_array(cookies) and all(isinstance(cookie, str) for cookie in cookies):
+        return "; ".join(cookies)
     raise MalformedEvent("Expected cookies to be a list of strings.")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._event_fields import decode_body, join_query, path_field
+from bridge.sources._event_fields import decode_body, is_object, join_query, path_field, text_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import EncodedResponse, cookie_names, encode_response, joined, listed, reason_phrase
@@ -40,7 +40,7 @@ _MAX_COOKIES = 2 ** sum(map(str.isalpha, "set-cookie"))
 def matches(event: Event) -> bool:
     """Return whether the request context has `elb`: only a load balancer puts it there."""
     context = event.get("requestContext")
-    return isinstance(context, dict) and context.get("elb") is not None
+    return is_object(context) and context.get("elb") is not None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -48,7 +48,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     path, root_path = place(path_field(event, "path"), settings)
     headers = decode_headers(event.get("multiValueHeaders"), event.get("headers"))
     return make_request(
-        method=event.get("httpMethod"),
+        method=text_field(event, "httpMethod"),
         path=unquoted(path),
         raw_path=path,
         query_string=join_query(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")),

@@ -9,13 +9,23 @@ Sizes: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudf
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._event_fields import decode_base64, lenient_object, object_field, path_field, text_field
+from bridge.sources._event_fields import (
+    decode_base64,
+    is_array,
+    is_object,
+    lenient_object,
+    object_field,
+    path_field,
+    text_field,
+    utf8,
+)
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import encode_response, has_body, reason_phrase
@@ -59,10 +69,10 @@ _STATUSES = range(200, 600)
 def matches(event: Event) -> bool:
     """Return whether the event is a CloudFront record with a request and no response, which response triggers have."""
     records = event.get("Records")
-    if not isinstance(records, list) or not records or not isinstance(records[0], dict):
+    if not is_array(records) or not records or not is_object(records[0]):
         return False
     cf = records[0].get("cf")
-    return isinstance(cf, dict) and isinstance(cf.get("request"), dict) and cf.get("response") is None
+    return is_object(cf) and is_object(cf.get("request")) and cf.get("response") is None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -71,7 +81,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     request = cf["request"]
     headers = _headers(object_field(request, "headers"))
     path, root_path = place(path_field(request, "uri"), settings)
-    proto = first_header(headers, b"cloudfront-forwarded-proto")
+    config = object_field(cf, "config")
     return make_request(
         method=text_field(request, "method"),
         path=unquoted(path),
@@ -79,28 +89,37 @@ def decode(event: Event, settings: Settings) -> EventRequest:
         query_string=text_field(request, "querystring"),
         headers=headers,
         body=_body(object_field(request, "body")),
-        scheme="http" if proto == "http" else "https",
+        scheme=_scheme(headers, config),
         is_forwarded=False,
-        domain=text_field(object_field(cf, "config"), "distributionDomainName"),
+        domain=text_field(config, "distributionDomainName"),
         client=client_address(request.get("clientIp")),
         protocol=f"HTTP/{request['httpVersion']}" if request.get("httpVersion") else None,
         root_path=unquoted(root_path),
     )
 
 
-def _headers(headers: dict[str, Any]) -> HeaderPairs:
+def _scheme(headers: HeaderPairs, config: Mapping[str, Any]) -> str:
+    """Return the scheme that CloudFront tells the origin. In a viewer request that header is the client's own.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-at-edge-function-restrictions.html
+    """
+    is_cloudfronts = config.get("eventType") == "origin-request"
+    return "http" if is_cloudfronts and first_header(headers, b"cloudfront-forwarded-proto") == "http" else "https"
+
+
+def _headers(headers: Mapping[str, Any]) -> HeaderPairs:
     return decode_headers({name: _values(items) for name, items in headers.items()})
 
 
 def _values(items: object) -> list[object]:
     if items is None:
         return []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    if not is_array(items) or not all(is_object(item) for item in items):
         raise MalformedEvent(f"Expected a header to be a list of objects, but got {type(items).__name__}.")
     return [item.get("value") for item in items]
 
 
-def _body(body: dict[str, Any]) -> bytes:
+def _body(body: Mapping[str, Any]) -> bytes:
     data = text_field(body, "data")
     if body.get("inputTruncated"):
         raise MalformedEvent(
@@ -108,7 +127,7 @@ def _body(body: dict[str, Any]) -> bytes:
         )
     if not data:
         return b""
-    return decode_base64(data) if body.get("encoding") == "base64" else data.encode("utf-8", "replace")
+    return decode_base64(data) if body.get("encoding") == "base64" else utf8(data)
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
@@ -135,7 +154,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     return {**result, "body": encoded.body, "bodyEncoding": "base64" if encoded.is_base64 else "text"}
 
 
-def _cf(event: Event) -> dict[str, Any]:
+def _cf(event: Event) -> Mapping[str, Any]:
     """Return the record. The application may have changed the event by now."""
     try:
         return lenient_object(event["Records"][0], "cf")

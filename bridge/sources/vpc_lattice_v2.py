@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._event_fields import decode_body, join_query, path_field, text_field
+from bridge.sources._event_fields import decode_body, is_object, join_query, path_field, text_field
 from bridge.sources._path import place, requoted_query, unquoted
 from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import EncodedResponse, encode_response, joined
@@ -26,7 +26,7 @@ name = "vpc-lattice-v2"
 def matches(event: Event) -> bool:
     """Return whether the event has version 2.0, like an HTTP API's, and names a Lattice service or network."""
     context = event.get("requestContext")
-    if event.get("version") != "2.0" or not isinstance(context, dict):
+    if event.get("version") != "2.0" or not is_object(context):
         return False
     return context.get("serviceArn") is not None or context.get("serviceNetworkArn") is not None
 
@@ -53,6 +53,7 @@ def decode_version(event: Event, settings: Settings, *, path: str, flag: str) ->
         body=decode_body(event, flag=flag),
         client=client_address(last_forwarded(headers)),
         root_path=unquoted(root_path),
+        is_forwarded=False,
     )
 
 

@@ -30,21 +30,13 @@ class Reason(Enum):
     DECODED_PATH = (
         "The path's spelling",
         (
-            "HTTP APIs decode the path, `rawPath` too. The application's `path` is right; `raw_path` is one of the "
-            "spellings that the client may have used."
+            "HTTP APIs decode the path in payload 2.0, `rawPath` too. The application's `path` is right; `raw_path` is "
+            "one of the spellings that the client may have used."
         ),
     )
     CUT_PATH = (
         "The path after an encoded question mark",
-        "HTTP APIs cut the decoded path at its first question mark.",
-    )
-    AMBIGUOUS_PATH = (
-        "A percent sign in the path",
-        (
-            "Whether HTTP APIs decode the path in payload 1.0 is not documented, and reports disagree. A path that "
-            "may be encoded is read as encoded: exact if AWS does not decode, one level of encoding too few if it "
-            "does. Payload 2.0 does not have this problem."
-        ),
+        "HTTP APIs cut the decoded path of payload 2.0 at its first question mark.",
     )
     DECODED_QUERY = (
         "The query's spelling",
@@ -78,6 +70,23 @@ class Reason(Enum):
         (
             "The event holds one value for each name: AWS joins them with commas. They are not split again, because "
             "values have commas of their own."
+        ),
+    )
+    HEADER_BYTES = (
+        "Bytes beyond ASCII in request headers",
+        (
+            "CloudFront decodes them as UTF-8, and bytes that are not UTF-8 as latin-1. How the other services decode "
+            "them is not documented: the tests assume UTF-8, with U+FFFD for other bytes, as users report. In case one "
+            "of them decodes as latin-1, the bridge undoes that too: text of which the latin-1 bytes are UTF-8 beyond "
+            "ASCII is those bytes, all other text is UTF-8. So UTF-8 arrives as it was sent, unless its letters look "
+            "like UTF-8 that was read as latin-1."
+        ),
+    )
+    OF_THE_CONNECTION = (
+        "Request headers about the connection",
+        (
+            "They describe the client's connection (RFC 9110, 7.6.1), which ends at AWS: the bridge drops those that "
+            "AWS has not dropped already."
         ),
     )
     LAST_HEADER = (

@@ -99,7 +99,7 @@ def test_the_server_sees_the_end_to_end_headers_and_the_truth(handler: Proxy) ->
         "x-color": "blue, green;q=0.5",
         "x-empty": "",
         "x-amz-tenant-id": "blue",
-        "x-nominated": "1",
+        "x-nominated": "1",  # the connection that Connection was about ended at AWS
         "x-forwarded-for": "10.0.0.1, 10.0.0.2, 127.0.0.1",
         "x-forwarded-port": "443",
         "x-forwarded-proto": "https",

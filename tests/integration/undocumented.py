@@ -17,13 +17,14 @@ class Choice(NamedTuple):
 OPEN_REQUESTS = (
     Choice(
         "Which bytes did the text of a header come from?",
-        "all",
+        "all but Lambda@Edge",
         "text whose latin-1 bytes are UTF-8 beyond ASCII is those bytes, all other text is UTF-8",
         (
             "reports show UTF-8 ([hono#4432](https://github.com/honojs/hono/issues/4432)), and U+FFFD for other bytes "
-            "([astro-aws#155](https://github.com/lukeshay/astro-aws/issues/155)), but latin-1 at CloudFront "
-            "([pwa-kit#1739](https://github.com/SalesforceCommerceCloud/pwa-kit/pull/1739)); both give back the "
-            "client's UTF-8"
+            "([astro-aws#155](https://github.com/lukeshay/astro-aws/issues/155)); CloudFront's documentation says "
+            "UTF-8, but a user saw latin-1 there "
+            "([pwa-kit#1739](https://github.com/SalesforceCommerceCloud/pwa-kit/pull/1739)); "
+            "the client's UTF-8 arrives after both"
         ),
     ),
     Choice(

@@ -35,8 +35,10 @@ def test_a_status_without_a_name_has_an_empty_description() -> None:
 def test_the_scheme_is_cloudfronts_own_header(proto: str, scheme: str) -> None:
     header = [{"key": "CloudFront-Forwarded-Proto", "value": proto}]
     overrides: dict[str, Any] = {"headers__cloudfront-forwarded-proto": header}
-    scope = scope_of(edge(**overrides))
+    scope = scope_of(edge("origin-request", **overrides))
     assert (scope["scheme"], scope["server"]) == (scheme, ("shop.example.com", 80 if scheme == "http" else 443))
+    # In a viewer request, the client may have sent it.
+    assert scope_of(edge("viewer-request", **overrides))["scheme"] == "https"
 
 
 def test_what_a_client_says_it_was_forwarded_from_tells_nothing() -> None:

@@ -28,9 +28,11 @@ def test_what_would_break_the_query_string_is_quoted() -> None:
     assert scope_of(event)["query_string"] == b"a%20b=1%262%233%204&c=%20&d="
 
 
-def test_the_scheme_is_the_forwarded_one_where_it_is_known() -> None:
-    scope = scope_of(load("vpc_lattice_v1", **{"headers__x-forwarded-proto": "http"}))
-    assert (scope["scheme"], scope["server"]) == ("http", (HOST.decode(), 80))
+def test_lattice_forwards_no_scheme_so_that_a_header_which_names_one_is_the_clients() -> None:
+    scope = scope_of(
+        load("vpc_lattice_v1", **{"headers__x-forwarded-proto": "http", "headers__x-forwarded-port": "80"})
+    )
+    assert (scope["scheme"], scope["server"]) == ("https", (HOST.decode(), 443))
 
 
 def test_the_last_cookie_is_sent_and_the_others_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

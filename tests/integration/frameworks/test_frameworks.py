@@ -81,7 +81,8 @@ def test_a_body_comes_back_to_the_byte_under_its_content_type(site: Site, conten
 
 
 def test_the_application_sees_the_client_and_its_headers(site: Site) -> None:
-    headers = {"accept": "text/html,*/*;q=0.8", "x-shop": "Grüße", "x-empty": ""}
+    # Frameworks show each byte as a character.
+    headers = {"accept": "text/html,*/*;q=0.8", "x-shop": "Grüße".encode().decode("latin-1"), "x-empty": ""}
     response = site.ask("GET", "/seen", headers={name: value.encode("latin-1") for name, value in headers.items()})
     seen = response.json()
     assert (seen["client"], seen["scheme"]) == (CLIENT, "https")
