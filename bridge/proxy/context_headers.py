@@ -129,10 +129,17 @@ def _identity(value: Any) -> dict[str, str | None] | None:
 
 
 def header_json(value: object) -> bytes:
-    """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL."""
+    """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL.
+
+    What JSON cannot have, because it is nested too deeply, for example, is b"" too, with a line in the log.
+    """
     if value is None:
         return b""
-    text = json.dumps(value, separators=(",", ":"), default=_of_json)
+    try:
+        text = json.dumps(value, separators=(",", ":"), default=_of_json)
+    except (RecursionError, TypeError, ValueError) as exc:
+        logger.warning("A header about the invocation was left out: its value cannot be JSON: %.200s", exc)
+        return b""
     return text.replace("\x7f", "\\u007f").encode("ascii")
 
 

@@ -177,6 +177,18 @@ def test_a_value_that_json_does_not_have_is_null() -> None:
         assert header_json({"a": [value], "b": 1}) == b'{"a":[null],"b":1}'
 
 
+def test_a_value_that_cannot_be_json_is_left_out_with_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    nested: dict[str, object] = {}
+    for _ in range(10_000):
+        nested = {"a": nested}
+    itself: list[object] = []
+    itself.append(itself)
+    for value in (nested, itself, {("a", "b"): 1}):
+        caplog.clear()
+        assert context_headers({"requestContext": value}, None) == []
+        assert_logged(caplog, ("WARNING", "left out", "cannot be JSON"))
+
+
 def test_plain_values_have_no_control_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     for tenant, value in (
         (" blue ", b"blue"),
