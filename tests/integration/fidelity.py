@@ -37,6 +37,8 @@ string, header values byte for byte, the order of repeated headers, body, status
   header is new.
 - Header names arrive in lower case, as ASGI requires. The order across names has no meaning in HTTP (RFC 9110, 5.3)
   and is not kept.
+- No CORS is configured at the service. Where it is, the service answers preflight requests itself, and HTTP APIs
+  ignore the CORS headers of the application.
 - Headers that a service adds to its responses about itself (Date, request ids) are left out.
 - A response header whose name is not a token, or whose value has CR, LF, NUL or another control byte, never reaches
   AWS: the client gets a 500, and a log line names the header.

@@ -215,7 +215,8 @@ class Reason(Enum):
         (
             "Lambda takes results of 6,291,556 bytes of JSON, in which binary bodies are a third longer; a load "
             "balancer takes 1 MB of JSON, CloudFront a response of 40 KB (viewer request) or 1 MB (origin request) "
-            "with its headers. Where AWS would only report an error, the client gets a 500 that says why."
+            "with its headers. Where AWS would only report an error, the client gets a 500 that says why. Headers of "
+            "more than 32 KB together are a load balancer's own 502."
         ),
     )
     HOP_BY_HOP = (
