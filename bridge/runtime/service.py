@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bridge.init_phase import current_runtime
 from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.deadline import Limits
@@ -51,7 +52,7 @@ class Service(NamedTuple):
         from bridge._loop import OwnLoop
         from bridge.runtime.invocations.targets import FunctionTarget
 
-        loop = OwnLoop()
+        loop = OwnLoop(current_runtime().new_loop)
         try:
             self._serve_on_loop(loop.run, FunctionTarget(function), slots)
         finally:

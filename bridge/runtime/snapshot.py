@@ -17,7 +17,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bridge.errors import Terminated
-from bridge.runtime.api.vocabulary import INIT_ERROR, OK, RESTORE_ERROR, RESTORE_NEXT, check_reply
+from bridge.runtime.api.vocabulary import INIT_ERROR, RESTORE_ERROR, RESTORE_NEXT, check_reply
 from bridge.runtime.invocations.waker import hearing_sigterm
 from bridge.signals import sigterm
 from bridge.snapstart import hooks
@@ -66,7 +66,7 @@ def _take(connection: Connection) -> None:
     for function, args, kwargs in reversed(hooks("before_snapshot")):
         function(*args, **kwargs)
     try:
-        check_reply(connection.request_blocking(b"GET", RESTORE_NEXT, []), OK, "the snapshot")
+        check_reply(connection.request_blocking(b"GET", RESTORE_NEXT, []), "the snapshot")
     finally:
         connection.close()
 

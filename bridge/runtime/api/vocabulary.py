@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
 
 __all__ = [
-    "ACCEPTED",
     "FORBIDDEN",
     "GONE",
     "INIT_ERROR",
@@ -43,7 +42,7 @@ INIT_ERROR = _ROOT + b"init/error"
 RESTORE_NEXT = _ROOT + b"restore/next"
 RESTORE_ERROR = _ROOT + b"restore/error"
 
-OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
+OK, FORBIDDEN, GONE = 200, 403, 410
 
 _JSON: Pairs = [(b"content-type", b"application/json")]
 _BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
@@ -126,18 +125,22 @@ def error_headers(body: bytes, error_type: str) -> Pairs:
     ]
 
 
-def check_reply(reply: Reply, expected: int, what: str) -> None:
-    """Raise RuntimeApiRefused if the reply does not have the expected status."""
-    if reply.status != expected:
-        raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
+def check_reply(reply: Reply, what: str) -> None:
+    """Raise RuntimeApiRefused if the reply does not have a status of success. AWS's API has 200 or 202."""
+    if not _is_success(reply):
+        raise RuntimeApiRefused(f"Expected a success for {what}, but got {shown(reply)}.")
 
 
 def check_answer(reply: Reply) -> None:
     """Log an answer that the API did not accept. Nothing more can be done for that invocation."""
     if reply.status == GONE:
         logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
-    elif not 200 <= reply.status < 300:
+    elif not _is_success(reply):
         logger.error("The Runtime API did not accept the answer: %s.", shown(reply))
+
+
+def _is_success(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
 
 
 def too_large(body: bytes) -> ResultTooLarge:

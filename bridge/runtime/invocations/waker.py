@@ -77,9 +77,11 @@ class Waker:
             return
         fd = self._write_signals_to(self._writer.fileno())
         self.is_woken_by_signals = fd == -1
+        sigterm.listen(True)
         try:
             yield
         finally:
+            sigterm.listen(False)
             self.drain()
             self._write_signals_to(fd)
 

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.errors import RuntimeApiRefused
 from bridge.runtime.api.http import Reply, request_head
-from bridge.runtime.api.vocabulary import Invocation, check_answer
+from bridge.runtime.api.vocabulary import Invocation, check_answer, check_reply
 from tests.cases import every_case
 from tests.logged import assert_logged
 
@@ -58,3 +58,11 @@ def test_a_reply_is_one_line_of_the_log(status: int, level: str, caplog: pytest.
     check_answer(Reply(status, {}, b'{"message": "a\xff"}\n\r\0\x1b[2J\x7f\xc2\x85\xe2\x80\xa8[ERROR]\tforged\n'))
     assert_logged(caplog, (level, str(status), r"a\xff", r"\n\r\x00\x1b[2J\x7f\x85\u2028[ERROR]\tforged"))
     assert caplog.messages[0].isprintable()
+
+
+def test_every_status_of_success_is_one() -> None:
+    for status in (200, 202, 204):
+        check_reply(Reply(status, {}, b""), "the report")
+    for status in (199, 301, 403, 500):
+        with pytest.raises(RuntimeApiRefused, match=f"success for the report, but got {status} no"):
+            check_reply(Reply(status, {}, b"no\n"), "the report")
