@@ -48,14 +48,19 @@ def is_array(value: object) -> TypeGuard[Sequence[Any]]:
 
 def well_formed(text: str) -> str:
     """Return `text` with U+FFFD for each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def utf8(text: str) -> bytes:
     """Return `text` as UTF-8; see `well_formed`."""
-    return well_formed(text).encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return well_formed(text).encode()
 
 
 def object_field(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -33,10 +33,12 @@ def check_framing(request: httpx.Request) -> None:
     _check_method(request.method)
     _check_target(request_target(request), request.method)
     pairs = header_pairs(request)
-    names = [name for name, _ in pairs]
-    values = b"".join([value for _, value in pairs])
+    if not pairs:
+        return
+    names, values = zip(*pairs, strict=True)
+    text = b"".join(values)
     # All of them in one go: nearly every request passes.
-    if b"".join(names).translate(None, TOKEN) or b"" in names or len(values.translate(None, CONTROLS)) != len(values):
+    if b"".join(names).translate(None, TOKEN) or b"" in names or len(text.translate(None, CONTROLS)) != len(text):
         raise MalformedEvent(_fault(pairs))
     if names.count(b"host") > 1:
         raise MalformedEvent(f"Expected one Host header, but got {names.count(b'host')}.")

@@ -59,8 +59,11 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
 
 
 def _cookie(cookies: Any) -> str:
-    if is_array(cookies) and all(isinstance(cookie, str) for cookie in cookies):
-        return "; ".join(cookies)
+    try:
+        if is_array(cookies):
+            return "; ".join(cookies)
+    except TypeError:
+        pass
     raise MalformedEvent("Expected cookies to be a list of strings.")
 
 

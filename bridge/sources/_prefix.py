@@ -31,8 +31,8 @@ def has_custom_domain(event: Event) -> bool:
 
 
 def is_prefix(prefix: str) -> bool:
-    """Return whether `prefix` can be a stage or a mapping, or nothing: those have no empty segments."""
-    return "//" not in f"{prefix}/"
+    """Return whether `prefix`, encoded or not, can be a stage, a mapping or nothing: those have no empty segments."""
+    return "//" not in f"{unquote(prefix)}/"
 
 
 def before_route(path: str, template: object, event: Event) -> str | None:
@@ -51,8 +51,11 @@ def before_route(path: str, template: object, event: Event) -> str | None:
 
     # One pass: what was put in is the client's text, and is not searched again.
     tail, whole = re.sub(_PARAMETER, put_in, template).rstrip("/"), path.rstrip("/")
-    decoded = unquote(whole)
-    for end, text in ((tail, whole), (tail, decoded), (unquote(tail), decoded)):
+    spellings = [(tail, whole)]
+    if "%" in whole or "%" in tail:
+        decoded = unquote(whole)
+        spellings += [(tail, decoded), (unquote(tail), decoded)]
+    for end, text in spellings:
         prefix = text.removesuffix(end)
         # A mapping has no characters to decode.
         if text.endswith(end) and is_prefix(prefix) and has_prefix(path, prefix):

@@ -175,8 +175,8 @@ def make_request(
     elif sent_length != length or len(values) != len(headers):  # wrong, or perhaps one of several
         headers = _with_one(b"content-length", length, headers)
     if scheme is None:
-        scheme = "http" if is_forwarded and _last(values, b"x-forwarded-proto") == b"http" else "https"
-    port = _last(values, b"x-forwarded-port") if is_forwarded else None
+        scheme = "http" if is_forwarded and _last(values.get(b"x-forwarded-proto")) == b"http" else "https"
+    port = _last(values.get(b"x-forwarded-port")) if is_forwarded else None
     target = encoded_path = quoted(path) if raw_path is None else requoted(raw_path)
     query = requoted_query(query_string) if query_string else b""
     if query:
@@ -200,5 +200,6 @@ def make_request(
     return EventRequest(method, target, headers, body, scope)
 
 
-def _last(values: dict[bytes, bytes], name: bytes) -> bytes:
-    return values.get(name, b"").rpartition(b",")[2].strip()
+def _last(value: bytes | None) -> bytes | None:
+    """Return the last item of a list."""
+    return value.rpartition(b",")[2].strip() if value and b"," in value else value

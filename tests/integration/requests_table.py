@@ -279,6 +279,7 @@ METHODS = [
     Case("`GET` with a body", post(b"{}", JSON, method="GET")),
     Case("`PROPFIND`", get("/m", method="PROPFIND")),
     Case("`M-SEARCH`", get("/m", method="M-SEARCH")),
+    Case("`get`", get("/m", method="get")),
 ]
 
 REQUESTS = [*PATHS, *QUERIES, *HEADERS, *BODIES, *METHODS]

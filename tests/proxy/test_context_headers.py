@@ -2,7 +2,8 @@
 
 import json
 import math
-from types import SimpleNamespace
+from collections import UserDict, UserList
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock, Mock
 
@@ -187,6 +188,11 @@ def test_a_value_that_cannot_be_json_is_left_out_with_a_line_in_the_log(caplog: 
         caplog.clear()
         assert context_headers({"requestContext": value}, None) == []
         assert_logged(caplog, ("WARNING", "left out", "cannot be JSON"))
+
+
+def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
+    value = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 
 def test_plain_values_have_no_control_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

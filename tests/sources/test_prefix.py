@@ -47,6 +47,8 @@ from tests.sources.exchange import scope_of
         ("/api//x", "/x", None, None),
         ("//x", "/x", None, None),
         ("//api/x", "/x", None, None),
+        ("/api%2F/x", "/x", None, None),
+        ("/%2fapi/x", "/x", None, None),
     ],
 )
 def test_a_path_has_this_before_its_route(
