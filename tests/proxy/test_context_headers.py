@@ -191,7 +191,7 @@ def test_a_value_that_cannot_be_json_is_left_out_with_a_line_in_the_log(caplog: 
 
 
 def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
-    value = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    value: Any = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
     assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 
