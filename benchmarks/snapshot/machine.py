@@ -15,7 +15,7 @@ from benchmarks.snapshot.image import Image
 __all__ = ["MEMORY", "Machine"]
 
 # In MB.
-MEMORY = 768
+MEMORY = 512
 
 # Seconds until the functions run, on a processor that is emulated: only a broken machine takes longer.
 _LIMIT = 600.0
@@ -59,7 +59,7 @@ class Machine:
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
         command += ["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(MEMORY), "-rtc", "base=utc,clock=host"]
         command += ["-kernel", str(self._image.kernel), "-initrd", str(self._image.root)]
-        command += ["-append", "console=ttyS0 quiet panic=-1"]
+        command += ["-append", "console=ttyS0 quiet panic=-1 init_on_free=1"]
         command += ["-serial", f"file:{self._console}"]
         command += ["-chardev", f"socket,id=port,path={folder / 'port'}", "-serial", "chardev:port"]
         command += ["-chardev", f"socket,id=qmp,path={folder / 'qmp'}", "-mon", "chardev=qmp,mode=control"]

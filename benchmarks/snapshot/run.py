@@ -92,16 +92,16 @@ def _notes(image: Image, measured: Measured) -> str:
     qemu = version.splitlines()[0].removeprefix("QEMU emulator version ").split()[0]
     walls = [restore.wall for restore in measured.restores]
     monotonic = [restore.monotonic for restore in measured.restores]
-    return "\n".join(
-        [
-            f"QEMU {qemu} without KVM, {MEMORY} MB, Linux {image.version}, {measured.python}; "
-            f"{datetime.now(UTC):%Y-%m-%d}.",
-            f"Up to the last answer before the snapshot: {measured.boot:.0f} s. The snapshot: {measured.size:.0f} MB, "
-            f"saved in {measured.saving:.1f} s. A restore: {median(measured.restoring):.1f} s.",
-            f"From that answer to the first event after a restore the wall clock went {min(walls):.0f} to "
-            f"{max(walls):.0f} s, the monotonic clock {min(monotonic):.2f} to {max(monotonic):.2f} s.",
-        ]
+    machine = f"QEMU {qemu} without KVM, {MEMORY} MB, Linux {image.version}, {measured.python}"
+    times = (
+        f"Up to the last answer before the snapshot: {measured.boot:.0f} s. The snapshot: {measured.size:.0f} MB, "
+        f"saved in {measured.saving:.1f} s. A restore: {median(measured.restoring):.1f} s."
     )
+    clocks = (
+        f"From that answer to the first event after a restore the wall clock went {min(walls):.0f} to "
+        f"{max(walls):.0f} s, the monotonic clock {min(monotonic):.2f} to {max(monotonic):.2f} s."
+    )
+    return f"{machine}; {datetime.now(UTC):%Y-%m-%d}.\n{times}\n{clocks}"
 
 
 def _say(text: str) -> None:

@@ -19,10 +19,14 @@ from benchmarks.snapshot.functions.priming import prime_before_snapshot
 from benchmarks.snapshot.functions.services import ORIGIN, Database
 from bridge import Bridge
 
+# In seconds, by the monotonic clock: longer than httpx's 5, because the processor is emulated and all functions start to
+# work at the same moment.
+KEPT = 60
+
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(limits=httpx.Limits(keepalive_expiry=KEPT)) as client:
         database = await Database.connect()
         yield {"client": client, "database": database}
         await database.close()
