@@ -42,15 +42,15 @@ class Image(NamedTuple):
 
 
 def install_debian_packages() -> None:
-    """Install what is missing. Exits with a line that names it if that is not possible here."""
+    """Install what is missing. Exits with a line that says what is needed if that is not possible here."""
     missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit(
-            f"Expected root on Debian, with the packages {', '.join(_PROGRAMS.values())}; "
-            f"missing: {', '.join(missing) or 'root'}."
+            "Expected to run as root on Debian, because debootstrap makes the machine's file system; the packages "
+            f"{', '.join(_PROGRAMS.values())} are needed."
         )
-    _run("apt-get", "update", "-q")
     if missing:
+        _run("apt-get", "update", "-q")
         _run("apt-get", "install", "-q", "-y", "--no-install-recommends", *missing)
 
 
@@ -95,6 +95,7 @@ def _kernel(folder: Path) -> Path:
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
+        _run("apt-get", "update", "-q")
         depends = _output("apt-cache", "depends", "--important", _KERNEL).splitlines()
         package = next(line.split()[-1] for line in depends if "Depends:" in line)
         _run("apt-get", "download", "-q", package, cwd=part)

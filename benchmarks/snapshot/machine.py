@@ -5,14 +5,15 @@ import shlex
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from benchmarks.snapshot.image import Image
 
-__all__ = ["MEMORY", "Machine"]
+__all__ = ["MEMORY", "Machine", "running"]
 
 # In MB.
 MEMORY = 512
@@ -20,52 +21,56 @@ MEMORY = 512
 # Seconds until the functions run, on a processor that is emulated: only a broken machine takes longer.
 _LIMIT = 600.0
 
+# Seconds until QEMU itself runs.
+_START_LIMIT = 30.0
+
+# Seconds between two looks at QEMU's state.
 _POLL = 0.1
 
 
-class Machine:
-    """One QEMU process: `snapshot` is the file to restore from, or None to boot.
+@contextmanager
+def running(image: Image, snapshot: Path | None = None) -> Iterator["Machine"]:
+    """Start a machine, and yield it. `snapshot`: the file to restore it from, or None to boot it.
 
-    Lines go to and from the machine over its second serial port. The first has the console's log.
+    An error within the block gets the end of the console's log as a note.
     """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="q")))
+        console = folder / "console"
+        console.touch()
+        qmp, port = (stack.enter_context(_listen(folder / name)) for name in ("qmp", "port"))
+        process = stack.enter_context(subprocess.Popen(_command(image, folder, snapshot), stdin=subprocess.DEVNULL))
+        stack.callback(process.kill)
+        try:
+            yield Machine(stack.enter_context(_accept(qmp)), stack.enter_context(_accept(port)))
+        except Exception as exc:
+            exc.add_note(f"The machine's console:\n{console.read_text(errors='replace')[-5000:]}")
+            raise
 
-    def __init__(self, image: Image, snapshot: Path | None = None) -> None:
-        self._image = image
-        self._snapshot = snapshot
 
-    def __enter__(self) -> Self:
-        self._folder = TemporaryDirectory(prefix="q")
-        folder = Path(self._folder.name)
-        self._console = folder / "console"
-        listeners = {name: _listen(folder / name) for name in ("qmp", "port")}
-        self._process = subprocess.Popen(self._command(folder), stdin=subprocess.DEVNULL)
-        self._qmp, self._port = (_accept(listener) for listener in listeners.values())
+def _command(image: Image, folder: Path, snapshot: Path | None) -> list[str]:
+    """Return QEMU's command line. The first serial port is the console."""
+    command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
+    command += ["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(MEMORY), "-rtc", "base=utc,clock=host"]
+    command += ["-kernel", str(image.kernel), "-initrd", str(image.root)]
+    # Memory that was freed is empty, and an empty page takes no place in a snapshot.
+    command += ["-append", "console=ttyS0 quiet panic=-1 init_on_free=1"]
+    command += ["-serial", f"file:{folder / 'console'}"]
+    command += ["-chardev", f"socket,id=port,path={folder / 'port'}", "-serial", "chardev:port"]
+    command += ["-chardev", f"socket,id=qmp,path={folder / 'qmp'}", "-mon", "chardev=qmp,mode=control"]
+    if snapshot is not None:
+        command += ["-incoming", f"exec:cat {shlex.quote(str(snapshot))}"]
+    return command
+
+
+class Machine:
+    """One QEMU process: `qmp` is the stream to QEMU itself, and `port` to the machine's second serial port."""
+
+    def __init__(self, qmp: Any, port: Any) -> None:
+        self._qmp = qmp
+        self._port = port
         json.loads(self._qmp.readline())  # its greeting
-        self.execute("qmp_capabilities")
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if exc is not None:
-            exc.add_note(f"The machine's console:\n{self._console.read_text(errors='replace')[-5000:]}")
-        self._process.kill()
-        self._process.wait()
-        self._qmp.close()
-        self._port.close()
-        self._folder.cleanup()
-
-    def _command(self, folder: Path) -> list[str]:
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
-        command += ["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(MEMORY), "-rtc", "base=utc,clock=host"]
-        command += ["-kernel", str(self._image.kernel), "-initrd", str(self._image.root)]
-        command += ["-append", "console=ttyS0 quiet panic=-1 init_on_free=1"]
-        command += ["-serial", f"file:{self._console}"]
-        command += ["-chardev", f"socket,id=port,path={folder / 'port'}", "-serial", "chardev:port"]
-        command += ["-chardev", f"socket,id=qmp,path={folder / 'qmp'}", "-mon", "chardev=qmp,mode=control"]
-        if self._snapshot is not None:
-            command += ["-incoming", f"exec:cat {shlex.quote(str(self._snapshot))}"]
-        return command
+        self._execute("qmp_capabilities")
 
     def read(self) -> str:
         """Return the next line from the machine. Raises EOFError if it has ended, TimeoutError."""
@@ -77,7 +82,23 @@ class Machine:
     def write(self, line: str) -> None:
         self._port.write(f"{line}\n".encode())
 
-    def execute(self, command: str, **arguments: Any) -> Any:
+    def save(self, file: Path) -> None:
+        """Stop the machine, and save it to the file."""
+        self._execute("stop")
+        self._execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self._execute("migrate", uri=f"exec:cat >{shlex.quote(str(file))}")
+        while (status := self._execute("query-migrate").get("status")) != "completed":
+            if status in ("failed", "cancelled"):
+                raise RuntimeError(f"The machine could not be saved: {status}")
+            time.sleep(_POLL)
+
+    def go_on(self) -> None:
+        """Let the machine go on as soon as it is restored."""
+        while self._execute("query-status")["status"] == "inmigrate":
+            time.sleep(_POLL)
+        self._execute("cont")
+
+    def _execute(self, command: str, **arguments: Any) -> Any:
         """Run a command of QEMU's machine protocol, and return its result. Raises RuntimeError.
 
         https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
@@ -90,35 +111,18 @@ class Machine:
             if "return" in message:
                 return message["return"]
 
-    def save(self, file: Path) -> None:
-        """Stop the machine, and save it to the file."""
-        self.execute("stop")
-        self.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
-        self.execute("migrate", uri=f"exec:cat >{shlex.quote(str(file))}")
-        while (status := self.execute("query-migrate").get("status")) != "completed":
-            if status in ("failed", "cancelled"):
-                raise RuntimeError(f"The machine could not be saved: {status}")
-            time.sleep(_POLL)
-
-    def go_on(self) -> None:
-        """Let the machine go on as soon as it is restored."""
-        while self.execute("query-status")["status"] == "inmigrate":
-            time.sleep(_POLL)
-        self.execute("cont")
-
 
 def _listen(path: Path) -> socket.socket:
     """Return a listening socket, to which QEMU connects when it starts."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()
-    listener.settimeout(_LIMIT)
+    listener.settimeout(_START_LIMIT)
     return listener
 
 
 def _accept(listener: socket.socket) -> Any:
-    with listener:
-        connection, _ = listener.accept()
+    connection, _ = listener.accept()
     connection.settimeout(_LIMIT)
     with connection:
         return connection.makefile("rwb", buffering=0)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.snapshot.contestants import CONTESTANTS
 from benchmarks.snapshot.image import Image, build, install_debian_packages
-from benchmarks.snapshot.machine import MEMORY, Machine
+from benchmarks.snapshot.machine import MEMORY, running
 from benchmarks.snapshot.report import Restore, faults, tables
 from benchmarks.snapshot.servers import KEEP_ALIVE
 from benchmarks.tables import as_markdown, placed
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _measure(image: Image, file: Path, count: int) -> Measured:
-    with Machine(image) as machine:
+    with running(image) as machine:
         boot, line = _timed(machine.read)
         saving, _ = _timed(lambda: machine.save(file))
     _say(f"booted in {boot:.1f} s, saved in {saving:.1f} s")
@@ -71,7 +71,7 @@ def _measure(image: Image, file: Path, count: int) -> Measured:
     restoring, restores = [], []
     for number in range(count):
         started = time.monotonic()
-        with Machine(image, file) as machine:
+        with running(image, file) as machine:
             machine.go_on()
             restoring.append(time.monotonic() - started)
             machine.write(f"restored {os.urandom(32).hex()}")
