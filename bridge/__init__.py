@@ -9,6 +9,7 @@ handler = Bridge(app)
 
 from typing import TYPE_CHECKING
 
+from bridge.application import Bridge
 from bridge.asgi import InProcessTransport
 from bridge.errors import (
     ApplicationCancelled,
@@ -50,7 +51,7 @@ from bridge.errors import (
     UnexpectedMessage,
     UnsupportedEvent,
 )
-from bridge.handler import Bridge, Handler
+from bridge.handler import Handler
 from bridge.responses import StreamedResponse
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source

@@ -1,4 +1,4 @@
-"""The handlers: they turn an event into a request, send that through a transport, and return the result."""
+"""The handler: it turns an event into a request, sends that through a transport, and returns the result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
-from bridge.asgi.lifespan import TransportLifespan, make_lifespan
+from bridge.asgi.lifespan import TransportLifespan
 from bridge.environment import Environment
 from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
 from bridge.init_phase import current_runtime
@@ -33,10 +33,9 @@ from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, Event, Lifespan, LifespanMode, Result, SnapshotMode
-    from bridge.proxy.forwarder import Forwarder
+    from bridge._types import Event, Lifespan, Result, SnapshotMode
 
-__all__ = ["Bridge", "Handler"]
+__all__ = ["Handler", "checked_settings"]
 
 T = TypeVar("T")
 
@@ -58,15 +57,15 @@ class Handler:
         *,
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
-        new_lifespan: Callable[[], Lifespan] | None = None,
-        snapshot: SnapshotMode = "keep-lifespan",
+        _new_lifespan: Callable[[], Lifespan] | None = None,
+        _snapshot: SnapshotMode = "keep-lifespan",
     ) -> None:
         self._transport = _checked_transport(transport)
         self._sources = checked_sources(sources)
-        self._settings = _checked_settings(settings)
-        self._environment = Environment(new_lifespan or (lambda: TransportLifespan(transport)))
+        self._settings = checked_settings(settings)
+        self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if in_lambda():
-            self._register_snapshot_hooks(snapshot)
+            self._register_snapshot_hooks(_snapshot)
             self._environment.start_in_init_phase(current_runtime())
 
     def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
@@ -261,56 +260,6 @@ class Handler:
         self._environment.close()
 
 
-class Bridge(Handler):
-    """Any ASGI application as a Lambda handler, in the function's own process.
-
-    `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
-    Lambda startup runs in the init phase: here, or after the import of the module under `python -m bridge.runtime`.
-    Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
-    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
-    connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
-    to try, in this order. `settings`: `Settings()` by default, which reads the environment.
-
-    Raises ConfigurationError, and in Lambda StartupFailed.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        lifespan: LifespanMode = "auto",
-        snapshot: SnapshotMode = "keep-lifespan",
-        sources: Iterable[Source] = DEFAULT_SOURCES,
-        settings: Settings | None = None,
-    ) -> None:
-        if not callable(app):
-            raise ConfigurationError(
-                f"Expected an ASGI application, but got {type(app).__name__}, which is not callable."
-            )
-        if lifespan not in ("auto", "on", "off"):
-            raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
-        if snapshot not in ("keep-lifespan", "restart-lifespan"):
-            raise ConfigurationError(
-                f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
-            )
-        self.app = app
-        settings = _checked_settings(settings)
-        forwarder = _forwarder(app, settings.app, lifespan) if settings.mode == "proxy" else None
-        super().__init__(
-            InProcessTransport(app, client=None) if forwarder is None else forwarder,
-            new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
-            sources=sources,
-            settings=settings,
-            snapshot=snapshot,
-        )
-
-
-def _forwarder(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:
-    from bridge.proxy.child_process import forwarder_to_child  # and all that a socket needs, only in this mode
-
-    return forwarder_to_child(app, name, lifespan)
-
-
 def _checked_transport(transport: object) -> httpx.AsyncBaseTransport:
     if isinstance(transport, httpx.AsyncBaseTransport):
         return transport
@@ -321,7 +270,7 @@ def _checked_transport(transport: object) -> httpx.AsyncBaseTransport:
     )
 
 
-def _checked_settings(settings: Settings | None) -> Settings:
+def checked_settings(settings: Settings | None) -> Settings:
     if settings is None:
         return Settings()
     if isinstance(settings, Settings):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from typing import TYPE_CHECKING
+
+from bridge.settings import function_process, in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Runtime", "current_runtime", "set_runtime", "warn_of_streams"]
+__all__ = ["Runtime", "current_runtime", "is_function_process", "set_runtime", "warn_of_streams"]
 
 logger = logging.getLogger("bridge")
 
@@ -42,6 +45,18 @@ def set_runtime(runtime: Runtime) -> None:
 def current_runtime() -> Runtime:
     """Return the features that were set with `set_runtime`."""
     return _runtime
+
+
+def is_function_process() -> bool:
+    """Return whether Lambda started this process to run the function; False outside of Lambda.
+
+    A helper process imports the function's module too: those of multiprocessing (spawn and forkserver do), a command
+    that the function runs, a fork. It must start nothing. The first process that asks is the function's.
+
+    `multiprocessing.parent_process()` does not tell: it is None while a spawned process imports the module of its
+    target, and awslambdaric's workers on Lambda Managed Instances have a parent.
+    """
+    return in_lambda() and function_process(os.getpid()) == os.getpid()
 
 
 @functools.cache

@@ -6,7 +6,7 @@ meaning as there; names of our own start with BRIDGE_.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import TOKEN
@@ -18,6 +18,7 @@ __all__ = [
     "StageMode",
     "asks_for_streams",
     "child_environment",
+    "function_process",
     "handler_name",
     "in_lambda",
     "initialization_type",
@@ -41,11 +42,26 @@ _APP_NAME = r"[^\s.:/]+(\.[^\s.:/]+)*:[^\s.:/]+(\.[^\s.:/]+)*"
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may replace the subtype, or both types before a suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
 _MEDIA_TYPE = rf"{_NAME}/(?:\*|(?:\*\+)?{_NAME})|\*/\*\+{_NAME}"
+# Where function_process() keeps its record.
+_FUNCTION_PROCESS = "_BRIDGE_FUNCTION_PROCESS"
 
 
 def in_lambda(environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether this process is a Lambda execution environment, in or after its init phase."""
     return bool(environ.get("AWS_LAMBDA_RUNTIME_API"))
+
+
+def function_process(own: int, environ: MutableMapping[str, str] = os.environ) -> int:
+    """Return the id of the process that runs the function in this environment: the first one that gave its `own` id.
+
+    That is recorded in a variable, which helper processes inherit. A record of another Runtime API does not count.
+    """
+    address = environ.get("AWS_LAMBDA_RUNTIME_API", "")
+    pid, _, recorded = environ.get(_FUNCTION_PROCESS, "").partition("@")
+    if recorded == address and pid.isdigit():
+        return int(pid)
+    environ[_FUNCTION_PROCESS] = f"{own}@{address}"
+    return own
 
 
 def initialization_type(environ: Mapping[str, str] = os.environ) -> str:

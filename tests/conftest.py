@@ -19,7 +19,15 @@ ROOT = Path(__file__).parent.parent
 
 Event = dict[str, Any]
 
-_MORE_NAMES = {"ASYNC_INIT", "HOST", "PORT", "REMOVE_BASE_PATH", "_HANDLER", "_X_AMZN_TRACE_ID"}
+_MORE_NAMES = {
+    "ASYNC_INIT",
+    "HOST",
+    "PORT",
+    "REMOVE_BASE_PATH",
+    "_BRIDGE_FUNCTION_PROCESS",
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+}
 
 
 @pytest.fixture(params=["asyncio", "trio"])

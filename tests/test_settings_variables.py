@@ -11,6 +11,7 @@ from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
     asks_for_streams,
     child_environment,
+    function_process,
     handler_name,
     in_lambda,
     initialization_type,
@@ -31,6 +32,15 @@ from tests.cases import every_case
 )
 def test_the_runtime_api_tells_a_lambda_environment(environ: dict[str, str], expected: bool) -> None:
     assert in_lambda(environ) is expected
+
+
+def test_the_first_process_of_an_environment_is_the_functions() -> None:
+    environ = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
+    assert function_process(17, environ) == 17
+    assert function_process(18, environ) == 17
+    elsewhere = environ | {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9002"}  # an emulator that runs inside of a function
+    assert function_process(18, elsewhere) == 18
+    assert function_process(17, elsewhere) == 18
 
 
 @every_case(

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from bridge.application import Bridge
 from bridge.asgi.lifespan import make_lifespan
-from bridge.handler import Bridge
 from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.settings import set_trace_id
 

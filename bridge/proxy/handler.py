@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
+from bridge.init_phase import is_function_process
 from bridge.proxy.address import parse_url
 from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
-from bridge.settings import Settings, child_environment, in_lambda, unknown_variables
+from bridge.settings import Settings, child_environment, unknown_variables
 from bridge.settings_base import refusal
 from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
@@ -83,11 +84,11 @@ class Proxy(Handler):
             logger.warning("%s is set, but has no effect here. Is it spelt correctly?", name)
         process = _process(command, origin)
         try:
-            if process is not None and in_lambda():
+            if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
             self._forwarder = _forwarder(origin, process)
-            super().__init__(self._forwarder, new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            super().__init__(self._forwarder, _new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
                 process.end()

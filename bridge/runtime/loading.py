@@ -9,8 +9,9 @@ import site
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bridge.application import Bridge
 from bridge.errors import HandlerNotLoaded
-from bridge.handler import Bridge, Handler
+from bridge.handler import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge import __version__
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
-from bridge.init_phase import Runtime, set_runtime
+from bridge.init_phase import Runtime, is_function_process, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
@@ -109,6 +109,7 @@ class _Process:
     def _initialize(self, arguments: Sequence[str]) -> None:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
+        is_function_process()  # recorded before the function's module is imported, which may start helper processes
         set_runtime(Runtime(can_stream=True, startups=self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension

@@ -46,8 +46,8 @@ class Program:
     1,000 bytes more), `exit` (a status to exit with immediately), `listen_when` and `exit_when` (paths
     whose appearance it waits for), `unhealthy` (how many of the first requests for /health are
     answered with 500), `answers` (statuses by path), `ignore_sigterm`,
-    `child` ("idle", "noisy": writes to stderr without a pause, or "listening": shares the socket), `uds`; and `again`:
-    options for all starts but the first.
+    `child` ("idle", "noisy": writes to stderr without a pause, "group" and "daemon": leaves the process group, or
+    "listening": shares the socket), `uds`; and `again`: options for all starts but the first.
     """
 
     def __init__(self, folder: Path, **options: Any) -> None:
@@ -76,7 +76,8 @@ class Program:
         return [record["pid"] for record in self.records("start") + self.records("child")]
 
 
-# What a process of `processes` finds in its environment. Python sets the second one itself where it is not set.
+# What a process of `processes` finds in its environment beside its mark. Python sets the second one itself where it is
+# not set.
 ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
 
 
@@ -162,7 +163,7 @@ class Server:
             os.write(2, line.encode("utf-8", "surrogateescape") + b"\n")
         for _ in range(task.get("noise", 0)):
             os.write(2, b"noise" * 200 + b"\n")
-        if task.get("child") in ("idle", "noisy"):
+        if task.get("child") in ("idle", "noisy", "group", "daemon"):
             self._fork(task["child"])
         if "exit" in task:
             os._exit(task["exit"])
@@ -196,6 +197,12 @@ class Server:
     def _fork(self, kind: str) -> None:
         if os.fork():
             return
+        if kind == "group":
+            os.setpgid(0, 0)
+        if kind == "daemon":
+            os.setsid()
+            if os.fork():
+                os._exit(0)
         signal.alarm(LIFE)
         self.note("child", pid=os.getpid())
         while kind == "noisy":

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.process import LAST_LINES, MAX_LINE, OriginProcess
+from bridge.proxy.process import OriginProcess
+from bridge.proxy.stderr import LAST_LINES, MAX_LINE
 from tests.logged import assert_logged
 from tests.proxy.programs import (
     ENVIRON,
@@ -44,14 +45,11 @@ def test_it_gets_the_given_environment_a_session_of_its_own_and_nothing_to_read(
     process = processes(program)
     assert (process.pid, process.name) == (None, os.path.basename(sys.executable))
     process.start()
-    assert program.wait_for("start") == {
-        "event": "start",
-        "pid": process.pid,
-        "sid": process.pid,
-        "ppid": os.getpid(),
-        "stdin": "",
-        "environ": ENVIRON,
-    }
+    found = program.wait_for("start")
+    own = {"pid": process.pid, "sid": process.pid, "ppid": os.getpid(), "stdin": ""}
+    (mark,) = found["environ"].keys() - ENVIRON
+    assert found == {"event": "start", **own, "environ": {**ENVIRON, mark: "1"}}
+    assert mark.startswith("_BRIDGE_SERVER_")
 
 
 def test_a_program_that_does_not_exist_is_an_error_with_the_command() -> None:

@@ -1,0 +1,69 @@
+"""Bridge: a handler in front of an ASGI application, which runs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from bridge.asgi import InProcessTransport
+from bridge.asgi.lifespan import make_lifespan
+from bridge.errors import ConfigurationError
+from bridge.handler import Handler, checked_settings
+from bridge.settings import Settings
+from bridge.sources import DEFAULT_SOURCES, Source
+
+if TYPE_CHECKING:
+    from bridge._types import ASGIApp, LifespanMode, SnapshotMode
+    from bridge.proxy.forwarder import Forwarder
+
+__all__ = ["Bridge"]
+
+
+class Bridge(Handler):
+    """Any ASGI application as a Lambda handler, in the function's own process.
+
+    `lifespan`: "auto" runs the application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
+    Lambda startup runs in the init phase: here, or after the import of the module under `python -m bridge.runtime`.
+    Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
+    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
+    connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
+    to try, in this order. `settings`: `Settings()` by default, which reads the environment.
+
+    Raises ConfigurationError, and in Lambda StartupFailed.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        lifespan: LifespanMode = "auto",
+        snapshot: SnapshotMode = "keep-lifespan",
+        sources: Iterable[Source] = DEFAULT_SOURCES,
+        settings: Settings | None = None,
+    ) -> None:
+        if not callable(app):
+            raise ConfigurationError(
+                f"Expected an ASGI application, but got {type(app).__name__}, which is not callable."
+            )
+        if lifespan not in ("auto", "on", "off"):
+            raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
+        if snapshot not in ("keep-lifespan", "restart-lifespan"):
+            raise ConfigurationError(
+                f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
+            )
+        self.app = app
+        settings = checked_settings(settings)
+        forwarder = _forwarder(app, settings.app, lifespan) if settings.mode == "proxy" else None
+        super().__init__(
+            InProcessTransport(app, client=None) if forwarder is None else forwarder,
+            _new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
+            sources=sources,
+            settings=settings,
+            _snapshot=snapshot,
+        )
+
+
+def _forwarder(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:
+    from bridge.proxy.child_process import forwarder_to_child  # and all that a socket needs, only in this mode
+
+    return forwarder_to_child(app, name, lifespan)
