@@ -43,6 +43,7 @@ CONTESTANTS = [
     *_both_methods("a stock `httpx` pool", "stock", {}, "all"),
     *_both_methods("`Proxy`", "forwarded", {}, "none"),
     *_both_methods("`Proxy` under SnapStart", "forwarded", SNAP_START, "none"),
+    Contestant("`Proxy`, a server that it starts", "started", SNAP_START, ("GET",), "none", is_primed=True),
     Contestant("`Proxy`, a stream", "forwarded", _STREAM, ("GET",), "none"),
     Contestant("`Proxy`, 4 slots", "forwarded", _SLOTS, ("GET", "POST", "GET", "POST"), "none"),
     Contestant("`Bridge`, nothing done about the lifespan", "lifespan", SNAP_START, ("GET",), "all", is_primed=True),

@@ -1,8 +1,11 @@
 """The services in the machine, which go by the wall clock: a web server and a database, each a thread.
 
+As a program, the web server alone, on the port in `PORT`.
+
 A connection that was idle for longer than `KEEP_ALIVE` is closed without an answer, whatever comes over it.
 """
 
+import os
 import socketserver
 import threading
 import time
@@ -19,7 +22,8 @@ KEEP_ALIVE = 5.0
 _DELAY = 0.05
 
 _PARTS = [b'{"origin": ', b'"fine"', b"}"]
-_ADDRESS = ("127.0.0.1", 8001)
+_HOST = "127.0.0.1"
+_PORT = 8001
 
 
 class _Age:
@@ -82,5 +86,9 @@ class _DatabaseServer(socketserver.ThreadingTCPServer):
 
 def start() -> None:
     """Start both. They end with the process."""
-    for server in (ThreadingHTTPServer(_ADDRESS, _Origin), _DatabaseServer(DATABASE, _Database)):
+    for server in (ThreadingHTTPServer((_HOST, _PORT), _Origin), _DatabaseServer(DATABASE, _Database)):
         threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer((_HOST, int(os.environ["PORT"])), _Origin).serve_forever()
