@@ -15,8 +15,8 @@ from benchmarks.snapshot.image import Image
 
 __all__ = ["MEMORY", "Machine", "running"]
 
-# In MB.
-MEMORY = 512
+# In MB. The file system is in it too.
+MEMORY = 1024
 
 # Seconds until the functions run, on a processor that is emulated: only a broken machine takes longer.
 _LIMIT = 600.0
@@ -53,8 +53,8 @@ def _command(image: Image, folder: Path, snapshot: Path | None) -> list[str]:
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"]
     command += ["-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(MEMORY), "-rtc", "base=utc,clock=host"]
     command += ["-kernel", str(image.kernel), "-initrd", str(image.root)]
-    # Memory that was freed is empty, and an empty page takes no place in a snapshot.
-    command += ["-append", "console=ttyS0 quiet panic=-1 init_on_free=1"]
+    # Memory that was freed is empty, and an empty page takes no place in a snapshot. A kernel that panics ends QEMU.
+    command += ["-append", "console=ttyS0 quiet init_on_free=1 panic=-1 sysctl.vm.panic_on_oom=1"]
     command += ["-serial", f"file:{folder / 'console'}"]
     command += ["-chardev", f"socket,id=port,path={folder / 'port'}", "-serial", "chardev:port"]
     command += ["-chardev", f"socket,id=qmp,path={folder / 'qmp'}", "-mon", "chardev=qmp,mode=control"]
