@@ -1,9 +1,12 @@
 """Facts of HTTP that several parts of the package need."""
 
-__all__ = ["BODILESS", "CONTEXT_HEADERS", "HOP_BY_HOP", "TOKEN"]
+__all__ = ["BODILESS", "CONTEXT_HEADERS", "CONTROLS", "HOP_BY_HOP", "TOKEN", "is_forged"]
 
 # RFC 9110, 5.6.2: the characters of a method and of a header's name.
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+# RFC 9110, 5.5: the bytes that the value of a header cannot contain. Of the control bytes, only the tab is allowed.
+CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 
 # RFC 9110, 7.6.1: headers about one connection, which a gateway does not pass on.
 HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
@@ -13,3 +16,20 @@ CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context"
 
 # RFC 9110, 6.4.1: responses that have no body, whatever their headers say.
 BODILESS = frozenset({204, 304})
+
+# The headers that frame and address a request, and those that a front end of AWS sets, overwriting the client's.
+_FRAMING = HOP_BY_HOP | {b"content-length", b"host", b"trailer"}
+_OF_THE_FRONT_END = (b"x-forwarded-", b"x-amzn-", b"x-amz-", b"cloudfront-")
+
+# To CGI and WSGI, and so to Django, a hyphen and an underscore are the same, and to PHP a dot too.
+_SEPARATORS = bytes.maketrans(b"_.", b"--")
+
+
+def is_forged(name: bytes) -> bool:
+    """Return whether only a server may set the header `name` (lower case), or whether it is another spelling of one
+    that the application trusts.
+    """
+    plain = name.translate(_SEPARATORS)
+    if plain in CONTEXT_HEADERS:
+        return True
+    return plain != name and (plain in _FRAMING or plain.startswith(_OF_THE_FRONT_END))

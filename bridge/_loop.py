@@ -34,9 +34,10 @@ _call: ContextVar[object] = ContextVar("bridge_call", default=None)
 
 
 class OwnLoop:
-    """An asyncio event loop that any thread can run coroutines on, one at a time. Made on first use."""
+    """An asyncio event loop that any thread can run coroutines on, one at a time. `new_loop` makes it on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        self.new_loop = new_loop or asyncio.new_event_loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         # A plain lock: `with` neither loses nor keeps it, wherever Ctrl-C comes.
@@ -94,7 +95,7 @@ class OwnLoop:
         """
         if self._is_closed:
             raise LoopClosedError()
-        loop = self._loop = self._loop or asyncio.new_event_loop()
+        loop = self._loop = self._loop or self.new_loop()
         _call.set(coroutine)
         self._call = coroutine
         task = loop.create_task(coroutine)
@@ -162,7 +163,7 @@ class OwnLoop:
     def _close(self, before: Callable[[], Coroutine[Any, Any, None]] | None, makes_loop: bool) -> None:
         if self._loop is None and not makes_loop:
             return
-        loop = self._loop = self._loop or asyncio.new_event_loop()
+        loop = self._loop = self._loop or self.new_loop()
         try:
             if before is not None:
                 loop.run_until_complete(before())

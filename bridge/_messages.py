@@ -45,7 +45,7 @@ _EMPTY = httpx.ByteStream(b"")
 class EventRequest(httpx.Request):
     """A request decoded from a Lambda event.
 
-    `method`: as sent, upper case. `target`: the request-target in origin form, as the client sent it (RFC 9112,
+    `method`: as sent. `target`: the request-target in origin form, as the client sent it (RFC 9112,
     3.2.1). `headers`: lower-case name and value as latin-1 bytes, repeats kept, in order. `body`: the decoded bytes.
     `scope`: the entries of the ASGI scope that HTTP cannot carry; `scheme` and `server` are required, see
     `bridge.sources.make_request`.

@@ -11,6 +11,7 @@ HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
 
 # A Lambda event is JSON that any client may have written: no field has a type before it was checked.
+# At run time any other mapping is accepted too.
 Event = dict[str, Any]
 Result = dict[str, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bridge._interface import check_asgi
 from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import make_lifespan
 from bridge.errors import ConfigurationError
@@ -41,10 +42,7 @@ class Bridge(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
     ) -> None:
-        if not callable(app):
-            raise ConfigurationError(
-                f"Expected an ASGI application, but got {type(app).__name__}, which is not callable."
-            )
+        check_asgi(app)
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
         if snapshot not in ("keep-lifespan", "restart-lifespan"):

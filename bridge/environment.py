@@ -56,6 +56,7 @@ class Environment:
         """
         if asks_for_streams() and not runtime.can_stream:
             warn_of_streams()
+        self.loop.new_loop = runtime.new_loop
         if runtime.startups is None:
             self.start_now()
         else:
@@ -86,7 +87,7 @@ class Environment:
         """In a fork, neither use nor close what the import has started: two processes cannot share an event loop."""
         if self._pid != os.getpid():
             self._pid, self._parents = os.getpid(), (self.loop, self.lifespan)
-            self.loop, self.lifespan, self._failure = OwnLoop(), None, None
+            self.loop, self.lifespan, self._failure = OwnLoop(self.loop.new_loop), None, None
 
     def _close_at_exit(self) -> None:
         """Close before the interpreter waits for threads, because those of the application may wait for that.

@@ -134,7 +134,7 @@ class UnsupportedEvent(EventError):
 class MalformedEvent(EventError):
     """Raised when an HTTP event cannot be turned into a request.
 
-    `status_code` is the answer for the client: 400, or 413 for a body that AWS cut short.
+    `status_code` is the answer for the client: 400, 413 for a body that AWS cut short, 501 for CONNECT.
     """
 
     def __init__(self, message: str, *, status_code: int = 400) -> None:

@@ -13,8 +13,8 @@ from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.environment import Environment
-from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, UnsupportedEvent
-from bridge.init_phase import current_runtime
+from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, ResultTooLarge, UnsupportedEvent
+from bridge.init_phase import current_runtime, is_function_process
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -28,9 +28,10 @@ from bridge.responses import (
     started_response,
     whole_response,
 )
-from bridge.settings import Settings, in_lambda
+from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
+from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
     from bridge._types import Event, Lifespan, Result, SnapshotMode
@@ -62,9 +63,11 @@ class Handler:
     ) -> None:
         self._transport = _checked_transport(transport)
         self._sources = checked_sources(sources)
+        # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
+        self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
-        if in_lambda():
+        if is_function_process():
             self._register_snapshot_hooks(_snapshot)
             self._environment.start_in_init_phase(current_runtime())
 
@@ -128,7 +131,8 @@ class Handler:
                 return
             try:
                 sent = None if isinstance(request, CompleteResponse) else request
-                result.set_result(self._encode(source, response, event, sent))
+                # The runtime that awaits it measures every result, and knows what to do with a large one.
+                result.set_result(self._encode(source, response, event, sent, limit=None))
             except Exception as exc:  # not the application's, whose send() this is called in
                 result.set_exception(exc)
 
@@ -165,12 +169,23 @@ class Handler:
         return prelude_of(response), response.body
 
     def _encode(
-        self, source: Source, response: CompleteResponse, event: Event, request: httpx.Request | None = None
+        self,
+        source: Source,
+        response: CompleteResponse,
+        event: Event,
+        request: httpx.Request | None = None,
+        *,
+        limit: int | None = MAX_RESULT,
     ) -> Result:
+        """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
         self._check_status(response)
+        limit = self._max_results.get(id(source), limit)
         try:
-            return source.encode(response, event, self._settings)
-        except InvalidMessage as exc:
+            result = source.encode(response, event, self._settings)
+            if limit is not None and may_exceed(response, limit):
+                check_size(current_runtime().result_size(result), limit)
+            return result
+        except (InvalidMessage, ResultTooLarge) as exc:
             failed = failed_response(exc, request)
         self._check_status(failed)
         return source.encode(failed, event, self._settings)

@@ -5,12 +5,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#run
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import os
 from typing import TYPE_CHECKING
 
-from bridge.settings import function_process, in_lambda
+from bridge.settings import escapes_results, function_process, in_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +26,30 @@ class Runtime:
 
     `can_stream`: whether it passes a response on while the application sends it. `startups`: a list to which a handler
     adds its startup, which the program runs after the import; None if the handler has to run it while it is made.
+    `new_loop`: makes the event loop of a handler.
     """
 
-    def __init__(self, *, can_stream: bool = False, startups: list[Callable[[], None]] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        can_stream: bool = False,
+        startups: list[Callable[[], None]] | None = None,
+        new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    ) -> None:
         self.can_stream = can_stream
         self.startups = startups
+        self.new_loop = new_loop
+
+    def result_size(self, result: object) -> int:
+        """Return the bytes of JSON that the program posts for `result`; 0 for a value that JSON lacks."""
+        import json
+
+        separators, in_ascii = ((",", ":"), False) if self.can_stream else (None, escapes_results())
+        try:
+            text = json.dumps(result, ensure_ascii=in_ascii, separators=separators, default=str)
+        except (TypeError, ValueError, RecursionError):
+            return 0
+        return len(text.encode("utf-8", "backslashreplace"))
 
 
 # The features in this process: by default those of awslambdaric, and of any other program that knows no handlers.

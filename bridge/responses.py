@@ -17,6 +17,7 @@ from bridge.errors import (
     InvalidMessage,
     MalformedEvent,
     OriginError,
+    ResultTooLarge,
 )
 from bridge.sources._response import encode_prelude, has_body
 
@@ -61,6 +62,9 @@ def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteRe
     if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
+    if isinstance(exc, ResultTooLarge):
+        logger.error("%s: %s The client gets a 500 instead.", what, exc)
+        return plain(500, str(exc))
     if isinstance(exc, ApplicationError):
         # The exception that the application was handling when it broke the protocol is often the cause.
         shown = None if exc.__suppress_context__ or exc.__context__ is None else exc

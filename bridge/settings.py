@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import TOKEN
-from bridge.settings_base import SettingsBase, from_environment, one_of, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, refusal
 
 __all__ = [
     "Mode",
@@ -18,6 +18,7 @@ __all__ = [
     "StageMode",
     "asks_for_streams",
     "child_environment",
+    "escapes_results",
     "function_process",
     "handler_name",
     "in_lambda",
@@ -67,6 +68,15 @@ def function_process(own: int, environ: MutableMapping[str, str] = os.environ) -
 def initialization_type(environ: Mapping[str, str] = os.environ) -> str:
     """Return the way this environment was made: "on-demand", "provisioned-concurrency", "snap-start" and so on."""
     return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
+
+
+def escapes_results(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether AWS's runtime client writes results in ASCII, with six bytes for "\u00e9" and twelve for an emoji.
+
+    From Python 3.12 on it writes UTF-8: `Encoder` in awslambdaric's lambda_runtime_marshaller.py.
+    """
+    version = re.fullmatch(r"AWS_Lambda_python3\.(\d+)", environ.get("AWS_EXECUTION_ENV", ""), re.ASCII)
+    return in_lambda(environ) and (version is None or int(version[1]) < 12)
 
 
 def asks_for_streams(environ: Mapping[str, str] = os.environ) -> bool:
@@ -187,11 +197,11 @@ class Settings(SettingsBase):
 
     `base_path` (AWS_LWA_REMOVE_BASE_PATH): a prefix, in whole segments, that the event's path has and the application
     must not see: with "/api", "/api/users" arrives as "/users", and "/apiary" is unchanged. It is removed once. The
-    path in the event of an HTTP API begins with its stage, if that has a name.
+    path in the event of an HTTP API begins with its stage, if that has a name: the prefix may begin there or after it.
 
     `root_path` (BRIDGE_ROOT_PATH): the prefix under which clients reach the application when the event does not tell,
-    such as the API mapping of an HTTP API's custom domain. It becomes the scope's `root_path`, and `path` includes it;
-    a path that begins with it already is left as it is.
+    such as the API mapping of an HTTP API's custom domain with payload 2.0. It becomes the scope's `root_path`, and
+    `path` includes it; a path that begins with it already, after an API stage too, is left as it is.
 
     `stage` (BRIDGE_STAGE): "root_path" puts the API stage in `root_path` and `path`, so that `request.url` is the URL
     that the client used; "strip" leaves it out of both, for applications that do not know `root_path`.
@@ -208,6 +218,10 @@ class Settings(SettingsBase):
 
     `authorization_source` (AWS_LWA_AUTHORIZATION_SOURCE): the request header whose value becomes `authorization`, in
     place of what was there. API Gateway keeps the client's own Authorization header to itself.
+
+    `trust_forwarded_host` (BRIDGE_TRUST_FORWARDED_HOST, "true" or "false"): whether x-forwarded-host takes the place of
+    the Host header, for a proxy in front of AWS, such as CloudFront before a Function URL, that always sets it. Of
+    several values the last one counts. Without such a proxy, a client may write into it what it likes.
 
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
     ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
@@ -226,6 +240,7 @@ class Settings(SettingsBase):
     mode: Mode = from_environment("BRIDGE_MODE", check=one_of("in-process", "proxy"), default="in-process")
     app: str = from_environment("BRIDGE_APP", check=_app_name, default="")
     authorization_source: str = from_environment("AWS_LWA_AUTHORIZATION_SOURCE", check=_header_name, default="")
+    trust_forwarded_host: bool = from_environment("BRIDGE_TRUST_FORWARDED_HOST", check=flag, default=False)
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["SettingsBase", "from_environment", "one_of", "refusal"]
+__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "refusal"]
 
 logger = logging.getLogger("bridge")
 
@@ -102,6 +102,15 @@ def refusal(name: str, value: object, accepted: str) -> ConfigurationError:
     except ValueError:  # a number of more digits than Python shows
         shown = f"of type {type(value).__name__}"
     return ConfigurationError(f"The setting {name} is {shown}; expected {accepted}.")
+
+
+def flag(name: str, value: object) -> bool:
+    """Return a setting that is on or off: a bool, or "true" or "false" in any case. Raises ConfigurationError."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise refusal(name, value, "'true' or 'false'")
 
 
 def one_of(*accepted: str) -> Callable[[str, object], str]:

@@ -42,6 +42,9 @@ class Sigterm:
         self._callback: Callable[[], object] | None = None
         self._knows_forks = False
         self._has_ended = False
+        self._is_listening = False
+        # Whether the runtime knows that SIGTERM has come. A handler of the application's may have taken it.
+        self.has_come = False
 
     def is_free(self) -> bool:
         """Return whether SIGTERM has its default handler or that of this class, and can be set here."""
@@ -93,6 +96,15 @@ class Sigterm:
         if self._has_ended:
             raise Terminated(0)
 
+    def listen(self, is_listening: bool) -> None:
+        """Note that a descriptor of the runtime's is the interpreter's wake-up: a forked child must not write to it."""
+        self._know_forks()
+        self._is_listening = is_listening
+
+    def is_cause_of(self, exc: BaseException) -> bool:
+        """Return whether `exc` is the ordinary end of a process whose application handles SIGTERM itself."""
+        return self.has_come and isinstance(exc, SystemExit) and exc.code in (0, None)
+
     def ignore(self) -> None:
         """Have SIGTERM do nothing from now on, unless it is the application's: the shutdown is under way."""
         if self.is_free():
@@ -102,20 +114,24 @@ class Sigterm:
         return handler == self._handle
 
     def _install(self) -> None:
+        self._know_forks()
+        self._pid = os.getpid()
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _know_forks(self) -> None:
         if not self._knows_forks and hasattr(os, "register_at_fork"):
             self._knows_forks = True
             os.register_at_fork(after_in_child=self._forget)
-        self._pid = os.getpid()
-        signal.signal(signal.SIGTERM, self._handle)
 
     def _reset(self) -> None:
         signal.signal(signal.SIGTERM, self._handle if self._closables else signal.SIG_DFL)
 
     def _forget(self) -> None:
         """Give up everything in a forked child, which shares its parent's wake-up descriptor."""
-        if self._callback is not None:
+        if self._callback is not None or self._is_listening:
             signal.set_wakeup_fd(-1)
-        self._closables, self._callback, self._has_ended = [], None, False
+        self._closables, self._callback = [], None
+        self._has_ended = self._is_listening = self.has_come = False
         if self._is_mine(signal.getsignal(signal.SIGTERM)):
             self._reset()
 

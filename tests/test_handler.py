@@ -150,10 +150,9 @@ def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
         assert call(handler, make_event()) == result("fine")
 
 
-@pytest.mark.parametrize("app", [None, 5, "shop:app"])
-def test_an_application_that_cannot_be_called_is_refused_at_construction(app: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"Expected an ASGI application, but got {type(app).__name__}"):
-        Bridge(app)
+def test_an_object_that_is_not_an_asgi_application_is_refused_at_construction() -> None:
+    with pytest.raises(ConfigurationError, match="Expected an ASGI application"):
+        Bridge(lambda environ, start_response: [])  # type: ignore[arg-type,misc]
 
 
 @pytest.mark.parametrize("lifespan", ["never", "", None, True])

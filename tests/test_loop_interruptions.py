@@ -223,16 +223,14 @@ def test_a_signal_handler_cancels_the_call_of_its_thread_and_is_called_after_it(
 def test_a_signal_handler_that_comes_before_the_first_step_cancels_the_call(
     own: OwnLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new_event_loop = asyncio.new_event_loop
-
     def interrupted() -> asyncio.AbstractEventLoop:
         assert own.interrupt(end)
-        return new_event_loop()
+        return asyncio.new_event_loop()
 
     def end() -> None:
         raise SystemExit(3)
 
-    monkeypatch.setattr(asyncio, "new_event_loop", interrupted)
+    monkeypatch.setattr(own, "new_loop", interrupted)
     with pytest.raises(SystemExit):
         own.run(value("never"))
     assert own.run(value("goes on")) == "goes on"

@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "mode": "in-process",
     "app": "",
     "authorization_source": "",
+    "trust_forwarded_host": False,
     "error_status_codes": frozenset(),
 }
 ENVIRON = {
@@ -30,6 +31,7 @@ ENVIRON = {
     "BRIDGE_MODE": "proxy",
     "BRIDGE_APP": "main:app",
     "AWS_LWA_AUTHORIZATION_SOURCE": "X-Auth-Token",
+    "BRIDGE_TRUST_FORWARDED_HOST": "True",
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
 }
 FROM_ENVIRON = {
@@ -40,6 +42,7 @@ FROM_ENVIRON = {
     "mode": "proxy",
     "app": "main:app",
     "authorization_source": "x-auth-token",
+    "trust_forwarded_host": True,
     "error_status_codes": frozenset({500, 502, 503, 504}),
 }
 ARGUMENTS: dict[str, Any] = {
@@ -50,6 +53,7 @@ ARGUMENTS: dict[str, Any] = {
     "mode": "in-process",
     "app": "shop.web:site.app",
     "authorization_source": "x-other",
+    "trust_forwarded_host": False,
     "error_status_codes": frozenset({404}),
 }
 CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"]
@@ -259,7 +263,7 @@ def test_settings_take_keywords_only_and_none_but_their_own() -> None:
 def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
-        "app='', authorization_source='', error_status_codes=frozenset())"
+        "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset())"
     )
 
 

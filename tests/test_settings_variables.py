@@ -11,6 +11,7 @@ from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
     asks_for_streams,
     child_environment,
+    escapes_results,
     function_process,
     handler_name,
     in_lambda,
@@ -41,6 +42,24 @@ def test_the_first_process_of_an_environment_is_the_functions() -> None:
     elsewhere = environ | {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9002"}  # an emulator that runs inside of a function
     assert function_process(18, elsewhere) == 18
     assert function_process(17, elsewhere) == 18
+
+
+@every_case(
+    ("name", "expected"),
+    [
+        ("AWS_Lambda_python3.11", True),
+        ("AWS_Lambda_python3.9", True),
+        ("AWS_Lambda_python3.12", False),
+        ("AWS_Lambda_python3.14", False),
+        ("AWS_Lambda_python3.16", False),
+        ("AWS_Lambda_python3.x", True),
+        ("", True),
+    ],
+)
+def test_the_managed_runtime_tells_how_its_client_writes_results(name: str, expected: bool) -> None:
+    in_lambda = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001", "AWS_EXECUTION_ENV": name}
+    assert escapes_results(in_lambda) is expected
+    assert escapes_results({"AWS_EXECUTION_ENV": name}) is False
 
 
 @every_case(

@@ -202,6 +202,23 @@ def test_a_forked_child_dies_of_it_and_its_parent_hears_nothing(make: Make, step
     assert steps == []
 
 
+def test_a_forked_child_whose_application_has_the_signal_writes_nothing_to_its_parents_wake_up() -> None:
+    sigterm = Sigterm()
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    signal.signal(signal.SIGTERM, lambda signum, frame: os._exit(7))
+    fd = signal.set_wakeup_fd(writer)
+    sigterm.listen(True)
+    try:
+        assert exit_code_of_fork(terminate) == 7
+        with pytest.raises(BlockingIOError):
+            os.read(reader, 1)
+    finally:
+        sigterm.listen(False)
+        signal.set_wakeup_fd(fd)
+        os.close(reader)
+        os.close(writer)
+
+
 def test_a_signal_that_comes_before_the_child_knows_that_it_is_one_ends_it_too(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

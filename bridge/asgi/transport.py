@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
+from bridge._interface import check_asgi
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.protocol import WAITING
@@ -36,7 +37,8 @@ class InProcessTransport(httpx.ASGITransport):
     the response as soon as its last message was sent), which asks for a whole response, a `CompleteResponse`.
 
     Raises the application's own exceptions if `raise_app_exceptions`, and the ProtocolErrors of `bridge.errors`;
-    else both are logged and become a 500, or httpx.RemoteProtocolError once the response has started.
+    else both are logged and become a 500, or httpx.RemoteProtocolError once the response has started. Raises
+    ConfigurationError for an object that is certainly not an ASGI application.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class InProcessTransport(httpx.ASGITransport):
         root_path: str = "",
         client: Address | None = ("127.0.0.1", 123),
     ) -> None:
+        check_asgi(app)
         # The stock class types its application more narrowly, and allows no unknown client.
         super().__init__(app, raise_app_exceptions, root_path, client)  # type: ignore[arg-type]
 

@@ -101,9 +101,20 @@ def _attribute(module: Any, name: str) -> object:
         return None
 
 
+class _ChildSettings(OriginSettings):
+    """Settings that no argument gives: nobody can set the address."""
+
+    @property
+    def advice(self) -> str:
+        return (
+            "An application that needs longer for its startup needs the variable "
+            "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS."
+        )
+
+
 def _settings(uds: str) -> OriginSettings:
     """Return the settings. Only readiness_timeout and async_init are read from the environment."""
-    return OriginSettings(
+    return _ChildSettings(
         host="localhost",
         port=80,
         uds=uds,

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
+from bridge.sources._event_fields import is_array, is_object
 
 if TYPE_CHECKING:
     from bridge._types import Event, HeaderPairs
@@ -134,8 +135,15 @@ def header_json(value: object) -> bytes:
     """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL."""
     if value is None:
         return b""
-    text = json.dumps(value, separators=(",", ":"), default=lambda _: None)
+    text = json.dumps(value, separators=(",", ":"), default=_of_json)
     return text.replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _of_json(value: object) -> object:
+    """Return a mapping or a sequence as JSON has it, and null for everything else that JSON lacks."""
+    if is_object(value):
+        return dict(value)
+    return list(value) if is_array(value) else None
 
 
 def _plain(value: object) -> bytes:

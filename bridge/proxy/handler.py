@@ -66,20 +66,19 @@ class Proxy(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         settings: Settings | None = None,
     ) -> None:
-        origin = OriginSettings(
-            **_address(url, host, port, uds),
-            **_given(
-                readiness_protocol=readiness_protocol,
-                readiness_port=readiness_port,
-                readiness_path=readiness_path,
-                healthy_status=healthy_status,
-                readiness_timeout=readiness_timeout,
-                async_init=async_init,
-                pool_idle_timeout=pool_idle_timeout,
-                before_checkpoint_path=before_checkpoint_path,
-                after_restore_path=after_restore_path,
-            ),
+        address = _given(url=url, host=host, port=port, uds=uds)
+        others = _given(
+            readiness_protocol=readiness_protocol,
+            readiness_port=readiness_port,
+            readiness_path=readiness_path,
+            healthy_status=healthy_status,
+            readiness_timeout=readiness_timeout,
+            async_init=async_init,
+            pool_idle_timeout=pool_idle_timeout,
+            before_checkpoint_path=before_checkpoint_path,
+            after_restore_path=after_restore_path,
         )
+        origin = OriginSettings(**_address(**address), **others, given=frozenset(address | others))
         for name in unknown_variables():
             logger.warning("%s is set, but has no effect here. Is it spelt correctly?", name)
         process = _process(command, origin)
@@ -87,8 +86,8 @@ class Proxy(Handler):
             if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
-            self._forwarder = _forwarder(origin, process)
-            super().__init__(self._forwarder, _new_lifespan=lambda: self._forwarder, sources=sources, settings=settings)
+            forwarder = self._forwarder = _forwarder(origin, process)
+            super().__init__(forwarder, _new_lifespan=lambda: forwarder, sources=sources, settings=settings)
         except BaseException:
             if process is not None:
                 process.end()
@@ -107,7 +106,9 @@ def _given(**arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _address(url: str | None, host: str | None, port: int | None, uds: str | None) -> dict[str, Any]:
+def _address(
+    url: str | None = None, host: str | None = None, port: int | None = None, uds: str | None = None
+) -> dict[str, Any]:
     """Return the one address that was given in one of three ways."""
     given = {"url": url, "host and port": port if host is None else host, "uds": uds}
     ways = [way for way, value in given.items() if value is not None]

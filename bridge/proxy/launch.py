@@ -27,19 +27,20 @@ def launch(process: OriginProcess, settings: OriginSettings) -> None:
     """
     if process.is_started:
         return
-    for address in {settings.address, settings.readiness_address}:
-        _check_free(address)
+    _check_free(settings.address, settings.how_to_set_address)
+    if settings.readiness_address != settings.address:
+        _check_free(settings.readiness_address, settings.how_to_set("readiness_port"))
     process.start()
 
 
-def _check_free(address: Address) -> None:
+def _check_free(address: Address, how_to_set: str) -> None:
     """Make sure that another program's server cannot be taken for ours. Raises OriginNotStarted."""
     end = time.monotonic() + PORT_GRACE
     while _is_listening(address):
         if time.monotonic() > end:
             raise OriginNotStarted(
                 f"Another program listens at {address} already, so the web server cannot be started there. End it, or "
-                "give Proxy another address: its arguments, or else AWS_LWA_PORT or BRIDGE_UDS."
+                f"set another address with {how_to_set}, and in the command."
             )
         time.sleep(_PAUSE)
 

@@ -69,7 +69,11 @@ class OriginProcess:
         # In a thread no signal handler interrupts the start between two of its steps.
         threading.Thread(target=self._live, args=(life, started), name="bridge origin", daemon=True).start()
         atexit.register(self._end_with, os.getpid())
-        started.result()
+        try:
+            started.result()
+        except BaseException:
+            self.kill()
+            raise
 
     def _live(self, life: object, started: Future[None]) -> None:
         """Start the server and watch it, and the next one after its first exit."""

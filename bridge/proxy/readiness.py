@@ -95,8 +95,4 @@ class Readiness:
         return f"The web server at {self._settings.readiness_address}"
 
     def _diagnosis(self, limit: float) -> str:
-        return (
-            f"{self._where} was not ready within {limit:g} s: {self._last}. Does it listen there? Its port is "
-            "AWS_LWA_PORT, the path of the check AWS_LWA_READINESS_CHECK_PATH; a server that needs longer needs "
-            "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS or AWS_LWA_ASYNC_INIT=true. Proxy's arguments come first."
-        )
+        return f"{self._where} was not ready within {limit:g} s: {self._last}. {self._settings.advice}"

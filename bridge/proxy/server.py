@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 from typing import TYPE_CHECKING
 
 import anyio
@@ -37,6 +38,9 @@ class Origin:
         self.settings = settings
         self._process = process
         self._readiness = Readiness(probe, settings, check_alive=_always_alive if process is None else process.check)
+        if process is not None:
+            # A handler that is forgotten without close() holds no port. Not before the exit: atexit waits for its end.
+            weakref.finalize(self, process.terminate).atexit = False
         # The number of exits after which the server was last found ready; -1 before that.
         self._ready_after = -1
 

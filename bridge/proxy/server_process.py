@@ -27,6 +27,7 @@ class ServerProcess:
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
         self._guard = threading.Lock()
         self._is_over = False
+        self._owner = os.getpid()
         # In the name, and not in the value: a web server of a web server has both marks.
         self._mark = f"_BRIDGE_SERVER_{os.urandom(8).hex()}"
         try:
@@ -58,9 +59,10 @@ class ServerProcess:
             raise TimeoutError from None
 
     def terminate(self) -> None:
-        """Send it SIGTERM, if it has not ended."""
-        with suppress(OSError):
-            self._process.terminate()
+        """Send it SIGTERM, if it has not ended. In a fork of this process do nothing."""
+        if os.getpid() == self._owner:
+            with suppress(OSError):
+                self._process.terminate()
 
     def end_all(self) -> None:
         """Kill what is left of it and its descendants, and wait for their end. Idempotent.
@@ -90,7 +92,9 @@ def _started(command: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen
 
 def describe(status: int) -> str:
     """Describe an exit status."""
-    if status >= 0:
+    if status == 0:
+        return "exited with status 0. Did it go into the background? It must stay in the foreground"
+    if status > 0:
         return f"exited with status {status}"
     try:
         return f"was ended by {signal.Signals(-status).name}"

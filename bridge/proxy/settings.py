@@ -15,7 +15,7 @@ from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.proxy.address import Address
 from bridge.proxy.guard import canonical_path
 from bridge.settings import initialization_type, status_codes
-from bridge.settings_base import SettingsBase, from_environment, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, refusal
 
 __all__ = ["OriginSettings"]
 
@@ -83,14 +83,6 @@ def _protocol(name: str, value: object) -> str:
     raise refusal(name, value, "'http' or 'tcp'")
 
 
-def _flag(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    raise refusal(name, value, "'true' or 'false'")
-
-
 def _seconds(name: str, value: object) -> float:
     try:
         seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
@@ -154,6 +146,8 @@ class OriginSettings(SettingsBase):
     `deadline_margin` (BRIDGE_DEADLINE_MARGIN, there in milliseconds): how long before the invocation's deadline a
     request is given up, in seconds.
 
+    `given`: the names of Proxy's arguments that were given, which an error's advice depends on.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -175,7 +169,7 @@ class OriginSettings(SettingsBase):
     readiness_timeout: float | None = from_environment(
         "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds), default=None
     )
-    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=_flag, default=False)
+    async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=flag, default=False)
     pool_idle_timeout: float = from_environment(
         "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS", check=_idle_seconds, default=POOL_IDLE_TIMEOUT
     )
@@ -184,6 +178,7 @@ class OriginSettings(SettingsBase):
     )
     after_restore_path: str = from_environment("AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH", check=_hook_path, default="")
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
+    given: frozenset[str] = from_environment(default=frozenset())
 
     @property
     def address(self) -> Address:
@@ -193,6 +188,32 @@ class OriginSettings(SettingsBase):
     def readiness_address(self) -> Address:
         """Return the address of the readiness check: the server's own, unless there is a port for the check."""
         return self.address if self.readiness_port is None else Address(self.host, self.readiness_port)
+
+    @property
+    def how_to_set_address(self) -> str:
+        """Return what sets the address, for an error's advice."""
+        return "the argument url" if "url" in self.given else self.how_to_set("uds" if self.uds else "port")
+
+    def how_to_set(self, name: str) -> str:
+        """Return what sets a setting, for an error's advice. A variable has no effect beside an argument."""
+        argument = f"the argument {name}"
+        return argument if name in self.given else f"{argument} or the variable {self._variables[name].names[0]}"
+
+    @property
+    def advice(self) -> str:
+        """Return what to do about a server that is not ready in time."""
+        check = (
+            ""
+            if self.readiness_protocol == "tcp"
+            else f", the path of the check with {self.how_to_set('readiness_path')}"
+        )
+        where = self.how_to_set_address if self.readiness_port is None else self.how_to_set("readiness_port")
+        longer = self.how_to_set("readiness_timeout")
+        if not _has_long_init() and not self.async_init:
+            longer += f", or {self.how_to_set('async_init')} with the value true"
+        return (
+            f"Does it listen there? The address is set with {where}{check}. A server that needs longer needs {longer}."
+        )
 
     @property
     def init_limit(self) -> float:

@@ -17,7 +17,10 @@ INIT_THRESHOLD = 50_000
 
 @contextmanager
 def few_collections() -> Iterator[None]:
-    """Collect seldom inside the block. At its end, exclude all objects that are alive from later collections."""
+    """Collect seldom inside the block. At its end, collect, and exclude what is alive from later collections.
+
+    Garbage that was excluded would never be freed, with the connections and files that it holds.
+    """
     before = gc.get_threshold()
     gc.set_threshold(INIT_THRESHOLD, *before[1:])
     try:
@@ -25,4 +28,5 @@ def few_collections() -> Iterator[None]:
     finally:
         if gc.get_threshold()[0] == INIT_THRESHOLD:  # and the application has not chosen its own meanwhile
             gc.set_threshold(*before)
+        gc.collect()
         gc.freeze()

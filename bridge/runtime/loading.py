@@ -9,6 +9,7 @@ import site
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bridge._interface import ADVICE, ASGI, WSGI, called, examine
 from bridge.application import Bridge
 from bridge.errors import HandlerNotLoaded
 from bridge.handler import Handler
@@ -111,57 +112,33 @@ def _without_machinery(trace: TracebackType | None) -> TracebackType | None:
 def classify(found: Any, name: str) -> tuple[Kind, Any]:
     """Return the kind of a handler, and the object to call: an ASGI application gets a Bridge around it.
 
-    An application has three parameters, a function two. A callable that accepts two or three arguments is an
-    application if the first parameter is `scope`. Raises HandlerNotLoaded, and the exceptions of Bridge.
+    What only a call could tell is a function. Raises HandlerNotLoaded, and the exceptions of Bridge.
     """
     if isinstance(found, Handler):
         return HANDLER, found
-    if not callable(found):
-        raise _not_a_handler(name, f"is {type(found).__name__}, which is not callable")
-    signature = _signature(found)
-    if signature is None:  # of C code
-        return _function(found)
-    parameters = list(signature.parameters)
-    accepts_two, accepts_three = _accepts(signature, 2), _accepts(signature, 3)
-    if accepts_three and (not accepts_two or parameters[0] == "scope"):
+    interface, description, may_be_function = examine(found)
+    if interface == ASGI:
         return HANDLER, Bridge(found)
-    if "start_response" in parameters:
-        command = f"python -m bridge.runtime --proxy -- gunicorn {':'.join(_split(name))}"
-        raise _not_a_handler(name, f"is a WSGI application. Serve that with '{command}'")
-    if accepts_two:
+    if may_be_function:
         return _function(found)
-    raise _not_a_handler(name, f"has the parameters {str(signature)[:200]}")
+    raise _not_a_handler(name, description, _advice(interface, name))
 
 
 def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
     """Return the kind of a function. That of a function which it wraps does not count: it may run that itself."""
-    call = getattr(type(found), "__call__", None)  # noqa: B004  # that it can be called is known
-    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(call)
+    is_async = inspect.iscoroutinefunction(found) or inspect.iscoroutinefunction(called(found))
     return (ASYNC if is_async else SYNC), found
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
-    """Return None if the function has no signature."""
-    options: dict[str, Any] = {}
-    if sys.version_info >= (3, 14):  # evaluating annotations could fail: they may name objects that were never imported
-        options["annotation_format"] = importlib.import_module("annotationlib").Format.STRING
-    try:
-        return inspect.signature(function, **options)
-    except (TypeError, ValueError):
-        return None
+def _advice(interface: str, name: str) -> str:
+    if interface == WSGI:
+        return f"Serve a WSGI application with 'python -m bridge.runtime --proxy -- gunicorn {':'.join(_split(name))}'."
+    return ADVICE[interface]
 
 
-def _accepts(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*[None] * count)
-    except TypeError:
-        return False
-    return True
-
-
-def _not_a_handler(name: str, what: str) -> HandlerNotLoaded:
+def _not_a_handler(name: str, description: str, advice: str) -> HandlerNotLoaded:
     return HandlerNotLoaded(
         f"Expected {name!r} to be an ASGI application, a Bridge, Proxy or Handler, or a function of event and context, "
-        f"but it {what}.",
+        f"but it is {description}. {advice}",
         error_type="Runtime.HandlerNotFound",
     )

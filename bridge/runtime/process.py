@@ -7,6 +7,7 @@ exit code   0   SIGTERM, and everything ended in order
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from bridge import __version__
 from bridge.errors import ConfigurationError, RuntimeApiError, Terminated
 from bridge.init_phase import Runtime, is_function_process, set_runtime
 from bridge.runtime.api.connection import Connection, parse_address
-from bridge.runtime.api.vocabulary import ACCEPTED, FORBIDDEN, INIT_ERROR, check_reply, error_headers
+from bridge.runtime.api.vocabulary import FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
+from bridge.runtime.invocations.waker import hearing_sigterm
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
@@ -98,10 +100,13 @@ class _Process:
     def _runs(self, step: Callable[[], None]) -> bool:
         """Run a step of the init phase and report its error. Return whether it succeeded."""
         try:
-            step()
+            with hearing_sigterm():
+                step()
         except (KeyboardInterrupt, Terminated):
             raise
         except BaseException as exc:  # SystemExit too: an import that exits has failed
+            if sigterm.is_cause_of(exc):
+                raise
             self._report(exc, INIT_ERROR)
             return False
         return True
@@ -110,7 +115,7 @@ class _Process:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
         is_function_process()  # recorded before the function's module is imported, which may start helper processes
-        set_runtime(Runtime(can_stream=True, startups=self._startups))
+        set_runtime(Runtime(can_stream=True, startups=self._startups, new_loop=self._new_loop))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
@@ -124,7 +129,7 @@ class _Process:
 
                 import_streams(self._target)
             self._check_workers(self._target)
-        set_runtime(Runtime(can_stream=True))
+        set_runtime(Runtime(can_stream=True, new_loop=self._new_loop))
         if self._workers == 1:
             self._start()
 
@@ -155,6 +160,14 @@ class _Process:
         return min(self._settings.workers, self._settings.max_concurrency)
 
     @property
+    def _new_loop(self) -> Callable[[], asyncio.AbstractEventLoop]:
+        if self._settings.max_concurrency == 1:
+            return asyncio.new_event_loop
+        from bridge.runtime.invocations.executor import new_loop
+
+        return new_loop
+
+    @property
     def _wants_extension(self) -> bool:
         mode = self._settings.extension
         return mode == "on" or (mode == "auto" and initialization_type() != "snap-start")
@@ -177,7 +190,7 @@ class _Process:
             finally:
                 connection.close()
             if reply.status != FORBIDDEN or not self._is_worker:  # the first of several workers that fail counts
-                check_reply(reply, ACCEPTED, "the report of an error")
+                check_reply(reply, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
 
@@ -210,8 +223,9 @@ class _Process:
             return API_GONE
         except Terminated:
             raise
-        except SystemExit as exc:  # Lambda's own error has the code alone
-            logger.error("The handler raised %r: the process ends.", exc)
+        except SystemExit as exc:
+            if not sigterm.is_cause_of(exc):  # Lambda's own error has the code alone
+                logger.error("The handler raised %r: the process ends.", exc)
             raise
         finally:
             self._shut_down()

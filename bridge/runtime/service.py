@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bridge.init_phase import current_runtime
+from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.deadline import Limits
 from bridge.runtime.invocations.polling import Means
@@ -30,21 +32,27 @@ class Service(NamedTuple):
 
     def serve(self, kind: Kind, target: Any, slots: int) -> None:
         """Answer invocations until SIGTERM. Raises RuntimeApiGone, RuntimeApiRefused, SystemExit and Terminated."""
-        if kind == HANDLER:
-            from bridge.runtime.invocations.targets import HandlerTarget
+        try:
+            if kind == HANDLER:
+                self._serve_handler(target, slots)
+            elif kind == ASYNC:
+                self._serve_async(target, slots)
+            else:
+                self._serve_blocking(target, slots)
+        finally:
+            set_only_invocation(LogIds())
 
-            streams = self.settings.invoke_mode == "response_stream"
-            self._serve_on_loop(target._run, HandlerTarget(target, streams=streams), slots)
-        elif kind == ASYNC:
-            self._serve_async(target, slots)
-        else:
-            self._serve_blocking(target, slots)
+    def _serve_handler(self, handler: Any, slots: int) -> None:
+        from bridge.runtime.invocations.targets import HandlerTarget
+
+        streams = self.settings.invoke_mode == "response_stream"
+        self._serve_on_loop(handler._run, HandlerTarget(handler, streams=streams), slots)
 
     def _serve_async(self, function: Any, slots: int) -> None:
         from bridge._loop import OwnLoop
         from bridge.runtime.invocations.targets import FunctionTarget
 
-        loop = OwnLoop()
+        loop = OwnLoop(current_runtime().new_loop)
         try:
             self._serve_on_loop(loop.run, FunctionTarget(function), slots)
         finally:
@@ -73,6 +81,5 @@ class Service(NamedTuple):
 
     def _means(self, slots: int) -> list[Means]:
         limits = Limits(self.settings.deadline_margin, self.settings.background_limit)
-        is_alone = self.settings.max_concurrency == 1  # workers included
-        shared = (Function(), limits, self.output, Watchdog(), is_alone)
+        shared = (Function(), limits, self.output, Watchdog(), slots == 1)
         return [Means(self.connect(), *shared) for _ in range(slots)]

@@ -34,7 +34,7 @@ def _lower(value: str) -> str:
 
 
 def _descriptor(value: str) -> int | None:
-    return int(value) if value.isdecimal() else None
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else None
 
 
 class RuntimeSettings(SettingsBase):

@@ -18,7 +18,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from bridge.errors import Terminated
-from bridge.runtime.api.vocabulary import INIT_ERROR, OK, RESTORE_ERROR, RESTORE_NEXT, check_reply
+from bridge.runtime.api.vocabulary import INIT_ERROR, RESTORE_ERROR, RESTORE_NEXT, check_reply
+from bridge.runtime.invocations.waker import hearing_sigterm
+from bridge.signals import sigterm
 from bridge.snapstart import hooks
 
 if TYPE_CHECKING:
@@ -42,27 +44,41 @@ def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str
     closed after its one request.
     """
     try:
-        for function, args, kwargs in reversed(hooks("before_snapshot")):
-            function(*args, **kwargs)
-        try:
-            check_reply(connection.request_blocking(b"GET", RESTORE_NEXT, []), OK, "the snapshot")
-        finally:
-            connection.close()
+        with hearing_sigterm():
+            _take(connection)
     except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as exc:  # SystemExit too: without a report, Lambda would not tell why there is no snapshot
+        if sigterm.is_cause_of(exc):
+            raise
         report(exc, INIT_ERROR, "Runtime.BeforeSnapshotError")
         return BEFORE_SNAPSHOT_FAILED
     try:
-        _reseed()
-        for function, args, kwargs in hooks("after_restore"):
-            function(*args, **kwargs)
+        with hearing_sigterm():
+            _restore()
     except (KeyboardInterrupt, Terminated):
         raise
     except BaseException as exc:
+        if sigterm.is_cause_of(exc):
+            raise
         report(exc, RESTORE_ERROR, "Runtime.AfterRestoreError")
         return AFTER_RESTORE_FAILED
     return 0
+
+
+def _take(connection: Connection) -> None:
+    for function, args, kwargs in reversed(hooks("before_snapshot")):
+        function(*args, **kwargs)
+    try:
+        check_reply(connection.request_blocking(b"GET", RESTORE_NEXT, []), "the snapshot")
+    finally:
+        connection.close()
+
+
+def _restore() -> None:
+    _reseed()
+    for function, args, kwargs in hooks("after_restore"):
+        function(*args, **kwargs)
 
 
 def _reseed() -> None:

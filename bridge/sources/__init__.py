@@ -22,7 +22,7 @@ from bridge.sources import (
     vpc_lattice_v1,
     vpc_lattice_v2,
 )
-from bridge.sources._event_fields import decode_body
+from bridge.sources._event_fields import decode_body, is_object
 from bridge.sources._request import decode_headers, first_header, make_request
 from bridge.sources._response import EncodedResponse, encode_response
 
@@ -50,6 +50,9 @@ class Source(Protocol):
 
     A source may also have `streams = True`. A function whose invoke mode is response_stream then streams to it: the
     prelude, then the body. Other sources get the result of `encode`, in that mode too.
+
+    And it may have `max_result`: the bytes of JSON that its service accepts, if these are fewer than Lambda's. For a
+    larger result the client gets a 500.
     """
 
     @property
@@ -68,7 +71,8 @@ class Source(Protocol):
     def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Result:
         """Return the result that the service expects for this response; see `encode_response`.
 
-        Raise InvalidMessage if the response must not reach AWS: the client gets a 500.
+        Raise InvalidMessage if the response must not reach AWS, ResultTooLarge if the service would refuse its size:
+        the client gets a 500.
         """
 
 
@@ -90,7 +94,7 @@ def select_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> 
 
     Raise UnsupportedEvent, which names the keys of the event and what was expected.
     """
-    if isinstance(event, dict):
+    if is_object(event):
         for source in sources:
             if source.matches(event):
                 return source

@@ -10,6 +10,8 @@ from bridge._httpx import httpx
 from bridge._messages import EventRequest, header_pairs, replace_headers
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
+from bridge.sources._address import server_address
+from bridge.sources._framing import check_framing
 
 if TYPE_CHECKING:
     from bridge._types import Event
@@ -45,6 +47,8 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     """
     try:
         request = source.decode(event, settings)
+        if isinstance(request, httpx.Request):
+            check_framing(request)
     except MalformedEvent as exc:
         logger.error("A malformed %s event: %s", source.name, exc)
         raise
@@ -54,6 +58,8 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     if not isinstance(request, EventRequest):
         _check_request(request, source)
         request.extensions["asgi"] = request.extensions.get("asgi") or {}
+    if settings.trust_forwarded_host:
+        _take_forwarded_host(request)
     if settings.authorization_source:
         _move_authorization(request, settings.authorization_source.encode("ascii"))
     return request
@@ -62,7 +68,7 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
 def _log_undecoded(source: Source, exc: Exception) -> None:
     """Log one line for a shape that no source of ours expects. A source of the user's may have a fault of its own."""
     if source in DEFAULT_SOURCES:
-        reason = f"{type(exc).__name__}: {exc}"[:_MAX_REASON]
+        reason = ascii(f"{type(exc).__name__}: {exc}"[:_MAX_REASON])[1:-1]
         logger.error("A malformed %s event, which could not be decoded: %s", source.name, reason)
     else:
         logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
@@ -75,6 +81,18 @@ def _check_request(request: object, source: Source) -> None:
             f"Expected the source {source.name!r} to decode to an {httpx.__name__}.Request with a body of bytes "
             f"or of an async iterable, but got {type(request).__module__}.{type(request).__name__}."
         )
+
+
+def _take_forwarded_host(request: httpx.Request) -> None:
+    """Make x-forwarded-host the Host: its last value, which the nearest proxy set. An invalid one changes nothing."""
+    pairs = header_pairs(request)
+    values = [value for name, value in pairs if name == b"x-forwarded-host"]
+    host = values[-1].rpartition(b",")[2].strip() if values else b""
+    scope = request.extensions["asgi"]
+    server = server_address(host, None, None, scope.get("scheme") or request.url.scheme)
+    if server is not None:
+        replace_headers(request, [(b"host", host), *(pair for pair in pairs if pair[0] != b"host")])
+        scope["server"] = server
 
 
 def _move_authorization(request: httpx.Request, source: bytes) -> None:

@@ -1,40 +1,85 @@
 """The fields of an event: objects, strings, paths, bodies and query parameters.
 
-A field may be missing or null. In an event that was written by hand it may have any type.
+A field may be missing or null. In an event that was written by hand it may have any type. JSON's objects and arrays
+are dicts and lists, but a handler may also be called with any other mappings and sequences in their place, such as the
+data classes of Powertools for AWS Lambda.
 """
 
 from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.errors import MalformedEvent
 
 if TYPE_CHECKING:
     from bridge._types import Event
 
-__all__ = ["decode_base64", "decode_body", "join_query", "lenient_object", "object_field", "path_field", "text_field"]
+__all__ = [
+    "decode_base64",
+    "decode_body",
+    "is_array",
+    "is_object",
+    "join_query",
+    "lenient_object",
+    "object_field",
+    "path_field",
+    "text_field",
+    "utf8",
+    "well_formed",
+]
 
 
-def object_field(event: Event, key: str) -> dict[str, Any]:
+# Sequences too, to Python.
+_TEXT = (str, bytes, bytearray)
+
+
+def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether `value` is an object of JSON, or any other mapping."""
+    return type(value) is dict or isinstance(value, Mapping)  # the first is far cheaper
+
+
+def is_array(value: object) -> TypeGuard[Sequence[Any]]:
+    """Return whether `value` is an array of JSON, or any other sequence, except text and bytes."""
+    return type(value) is list or (not isinstance(value, _TEXT) and isinstance(value, Sequence))
+
+
+def well_formed(text: str) -> str:
+    """Return `text` with U+FFFD for each half of a surrogate pair, which JSON can hold and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def utf8(text: str) -> bytes:
+    """Return `text` as UTF-8; see `well_formed`."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return well_formed(text).encode()
+
+
+def object_field(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return the object under `key`; an empty one where there is none. Raise MalformedEvent for another type."""
     value = event.get(key)
     if value is None:
         return {}
-    if isinstance(value, dict):
+    if is_object(value):
         return value
     raise MalformedEvent(f"Expected {key!r} to be an object, but got {type(value).__name__}.")
 
 
-def lenient_object(event: Event, key: str) -> dict[str, Any]:
+def lenient_object(event: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return the object under `key` or an empty one. For encode(): the application may have changed the event."""
     value = event.get(key)
-    return value if isinstance(value, dict) else {}
+    return value if is_object(value) else {}
 
 
-def text_field(event: Event, key: str) -> str | None:
+def text_field(event: Mapping[str, Any], key: str) -> str | None:
     """Return the string under `key`, or None. Raise MalformedEvent for another type."""
     value = event.get(key)
     if value is None or isinstance(value, str):
@@ -42,12 +87,13 @@ def text_field(event: Event, key: str) -> str | None:
     raise MalformedEvent(f"Expected {key!r} to be a string, but got {type(value).__name__}.")
 
 
-def path_field(event: Event, key: str) -> str:
-    """Return the path under `key`, with the leading slash that some events leave out."""
-    path = event.get(key)
-    if type(path) is str and path.startswith("/"):
-        return path
-    return "/" + (text_field(event, key) or "")
+def path_field(event: Mapping[str, Any], key: str) -> str:
+    """Return the path under `key`, with the leading slash that some events leave out. Raise MalformedEvent.
+
+    Whatever a broken event holds, such as a whole URL, becomes a path in this way, and never another request-target.
+    """
+    path = well_formed(text_field(event, key) or "/")
+    return path if path.startswith("/") else f"/{path}"
 
 
 def decode_body(event: Event, *, flag: str = "isBase64Encoded") -> bytes:
@@ -60,7 +106,7 @@ def decode_body(event: Event, *, flag: str = "isBase64Encoded") -> bytes:
         return b""
     if not isinstance(body, str):
         raise MalformedEvent(f"Expected the body to be a string, but got {type(body).__name__}.")
-    return decode_base64(body) if event.get(flag) else body.encode("utf-8", "replace")
+    return decode_base64(body) if event.get(flag) else utf8(body)
 
 
 def decode_base64(body: str) -> bytes:
@@ -78,12 +124,12 @@ def join_query(parameters: object, instead: object = None, quote: Callable[[str]
     Raise MalformedEvent for anything but mappings.
     """
     parameters = parameters or instead or {}
-    if not isinstance(parameters, dict):
+    if not is_object(parameters):
         raise MalformedEvent(f"Expected query parameters to be an object, but got {type(parameters).__name__}.")
     parts: list[str] = []
     for key, values in parameters.items():
         name = quote(key) if quote else key
-        for value in values if isinstance(values, list) else (values,):
+        for value in values if is_array(values) else (values,):
             text = value if value is None or isinstance(value, str) else str(value)
             parts.append(name if text is None else f"{name}={quote(text) if quote else text}")
     return "&".join(parts)

@@ -1,18 +1,17 @@
 """The path of an event: percent-encoding, and its division into root path and path.
 
-Most sources leave the path percent-encoded as the client sent it; HTTP APIs decode it. The request-target must be ASCII
-either way, and must give the application's `path` back when it is unquoted once.
+Most sources leave the path percent-encoded as the client sent it; HTTP APIs decode it in payload 2.0. The
+request-target must be ASCII either way, and must give the application's `path` back when it is unquoted once.
 """
 
-from typing import Any
 from urllib.parse import quote, unquote
 
 from bridge.settings import Settings
+from bridge.sources._event_fields import utf8
 
 __all__ = [
     "has_prefix",
     "place",
-    "place_in_stage",
     "quoted",
     "requoted",
     "requoted_query",
@@ -31,20 +30,20 @@ _PATH = _QUERY.translate(None, b"?#")
 
 def quoted(path: str) -> bytes:
     """Return a decoded path as a request-target: one of the spellings that the client may have used."""
-    raw = path.encode("utf-8", "replace")
+    raw = utf8(path)
     # Most paths need no quoting, and translate() is the cheapest way to find that out.
     return raw if not raw.translate(None, _PLAIN) else quote(raw, safe=_PATH_SAFE).encode("ascii")
 
 
 def requoted(path: str) -> bytes:
     """Return an encoded path as a request-target: unchanged, except bytes that no client can have sent."""
-    raw = path.encode("utf-8", "replace")
+    raw = utf8(path)
     return raw if not raw.translate(None, _PATH) else quote(raw, safe=_PATH).encode("ascii")
 
 
 def requoted_query(query: str) -> bytes:
     """Return an encoded query string: unchanged, except bytes that no client can have sent."""
-    raw = query.encode("utf-8", "replace")
+    raw = utf8(query)
     return raw if not raw.translate(None, _QUERY) else quote(raw, safe=_QUERY).encode("ascii")
 
 
@@ -70,33 +69,16 @@ def place(path: str, settings: Settings, *, inside: str = "", outside: str = "")
     `path` includes the `root_path` (ASGI HTTP spec, "root_path"), so that both together are the client's URL.
     """
     if settings.base_path and has_prefix(path, settings.base_path):
-        path, inside = strip_prefix(path, settings.base_path), ""
-    if not (inside or outside or settings.root_path):
-        return path, ""
-    if settings.stage == "strip":
-        path, root_path = strip_prefix(path, inside), ""
+        path = strip_prefix(path, settings.base_path)
     elif inside and has_prefix(path, inside):
-        # "/prod" is the root of the stage like "/prod/": frameworks route what follows the root path.
-        path, root_path = (path + "/" if path == inside else path), inside
-    else:
-        path, root_path = outside + path, outside
-    if settings.root_path:
-        if not has_prefix(path, settings.root_path):
-            return settings.root_path + path, settings.root_path + root_path
-        root_path = max(root_path, settings.root_path, key=len)
-    return path, root_path
-
-
-def place_in_stage(path: str, context: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    """Return what `place` returns, for an HTTP API's path, which begins with the stage if that has a name.
-
-    Under the API's own execute-api domain the client asked for the stage. With a custom domain it did not: the domain
-    maps to the stage, but the event's path contains it all the same (CodeGenieApp/serverless-express#465).
-    """
-    stage, domain = context.get("stage"), context.get("domainName")
-    prefix = f"/{stage}"
-    if not isinstance(stage, str) or stage in ("", "$default") or not has_prefix(path, prefix):
-        return place(path, settings)
-    if isinstance(domain, str) and domain and ".execute-api." not in domain:
-        return place(strip_prefix(path, prefix), settings)
-    return place(path, settings, inside=prefix)
+        path, outside = strip_prefix(strip_prefix(path, inside), settings.base_path), inside
+    if settings.stage == "strip":
+        outside = ""
+    if not settings.root_path:
+        return outside + path, outside
+    if has_prefix(path, settings.root_path):
+        return outside + path, outside + settings.root_path
+    path = outside + path
+    if has_prefix(path, settings.root_path):
+        return path, max(outside, settings.root_path, key=len)
+    return settings.root_path + path, settings.root_path + outside

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._event_fields import decode_body, join_query, object_field
+from bridge.sources._event_fields import decode_body, is_object, join_query, object_field, text_field, utf8
 from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import encode_response, listed
 
@@ -35,16 +35,16 @@ def is_payload_v1(event: Event) -> bool:
     if "httpMethod" not in event or not (get("methodArn") is get("routeArn") is get("actionGroup") is None):
         return False
     context = get("requestContext")
-    if not isinstance(context, dict):
+    if not is_object(context):
         return "path" in event
     return context.get("elb") is None and context.get("connectionId") is None
 
 
-def request(event: Event, *, path: str, raw_path: str | None, root_path: str) -> EventRequest:
-    """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: None if it is not known."""
+def request(event: Event, *, path: str, raw_path: str, root_path: str) -> EventRequest:
+    """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: the same as the client sent it."""
     context = object_field(event, "requestContext")
     return make_request(
-        method=event.get("httpMethod"),
+        method=text_field(event, "httpMethod"),
         path=path,
         raw_path=raw_path,
         query_string=_query(event),
@@ -64,7 +64,7 @@ def _query(event: Event) -> str:
 
 
 def _quote(text: str) -> str:
-    raw = text.encode("utf-8", "replace")
+    raw = utf8(text)
     return quote_plus(raw) if raw.translate(None, _UNRESERVED) else text
 
 

@@ -12,14 +12,14 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.settings import Settings
 from bridge.sources._address import client_address
-from bridge.sources._event_fields import decode_body, object_field
-from bridge.sources._request import decode_headers, make_request
-from bridge.sources._response import EncodedResponse, encode_response, joined
+from bridge.sources._event_fields import decode_body, is_array, is_object, text_field
+from bridge.sources._request import decode_headers, header_value, make_request
+from bridge.sources._response import encode_response, joined
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["domain_name", "encode", "is_payload_v2", "request", "result"]
+__all__ = ["domain_name", "encode", "is_payload_v2", "request"]
 
 
 def is_payload_v2(event: Event) -> bool:
@@ -27,7 +27,7 @@ def is_payload_v2(event: Event) -> bool:
     if event.get("version") != "2.0" or event.get("routeArn") is not None:
         return False
     context = event.get("requestContext")
-    return isinstance(context, dict) and isinstance(context.get("http"), dict)
+    return is_object(context) and is_object(context.get("http"))
 
 
 def domain_name(event: Event) -> str:
@@ -40,17 +40,16 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
     """Return the request of an event. `path`: decoded, with `root_path`. `raw_path`: None if it is not known."""
     context = event["requestContext"]
     http = context["http"]
-    headers = event.get("headers")
-    cookies = event.get("cookies")
-    if cookies:
-        headers = {**object_field(event, "headers"), "cookie": _cookie(cookies)}
-        headers.pop("Cookie", None)  # AWS spells names in lower case; people who write test events do not
+    headers = decode_headers(event.get("headers"))
+    if event.get("cookies"):  # also in the headers of a Function URL
+        headers = [pair for pair in headers if pair[0] != b"cookie"]
+        headers.append((b"cookie", header_value(_cookie(event["cookies"]))))
     return make_request(
-        method=http.get("method"),
+        method=text_field(http, "method"),
         path=path,
         raw_path=raw_path,
         query_string=event.get("rawQueryString"),
-        headers=decode_headers(headers),
+        headers=headers,
         body=decode_body(event),
         domain=context.get("domainName"),
         client=client_address(http.get("sourceIp")),
@@ -61,7 +60,7 @@ def request(event: Event, *, path: str, raw_path: str | None, root_path: str) ->
 
 def _cookie(cookies: Any) -> str:
     try:
-        if isinstance(cookies, list):
+        if is_array(cookies):
             return "; ".join(cookies)
     except TypeError:
         pass
@@ -69,16 +68,15 @@ def _cookie(cookies: Any) -> str:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """Return statusCode, headers, cookies, body, isBase64Encoded."""
+    """Return statusCode, headers, cookies, body, isBase64Encoded.
+
+    Cookies are only in `cookies`: in `headers` too they would be sent twice.
+    """
     try:
         method = event["requestContext"]["http"]["method"]
     except (LookupError, TypeError):  # the application may have changed the event by now
         method = None
-    return result(encode_response(response, method=method, settings=settings))
-
-
-def result(encoded: EncodedResponse) -> Result:
-    """Return the result of a response. Cookies are only in `cookies`: in `headers` too they would be sent twice."""
+    encoded = encode_response(response, method=method, settings=settings)
     headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,

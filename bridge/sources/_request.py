@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge._http import CONTEXT_HEADERS
+from bridge._http import CONTEXT_HEADERS, HOP_BY_HOP, is_forged
 from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
+from bridge.sources._event_fields import is_array, is_object, utf8
 from bridge.sources._path import quoted, requoted, requoted_query
 
 if TYPE_CHECKING:
     from bridge._types import Address, HeaderPairs
 
-__all__ = ["decode_headers", "first_header", "make_request"]
+__all__ = ["decode_headers", "first_header", "header_value", "make_request"]
 
-# A Lambda body arrives whole, so the client's framing does not apply (RFC 9112, 6.1).
-_DROPPED = CONTEXT_HEADERS | {b"transfer-encoding"}
+# The client's connection ends at AWS, and a Lambda body arrives whole: neither its options nor its framing apply.
+_DROPPED = CONTEXT_HEADERS | HOP_BY_HOP
 
 # Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
 _MAX_NAMES = 512
@@ -40,8 +41,7 @@ class _Names(dict[str, bytes | None]):
 
     def __missing__(self, name: str) -> bytes | None:
         encoded = name.encode("latin-1", "replace").lower()
-        # CGI and WSGI cannot tell a hyphen from an underscore.
-        value = None if encoded.replace(b"_", b"-") in CONTEXT_HEADERS else encoded
+        value = None if is_forged(encoded) else encoded
         if len(name) <= _MAX_NAME_LENGTH:
             if len(self) >= _MAX_NAMES:
                 self.clear()  # and remember the usual ones again
@@ -57,22 +57,22 @@ def decode_headers(headers: object, more: object = None) -> HeaderPairs:
 
     Names come out in lower case, one pair for each value, in order; several cookie headers, as HTTP/2 clients send
     them, become one (RFC 9113, 8.2.3). Null means no headers. Copies of the headers that only a server may set are
-    dropped. `more`: a second mapping that adds only the names that the first lacks: REST events carry their headers
-    twice, with all values and with the last one.
+    dropped, and so are spellings such as X_Forwarded_For of those that AWS sets. `more`: a second mapping that adds
+    only the names that the first lacks: REST events carry their headers twice, with all values and with the last one.
 
     Raise MalformedEvent for anything but a mapping.
     """
     if not headers or not more:
         return _pairs(headers or more or {})
     pairs = _pairs(headers)
-    if not isinstance(headers, dict) or not isinstance(more, dict) or more.keys() <= headers.keys():
+    if not is_object(headers) or not is_object(more) or more.keys() <= headers.keys():
         return pairs
     names = {name for name, _ in pairs}
     return pairs + [pair for pair in _pairs(more) if pair[0] not in names]
 
 
 def _pairs(headers: object) -> HeaderPairs:
-    if not isinstance(headers, dict):
+    if not is_object(headers):
         raise MalformedEvent(f"Expected headers to be an object, but got {type(headers).__name__}.")
     pairs: HeaderPairs = []
     cookies = 0
@@ -87,21 +87,33 @@ def _pairs(headers: object) -> HeaderPairs:
         else:
             pairs += [(name, encoded) for encoded in _encoded_values(value)]
         if name == b"cookie":
-            cookies += len(value) if type(value) is list else 1
+            cookies += len(value) if is_array(value) else 1
     return _with_one_cookie(pairs) if cookies > 1 else pairs
 
 
 def _encoded_values(value: object) -> list[bytes]:
-    if isinstance(value, list):
+    if is_array(value):
         return [encoded for item in value for encoded in _encoded_values(item)]
     if value is None:
         return []
-    text = str(value)  # a test event that was written by hand may hold 5 or true
-    try:
-        return [text.encode("latin-1")]
-    except UnicodeEncodeError:
-        # AWS decoded the client's bytes as UTF-8, so UTF-8 gives them back.
-        return [text.encode("utf-8", "replace")]
+    # A test event that was written by hand may hold 5 or true.
+    return [header_value(value if isinstance(value, str) else str(value))]
+
+
+def header_value(text: str) -> bytes:
+    """Return the client's bytes, whether AWS decoded them as UTF-8 or as latin-1. Only CloudFront documents it.
+
+    Text of which the latin-1 bytes are UTF-8 beyond ASCII was decoded as latin-1. All other text was decoded as UTF-8:
+    it has letters that latin-1 lacks (honojs/hono#4432), or letters that no client writes in that way.
+    """
+    if not text.isascii():
+        try:
+            raw = text.encode("latin-1")
+            raw.decode("utf-8")
+            return raw
+        except UnicodeError:
+            pass
+    return utf8(text)
 
 
 def _with_one_cookie(pairs: HeaderPairs) -> HeaderPairs:
@@ -145,10 +157,11 @@ def make_request(
     them. `body`: decoded bytes. `scheme`: "http" or "https", else what x-forwarded-proto says, else https. `domain`:
     the host name that the event itself names, for a Host header that is missing or invalid. `client`: the client's
     address. `protocol`: such as "HTTP/1.1". `root_path`: the prefix of `path` under which the application is mounted.
-    `is_forwarded`: whether AWS writes x-forwarded-proto and x-forwarded-port; where it does not, a client may have.
+    `is_forwarded`: whether AWS writes x-forwarded-proto and x-forwarded-port; where it does not, a client may have. Of
+    several values, the last one is from the front end that is the nearest.
 
-    content-length is set to the length of `body` where there is a body or the client sent a length; transfer-encoding
-    is dropped, and so are copies of the headers that only a server may set.
+    content-length is set to the length of `body` where there is a body or the client sent a length. The headers about
+    the client's connection are dropped (RFC 9110, 7.6.1), and so are copies of the headers that only a server may set.
     """
     values = dict(headers)
     if not values.keys().isdisjoint(_DROPPED):
@@ -161,13 +174,13 @@ def make_request(
     elif sent_length != length or len(values) != len(headers):  # wrong, or perhaps one of several
         headers = _with_one(b"content-length", length, headers)
     if scheme is None:
-        scheme = "http" if is_forwarded and values.get(b"x-forwarded-proto") == b"http" else "https"
-    port = values.get(b"x-forwarded-port") if is_forwarded else None
+        scheme = "http" if is_forwarded and _last(values.get(b"x-forwarded-proto")) == b"http" else "https"
+    port = _last(values.get(b"x-forwarded-port")) if is_forwarded else None
     target = encoded_path = quoted(path) if raw_path is None else requoted(raw_path)
     query = requoted_query(query_string) if query_string else b""
     if query:
         target = encoded_path + b"?" + query
-    method = method.upper() if method else "GET"
+    method = method or "GET"
     # The whole scope, so that nothing has to take the request apart again.
     scope: dict[str, Any] = {
         "type": "http",
@@ -184,3 +197,8 @@ def make_request(
         "server": server_address(values.get(b"host"), domain, port, scheme),
     }
     return EventRequest(method, target, headers, body, scope)
+
+
+def _last(value: bytes | None) -> bytes | None:
+    """Return the last item of a list."""
+    return value.rpartition(b",")[2].strip() if value and b"," in value else value

@@ -1,7 +1,9 @@
 """Descriptions of events that no source matches, for the error message."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from bridge.sources._event_fields import is_array, is_object
 
 __all__ = ["describe"]
 
@@ -16,7 +18,7 @@ _MAX_KEYS = 20
 
 def describe(event: object) -> str:
     """Say what kind of event this is, if that is known, which keys it has, and what was expected."""
-    if not isinstance(event, dict):
+    if not is_object(event):
         return f"The event is not an HTTP request: expected {_EXPECTED}, but got a JSON {type(event).__name__}."
     kind = next((kind for kind, matches in _KNOWN_KINDS if matches(event)), "")
     keys = ", ".join(repr(str(key))[:60] for key in list(event)[:_MAX_KEYS]) or "none"
@@ -26,30 +28,30 @@ def describe(event: object) -> str:
     )
 
 
-def _context(event: dict[str, Any]) -> dict[str, Any]:
+def _context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     context = event.get("requestContext")
-    return context if isinstance(context, dict) else {}
+    return context if is_object(context) else {}
 
 
-def _is_authorizer(event: dict[str, Any]) -> bool:
+def _is_authorizer(event: Mapping[str, Any]) -> bool:
     return event.get("methodArn") is not None or event.get("routeArn") is not None
 
 
-def _is_websocket(event: dict[str, Any]) -> bool:
+def _is_websocket(event: Mapping[str, Any]) -> bool:
     return _context(event).get("connectionId") is not None
 
 
-def _is_bedrock_agent(event: dict[str, Any]) -> bool:
+def _is_bedrock_agent(event: Mapping[str, Any]) -> bool:
     return event.get("actionGroup") is not None
 
 
-def _is_edge_response(event: dict[str, Any]) -> bool:
+def _is_edge_response(event: Mapping[str, Any]) -> bool:
     records = event.get("Records")
-    first = records[0] if isinstance(records, list) and records else None
-    return isinstance(first, dict) and isinstance(first.get("cf"), dict) and first["cf"].get("response") is not None
+    first = records[0] if is_array(records) and records else None
+    return is_object(first) and is_object(first.get("cf")) and first["cf"].get("response") is not None
 
 
-_KNOWN_KINDS: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
+_KNOWN_KINDS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
     (" but a Lambda authorizer's, which needs a function of its own that returns a policy", _is_authorizer),
     (" but a WebSocket API's, whose messages are not ASGI's 'websocket' protocol", _is_websocket),
     (" but a Bedrock agent's action, which needs a function of its own", _is_bedrock_agent),

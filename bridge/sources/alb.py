@@ -16,25 +16,31 @@ from typing import TYPE_CHECKING
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._event_fields import decode_body, join_query, path_field
+from bridge.sources._event_fields import decode_body, is_object, join_query, path_field, text_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, make_request
-from bridge.sources._response import EncodedResponse, encode_response, joined, listed, reason_phrase
+from bridge.sources._response import EncodedResponse, cookie_names, encode_response, joined, listed, reason_phrase
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["decode", "encode", "matches", "name"]
+__all__ = ["decode", "encode", "matches", "max_result", "name"]
 
 logger = logging.getLogger("bridge")
 
 name = "alb"
 
+# In bytes of JSON. The page says 1 MB; with the larger meaning of that, nothing is refused that might pass.
+max_result = 1024 * 1024
+
+# Set-Cookie has so many spellings in upper and lower case.
+_MAX_COOKIES = 2 ** sum(map(str.isalpha, "set-cookie"))
+
 
 def matches(event: Event) -> bool:
     """Return whether the request context has `elb`: only a load balancer puts it there."""
     context = event.get("requestContext")
-    return isinstance(context, dict) and context.get("elb") is not None
+    return is_object(context) and context.get("elb") is not None
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
@@ -42,7 +48,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
     path, root_path = place(path_field(event, "path"), settings)
     headers = decode_headers(event.get("multiValueHeaders"), event.get("headers"))
     return make_request(
-        method=event.get("httpMethod"),
+        method=text_field(event, "httpMethod"),
         path=unquoted(path),
         raw_path=path,
         query_string=join_query(event.get("multiValueQueryStringParameters"), event.get("queryStringParameters")),
@@ -76,6 +82,9 @@ def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
     headers.update(zip(spellings, cookies, strict=False))
     if len(cookies) > 1:
         _warn_of_single_values()
+    if len(cookies) > _MAX_COOKIES:
+        lost = cookie_names(cookies[_MAX_COOKIES:])
+        logger.warning("A response lost the Set-Cookie of %.200r: there is room for %d.", lost, _MAX_COOKIES)
     return headers
 
 

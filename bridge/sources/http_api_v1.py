@@ -2,21 +2,21 @@
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-Like a REST API's event with `version: "1.0"`, but with the stage in its path. It is not documented whether that path
-arrives decoded.
+Like a REST API's event with `version: "1.0"`, but `path` is the client's whole path: with the stage under the API's own
+domain, with the API mapping under a custom domain. It is percent-encoded, and the path parameters are decoded.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
-from bridge.sources._event_fields import object_field, path_field
-from bridge.sources._path import place_in_stage, unquoted
+from bridge.sources._event_fields import path_field
+from bridge.sources._path import has_prefix, place, unquoted
 from bridge.sources._payload_v1 import encode
+from bridge.sources._prefix import before_route, has_custom_domain, stage_prefix
 
 if TYPE_CHECKING:
     from bridge._types import Event
@@ -25,10 +25,6 @@ __all__ = ["decode", "encode", "matches", "name"]
 
 name = "http-api-v1"
 
-# A path that an HTTP client can have sent; any other path was decoded on the way. A decoded path that looks encoded is
-# read as encoded: reports disagree on what AWS does.
-_ENCODED_PATH = r"(?:[\x21\x22\x24\x26-\x3e\x40-\x7e]|%[0-9A-Fa-f]{2})*"
-
 
 def matches(event: Event) -> bool:
     """Return whether the event has payload 1.0 and says so: REST APIs leave `version` out."""
@@ -36,8 +32,14 @@ def matches(event: Event) -> bool:
 
 
 def decode(event: Event, settings: Settings) -> EventRequest:
-    """Return the request as the client sent it, with the stage in `root_path`."""
-    path, root_path = place_in_stage(path_field(event, "path"), object_field(event, "requestContext"), settings)
-    if not re.fullmatch(_ENCODED_PATH, path):
-        return _payload_v1.request(event, path=path, raw_path=None, root_path=root_path)
+    """Return the request as the client sent it, with the stage or the API mapping in `root_path`."""
+    path = path_field(event, "path")
+    path, root_path = place(path, settings, inside=_prefix(event, path))
     return _payload_v1.request(event, path=unquoted(path), raw_path=path, root_path=unquoted(root_path))
+
+
+def _prefix(event: Event, path: str) -> str:
+    stage = stage_prefix(event)
+    if stage and not has_custom_domain(event) and has_prefix(path, stage):
+        return stage
+    return before_route(path, event.get("resource"), event) or ""

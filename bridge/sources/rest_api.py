@@ -9,14 +9,14 @@ custom domain. Both are still percent-encoded.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from bridge._messages import EventRequest
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
-from bridge.sources._event_fields import object_field, path_field
-from bridge.sources._path import has_prefix, place, unquoted
+from bridge.sources._event_fields import object_field, path_field, well_formed
+from bridge.sources._path import place, unquoted
 from bridge.sources._payload_v1 import encode
+from bridge.sources._prefix import before_route, is_prefix
 
 if TYPE_CHECKING:
     from bridge._types import Event
@@ -42,30 +42,15 @@ def decode(event: Event, settings: Settings) -> EventRequest:
 def _prefixes(event: Event, path: str) -> tuple[str, str, str]:
     """Return the prefix of the client's path before `path`, that of `path` before the resource, and `path` as sent."""
     full = object_field(event, "requestContext").get("path")
-    if not isinstance(full, str):
+    if not isinstance(full, str) or not full.startswith("/"):
         return "", "", path
+    full = well_formed(full)
     if full.endswith("/") and not path.endswith("/"):
         path += "/"  # In older events only `path` has lost the slash.
     if full == path:
-        return "", _mapping(event, path), path
-    if full.endswith(path):
-        return full.removesuffix(path), "", path
-    if path == "/" and full.startswith("/"):
-        return full, "", path  # "/prod" asks for the root of the stage.
-    return "", "", path
-
-
-def _mapping(event: Event, path: str) -> str:
-    """Return the base path mapping of a custom domain: `path` without the resource that matched it."""
-    resource = event.get("resource")
-    if not isinstance(resource, str) or not resource.startswith("/"):
-        return ""
-    for key, value in object_field(event, "pathParameters").items():
-        resource = resource.replace(f"{{{key}+}}", str(value)).replace(f"{{{key}}}", str(value))
-    # Path parameters may come decoded or encoded; a mapping key has no characters to decode.
-    resource, path = resource.rstrip("/"), path.rstrip("/")
-    for tail, whole in ((resource, path), (resource, unquote(path)), (unquote(resource), unquote(path))):
-        prefix = whole.removesuffix(tail)
-        if prefix and whole.endswith(tail) and has_prefix(path, prefix):
-            return prefix
-    return ""
+        return "", before_route(path, event.get("resource"), event) or "", path
+    if path != "/" and not full.endswith(path):
+        return "", "", path
+    # "/prod" asks for the root of the stage, "/". Of several slashes after the stage, `path` keeps the last one alone.
+    stage = full.removesuffix(path).rstrip("/")
+    return (stage, "", full[len(stage) :] or "/") if is_prefix(stage) else ("", "", path)

@@ -5,16 +5,20 @@ https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html#receive-
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from bridge._messages import EventRequest
+from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
-from bridge.sources.vpc_lattice_v2 import decode_version, encode
+from bridge.sources._response import cookie_names, encode_response, joined
+from bridge.sources.vpc_lattice_v2 import decode_version, result
 
 if TYPE_CHECKING:
-    from bridge._types import Event
+    from bridge._types import Event, Result
 
 __all__ = ["decode", "encode", "matches", "name"]
+
+logger = logging.getLogger("bridge")
 
 name = "vpc-lattice-v1"
 
@@ -27,3 +31,20 @@ def matches(event: Event) -> bool:
 def decode(event: Event, settings: Settings) -> EventRequest:
     """Return the request as Lattice received it."""
     return decode_version(event, settings, path="raw_path", flag="is_base64_encoded")
+
+
+def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
+    """Return statusCode, headers, body, isBase64Encoded, with one cookie at most.
+
+    The values of this version are strings, and cookies joined by commas would be one broken cookie: the last one is
+    sent, as Lattice keeps the last of repeated query parameters.
+    """
+    encoded = encode_response(response, method=event.get("method"), settings=settings)
+    headers, cookies = joined(encoded.headers, encoded.values)
+    if len(cookies) > 1:
+        logger.warning(
+            "A response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has room for one. Choose "
+            "version 2 for the target group.",
+            cookie_names(cookies[:-1]),
+        )
+    return result(encoded, headers, cookies[-1] if cookies else None)

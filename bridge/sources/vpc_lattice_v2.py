@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
-from bridge.sources import _payload_v2
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._event_fields import decode_body, join_query, path_field, text_field
+from bridge.sources._event_fields import decode_body, is_object, join_query, path_field, text_field
 from bridge.sources._path import place, requoted_query, unquoted
 from bridge.sources._request import decode_headers, make_request
-from bridge.sources._response import encode_response
+from bridge.sources._response import EncodedResponse, encode_response, joined
 
 if TYPE_CHECKING:
     from bridge._types import Event, Result
 
-__all__ = ["decode", "decode_version", "encode", "matches", "name"]
+__all__ = ["decode", "decode_version", "encode", "matches", "name", "result"]
 
 name = "vpc-lattice-v2"
 
@@ -27,7 +26,7 @@ name = "vpc-lattice-v2"
 def matches(event: Event) -> bool:
     """Return whether the event has version 2.0, like an HTTP API's, and names a Lattice service or network."""
     context = event.get("requestContext")
-    if event.get("version") != "2.0" or not isinstance(context, dict):
+    if event.get("version") != "2.0" or not is_object(context):
         return False
     return context.get("serviceArn") is not None or context.get("serviceNetworkArn") is not None
 
@@ -54,6 +53,7 @@ def decode_version(event: Event, settings: Settings, *, path: str, flag: str) ->
         body=decode_body(event, flag=flag),
         client=client_address(last_forwarded(headers)),
         root_path=unquoted(root_path),
+        is_forwarded=False,
     )
 
 
@@ -70,8 +70,20 @@ def _quote(text: str) -> str:
 
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
-    """Return statusCode, headers, cookies, body, isBase64Encoded.
+    """Return statusCode, headers, body, isBase64Encoded; several cookies are a list in `headers`.
 
-    Like payload 2.0, as Powertools answers Lattice; AWS documents no field for repeated headers.
+    AWS's page says that a response may repeat a header, and shows lists in the events of this version.
     """
-    return _payload_v2.result(encode_response(response, method=event.get("method"), settings=settings))
+    encoded = encode_response(response, method=event.get("method"), settings=settings)
+    headers, cookies = joined(encoded.headers, encoded.values)
+    return result(encoded, headers, cookies if len(cookies) > 1 else cookies[0] if cookies else None)
+
+
+def result(encoded: EncodedResponse, headers: dict[str, str], cookies: str | list[str] | None) -> Result:
+    """Return the result of a response. `cookies`: the value of set-cookie, for which Lattice has no other field."""
+    return {
+        "statusCode": encoded.status_code,
+        "headers": headers if cookies is None else {**headers, "set-cookie": cookies},
+        "body": encoded.body,
+        "isBase64Encoded": encoded.is_base64,
+    }

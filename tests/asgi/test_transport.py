@@ -10,6 +10,7 @@ import pytest
 from bridge._httpx import httpx
 from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
+from bridge.errors import ConfigurationError
 from tests.apps import START, part, sending
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -24,6 +25,11 @@ async def test_it_is_an_httpx_asgi_transport() -> None:
     transport = InProcessTransport(hello)
     assert isinstance(transport, httpx.ASGITransport)
     assert (transport.app, transport.raise_app_exceptions, transport.root_path) == (hello, True, "")
+
+
+async def test_an_application_that_is_not_asgi_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="WSGI"):
+        InProcessTransport(lambda environ, start_response: [])  # type: ignore[arg-type,misc]
 
 
 async def test_it_takes_the_arguments_of_the_stock_transport_in_the_same_order() -> None:

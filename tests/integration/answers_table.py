@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from tests.integration.exchange import Headers
-from tests.integration.losses import ALL, EDGE, HTTP_API_1, HTTP_API_2, REST, Loss, Reason, but, header
+from tests.integration.losses import ALB, ALL, EDGE, HTTP_API_1, HTTP_API_2, REST, Loss, Reason, but, header
 
 __all__ = ["ANSWERS", "Answer"]
 
@@ -40,11 +40,12 @@ PLAIN = ("content-type", "text/plain; charset=utf-8")
 LATIN_1 = ("content-type", "text/plain; charset=iso-8859-1")
 DATA = ("content-type", "application/octet-stream")
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+COOKIES = (f"a=1; Expires={DATE}; Path=/", "b=x,y; HttpOnly", "a=2; Path=/other")
 
 # What the services that add a content-type say.
 TYPED = (
     Loss(why=Reason.DEFAULT_TYPE, at=(*REST, "url"), new=header("content-type", "application/json")),
-    Loss(why=Reason.DEFAULT_TYPE, at=HTTP_API_1 + HTTP_API_2, new=header("content-type", "text/plain;charset=UTF-8")),
+    Loss(why=Reason.DEFAULT_TYPE, at=HTTP_API_1 + HTTP_API_2, new=header("content-type", "text/plain; charset=utf-8")),
 )
 
 
@@ -54,28 +55,56 @@ def joined(name: str, *values: str) -> Loss:
     return Loss(why=Reason.JOINED_RESPONSE_HEADER, at=at, gone=header(name, *values), new=new)
 
 
-def remapped(name: str, value: str) -> Loss:
+def reversed_at_alb(name: str, *values: str) -> Loss:
+    new = header(name, *values[::-1])
+    return Loss(why=Reason.REVERSED, at=("alb-multi",), gone=header(name, *values), new=new)
+
+
+def remapped(name: str, value: str, *also: str) -> Loss:
     new = header(f"x-amzn-remapped-{name}", value)
-    return Loss(why=Reason.REMAPPED, at=(*REST, "url"), gone=header(name, value), new=new)
+    return Loss(why=Reason.REMAPPED, at=(*REST, *also), gone=header(name, value), new=new)
+
+
+def no_length(why: Reason, value: str, at: tuple[str, ...]) -> Loss:
+    return Loss(why=why, at=at, gone=header("content-length", value))
+
+
+def too_large(*at: str) -> Loss:
+    return Loss(why=Reason.RESPONSE_LIMIT, at=at, refused=500)
 
 
 HEADERS = (
     Answer(
         "two `Link`, two `Vary`",
         headers=(PLAIN, ("link", "</a>"), ("vary", "x"), ("link", "</b>"), ("vary", "y")),
-        losses=(joined("link", "</a>", "</b>"), joined("vary", "x", "y")),
+        losses=(
+            joined("link", "</a>", "</b>"),
+            joined("vary", "x", "y"),
+            reversed_at_alb("link", "</a>", "</b>"),
+            reversed_at_alb("vary", "x", "y"),
+        ),
     ),
     Answer("one `Set-Cookie` with a comma", headers=(PLAIN, ("set-cookie", f"a=1; Expires={DATE}"))),
     Answer(
         "three `Set-Cookie` with commas",
-        headers=(
-            PLAIN,
-            ("set-cookie", f"a=1; Expires={DATE}; Path=/"),
-            ("set-cookie", "b=x,y; HttpOnly"),
-            ("set-cookie", "a=2; Path=/other"),
+        headers=(PLAIN, *header("set-cookie", *COOKIES)),
+        losses=(
+            reversed_at_alb("set-cookie", *COOKIES),
+            Loss(why=Reason.ONE_SET_COOKIE, at=("lattice1",), gone=header("set-cookie", *COOKIES[:-1])),
         ),
     ),
-    Answer("`X-Name: café` in latin-1", headers=(PLAIN, ("x-name", "caf\xe9"))),
+    Answer(
+        "`X-Name: café` in latin-1",
+        headers=(PLAIN, ("x-name", "caf\xe9")),
+        losses=(
+            Loss(
+                why=Reason.NOT_UTF_8_RESPONSE,
+                at=ALL,
+                gone=header("x-name", "caf\xe9"),
+                new=header("x-name", "caf\xc3\xa9"),
+            ),
+        ),
+    ),
     Answer("`X-Name: café` in UTF-8", headers=(PLAIN, ("x-name", "caf\xc3\xa9"))),
     Answer("`X-Empty:`", headers=(PLAIN, ("x-empty", ""))),
     Answer("`X-Request-ID`", headers=(PLAIN, ("X-Request-ID", "AbC"))),
@@ -89,12 +118,15 @@ HEADERS = (
         status=401,
         headers=(PLAIN, ("www-authenticate", 'Basic realm="a, b"')),
         parts=(b"no",),
-        losses=(remapped("www-authenticate", 'Basic realm="a, b"'),),
+        losses=(remapped("www-authenticate", 'Basic realm="a, b"', "url"),),
     ),
     Answer(
         "`Via`",
         headers=(PLAIN, ("via", "1.1 app")),
-        losses=(Loss(why=Reason.REFUSED_HEADER, at=EDGE, gone=header("via", "1.1 app")),),
+        losses=(
+            Loss(why=Reason.REFUSED_HEADER, at=EDGE, gone=header("via", "1.1 app")),
+            Loss(why=Reason.DROPPED_HEADER, at=REST, gone=header("via", "1.1 app")),
+        ),
     ),
     Answer(
         "`Keep-Alive`",
@@ -110,16 +142,29 @@ STATUSES = (
         "204 with `Content-Length: 0`",
         status=204,
         headers=(PLAIN,),
-        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "0")),),
+        losses=(no_length(Reason.NO_204_LENGTH, "0", ALL),),
     ),
     Answer(
         "304 with `Content-Length`",
         status=304,
         headers=(PLAIN, ("content-length", "10")),
         length=False,
-        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "10")),),
+        losses=(no_length(Reason.NO_BODY_LENGTH, "10", EDGE),),
     ),
-    Answer("302", status=302, headers=(("location", "/caf%C3%A9?a=1&a=2#c"),), losses=TYPED),
+    Answer(
+        "302",
+        status=302,
+        headers=(("location", "/caf%C3%A9?a=1&a=2#c"),),
+        losses=(
+            *TYPED,
+            Loss(
+                why=Reason.LOCATION,
+                at=ALB,
+                gone=header("location", "/caf%C3%A9?a=1&a=2#c"),
+                new=header("location", "https://app.example.com/caf%C3%A9?a=1&a=2#c"),
+            ),
+        ),
+    ),
     Answer("500", status=500, headers=(PLAIN,), parts=(b"oh",)),
     Answer("599", status=599, headers=(PLAIN,), parts=(b"odd",)),
     Answer(
@@ -127,7 +172,7 @@ STATUSES = (
         headers=(PLAIN,),
         parts=(b"0123456789",),
         method="HEAD",
-        losses=(Loss(why=Reason.NO_BODY_LENGTH, at=EDGE, gone=header("content-length", "10")),),
+        losses=(no_length(Reason.NO_BODY_LENGTH, "10", EDGE),),
     ),
     Answer("`HEAD` without `Content-Length`", headers=(PLAIN,), parts=(b"0123",), method="HEAD", length=False),
 )
@@ -136,7 +181,10 @@ BODIES = (
     Answer("text in UTF-8", headers=(PLAIN,), parts=("café ☃ 😀".encode(),)),
     Answer("JSON", headers=(("content-type", "application/json"),), parts=(b'{"a": 1}',)),
     Answer("every byte", headers=(DATA,), parts=(bytes(range(256)),)),
-    Answer("6 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80" * (2 << 20),)),
+    Answer("40 KB, text", headers=(PLAIN,), parts=(b"0123456789" * 4096,), losses=(too_large("edge-viewer"),)),
+    Answer("1 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80\x7f" * (1 << 18),), losses=(too_large(*ALB, *EDGE),)),
+    Answer("4 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80\x7f" * (1 << 20),), losses=(too_large(*ALB, *EDGE),)),
+    Answer("6 MB, binary", headers=(DATA,), parts=(b"\xff\x00\x80" * (1 << 21),), losses=(too_large(*ALL),)),
     Answer("text, no `Content-Type`", parts=(b"plain",), losses=TYPED),
     Answer("binary, no `Content-Type`", parts=(b"\xff\xfe\x00",), losses=TYPED),
     Answer("text in gzip", headers=(PLAIN, ("content-encoding", "gzip")), parts=(gzip.compress(b"text" * 9, mtime=0),)),

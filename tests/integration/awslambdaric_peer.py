@@ -12,7 +12,7 @@ from awslambdaric import bootstrap  # type: ignore[import-untyped]
 from awslambdaric.lambda_runtime_log_utils import LogFormat  # type: ignore[import-untyped]
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller  # type: ignore[import-untyped]
 
-__all__ = ["failure_of", "log_of", "make_context", "report_error"]
+__all__ = ["failure_of", "log_of", "make_context", "report_error", "result_of"]
 
 
 @contextmanager
@@ -80,6 +80,12 @@ def failure_of(handler: Callable[[], object]) -> tuple[str, str]:
     )
     (failure,) = posted
     return failure
+
+
+def result_of(result: object) -> bytes:
+    """Return what it posts for a result, with the Python of AWS_EXECUTION_ENV."""
+    encoded: str = LambdaMarshaller().marshal_response(result)[0]
+    return encoded.encode("utf-8")
 
 
 def make_context(client_context: str | None, identity: str | None, *, deadline_ms: int, tenant_id: str | None) -> Any:

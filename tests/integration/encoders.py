@@ -1,7 +1,12 @@
 """Encoders: the event that each AWS service makes of a client's request, one pure function for each source.
 
-Written from AWS's documentation of each event. Where it is silent, the docstring says what is assumed. The set-up:
-a REST API with the binary media type `*/*`, a CloudFront distribution that forwards every header.
+Written from AWS's documentation of each event, and from events that were measured. Where both are silent, the
+docstring says what is assumed. The set-up: a REST API with the binary media type `*/*`, a CloudFront distribution that
+forwards every header.
+
+How header values are decoded is documented of CloudFront alone: as UTF-8, or else as latin-1. Reports of ALB and of an
+HTTP service that is not named fit UTF-8 with U+FFFD for other bytes (honojs/hono#4432, lukeshay/astro-aws#155):
+assumed of all others.
 """
 
 from base64 import b64encode
@@ -40,6 +45,24 @@ TRACE_ID = "Root=1-67891233-abcdef012345678912345678"
 # balancer passes as text. Assumed: HTTP APIs, Function URLs and Lattice do the same.
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
+# Measured: what a REST API does not tell the function.
+_REST_DROPS = frozenset(
+    [
+        "connection",
+        "content-length",
+        "content-md5",
+        "expect",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    ]
+)
+
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-include-body-access.html
 EDGE_BODY_LIMITS = {"viewer-request": 40 * 1024, "origin-request": 1024 * 1024}
 
@@ -57,15 +80,16 @@ def forwarded(request: ClientRequest) -> Headers:
 def rest_api(request: ClientRequest, stage: str) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
-    The path stays encoded, query parameters are decoded, content-length and transfer-encoding are dropped. Semicolons
-    split the query: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    The path stays encoded, query parameters are decoded. Semicolons split the query:
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    Measured: of several slashes after the stage, `path` has one, and a greedy path parameter has no slash at its end.
     """
-    headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() != "content-length"]
-    path = request.path.removeprefix(stage)
+    headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() not in _REST_DROPS]
+    path = "/" + request.path.removeprefix(stage).lstrip("/")
     return {
         "resource": "/{proxy+}",
         "path": path,
-        "pathParameters": {"proxy": path.removeprefix("/")},
+        "pathParameters": {"proxy": path.strip("/")},
         **_payload_v1_fields(request, headers, request.query.replace(";", "&")),
         "requestContext": {**_payload_v1_context(request, stage), "path": request.path, "resourcePath": "/{proxy+}"},
         "body": b64encode(request.body).decode("ascii") if request.body else None,
@@ -76,15 +100,16 @@ def rest_api(request: ClientRequest, stage: str) -> Event:
 def http_api_v1(request: ClientRequest, stage: str) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-    The path is decoded, as in payload 2.0: reports disagree on that. Query parameters are decoded.
+    Measured: `path` is encoded, and the one of the request context is decoded, as query parameters are. Assumed:
+    `path` keeps the client's own spelling.
     """
     return {
         "version": "1.0",
         "resource": "$default",
-        "path": _decoded_path(request.path),
+        "path": request.path,
         "pathParameters": None,
         **_payload_v1_fields(request, _received(request, http_api_headers(request)), request.query),
-        "requestContext": {**_payload_v1_context(request, stage), "path": _decoded_path(request.path)},
+        "requestContext": {**_payload_v1_context(request, stage), "path": unquote(request.path)},
         **_body_fields(request, none=None),
     }
 
@@ -130,7 +155,8 @@ def alb_multi(request: ClientRequest, _stage: str) -> Event:
 def edge_viewer(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
 
-    Assumed: `uri` stays encoded.
+    Headers: docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html, "URI, query
+    string, and headers encoding". Assumed: `uri` stays encoded.
     """
     return _edge(request, "viewer-request", list(request.headers))
 
@@ -147,14 +173,14 @@ def edge_origin_headers(request: ClientRequest) -> Headers:
 def vpc_lattice_v1(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-    Headers are joined by commas. Assumed: path and query parameters stay encoded, and of a repeated parameter the
-    last value wins, because there is room for one.
+    Headers are joined by commas and blanks. Assumed: path and query parameters stay encoded, and of a repeated
+    parameter the last value wins, because there is room for one.
     """
     body = _body_fields(request, none="")
     return {
         "raw_path": request.path,
         "method": request.method,
-        "headers": _joined(_received(request, (("x-forwarded-for", request.peer),))),
+        "headers": _joined(_received(request, (("x-forwarded-for", request.peer),)), ", "),
         "query_string_parameters": dict(_query_pairs(request.query)),
         "body": body["body"],
         "is_base64_encoded": body["isBase64Encoded"],
@@ -184,10 +210,24 @@ def vpc_lattice_v2(request: ClientRequest, _stage: str) -> Event:
 
 def _received(request: ClientRequest, added: Headers) -> list[tuple[str, str]]:
     """Return the headers after a front end that reads the whole body before it calls the function."""
-    headers = [pair for pair in _appended(request.headers, added) if pair[0].lower() != "transfer-encoding"]
+    appended = _appended(request.headers, added)
+    headers = [(name, _decoded_value(value)) for name, value in appended if name.lower() != "transfer-encoding"]
     if request.is_chunked:
         headers.append(("content-length", str(len(request.body))))
     return headers
+
+
+def _decoded_value(value: str) -> str:
+    """Return a value whose bytes were decoded as UTF-8."""
+    return value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _converted_value(value: str) -> str:
+    """Return a value as CloudFront has it: bytes that are not UTF-8 are taken for latin-1."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
@@ -203,13 +243,13 @@ def http_api_headers(request: ClientRequest) -> Headers:
     return forwarded(request) + (() if is_framed else (("content-length", "0"),))
 
 
-def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    return {name: ",".join(values) for name, values in by_name(headers).items()}
+def _joined(headers: Iterable[tuple[str, str]], separator: str = ",") -> dict[str, str]:
+    return {name: separator.join(values) for name, values in by_name(headers).items()}
 
 
 def _decoded_path(path: str) -> str:
-    """Decode the path once, as HTTP APIs do, and cut it at a question mark that was encoded."""
-    return unquote(path, errors="replace").partition("?")[0]
+    """Decode the path once, as HTTP APIs do in payload 2.0, and cut it at a question mark that was encoded."""
+    return unquote(path).partition("?")[0]
 
 
 def _query_pairs(query: str) -> list[tuple[str, str]]:
@@ -265,7 +305,7 @@ def _payload_v1_context(request: ClientRequest, stage: str) -> Event:
 
 def _payload_v2(request: ClientRequest, headers: dict[str, str], *, path: str, domain: str, stage: str) -> Event:
     sent = values_of(request.headers, "cookie")
-    cookies = [cookie.strip() for value in sent for cookie in value.split(";")]
+    cookies = [_decoded_value(cookie.strip()) for value in sent for cookie in value.split(";")]
     body = _body_fields(request, none=None)
     return {
         "version": "2.0",
@@ -307,7 +347,7 @@ def _alb(request: ClientRequest, parameters: Event) -> Event:
 def _edge(request: ClientRequest, event_type: str, headers: list[tuple[str, str]]) -> Event:
     listed: dict[str, list[dict[str, str]]] = {}
     for name, value in headers:
-        listed.setdefault(name.lower(), []).append({"key": name, "value": value})
+        listed.setdefault(name.lower(), []).append({"key": name, "value": _converted_value(value)})
     limit = EDGE_BODY_LIMITS[event_type]
     config = {
         "distributionDomainName": "d123.cloudfront.net",

@@ -1,6 +1,6 @@
 """HTTP requests and responses as bytes on a socket, and the values that encoders and decoders work on.
 
-Header values are text of which each character is one byte (latin-1), as they are in a Lambda event.
+Header values are text of which each character is one byte (latin-1).
 """
 
 import hashlib

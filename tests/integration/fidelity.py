@@ -7,6 +7,7 @@ from tests.integration.answers_table import ANSWERS, Answer
 from tests.integration.losses import Loss, Reason
 from tests.integration.requests_table import REQUESTS, Case
 from tests.integration.services import SERVICES
+from tests.integration.undocumented import OPEN_REQUESTS, OPEN_RESPONSES, Choice
 
 __all__ = ["PAGE", "render"]
 
@@ -24,9 +25,8 @@ string, header values byte for byte, the order of repeated headers, body, status
 
 ## Assumptions
 
-- The services are simulated by `tests/integration/encoders.py` and `decoders.py`, which follow AWS's documentation.
-  Where the documentation is silent, a comment there states the assumption: header values travel as
-  latin-1, VPC Lattice leaves the query encoded and honours `cookies`, CloudFront leaves `uri` encoded.
+- The services are simulated by `tests/integration/encoders.py` and `decoders.py`, which follow AWS's documentation, and
+  measurements that others published where it is silent. What neither settles is [listed below](#undocumented).
 - The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
   distribution forwards all headers and the body.
 - The limits of each service on size and methods also apply: a load balancer takes bodies of 1 MB, Lambda events
@@ -37,8 +37,20 @@ string, header values byte for byte, the order of repeated headers, body, status
   header is new.
 - Header names arrive in lower case, as ASGI requires. The order across names has no meaning in HTTP (RFC 9110, 5.3)
   and is not kept.
+- No CORS is configured at the service. Where it is, the service answers preflight requests itself, and HTTP APIs
+  ignore the CORS headers of the application.
 - Headers that a service adds to its responses about itself (Date, request ids) are left out.
+- A response header whose name is not a token, or whose value has CR, LF, NUL or another control byte, never reaches
+  AWS: the client gets a 500, and a log line names the header.
 """
+
+_STREAMS = """\
+REST APIs and Function URLs read the same prelude: status, headers with repeats joined, and cookies. It has no
+Content-Length, because AWS frames the stream; a response to HEAD loses its own with that. Function URLs were seen to
+end a stream that failed in the middle as if it were whole; only callers of `InvokeWithResponseStream` see the error.
+After 6 MB (10 MB at a REST API) a stream has 2 MB/s, and it may have 200 MB."""
+
+_UNDOCUMENTED = "Neither AWS's documentation nor a published measurement answers these questions."
 
 
 def render() -> str:
@@ -47,6 +59,8 @@ def render() -> str:
     lines = [_TITLE, "## Overview", "", *_overview(rows), "", "## Differences and reasons"]
     for reason in Reason:
         lines += ["", *_section(reason, rows)]
+    lines += ["", "## Streams", "", _STREAMS, "", "## Undocumented", "", _UNDOCUMENTED]
+    lines += ["", *_open("Requests", OPEN_REQUESTS), "", *_open("Responses", OPEN_RESPONSES)]
     lines += ["", "## Unchanged everywhere", "", *_exact("Requests", REQUESTS), "", *_exact("Responses", ANSWERS)]
     return "\n".join(lines) + "\n"
 
@@ -103,6 +117,13 @@ def _changes(loss: Loss) -> Iterator[str]:
 
 def _headers(headers: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"`{name}: {value}`" for name, value in headers)
+
+
+def _open(title: str, choices: Iterable[Choice]) -> Iterator[str]:
+    yield f"| {title} | Where | What the bridge does | Why |"
+    yield "|---|---|---|---|"
+    for choice in choices:
+        yield f"| {' | '.join(map(_cell, choice))} |"
 
 
 def _exact(title: str, rows: Iterable[Case | Answer]) -> Iterator[str]:

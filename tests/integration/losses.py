@@ -30,21 +30,13 @@ class Reason(Enum):
     DECODED_PATH = (
         "The path's spelling",
         (
-            "HTTP APIs decode the path, `rawPath` too. The application's `path` is right; `raw_path` is one of the "
-            "spellings that the client may have used."
+            "HTTP APIs decode the path in payload 2.0, `rawPath` too. The application's `path` is right; `raw_path` is "
+            "one of the spellings that the client may have used."
         ),
     )
     CUT_PATH = (
         "The path after an encoded question mark",
-        "HTTP APIs cut the decoded path at its first question mark.",
-    )
-    AMBIGUOUS_PATH = (
-        "A percent sign in the path",
-        (
-            "Whether HTTP APIs decode the path in payload 1.0 is not documented, and reports disagree. A path that "
-            "may be encoded is read as encoded: exact if AWS does not decode, one level of encoding too few if it "
-            "does. Payload 2.0 does not have this problem."
-        ),
+        "HTTP APIs cut the decoded path of payload 2.0 at its first question mark.",
     )
     DECODED_QUERY = (
         "The query's spelling",
@@ -78,6 +70,23 @@ class Reason(Enum):
         (
             "The event holds one value for each name: AWS joins them with commas. They are not split again, because "
             "values have commas of their own."
+        ),
+    )
+    HEADER_BYTES = (
+        "Bytes beyond ASCII in request headers",
+        (
+            "CloudFront decodes them as UTF-8, and bytes that are not UTF-8 as latin-1. How the other services decode "
+            "them is not documented: the tests assume UTF-8, with U+FFFD for other bytes, as users report. In case one "
+            "of them decodes as latin-1, the bridge undoes that too: text of which the latin-1 bytes are UTF-8 beyond "
+            "ASCII is those bytes, all other text is UTF-8. So UTF-8 arrives as it was sent, unless its letters look "
+            "like UTF-8 that was read as latin-1."
+        ),
+    )
+    OF_THE_CONNECTION = (
+        "Request headers about the connection",
+        (
+            "They describe the client's connection (RFC 9110, 7.6.1), which ends at AWS: the bridge drops those that "
+            "AWS has not dropped already."
         ),
     )
     LAST_HEADER = (
@@ -136,20 +145,58 @@ class Reason(Enum):
         "Repeated response headers",
         (
             "The result has room for one value for each name, so they are joined with commas, which RFC 9110 "
-            "(5.3) allows. It does not for Set-Cookie, which has a field of its own and arrives as it was sent."
+            "(5.3) allows. It does not for Set-Cookie, of which each arrives as it was sent."
+        ),
+    )
+    ONE_SET_COOKIE = (
+        "All but the last Set-Cookie",
+        (
+            "The result has room for one, and cookies cannot be joined. A log line names those that were dropped. "
+            "Version 2 of the events, which a target group can choose, has room for all."
+        ),
+    )
+    REVERSED = (
+        "The order of repeated response headers",
+        "A load balancer does not keep it, as its documentation says: the last value was seen to come first.",
+    )
+    NOT_UTF_8_RESPONSE = (
+        "Response header bytes that are not UTF-8",
+        (
+            "A result is text. Bytes that are UTF-8 become the text that they spell, others are read as latin-1. How "
+            "AWS encodes that text is not documented; the tests assume UTF-8. ASCII arrives as it was sent anyhow."
         ),
     )
     DEFAULT_TYPE = (
         "A missing response Content-Type",
-        "AWS adds one. An application should set its own.",
+        (
+            "AWS adds one, also to responses without a body, and no result can prevent it. The bridge adds none, so an "
+            "application that sets its own has the last word."
+        ),
     )
     REMAPPED = (
         "Response headers that AWS renames",
-        "REST APIs and Function URLs put `x-amzn-remapped-` before the names of some headers.",
+        (
+            "REST APIs put `x-amzn-remapped-` before the names of Authorization, Content-MD5, Date, Max-Forwards, "
+            "Server, User-Agent and WWW-Authenticate. They were also seen to add the Content-Length under such a name, "
+            "which the tests leave out. Function URLs were seen to rename WWW-Authenticate; their list is not "
+            "documented. HTTP APIs rename nothing."
+        ),
+    )
+    DROPPED_HEADER = (
+        "Response headers that REST APIs drop",
+        "Expect, Host, Proxy-Authenticate, Trailer and Via do not reach the client.",
+    )
+    LOCATION = (
+        "A relative Location",
+        "A load balancer makes it absolute, with the host and the scheme of the request.",
     )
     TOLD_LENGTH = (
         "An unknown response length",
         "AWS receives the whole body and sends its length to the client, where a server would send chunks.",
+    )
+    NO_204_LENGTH = (
+        "The Content-Length of a 204",
+        "A response with this status must not have one (RFC 9110, 8.6).",
     )
     NO_BODY_LENGTH = (
         "The Content-Length of a response without a body",
@@ -157,7 +204,20 @@ class Reason(Enum):
     )
     REFUSED_HEADER = (
         "Response headers that CloudFront sets",
-        "CloudFront answers 502 for a result that sets one of them: the bridge drops them.",
+        (
+            "CloudFront answers 502 for a result that sets one of those that it disallows, such as Connection, "
+            "X-Cache or X-Amz-Cf-Id. Whether it also refuses those that are read-only in requests is not documented. "
+            "The bridge drops both, and logs their names."
+        ),
+    )
+    RESPONSE_LIMIT = (
+        "Large responses",
+        (
+            "Lambda takes results of 6,291,556 bytes of JSON, in which binary bodies are a third longer; a load "
+            "balancer takes 1 MB of JSON, CloudFront a response of 40 KB (viewer request) or 1 MB (origin request) "
+            "with its headers. Where AWS would only report an error, the client gets a 500 that says why. Headers of "
+            "more than 32 KB together are a load balancer's own 502."
+        ),
     )
     HOP_BY_HOP = (
         "Response headers about the connection",

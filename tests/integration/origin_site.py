@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from bridge._types import Receive, Scope, Send
 
-__all__ = ["COOKIES", "LARGE", "PARTS", "asgi", "wsgi"]
+__all__ = ["COOKIES", "LARGE", "MOST", "PARTS", "asgi", "wsgi"]
 
 COOKIES = ("session=def; Path=/; HttpOnly", "theme=dark; Path=/")
 LARGE = bytes(range(256)) * (6 * 1024 * 4)  # 6 MB
+MOST = 780_000  # of it, as a load balancer takes results of 1 MB, in which binary bodies are in base64
 PARTS = tuple(f"part {number}, café\n".encode() for number in range(5))
 _GATE = (b"closed\n", b"open\n")
 

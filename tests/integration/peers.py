@@ -36,7 +36,7 @@ class Peers:
         """Event and result go through JSON, as they do on AWS."""
         event = json.loads(json.dumps(service.encode(request, service.stage)))
         result = json.loads(json.dumps(self._bridge(event, None)))
-        return service.decode(result, request.method)
+        return service.decode(result, request)
 
     def close(self) -> None:
         self._bridge.close()

@@ -20,7 +20,18 @@ from bridge._types import ASGIApp
 from tests.integration.exchange import ClientRequest, ClientResponse
 from tests.integration.services import SERVICES
 
-__all__ = ["HOST", "SERVERS", "BackgroundServer", "WebServer", "ask", "event_for", "free_port", "result_of", "running"]
+__all__ = [
+    "HOST",
+    "ROOT",
+    "SERVERS",
+    "BackgroundServer",
+    "WebServer",
+    "ask",
+    "event_for",
+    "free_port",
+    "result_of",
+    "running",
+]
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parent.parent.parent
@@ -122,16 +133,20 @@ def running(server: WebServer, folder: Path, *, keep_alive: int | None = None) -
 
 def event_for(method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> dict[str, Any]:
     """Return a load balancer's event for this request."""
-    length = [("Content-Length", str(len(body)))] if body else []
-    pairs = (("Host", "shop.example"), *headers, *length)
-    request = ClientRequest(method=method, target=target, headers=pairs, body=body)
+    request = _request(method, target, *headers, body=body)
     event: dict[str, Any] = json.loads(json.dumps(_ALB.encode(request, "")))
     return event
 
 
-def result_of(result: dict[str, Any], method: str) -> ClientResponse:
+def _request(method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> ClientRequest:
+    length = [("Content-Length", str(len(body)))] if body else []
+    pairs = (("Host", "shop.example"), *headers, *length)
+    return ClientRequest(method=method, target=target, headers=pairs, body=body)
+
+
+def result_of(result: dict[str, Any], method: str, target: str = "/") -> ClientResponse:
     """Return a load balancer's response for this result, without the web server's headers about itself."""
-    response = _ALB.decode(json.loads(json.dumps(result)), method)
+    response = _ALB.decode(json.loads(json.dumps(result)), _request(method, target))
     headers = tuple((name, value) for name, value in response.headers if name not in ("date", "server"))
     return ClientResponse(response.status, headers, response.body)
 
@@ -140,7 +155,7 @@ def ask(
     handler: Proxy, method: str, target: str, *headers: tuple[str, str], body: bytes = b"", context: Any = None
 ) -> ClientResponse:
     """Return the response to this request, sent through a load balancer."""
-    return result_of(handler(event_for(method, target, *headers, body=body), context), method)
+    return result_of(handler(event_for(method, target, *headers, body=body), context), method, target)
 
 
 class BackgroundServer:

@@ -57,15 +57,17 @@ SERVICES = (
         decoders.alb_multi,
         encoders.forwarded,
     ),
-    Service("edge-viewer", "Lambda@Edge", "Lambda@Edge viewer request", encoders.edge_viewer, decoders.edge, _nothing),
+    Service(
+        "edge-viewer", "Lambda@Edge", "Lambda@Edge viewer request", encoders.edge_viewer, decoders.edge_viewer, _nothing
+    ),
     Service(
         "edge-origin",
         "Lambda@Edge",
         "Lambda@Edge origin request",
         encoders.edge_origin,
-        decoders.edge,
+        decoders.edge_origin,
         encoders.edge_origin_headers,
     ),
-    Service("lattice1", "Lattice v1", "VPC Lattice v1", encoders.vpc_lattice_v1, decoders.vpc_lattice, _peer),
-    Service("lattice2", "Lattice v2", "VPC Lattice v2", encoders.vpc_lattice_v2, decoders.vpc_lattice, _peer),
+    Service("lattice1", "Lattice v1", "VPC Lattice v1", encoders.vpc_lattice_v1, decoders.vpc_lattice_v1, _peer),
+    Service("lattice2", "Lattice v2", "VPC Lattice v2", encoders.vpc_lattice_v2, decoders.vpc_lattice_v2, _peer),
 )

@@ -12,7 +12,7 @@ import pytest
 
 from tests.events import load
 from tests.integration.conftest import StartEmulator
-from tests.integration.emulated import buffered, request
+from tests.integration.emulated import LIMIT, buffered, request
 from tests.integration.rie import Emulator
 
 RUNTIMES = ["awslambdaric", "bridge.runtime"]
@@ -86,6 +86,19 @@ def test_what_fails_is_told_apart_and_leaves_the_next_invocation_alone(shop: Emu
     assert broken == (200, buffered(500, "Internal Server Error"))
     assert sound.payload["body"] == b64encode(b"evil").decode()
     shop.wait_for_log("ValueError: the shelf is empty")
+
+
+def test_a_response_that_is_too_large_is_a_500_that_says_why_and_the_environment_lives_on(shop: Emulator) -> None:
+    whole = shop.invoke(request("GET", "/pages/6291000"))
+    process = shop.runtime_pid()
+    refused = shop.invoke(request("GET", "/pages/6292000"))
+    sound = shop.invoke(request("POST", "/reverse", body="live"))
+
+    assert (whole.payload["statusCode"], len(whole.payload["body"])) == (200, 6_291_000)
+    assert (refused.status, refused.payload["statusCode"]) == (200, 500)
+    assert f"{LIMIT} at most" in refused.payload["body"]
+    assert (sound.payload["statusCode"], shop.runtime_pid()) == (200, process)
+    shop.wait_for_log(f"{LIMIT} at most")
 
 
 def test_startup_that_fails_is_an_init_error_with_the_application_message(

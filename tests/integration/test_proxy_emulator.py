@@ -7,9 +7,6 @@ import json
 import os
 import signal
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,29 +18,12 @@ from tests.integration.servers import free_port
 
 
 @pytest.fixture
-def start_function(start_emulator: StartEmulator) -> Iterator[StartEmulator]:
-    started: list[tuple[Emulator, str]] = []
-
+def start_function(start_emulator: StartEmulator) -> StartEmulator:
     def start(**environ: str) -> Emulator:
-        port = str(free_port())
-        emulator = start_emulator("proxied.handler", **{"SITE": "proxied_site:app", "SITE_PORT": port} | environ)
-        started.append((emulator, port))
-        return emulator
+        given = {"SITE": "proxied_site:app", "SITE_PORT": str(free_port())}
+        return start_emulator("proxied.handler", **(given | environ))
 
-    yield start
-    for emulator, port in started:
-        end(emulator, port)
-
-
-def end(emulator: Emulator, port: str) -> None:
-    """End the runtime first, because it would start its web server again, which the emulator does not end."""
-    with suppress(ValueError):  # There is no runtime.
-        os.kill(emulator.runtime_pid(), signal.SIGKILL)
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # It has ended since.
-            arguments = file.read_bytes().split(b"\0")
-            if port.encode() in arguments and b"uvicorn" in arguments:
-                os.kill(int(file.parent.name), signal.SIGKILL)
+    return start
 
 
 def site(emulator: Emulator) -> int:
@@ -113,21 +93,6 @@ def test_web_server_that_ends_in_a_request_is_started_again_once_and_then_ends_t
     emulator.wait_for_log("this environment ends too: ")
     status, third = page(emulator)
     assert (status, len({first, second, third}), emulator.runtime_pid() != runtime) == (200, 3, True)
-
-
-def test_runtime_that_is_killed_leaves_the_next_environment_a_web_server_of_its_own(
-    start_function: StartEmulator,
-) -> None:
-    emulator = start_function()
-    _, first = page(emulator)
-
-    os.kill(emulator.runtime_pid(), signal.SIGKILL)
-    status, error = emulator.invoke(request("GET", "/page"))
-
-    assert (status, error["errorType"]) == (502, "Runtime.ExitError")
-    answers = [page(emulator) for _ in range(3)]
-    assert answers == [(200, site(emulator))] * 3
-    assert site(emulator) != first
 
 
 def test_request_that_hangs_is_a_504_before_the_deadline_and_the_next_one_is_answered(

@@ -1,4 +1,4 @@
-"""How `python -m bridge.runtime` classifies the objects of real frameworks."""
+"""What `Bridge` and `python -m bridge.runtime` take the objects of real frameworks for."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from flask import Flask
 from litestar import Litestar
 from quart import Quart
+from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
+from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.sessions import SessionMiddleware
@@ -17,7 +19,7 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from bridge import Bridge
-from bridge.errors import HandlerNotLoaded
+from bridge.errors import ConfigurationError, HandlerNotLoaded
 from bridge.runtime.loading import HANDLER, classify
 
 
@@ -37,6 +39,7 @@ def test_an_asgi_application_gets_a_bridge_around_it() -> None:
         WsgiToAsgi(Flask("shop")),  # type: ignore[no-untyped-call]
         Router([Mount("/", Starlette())]),
         StaticFiles(directory="/"),
+        SentryAsgiMiddleware(Starlette()),
     ]
     for found in applications:
         kind, handler = classify(found, "main:app")
@@ -45,6 +48,9 @@ def test_an_asgi_application_gets_a_bridge_around_it() -> None:
 
 
 def test_a_wsgi_application_is_refused_with_what_serves_it() -> None:
-    for found in (Flask("shop"), Flask("shop").wsgi_app, without_settings(WSGIHandler)):
+    flask = Flask("shop")
+    for found in (flask, flask.wsgi_app, without_settings(WSGIHandler), SentryWsgiMiddleware(flask)):
+        with pytest.raises(ConfigurationError, match=r"WSGI(.|\n)*Proxy\(\["):
+            Bridge(found)  # type: ignore[arg-type]
         with pytest.raises(HandlerNotLoaded, match=r"WSGI(.|\n)*python -m .* main:app"):
             classify(found, "main:app")

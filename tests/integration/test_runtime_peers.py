@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from bridge.errors import ContextNotDecoded
+from bridge.init_phase import Runtime
 from bridge.invocation import request_id, tenant_id
 from bridge.runtime.api.errors import error_document, xray_cause
 from bridge.runtime.context import Function, LambdaContext, parse_client_context, parse_identity
-from tests.integration.awslambdaric_peer import failure_of, log_of, make_context, report_error
+from tests.integration.awslambdaric_peer import failure_of, log_of, make_context, report_error, result_of
 from tests.runtime.frames import Frame, Pipe, parse_frames
 from tests.runtime.log_setups import LogSetUps, handle
 
@@ -34,6 +35,18 @@ def exc_info() -> Any:
         raise_error()
     except LookupError as exc:
         return (type(exc), exc, exc.__traceback__)
+
+
+# Results.
+
+
+@pytest.mark.parametrize("python", ["", "python3.11", "python3.12", "python3.13", "python3.14"])
+def test_the_size_of_a_result_is_known_before_it_is_posted(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    monkeypatch.setenv("AWS_EXECUTION_ENV", python and f"AWS_Lambda_{python}")
+    text = "".join(map(chr, [*range(0x300), *range(0x2000, 0x2100), 0xFEFF, 0xFFFD, 0x1F600, 0x10FFFF]))
+    for result in ({"statusCode": 200, "headers": {"a": text}, "cookies": [text, ""], "isBase64Encoded": False}, text):
+        assert Runtime().result_size(result) == len(result_of(result))
 
 
 # The log.

@@ -14,10 +14,11 @@ import pytest
 from bridge import Bridge, Settings
 from bridge._messages import EventRequest, header_pairs, request_target
 from bridge._types import Receive, Scope, Send
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, OriginNotStarted
 from bridge.proxy import child_process
-from bridge.proxy.child_process import application_name, for_child
+from bridge.proxy.child_process import ChildProcess, application_name, for_child, forwarder_to_child
 from bridge.proxy.headers import CONNECTION_HEADER
+from tests.cases import every_case
 from tests.proxy.programs import Run, Start, wait_until_ended
 
 
@@ -54,6 +55,12 @@ def test_without_uvicorn_the_mode_is_an_error_that_names_it(monkeypatch: pytest.
         Bridge(app, settings=Settings(mode="proxy"))
 
 
+def test_the_advice_for_a_slow_application_is_a_variable() -> None:
+    advice = forwarder_to_child(app, "main:app", "auto").origin.settings.advice
+    assert "variable AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS" in advice
+    assert "argument" not in advice
+
+
 @pytest.mark.anyio
 async def test_the_request_has_the_connection_in_a_header_that_no_client_can_set(anyio_backend: str) -> None:
     scope = {"scheme": "https", "client": ("192.0.2.7", 0), "server": ("shop", 443), "http_version": "1.1"}
@@ -66,15 +73,22 @@ async def test_the_request_has_the_connection_in_a_header_that_no_client_can_set
 
 
 # What Lambda does: it imports the handler's module, and sends SIGTERM at the end.
-RUNTIME = """
-import importlib, os, sys, time
-sys.path.insert(0, os.getcwd())
-handler = importlib.import_module("main").handler
+BEGIN = "import importlib, os, sys, time\nsys.path.insert(0, os.getcwd())\n"
+LOAD = "handler = importlib.import_module('main').handler\n"
+SERVE = """
 http = {"method": "GET", "path": "/"}
 event = {"version": "2.0", "rawPath": "/", "requestContext": {"domainName": "a.on.aws", "http": http}}
 print(handler(event, None)["body"], flush=True)
 while True: time.sleep(0.01)
 """
+RUNTIME = BEGIN + LOAD + SERVE
+# As `python -m bridge.runtime` does, which puts an application into a Bridge.
+CLASSIFY = """
+from bridge.runtime.loading import classify, load
+name = os.environ["_HANDLER"]
+handler = classify(load(name), name)[1]
+"""
+RELOAD = "import main\nhandler = importlib.reload(main).handler\n"
 MAIN = """
 import logging, os
 from bridge import Bridge
@@ -118,6 +132,26 @@ def test_in_lambda_the_child_lives_from_the_import_to_sigterm(
     assert list(temporary.iterdir()) == []
 
 
+@every_case(
+    ("source", "name", "load"),
+    [
+        ("app = make()", "main.app", CLASSIFY),
+        ("class shop: app = staticmethod(make())", "main:shop.app", CLASSIFY),
+        ("app = make()\nhandler = Bridge(app)", "main.handler", RELOAD),
+    ],
+)
+def test_the_application_is_found_however_its_bridge_was_made(
+    start_python: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str, load: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").write_text(f"{MAIN}{source}\n")
+    process = start_python(BEGIN + load + SERVE, **LAMBDA | {"_HANDLER": name})
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) not in (0, process.pid)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
 def test_an_application_that_the_module_does_not_hold_needs_bridge_app(
     run_python: Run, start_python: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +166,16 @@ def test_an_application_that_the_module_does_not_hold_needs_bridge_app(
     assert int(process.stdout.readline()) not in (0, process.pid)
     process.kill()
     process.communicate()
+
+
+def test_a_start_that_failed_leaves_no_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    process = ChildProcess(app, "main:app", "auto")
+    for _ in range(2):
+        with pytest.raises(OriginNotStarted, match="/no/such/python"):
+            process.start()
+        assert list(temporary.iterdir()) == []
 
 
 def test_the_path_of_this_process_is_the_child_s() -> None:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from types import SimpleNamespace
+from collections import UserDict, UserList
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock, Mock
 
@@ -175,6 +176,11 @@ def test_json_for_a_header_is_printable_ascii_and_reads_the_same() -> None:
 def test_a_value_that_json_does_not_have_is_null() -> None:
     for value in (object(), {1, 2}, b"bytes", 1j):
         assert header_json({"a": [value], "b": 1}) == b'{"a":[null],"b":1}'
+
+
+def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
+    value = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 
 def test_plain_values_have_no_control_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

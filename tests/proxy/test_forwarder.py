@@ -132,6 +132,7 @@ def test_a_clients_connection_header_cannot_name_what_the_server_trusts(
         "x-amz-tenant-id",
         "x-amzn-lambda-context",
         "x-amzn-request-context",
+        "x-own",
     ]
 
 

@@ -80,6 +80,30 @@ def test_an_argument_beats_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         assert Proxy(**arguments)._forwarder.origin.settings.address.uds is None
 
 
+@every_case(
+    ("arguments", "environ", "expected"),
+    [
+        ({}, {}, "the argument port or the variable AWS_LWA_PORT"),
+        ({}, {"AWS_LWA_PORT": "7001"}, "the argument port or the variable AWS_LWA_PORT"),
+        ({}, {"PORT": "7001"}, "the argument port or the variable AWS_LWA_PORT"),  # which beats PORT
+        ({"host": "localhost"}, {}, "the argument port or the variable AWS_LWA_PORT"),
+        ({"port": 7001}, {}, "the argument port"),
+        ({"port": 7001}, {"AWS_LWA_PORT": "7002", "BRIDGE_UDS": "/tmp/s"}, "the argument port"),
+        ({"url": URL}, {}, "the argument url"),
+        ({"url": "unix:/tmp/s"}, {"BRIDGE_UDS": "/tmp/t"}, "the argument url"),
+        ({"uds": "/tmp/s"}, {}, "the argument uds"),
+        ({}, {"BRIDGE_UDS": "/tmp/s", "AWS_LWA_PORT": "7001"}, "the argument uds or the variable BRIDGE_UDS"),
+    ],
+)
+def test_the_advice_for_another_address_has_an_effect(
+    arguments: dict[str, Any], environ: dict[str, str], expected: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        assert Proxy(**arguments)._forwarder.origin.settings.how_to_set_address == expected
+
+
 def test_a_variable_without_an_effect_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -118,13 +118,18 @@ FORKED = """
 handler = make()
 child = os.fork()
 if not child:
+    import gc
+    del handler
+    gc.collect()
     sys.exit(5)
 say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 say(handler(event(), None)["statusCode"])
 """
 
 
-def test_a_forked_child_that_exits_leaves_the_server_to_its_parent(run_python: Run, programs: Programs) -> None:
+def test_a_forked_child_that_forgets_its_handler_and_exits_leaves_the_server_to_its_parent(
+    run_python: Run, programs: Programs
+) -> None:
     program = programs()
     # From Python 3.12 on, fork() warns of threads.
     done = run_python(PRELUDE + FORKED, "-W", "ignore::DeprecationWarning", **environ(program), **LAMBDA)
@@ -153,6 +158,33 @@ def test_a_module_that_the_server_imports_too_starts_one_server(
     }
     done = run_python(PRELUDE + SAME_MODULE, PROGRAM=json.dumps(task), **LAMBDA)
     assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n" * 2, "")
+    assert len(program.records("start")) == 1
+    wait_until_ended(*program.pids)
+
+
+# A function's module whose helper processes import it again: its function is there.
+HELPERS = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+def square(number):
+    return number * number
+
+handler = make()
+
+if __name__ == "__main__":
+    for method in ("spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        context.set_forkserver_preload(["__main__"])
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            say(method, pool.submit(square, 7).result(), handler(event(), None)["statusCode"])
+"""
+
+
+def test_helper_processes_that_import_the_module_start_no_server(run_python: Run, programs: Programs) -> None:
+    program = programs()
+    done = run_python(PRELUDE + HELPERS, **environ(program), **LAMBDA)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "spawn 49 200\nforkserver 49 200\n", "")
     assert len(program.records("start")) == 1
     wait_until_ended(*program.pids)
 

@@ -37,13 +37,13 @@ def test_an_address_in_use_is_an_error_that_names_it(
         unix.bind(uds)
         unix.listen()
         port = tcp.getsockname()[1]
-        for settings, address in [
-            (OriginSettings(port=port), f"http://127.0.0.1:{port} "),
-            (OriginSettings(uds=uds), f"unix:{uds} "),
-            (OriginSettings(uds=str(tmp_path / "free"), readiness_port=port), f"http://127.0.0.1:{port} "),
+        for settings, address, argument in [
+            (OriginSettings(port=port), f"http://127.0.0.1:{port} ", "port"),
+            (OriginSettings(uds=uds), f"unix:{uds} ", "uds"),
+            (OriginSettings(uds=f"{uds}2", readiness_port=port), f"http://127.0.0.1:{port} ", "readiness_port"),
         ]:
             process = processes(programs())
-            with pytest.raises(OriginNotStarted, match=f"listens at {address}"):
+            with pytest.raises(OriginNotStarted, match=rf"listens at {address}.* with the argument {argument} "):
                 launch(process, settings)
             assert not process.is_started
 

@@ -92,6 +92,24 @@ def test_only_the_end_of_stderr_is_reported(processes: Processes, programs: Prog
     assert process.report.splitlines()[1:] == [f"    {line}" for line in [*lines[6:], "y" * MAX_LINE]]
 
 
+def test_control_bytes_in_its_last_words_are_escaped(
+    processes: Processes, programs: Programs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line that a client has caused must not look like one of the log's own, nor change a terminal."""
+    says = ["\x1b[31mred\x1b[0m\tcaf\u00e9", "a\rERROR fake\x00", "\u2028next \x85 \u202e", "\x1b" * MAX_LINE]
+    process = start(processes, programs(says=says, exit=1))
+    wait_for_exit(process)
+    *shown, last = process.report.splitlines()[1:]
+    assert shown == [
+        r"    \x1b[31mred\x1b[0m" + "\tcaf\u00e9",
+        r"    a\rERROR fake\x00",
+        r"    \u2028next \x85 \u202e",
+    ]
+    assert last == "    " + (r"\x1b" * MAX_LINE)[:MAX_LINE]
+    join_threads()
+    assert_logged(caplog, ("ERROR", process.report))
+
+
 def test_a_signal_that_ended_it_is_named(processes: Processes, programs: Programs) -> None:
     unnamed = int(signal.SIGRTMIN) + 1
     for number, name in ((signal.SIGKILL, "SIGKILL"), (unnamed, f"signal {unnamed}")):
@@ -171,6 +189,21 @@ def test_one_that_does_not_stop_is_killed_with_all_that_it_has_started(
     wait_until_ended(*program.pids)
     join_threads()
     assert_logged(caplog, ("WARNING", "killed"))
+
+
+def test_a_daemon_of_the_ended_server_is_ended_before_the_next_one_is_started(
+    processes: Processes, programs: Programs, at_the_line: "AtTheLine"
+) -> None:
+    program = programs(child="daemon", again={"child": None})
+    process = start(processes, program, was_ready=True)
+    program.wait_for("child")
+    program.wait_for("listening")
+    running: list[bool] = []
+    at_the_line(lambda: running.extend(map(is_running, program.pids)))
+    os.kill(program.pids[0], signal.SIGKILL)
+    wait_for_exit(process)
+    program.wait_for("listening", 2)
+    assert running == [False, False]
 
 
 def test_children_of_the_ended_server_do_not_hold_the_port_of_the_next_one(

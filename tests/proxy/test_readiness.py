@@ -132,7 +132,7 @@ async def test_at_the_limit_the_error_says_what_was_seen_last_and_what_to_do() -
         with pytest.raises(OriginNotStarted) as caught:
             await Readiness(server, OriginSettings(uds="/tmp/app.sock"), check_alive=alive).wait(9.8)
         assert server.waited == 9.8
-        for fact in ("unix:/tmp/app.sock", "9.8 s", why, "AWS_LWA_PORT", "AWS_LWA_READINESS_CHECK_PATH"):
+        for fact in ("unix:/tmp/app.sock", "9.8 s", why, "BRIDGE_UDS", "AWS_LWA_READINESS_CHECK_PATH"):
             assert fact in str(caught.value)
 
 

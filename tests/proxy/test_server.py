@@ -1,8 +1,11 @@
 """The web server's whole life: its start, the wait until it is ready, its end."""
 
 import asyncio
+import gc
 import os
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +86,13 @@ async def test_a_server_that_exits_ends_the_wait_with_its_last_words(make: Make,
             await make(program, **settings).startup()
         assert len(program.records("start")) == 1
     join_threads()
+
+
+async def test_a_server_that_goes_into_the_background_is_ended_with_what_to_do(make: Make, programs: Programs) -> None:
+    program = programs(child="daemon", exit=0)
+    with pytest.raises(OriginNotStarted, match=r"status 0.*must stay in the foreground"):
+        await make(program).startup()
+    assert [pid for pid in program.pids if is_running(pid)] == []
 
 
 async def test_one_that_is_not_ready_in_time_is_ended(make: Make, programs: Programs, tmp_path: Path) -> None:
@@ -178,6 +188,36 @@ async def test_an_origin_that_was_shut_down_can_be_started_again(make: Make, pro
     await until(lambda: len(program.records("listening")) == 4)
     await origin.ready()
     assert [is_running(pid) for pid in program.pids] == [False, False, False, True]
+
+
+async def test_a_failed_startup_can_be_tried_again(make: Make, programs: Programs, tmp_path: Path) -> None:
+    program = programs(listen_when=tmp_path / "listen")
+    link = tmp_path / "python"
+    program.command[0] = str(link)
+    origin = make(program, readiness_timeout=LIMIT)
+    with pytest.raises(OriginNotStarted, match="could not be started"):
+        await origin.startup()
+    link.symlink_to(sys.executable)
+    with socket.create_server(("127.0.0.1", program.port)), pytest.raises(OriginNotStarted, match="listens"):
+        await origin.startup()
+    with pytest.raises(TimeoutError), anyio.fail_after(GRACE):
+        await origin.startup()
+    (tmp_path / "listen").touch()
+    await origin.startup()
+    assert origin.is_ready
+    assert [is_running(pid) for pid in program.pids] == [False] * (len(program.pids) - 1) + [True]
+
+
+async def test_a_server_that_is_forgotten_ends(programs: Programs) -> None:
+    program = programs(child="daemon")
+    settings = OriginSettings(host="127.0.0.1", port=program.port, readiness_path="/health")
+    probe = SocketTransport(host="127.0.0.1", port=program.port)
+    origin = Origin(settings, OriginProcess(program.command, env=dict(os.environ)), probe)
+    await origin.startup()
+    del origin
+    gc.collect()
+    join_threads()
+    assert not any(map(is_running, program.pids))
 
 
 # A task that is cancelled itself, which no anyio scope shields from.

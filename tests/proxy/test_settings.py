@@ -31,8 +31,8 @@ SETTINGS: dict[str, tuple[str, Any, str, Any, Any]] = {
     "after_restore_path": (f"{HOOK}AFTER_RESTORE_PATH", "", "/hooks/after", "/hooks/after", "/after"),
     "deadline_margin": ("BRIDGE_DEADLINE_MARGIN", 0.25, "500", 0.5, 2.0),
 }
-DEFAULTS = {name: default for name, (_, default, *_) in SETTINGS.items()}
-FROM_ENVIRON = {name: value for name, (_, _, _, value, _) in SETTINGS.items()}
+DEFAULTS = {name: default for name, (_, default, *_) in SETTINGS.items()} | {"given": frozenset()}
+FROM_ENVIRON = {name: value for name, (_, _, _, value, _) in SETTINGS.items()} | {"given": frozenset()}
 
 # variable: (old name, its text, setting, value)
 DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
@@ -182,6 +182,39 @@ def test_readiness_is_asked_for_at_the_server_itself_unless_it_has_a_port_of_its
 
 
 LONG = ["provisioned-concurrency", "snap-start", "lambda-managed-instances"]
+
+
+def given(*names: str, **settings: Any) -> OriginSettings:
+    """Return settings of which Proxy was given these as arguments."""
+    return OriginSettings(**settings, given=frozenset(names))
+
+
+@every_case(
+    ("settings", "initialization", "facts", "others"),
+    [
+        # A variable has no effect beside an argument.
+        (given(), "on-demand", "port AWS_LWA_PORT CHECK_PATH TIMEOUT_SECONDS ASYNC_INIT", "uds"),
+        (given(), "snap-start", "port AWS_LWA_PORT CHECK_PATH TIMEOUT_SECONDS", "async_init ASYNC_INIT"),
+        (given(async_init=True), "", "port AWS_LWA_PORT CHECK_PATH TIMEOUT_SECONDS", "async_init ASYNC_INIT"),
+        (given("port"), "", "port CHECK_PATH TIMEOUT_SECONDS", "AWS_LWA_PORT"),
+        (given("url"), "", "url CHECK_PATH TIMEOUT_SECONDS", "port AWS_LWA_PORT uds BRIDGE_UDS"),
+        (given(uds="/tmp/s"), "", "uds BRIDGE_UDS", "port AWS_LWA_PORT"),
+        (given("readiness_path"), "", "readiness_path", "CHECK_PATH"),
+        (given(readiness_protocol="tcp"), "", "port AWS_LWA_PORT", "readiness_path CHECK_PATH"),
+        (given("readiness_timeout"), "", "readiness_timeout ASYNC_INIT", "TIMEOUT_SECONDS"),
+        (given("async_init"), "", "async_init TIMEOUT_SECONDS", "ASYNC_INIT"),
+        (given("port", readiness_port=9001), "", "readiness_port CHECK_PORT", "port AWS_LWA_PORT"),
+        (given("readiness_port", readiness_port=9001), "", "readiness_port", "CHECK_PORT"),
+    ],
+)
+def test_the_advice_for_a_server_that_is_not_ready_has_an_effect(
+    settings: OriginSettings, initialization: str, facts: str, others: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", initialization)
+        advice = settings.advice.replace(CHECK, "CHECK_").replace("CHECK_TIMEOUT", "TIMEOUT")
+    words = set(re.findall(r"\w+", advice.replace("AWS_LWA_ASYNC_INIT", "ASYNC_INIT")))
+    assert words & {*facts.split(), *others.split()} == set(facts.split())
 
 
 def test_startup_waits_as_long_as_the_init_phase_allows(monkeypatch: pytest.MonkeyPatch) -> None:

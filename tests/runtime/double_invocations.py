@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -197,7 +198,8 @@ class Invocation:
         """From now on it is the runtime's. The headers that it comes with."""
         self.handed_out_at = time.monotonic()
         self.deadline = time.time() + self._seconds
-        return [*self.headers, ("Lambda-Runtime-Deadline-Ms", str(int(self.deadline * 1000)))]
+        header = str(int(self.deadline * 1000)) if math.isfinite(self.deadline) else ""
+        return [*self.headers, ("Lambda-Runtime-Deadline-Ms", header)]
 
     def excuse(self) -> None:
         """Allow that no answer arrives, because the API has gone."""

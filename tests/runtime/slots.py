@@ -1,6 +1,7 @@
 """Slots of a runtime in the test's own process: on an event loop in a thread of its own, or in threads each."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
@@ -8,6 +9,7 @@ from typing import Any
 
 from bridge import Bridge, Handler
 from bridge._types import ASGIApp, Message
+from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.blocking import BlockingSlot
@@ -29,8 +31,8 @@ OUR_TASKS = {"bridge application", "bridge invocation", "bridge slot", "bridge s
 # of all slots on an event loop that do not say otherwise.
 DEADLINE, MARGIN = 1000.0, 100.0
 
-# For `RuntimeDouble.invoke`: it becomes a value that is not a number of milliseconds.
-NO_DEADLINE = -1e10
+# For `RuntimeDouble.invoke`: the header is empty.
+NO_DEADLINE = -math.inf
 
 START: Message = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}
 
@@ -264,3 +266,4 @@ class Slots:
             assert was_over is error or error is None or isinstance(error, asyncio.CancelledError), error
             assert running.left == []
         set_trace_id("")  # of the last invocation
+        set_only_invocation(LogIds())

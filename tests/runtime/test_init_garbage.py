@@ -1,6 +1,7 @@
 """Fewer collections while modules are imported, and as many as before from then on."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,21 @@ def test_what_is_alive_then_is_looked_at_no_more() -> None:
         kept: list[list[object]] = [[] for _ in range(1000)]
     assert gc.get_freeze_count() >= len(kept)
     assert gc.get_count()[0] < INIT_THRESHOLD
+
+
+class Ring:
+    """An object that only a collection frees, in place of one that holds a connection."""
+
+    def __init__(self, freed: list[str]) -> None:
+        self.myself = self
+        weakref.finalize(self, freed.append, "freed")
+
+
+def test_garbage_is_freed_and_not_kept_for_good() -> None:
+    freed: list[str] = []
+    with few_collections():
+        Ring(freed)
+    assert freed == ["freed"]
 
 
 def test_a_failure_inside_changes_nothing_of_that() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.events import MakeEvent
-from tests.runtime.applications import APP, LATE_SIGTERM
+from tests.runtime.applications import APP
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.processes import Runtime, Runtimes
 
@@ -90,6 +90,32 @@ def test_an_idle_process_ends(api: RuntimeDouble, fork_runtime: Runtimes, code: 
     assert runtime.wait() == 0
     assert runtime.log == ("startup\nshutdown\n" if code is IDLE["application"] else "")
     api.wait_until_left()
+
+
+# The wake-up is the application's, and a thread gets the signal, which does not end the main thread's wait then.
+OWN_WAKE_UP = """
+import signal, socket, threading
+
+ends = socket.socketpair()
+ends[0].setblocking(False)
+signal.set_wakeup_fd(ends[0].fileno())
+
+def terminate():
+    open("fifo").read()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=terminate, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("code", IDLE.values(), ids=IDLE)
+def test_an_idle_process_ends_where_signals_wake_something_of_the_applications(
+    api: RuntimeDouble, fork_runtime: Runtimes, code: str, tmp_path: Path
+) -> None:
+    runtime = start(fork_runtime, tmp_path, code + OWN_WAKE_UP)
+    api.wait_for_polls(1)
+    let_go(runtime)
+    assert runtime.wait() == 0
 
 
 # During an invocation.
@@ -243,33 +269,6 @@ def test_a_web_server_that_is_not_ready_yet_is_ended(api: RuntimeDouble, fork_ru
     assert runtime.wait() == 0  # with nothing left that holds its output
     # Python may print that it has ignored the exit, which came in the middle of an import.
     assert runtime.log.startswith("starting\n")
-
-
-# The application's own signal handler.
-
-
-@pytest.mark.parametrize("kind", IDLE)
-@pytest.mark.parametrize("end", ["os._exit(7)", "raise SystemExit(7)"], ids=["immediately", "in order"])
-def test_a_signal_handler_of_the_applications_own_stays(
-    api: RuntimeDouble, fork_runtime: Runtimes, kind: str, end: str
-) -> None:
-    own = f"\nimport os, signal\ndef own(*args):\n    print('own', flush=True)\n    {end}\nsignal.signal(15, own)"
-    runtime = fork_runtime(IDLE[kind] + own, "app.handler")
-    api.wait_for_polls(1)
-    runtime.terminate()
-    assert runtime.wait() == 7
-    is_in_order, is_application = "SystemExit" in end, kind == "application"
-    log = [line for line in runtime.log.splitlines() if not line.startswith("[ERROR]")]
-    assert log == ["startup"] * is_application + ["own"] + ["shutdown"] * (is_application and is_in_order)
-    assert runtime.log.count("SystemExit(7)") == is_in_order
-
-
-def test_a_signal_just_before_the_wait_for_an_invocation_runs_the_applications_own_handler(
-    api: RuntimeDouble, fork_runtime: Runtimes
-) -> None:
-    own = "\nimport signal\ndef own(*args): raise SystemExit(7)\nsignal.signal(15, own)"
-    runtime = fork_runtime(f"{IDLE['plain function']}{own}{LATE_SIGTERM}", "app.handler", BRIDGE_EXTENSION="off")
-    assert runtime.wait() == 7
 
 
 def test_a_shutdown_that_fails_is_logged(api: RuntimeDouble, fork_runtime: Runtimes) -> None:

@@ -108,7 +108,7 @@ def test_the_start_is_as_lambda_says_and_children_get_no_descriptor(monkeypatch:
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
     monkeypatch.setenv("AWS_LAMBDA_LOG_FORMAT", "JSON")
     monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG")
-    for descriptor, expected in (("", None), ("x", None), ("-1", None), ("7", 7)):
+    for descriptor, expected in (("", None), ("x", None), ("-1", None), ("9" * 5000, None), ("\u0667", None), ("7", 7)):
         monkeypatch.setenv("_LAMBDA_TELEMETRY_LOG_FD", descriptor)
         assert StartSettings() == StartSettings(
             runtime_api="127.0.0.1:9001", log_format="JSON", log_level="DEBUG", telemetry_fd=expected

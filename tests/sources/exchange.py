@@ -82,11 +82,19 @@ def scope_of(event: dict[str, Any], settings: Settings | None = None) -> dict[st
 
 def as_client(result: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return the status, sorted header pairs and body that AWS makes from a result of any source."""
-    if "bodyEncoding" in result:
+    if "status" in result:
         pairs = [(item["key"].lower(), item["value"]) for items in result["headers"].values() for item in items]
-        return int(result["status"]), sorted(pairs), _bytes(result["body"], result["bodyEncoding"] == "base64")
-    pairs = [(name.lower(), value) for name, value in result.get("headers", {}).items()]
-    pairs += [(name, value) for name, values in result.get("multiValueHeaders", {}).items() for value in values]
+        return (
+            int(result["status"]),
+            sorted(pairs),
+            _bytes(result.get("body", ""), result.get("bodyEncoding") == "base64"),
+        )
+    headers = [*result.get("headers", {}).items(), *result.get("multiValueHeaders", {}).items()]
+    pairs = [
+        (name.lower(), value)
+        for name, values in headers
+        for value in (values if isinstance(values, list) else [values])
+    ]
     pairs += [("set-cookie", value) for value in result.get("cookies", [])]
     return result["statusCode"], sorted(pairs), _bytes(result["body"], result["isBase64Encoded"])
 

@@ -6,6 +6,7 @@ import pytest
 from bridge.sources import alb
 from tests.cases import every_case
 from tests.events import load
+from tests.logged import assert_logged
 from tests.sources.exchange import Answer, answer, scope_of
 
 TWO_COOKIES: dict[str, Any] = {"headers": [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]}
@@ -66,3 +67,12 @@ def test_headers_that_a_browser_sends_to_a_health_check_are_not_needed() -> None
     scope = scope_of(event)
     assert (scope["method"], scope["path"], scope["headers"]) == ("GET", "/health", [])
     assert (scope["client"], scope["server"]) == (None, None)
+
+
+def test_cookies_beyond_the_number_of_spellings_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    alb._warn_of_single_values()
+    caplog.clear()
+    cookies = [(b"set-cookie", b"c%d=1" % number) for number in range(515)]
+    headers = answer(load("alb"), Answer(headers=cookies))["headers"]
+    assert (len(headers), {name.lower() for name in headers}) == (512, {"set-cookie"})
+    assert_logged(caplog, ("WARNING", "'c512, c513, c514'"))

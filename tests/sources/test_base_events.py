@@ -108,8 +108,8 @@ RESULTS: dict[str, dict[str, Any]] = {
         "bodyEncoding": "text",
     },
     "rest_api": {**STATUS, "multiValueHeaders": ALL_VALUES, **BODY},
-    "vpc_lattice_v1": PAYLOAD_V2,
-    "vpc_lattice_v2": PAYLOAD_V2,
+    "vpc_lattice_v1": {**STATUS, "headers": {**ONE_VALUE, "set-cookie": COOKIES[1]}, **BODY},
+    "vpc_lattice_v2": {**STATUS, "headers": {**ONE_VALUE, "set-cookie": COOKIES}, **BODY},
 }
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 
@@ -128,9 +128,7 @@ def said_by_function_url(event: dict[str, Any]) -> Said:
 
 
 def said_by_http_api_v1(event: dict[str, Any]) -> Said:
-    # A path that a client cannot have sent was decoded by AWS.
-    path = event["path"]
-    return unquote(path) if path == quote(unquote(path), safe="/:@!$&'()*+,;=~") else path, parameters(event)
+    return unquote(event["path"]), parameters(event)
 
 
 def said_by_http_api_v2(event: dict[str, Any]) -> Said:

@@ -60,6 +60,37 @@ def test_a_stage_in_the_path_of_a_custom_domain_is_not_the_clients(path: str, ex
     assert (scope["root_path"], scope["path"]) == ("", expected)
 
 
+@every_case(
+    ("route", "parameters", "expected"),
+    [
+        # The route tells whose the first segment is: the client's, or AWS's.
+        ("ANY /{proxy+}", {"proxy": "Prod/x"}, "/Prod/x"),
+        ("GET /Prod/x", None, "/Prod/x"),
+        ("GET /{stage}/x", {"stage": "Prod"}, "/Prod/x"),
+        ("ANY /{proxy+}", {"proxy": "x"}, "/x"),
+        ("GET /x", None, "/x"),
+        # It does not tell: AWS is reported to put the stage there always.
+        ("$default", None, "/x"),
+        ("GET /other", None, "/x"),
+        (None, None, "/x"),
+        (5, ["x"], "/x"),
+    ],
+)
+def test_a_clients_segment_that_is_called_like_the_stage_is_not_lost(
+    route: object, parameters: object, expected: str
+) -> None:
+    overrides = {"requestContext__domainName": "api.example.com", "routeKey": route, "pathParameters": parameters}
+    scope = scope_of(in_stage("/Prod/x", **overrides))
+    assert (scope["root_path"], scope["path"]) == ("", expected)
+
+
+@every_case("base_path", ["/Prod/api", "/api"])
+def test_the_base_path_is_removed_with_and_without_the_stage_of_a_custom_domain(base_path: str) -> None:
+    event = in_stage("/Prod/api/x", requestContext__domainName="api.example.com")
+    scope = scope_of(event, Settings(base_path=base_path))
+    assert (scope["root_path"], scope["path"]) == ("", "/x")
+
+
 def test_the_api_mapping_of_a_custom_domain_comes_from_the_settings() -> None:
     event = in_stage("/Prod/x", requestContext__domainName="api.example.com")
     scope = scope_of(event, Settings(root_path="/v1"))

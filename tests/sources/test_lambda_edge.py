@@ -5,6 +5,7 @@ import pytest
 
 from tests.cases import every_case
 from tests.events import load
+from tests.logged import assert_logged
 from tests.sources.exchange import Answer, answer, as_client, scope_of
 
 
@@ -34,8 +35,10 @@ def test_a_status_without_a_name_has_an_empty_description() -> None:
 def test_the_scheme_is_cloudfronts_own_header(proto: str, scheme: str) -> None:
     header = [{"key": "CloudFront-Forwarded-Proto", "value": proto}]
     overrides: dict[str, Any] = {"headers__cloudfront-forwarded-proto": header}
-    scope = scope_of(edge(**overrides))
+    scope = scope_of(edge("origin-request", **overrides))
     assert (scope["scheme"], scope["server"]) == (scheme, ("shop.example.com", 80 if scheme == "http" else 443))
+    # In a viewer request, the client may have sent it.
+    assert scope_of(edge("viewer-request", **overrides))["scheme"] == "https"
 
 
 def test_what_a_client_says_it_was_forwarded_from_tells_nothing() -> None:
@@ -91,7 +94,7 @@ REFUSED = [
     *("x-accel-redirect", "x-amz-cf-id", "x-amz-cf-pop", "x-amzn-auth", "x-amzn-cf-billing", "x-amzn-cf-id"),
     *("x-amzn-cf-xff", "x-amzn-errortype", "x-amzn-fle-profile", "x-amzn-header-count", "x-amzn-header-order"),
     *("x-amzn-lambda-integration-tag", "x-amzn-requestid", "x-cache", "x-edge-location", "x-forwarded-proto"),
-    *("x-real-ip", "content-length", "host", "via"),
+    *("x-real-ip", "content-length", "via"),
 ]
 
 
@@ -108,14 +111,57 @@ def test_a_header_that_only_resembles_a_refused_one_is_kept(header: str) -> None
     assert result["headers"] == {header: [{"key": header, "value": "0"}]}
 
 
-@every_case("header", ["if-none-match", "accept-encoding", "if-modified-since"])
-def test_request_headers_are_read_only_to_origin_requests_alone(header: str) -> None:
+@every_case("header", ["if-none-match", "accept-encoding", "if-modified-since", "if-range", "host"])
+def test_each_event_has_read_only_headers_of_its_own(header: str) -> None:
     app = Answer(headers=[(header.encode(), b"0")])
-    assert as_client(answer(edge("origin-request"), app))[1] == []
-    assert as_client(answer(edge("viewer-request"), app))[1] == [(header, "0")]
+    refusing, accepting = ("viewer", "origin") if header == "host" else ("origin", "viewer")
+    assert as_client(answer(edge(f"{refusing}-request"), app))[1] == []
+    assert as_client(answer(edge(f"{accepting}-request"), app))[1] == [(header, "0")]
 
 
-def test_a_dropped_header_is_logged_but_not_one_that_servers_always_send(caplog: pytest.LogCaptureFixture) -> None:
-    answer(load("lambda_edge"), Answer(headers=[(b"content-length", b"0"), (b"x-cache", b"Hit"), (b"etag", b"1")]))
-    (record,) = caplog.records
-    assert (record.levelno, "'x-cache'" in record.getMessage()) == (logging.WARNING, True)
+def test_dropped_headers_are_logged_but_not_one_that_servers_always_send(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"content-length", b"0"), (b"x-cache", b"Hit"), (b"etag", b"1"), (b"via", b"1.1 app")]
+    answer(load("lambda_edge"), Answer(headers=headers))
+    assert_logged(caplog, ("WARNING", "x-cache, via"))
+    caplog.clear()
+    answer(load("lambda_edge"), Answer(headers=headers[:1]))
+    assert_logged(caplog)
+
+
+@every_case("event_type", ["viewer-request", "origin-request"])
+@every_case(("status", "result"), [(199, "500"), (200, "200"), (599, "599"), (600, "500"), (100, "500"), (103, "500")])
+def test_a_status_that_cloudfront_refuses_is_a_500(
+    event_type: str, status: int, result: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert answer(edge(event_type), Answer(status=status))["status"] == result
+    assert_logged(caplog, *([] if result == str(status) else [("ERROR", "200 to 599", str(status))]))
+
+
+def test_a_204_has_no_value_for_its_body() -> None:
+    assert answer(edge(), Answer(status=204, content=b"x")) == {
+        "status": "204",
+        "statusDescription": "No Content",
+        "headers": {},
+    }
+
+
+TEXT, DATA = (b"content-type", b"text/plain"), (b"content-type", b"image/png")
+
+
+@every_case(("event_type", "limit"), [("viewer-request", 40 << 10), ("origin-request", 1 << 20), ("anything", 1 << 20)])
+@every_case("header", [TEXT, DATA])
+def test_the_size_of_a_response_is_that_of_its_body_and_its_headers(
+    event_type: str, limit: int, header: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    largest = limit - sum(map(len, header))
+    assert answer(edge(event_type), Answer(headers=[header], content=b"x" * largest))["status"] == "200"
+    result = answer(edge(event_type), Answer(headers=[header], content=b"x" * (largest + 1)))
+    assert result["status"] == "500"
+    assert f"{limit + 1} bytes with its headers, and CloudFront takes {limit}" in result["body"]
+    assert_logged(caplog, ("ERROR", "POST /orders", str(limit + 1), str(limit)))
+
+
+def test_headers_alone_can_be_too_large(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"x-%d" % number, b"\xc3\xa9" * 10) for number in range(2000)]
+    assert answer(edge(), Answer(headers=headers))["status"] == "500"
+    assert_logged(caplog, ("ERROR", "40960"))

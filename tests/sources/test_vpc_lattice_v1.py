@@ -1,6 +1,9 @@
+import pytest
+
 from tests.cases import every_case
 from tests.events import load
-from tests.sources.exchange import scope_of
+from tests.logged import assert_logged
+from tests.sources.exchange import Answer, answer, scope_of
 
 HOST = b"shop-0123456789abcdef0.7d67968.vpc-lattice-svcs.eu-west-1.on.aws"
 
@@ -25,6 +28,23 @@ def test_what_would_break_the_query_string_is_quoted() -> None:
     assert scope_of(event)["query_string"] == b"a%20b=1%262%233%204&c=%20&d="
 
 
-def test_the_scheme_is_the_forwarded_one_where_it_is_known() -> None:
-    scope = scope_of(load("vpc_lattice_v1", **{"headers__x-forwarded-proto": "http"}))
-    assert (scope["scheme"], scope["server"]) == ("http", (HOST.decode(), 80))
+def test_lattice_forwards_no_scheme_so_that_a_header_which_names_one_is_the_clients() -> None:
+    scope = scope_of(
+        load("vpc_lattice_v1", **{"headers__x-forwarded-proto": "http", "headers__x-forwarded-port": "80"})
+    )
+    assert (scope["scheme"], scope["server"]) == ("https", (HOST.decode(), 443))
+
+
+def test_the_last_cookie_is_sent_and_the_others_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    cookies = [b"sid=secret; Path=/", b"theme=dark", b"visit=1"]
+    result = answer(load("vpc_lattice_v1"), Answer(headers=[(b"set-cookie", cookie) for cookie in cookies]))
+    assert result == {"statusCode": 200, "headers": {"set-cookie": "visit=1"}, "body": "", "isBase64Encoded": False}
+    assert_logged(caplog, ("WARNING", "'sid, theme'"))
+    assert "secret" not in caplog.text
+
+
+def test_a_single_cookie_and_repeated_headers_are_strings(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(b"vary", b"a"), (b"set-cookie", b"a=1"), (b"vary", b"b")]
+    result = answer(load("vpc_lattice_v1"), Answer(headers=headers))
+    assert result["headers"] == {"vary": "a, b", "set-cookie": "a=1"}
+    assert_logged(caplog)

@@ -10,6 +10,7 @@ environment's proxy settings are ignored: the API is on this machine.
 from __future__ import annotations
 
 import asyncio
+import re
 import select
 import socket
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,14 @@ SIGNAL_CHECK_INTERVAL = 100
 
 _CHUNK = 65536
 
+MAX_PORT = 65535
+
 
 def parse_address(address: str) -> tuple[str, int]:
     """Return the host and the port of "127.0.0.1:9001". Raises RuntimeApiGone."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal():
+    host, _, port = address.rpartition(":")
+    is_host = host.isascii() and host.isprintable() and host != ""
+    if not is_host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
         raise RuntimeApiGone(f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r:.100}.")
     return host.strip("[]"), int(port)
 
@@ -125,7 +129,10 @@ class Connection:
     def _connect(self) -> None:
         self._has_begun = False
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, CONNECT_TIMEOUT)
+            try:
+                self._socket = socket.create_connection(self._address, CONNECT_TIMEOUT)
+            except UnicodeError as exc:  # a part of the host's name is empty or too long
+                raise OSError(f"it cannot be at {self._address[0]:.100}: {exc}") from None
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setblocking(False)
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge.errors import RuntimeApiError
-from bridge.runtime.api.vocabulary import OK, check_reply
+from bridge.runtime.api.vocabulary import check_reply
 
 if TYPE_CHECKING:
     from bridge.runtime.api.connection import Connection
@@ -41,7 +41,7 @@ class Extension:
         headers = [(b"lambda-extension-name", NAME), (b"content-length", b"%d" % len(body))]
         try:
             reply = self._connection.request_blocking(b"POST", _REGISTER, headers, body)
-            check_reply(reply, OK, "the extension that makes Lambda send SIGTERM")
+            check_reply(reply, "the extension that makes Lambda send SIGTERM")
             identifier = reply.headers.get(b"lambda-extension-identifier", b"")
             self._connection.send_blocking(b"GET", _NEXT, [(b"lambda-extension-identifier", identifier)])
         except RuntimeApiError as exc:

@@ -29,6 +29,12 @@ _WITHOUT_BODY = (204, 304)
 
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
+# The digits of a length, without leading zeros: no reply has a petabyte, and int() raises for more than 4,300 digits.
+_MAX_DIGITS = 15
+
+# RFC 9110, 5.5: a recipient replaces these bytes in a header's value by spaces, or refuses the message.
+_NOT_IN_VALUES = bytes.maketrans(b"\0\r\n", b"   ")
+
 
 class BrokenReply(Exception):
     """Raised for bytes that are not a reply in HTTP/1.1, and for a reply that ends too early."""
@@ -117,16 +123,18 @@ def _parse_head(head: bytes) -> tuple[bytes, int, dict[bytes, bytes]]:
         name, colon, value = line.partition(b":")
         if not colon or not name or name[-1:].isspace() or name[:1].isspace():
             raise BrokenReply(f"a reply has the header {line!r:.100}")
-        name, value = name.lower(), value.strip(b" \t")
+        name, value = name.lower(), value.translate(_NOT_IN_VALUES).strip(b" \t")
         headers[name] = headers[name] + b", " + value if name in headers else value
     return minor, int(status), headers
 
 
 def _read_length(buffer: bytes, announced: bytes) -> Generator[None, bytes, bytes]:
-    """Read a body of the announced length (RFC 9112, 6.3)."""
-    if not announced.isdigit():
+    """Read a body of the announced length, which may be repeated (RFC 9112, 6.3)."""
+    lengths = {each.strip(b" \t") for each in announced.split(b",")}
+    digits = lengths.pop()
+    if lengths or not digits.isdigit() or len(digits.lstrip(b"0")) > _MAX_DIGITS:
         raise BrokenReply(f"a reply has the length {announced!r:.100}")
-    missing = int(announced) - len(buffer)
+    missing = int(digits.lstrip(b"0") or b"0") - len(buffer)
     if missing == 0:
         return buffer
     parts = [buffer]
@@ -152,7 +160,7 @@ def _read_chunks(data: bytes, coding: bytes) -> Generator[None, bytes, bytes]:
     while True:
         line = yield from _read_line(buffer)
         digits = line.partition(b";")[0].strip(b" \t")
-        if not digits or digits.translate(None, _HEX_DIGITS):
+        if not digits or digits.translate(None, _HEX_DIGITS) or len(digits.lstrip(b"0")) > _MAX_DIGITS:
             raise BrokenReply(f"a chunk of a reply begins with {line!r:.100}")
         size = int(digits, 16)
         if size == 0:

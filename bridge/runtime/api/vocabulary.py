@@ -9,12 +9,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from bridge.errors import ResultTooLarge, RuntimeApiRefused
+from bridge.runtime.log.text import one_line
+from bridge.sources._size import MAX_RESULT
 
 if TYPE_CHECKING:
     from bridge.runtime.api.http import Pairs, Reply
 
 __all__ = [
-    "ACCEPTED",
     "FORBIDDEN",
     "GONE",
     "INIT_ERROR",
@@ -41,16 +42,17 @@ INIT_ERROR = _ROOT + b"init/error"
 RESTORE_NEXT = _ROOT + b"restore/next"
 RESTORE_ERROR = _ROOT + b"restore/error"
 
-OK, ACCEPTED, FORBIDDEN, GONE = 200, 202, 403, 410
-
-# In bytes: 6 MiB and 100 bytes. The API refuses a larger result, and a larger stream if it is collected.
-MAX_RESULT = 6_291_556
+OK, FORBIDDEN, GONE = 200, 403, 410
 
 _JSON: Pairs = [(b"content-type", b"application/json")]
 _BYTES: Pairs = [(b"content-type", b"application/octet-stream")]
 
-# Bytes of an unexpected reply that go to the log.
+# Bytes of an unexpected reply, and of an unexpected header, that go to the log.
 _MAX_SHOWN = 500
+_MAX_SHOWN_HEADER = 50
+
+# Enough up to the year 2286. Clocks and timers overflow with more.
+_MAX_DEADLINE_DIGITS = 13
 
 
 class Invocation:
@@ -66,15 +68,17 @@ class Invocation:
         # Since 2026 every answer returns it, so that the API can refuse one that is too late.
         self.invocation_id = get(b"lambda-runtime-invocation-id", b"")
         # Milliseconds since the epoch; 0 if it is not known.
-        deadline = get(b"lambda-runtime-deadline-ms", b"")
-        self.deadline_ms = int(deadline) if deadline.isdigit() else 0
+        self.deadline_ms = _deadline(get(b"lambda-runtime-deadline-ms", b""))
         self.trace_id = get(b"lambda-runtime-trace-id", b"").decode("latin-1")
         self.tenant_id = get(b"lambda-runtime-aws-tenant-id", b"").decode("latin-1")
         self.arn = get(b"lambda-runtime-invoked-function-arn", b"").decode("latin-1")
         self.client_context = get(b"lambda-runtime-client-context", b"")
         self.identity = get(b"lambda-runtime-cognito-identity", b"")
-        if not self.request_id:
-            raise RuntimeApiRefused("Expected the next invocation, but got one without Lambda-Runtime-Aws-Request-Id.")
+        if not self.request_id or not _is_visible_ascii(self.request_id):  # it is a part of the answer's path
+            raise RuntimeApiRefused(
+                f"Expected the next invocation, but got one whose Lambda-Runtime-Aws-Request-Id is "
+                f"{self.request_id!r:.100}."
+            )
 
     @property
     def response_path(self) -> bytes:
@@ -88,6 +92,23 @@ class Invocation:
     def echo(self) -> Pairs:
         """The header that every answer must return."""
         return [(b"lambda-runtime-invocation-id", self.invocation_id)] if self.invocation_id else []
+
+
+def _deadline(header: bytes) -> int:
+    """Return the milliseconds; 0 for an empty header. One that is not a moment is logged, and counts as empty."""
+    if header.isdigit() and len(header) <= _MAX_DEADLINE_DIGITS:
+        return int(header)
+    if header:
+        logger.warning(
+            "Expected Lambda-Runtime-Deadline-Ms to be a time in milliseconds, but got %r: the invocation has no "
+            "deadline.",
+            header[:_MAX_SHOWN_HEADER],
+        )
+    return 0
+
+
+def _is_visible_ascii(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def result_headers(invocation: Invocation, body: bytes, *, is_json: bool = True) -> Pairs:
@@ -104,18 +125,22 @@ def error_headers(body: bytes, error_type: str) -> Pairs:
     ]
 
 
-def check_reply(reply: Reply, expected: int, what: str) -> None:
-    """Raise RuntimeApiRefused if the reply does not have the expected status."""
-    if reply.status != expected:
-        raise RuntimeApiRefused(f"Expected {expected} for {what}, but got {shown(reply)}.")
+def check_reply(reply: Reply, what: str) -> None:
+    """Raise RuntimeApiRefused if the reply does not have a status of success. AWS's API has 200 or 202."""
+    if not _is_success(reply):
+        raise RuntimeApiRefused(f"Expected a success for {what}, but got {shown(reply)}.")
 
 
 def check_answer(reply: Reply) -> None:
     """Log an answer that the API did not accept. Nothing more can be done for that invocation."""
     if reply.status == GONE:
         logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
-    elif not 200 <= reply.status < 300:
+    elif not _is_success(reply):
         logger.error("The Runtime API did not accept the answer: %s.", shown(reply))
+
+
+def _is_success(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
 
 
 def too_large(body: bytes) -> ResultTooLarge:
@@ -124,5 +149,5 @@ def too_large(body: bytes) -> ResultTooLarge:
 
 
 def shown(reply: Reply) -> str:
-    """Return a reply as text for the log."""
-    return f"{reply.status} {reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace').rstrip()}"
+    """Return a reply as text for the log, in one line."""
+    return f"{reply.status} {one_line(reply.body[:_MAX_SHOWN].decode('utf-8', 'backslashreplace').rstrip())}"

@@ -27,6 +27,10 @@ __all__ = ["Answer"]
 
 logger = logging.getLogger("bridge")
 
+# In bytes. Lambda breaks off a longer stream: 200 MB, where it is not known which ones.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_STREAM = 200_000_000
+
 # Values in place of a result: the answer was streamed, or there is no result and the deadline is near.
 _STREAMED, _LATE = object(), object()
 
@@ -213,6 +217,10 @@ class Answer:
 
 def _note_gone(streamed: StreamedAnswer) -> None:
     streamed.close()
+    if streamed.size > MAX_STREAM:
+        logger.error(
+            "The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.", streamed.size
+        )
     if streamed.reply is None:
         logger.info("The caller went away before the end of the stream.")
     else:

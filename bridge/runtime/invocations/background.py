@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from bridge.runtime.log.text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableSet, Sequence
 
@@ -158,7 +160,7 @@ def _is_left(task: asyncio.Task[Any]) -> bool:
 
 def names(tasks: Sequence[asyncio.Task[Any]]) -> str:
     """Return tasks for a log line: their names and what they run, of MAX_NAMES at most."""
-    named = sorted(f"{task.get_name()} ({_function(task)})" for task in tasks[:MAX_NAMES])
+    named = sorted(one_line(f"{task.get_name()} ({_function(task)})") for task in tasks[:MAX_NAMES])
     return ", ".join(named) + (f" and {len(tasks) - MAX_NAMES} more" if len(tasks) > MAX_NAMES else "")
 
 

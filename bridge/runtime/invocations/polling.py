@@ -32,7 +32,7 @@ class Output(Protocol):
 class Means(NamedTuple):
     """The objects that a slot uses for all of its answers. All but `connection` are shared by the slots.
 
-    `is_alone`: there is no other slot in any process.
+    `is_alone`: there is no other slot in this process.
     """
 
     connection: Connection
@@ -64,13 +64,15 @@ class PollingSlot:
 def enter(invocation: Invocation, *, is_alone: bool) -> None:
     """Make `invocation` the current one for this task or thread, and for the tasks that it starts.
 
-    X-Ray's libraries read the trace id from the environment, which is right only while no other slot answers.
+    While no other slot of the process answers, it is that of all threads, too. X-Ray's libraries read the trace id from
+    the environment, which is right only then.
     """
     current.request_id.set(invocation.request_id)
     current.trace_id.set(invocation.trace_id)
     current.tenant_id.set(invocation.tenant_id)
     if is_alone:
         set_trace_id(invocation.trace_id)
+        current.set_only_invocation(current.LogIds(invocation.request_id, invocation.tenant_id))
 
 
 def leave() -> None:

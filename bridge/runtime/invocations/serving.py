@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from bridge._loop import hearing_signals
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations.background import collect_tasks
 from bridge.runtime.invocations.waker import Stopped, Waker
@@ -42,7 +43,8 @@ async def serve(slots: Sequence[Slot]) -> None:
     with _waking(loop) as (waker, stopping):
         rest = _Rest(waker, applications) if len(slots) == 1 else None
         tasks = [loop.create_task(slot.run(rest), name="bridge slot") for slot in slots]
-        stop = loop.create_task(stopping.wait(), name="bridge stop")
+        stop_wait = stopping.wait() if waker.is_woken_by_signals else hearing_signals(stopping.wait)
+        stop = loop.create_task(stop_wait, name="bridge stop")
         applications -= {asyncio.current_task(), *tasks, stop}
         applications -= {task for task in applications if task.get_name() == LIFESPAN_TASK}
         try:

@@ -48,6 +48,7 @@ class StreamedAnswer:
         self._reader = read_reply()
         self._waiter: asyncio.Future[None] | None = None
         self._when_gone: Callable[[], object] = _nothing
+        self.size = 0  # the bytes of the body so far
         self.is_started = False
         self.is_over = False  # its end is on the way, or it was broken off: nothing more may be sent
         self.is_gone = False  # its reader
@@ -86,6 +87,7 @@ class StreamedAnswer:
         """
         self._check_open()
         if part:  # an empty chunk would be the end
+            self.size += len(part)
             self._put(*chunk(part))
             await self._drained()
 

@@ -9,12 +9,24 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bridge.runtime.api.connection import SIGNAL_CHECK_INTERVAL
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stopped", "Waker"]
+__all__ = ["Stopped", "Waker", "hearing_sigterm"]
+
+
+@contextmanager
+def hearing_sigterm() -> Iterator[None]:
+    """Note in `sigterm` whether SIGTERM comes inside the block, whoever handles it."""
+    waker = Waker()
+    try:
+        with waker.hearing_signals():
+            yield
+    finally:
+        waker.close()
 
 
 class Stopped(Exception):
@@ -32,6 +44,7 @@ class Waker:
         self.is_stopping = False
         self._when_stopping: Callable[[], None] | None = None
         self._is_on_signals = False
+        self.is_woken_by_signals = True  # and no descriptor of the application's is, in place of this
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -45,16 +58,31 @@ class Waker:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        with self.hearing_signals():
+            self._when_stopping = when_stopping
+            is_taken = sigterm.take(self._stop)
+            self._is_on_signals = True
+            try:
+                yield
+            finally:
+                self._is_on_signals = False
+                if is_taken:
+                    sigterm.release(ignore=self.is_stopping)
+
+    @contextmanager
+    def hearing_signals(self) -> Iterator[None]:
+        """Get a byte for every signal, also for one that the application handles itself, in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         fd = self._write_signals_to(self._writer.fileno())
-        self._when_stopping = when_stopping
-        is_taken = sigterm.take(self._stop)
-        self._is_on_signals = True
+        self.is_woken_by_signals = fd == -1
+        sigterm.listen(True)
         try:
             yield
         finally:
-            self._is_on_signals = False
-            if is_taken:
-                sigterm.release(ignore=self.is_stopping)
+            sigterm.listen(False)
+            self.drain()
             self._write_signals_to(fd)
 
     def _write_signals_to(self, fd: int) -> int:
@@ -76,9 +104,10 @@ class Waker:
             self._writer.send(b"\0")
 
     def drain(self) -> None:
-        """Forget all wake-ups so far."""
+        """Forget all wake-ups so far, except that SIGTERM has come."""
         with suppress(BlockingIOError):
-            self._reader.recv(4096)
+            if signal.SIGTERM in self._reader.recv(4096):
+                sigterm.has_come = True
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable with a wake-up, for an event loop."""
@@ -96,8 +125,14 @@ class Waker:
         return self._write_signals_to(ours) in (-1, ours) and self._poll(sock, want)
 
     def block(self, sock: socket.socket | None, want: int) -> None:
-        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then."""
-        while not self._poll(sock, want, 0 if self.is_stopping else None):
+        """Wait for `sock`, or without one for `wake`. Raises Stopped, if `sock` is not ready then.
+
+        Where signals wake something of the application's, this looks for them regularly.
+        """
+        ours = self._writer.fileno()
+        is_woken = not self._is_on_signals or self._write_signals_to(ours) in (-1, ours)
+        timeout = None if is_woken else SIGNAL_CHECK_INTERVAL
+        while not self._poll(sock, want, 0 if self.is_stopping else timeout):
             if self.is_stopping:
                 raise Stopped
             self.drain()

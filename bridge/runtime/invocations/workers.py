@@ -42,6 +42,7 @@ def run_workers(counts: list[int], work: Callable[[int], int]) -> int:
 
     In a worker this raises SystemExit with the exit code that `work(count)` returns.
     """
+    gc.collect()  # for what is frozen is never freed
     gc.freeze()  # a collection would write to the shared memory, and so copy it
     supervisor = _Supervisor()
     try:

@@ -11,7 +11,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from bridge.runtime.log.text import json_text, safe_text
+from bridge.runtime.log.text import json_text, one_line, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,13 +103,18 @@ def error_lines(document: Mapping[str, Any]) -> list[str]:
     """Return an error document as text: `errorType` and `errorMessage`, then the lines of `stackTrace`."""
     kind, message = document.get("errorType"), document.get("errorMessage")
     what = ": ".join(safe_text(part) for part in (kind, message) if part)
-    lines = (f"[ERROR] {what}" if what else "[ERROR]").split("\n")
+    lines = [_visible(line) for line in (f"[ERROR] {what}" if what else "[ERROR]").split("\n")]
     trace = document.get("stackTrace")
     if trace is not None:
         lines.append("Traceback (most recent call last):")
         for entry in trace:
-            lines += [_indented(line) for line in safe_text(entry).splitlines() or [""]]
+            lines += [_indented(_visible(line)) for line in safe_text(entry).splitlines() or [""]]
     return lines
+
+
+def _visible(line: str) -> str:
+    """Return a line with an escape in place of every control character but tabs: a client may have chosen a part."""
+    return "\t".join(map(one_line, line.split("\t")))
 
 
 def _indented(line: str) -> str:

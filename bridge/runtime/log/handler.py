@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge.invocation import request_id, tenant_id
+from bridge.invocation import log_ids
 from bridge.runtime.log.formats import JsonFormatter, error_json, error_lines, frame_type, text_formatter
 from bridge.runtime.log.sinks import LogSink, StandardSink, TelemetrySink
 from bridge.runtime.log.text import safe_text
@@ -52,7 +52,8 @@ class LambdaLoggerHandler(logging.Handler):
         )
 
     def handle(self, record: logging.LogRecord) -> bool:
-        return super().handle(_copy(record, aws_request_id=request_id.get(), tenant_id=tenant_id.get() or None))
+        ids = log_ids()
+        return super().handle(_copy(record, aws_request_id=ids.request_id, tenant_id=ids.tenant_id or None))
 
     def emit(self, record: logging.LogRecord) -> None:
         formatter = self.formatter

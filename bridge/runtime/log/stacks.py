@@ -7,6 +7,8 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from bridge.runtime.log.text import one_line
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +24,7 @@ MAX_TASKS = 20
 def describe_tasks(tasks: Sequence[asyncio.Task[Any]]) -> str:
     """Return the stacks of tasks that have not ended, outermost call first, and those of the other threads."""
     going_on = [task for task in tasks if not task.done()]
-    parts = [f"Task {task.get_name()}:\n{_format(_frames(task.get_coro()))}" for task in going_on[:MAX_TASKS]]
+    parts = [f"Task {one_line(task.get_name())}:\n{_format(_frames(task.get_coro()))}" for task in going_on[:MAX_TASKS]]
     if len(going_on) > MAX_TASKS:
         parts.append(f"and {len(going_on) - MAX_TASKS} more tasks\n")
     return "".join(parts) + describe_threads()
@@ -41,7 +43,7 @@ def _frames(awaited: Any) -> Iterator[tuple[FrameType, int]]:
 def describe_threads() -> str:
     """Return the stacks of the other threads, such as those that run a framework's sync endpoints."""
     others = [each for each in threading.enumerate() if each is not threading.current_thread()]
-    return "".join(f"Thread {each.name}:\n{describe_thread(each.ident)}" for each in others)
+    return "".join(f"Thread {one_line(each.name)}:\n{describe_thread(each.ident)}" for each in others)
 
 
 def describe_thread(ident: int | None) -> str:

@@ -43,13 +43,13 @@ class Gateway:
         headers.setdefault("x-forwarded-proto", "https")
         return headers
 
-    def response(self, result: dict[str, Any], method: str, body: bytes | None = None) -> httpx.Response:
+    def response(self, result: dict[str, Any], request: httpx.Request, body: bytes | None = None) -> httpx.Response:
         """Return the client's response for a result. `body`: the streamed bytes, if the result is a prelude."""
         decode = self.service.decode
-        if body is not None:  # Function URLs and REST APIs read the same prelude.
+        if body is not None:
             result = {**result, "body": b64encode(body).decode("ascii"), "isBase64Encoded": True}
-            decode = decoders.function_url
-        decoded = decode(result, method)
+            decode = decoders.function_url if self.service.id == "url" else decoders.rest_api_streamed
+        decoded = decode(result, _on_the_wire(request))
         # As a stream, because httpx would add a content-length to plain content.
         response = httpx.Response(
             decoded.status, headers=_encoded(decoded.headers), stream=httpx.ByteStream(decoded.body)

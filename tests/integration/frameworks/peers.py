@@ -41,9 +41,9 @@ class Bridged:
     def answer(self, gateway: Gateway, request: httpx.Request) -> httpx.Response:
         event = gateway.event(request)
         if not gateway.streams:
-            return gateway.response(self.handler(event, None), request.method)
+            return gateway.response(self.handler(event, None), request)
         prelude, body = self.portal.call(self._streamed, event)
-        return gateway.response(prelude, request.method, body)
+        return gateway.response(prelude, request, body)
 
     async def _streamed(self, event: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         async with self.streaming.stream(event, None) as response:

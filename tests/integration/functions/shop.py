@@ -68,6 +68,10 @@ async def reverse(request: Request) -> Response:
     return Response((await request.body())[::-1], media_type="application/octet-stream")
 
 
+async def page(request: Request) -> Response:
+    return Response("x" * request.path_params["size"], media_type="text/plain")
+
+
 async def fail(request: Request) -> Response:
     raise ValueError("the shelf is empty")
 
@@ -78,6 +82,7 @@ app = Starlette(
         Route("/orders/{name}", place_order, methods=["POST"]),
         Route("/reverse", reverse, methods=["POST"]),
         Route("/tickets", take_ticket),
+        Route("/pages/{size:int}", page),
         Route("/broken", fail),
     ],
 )

@@ -196,10 +196,25 @@ def test_an_address_is_parsed_or_named() -> None:
     assert parse_address("127.0.0.1:9001") == ("127.0.0.1", 9001)
     assert parse_address("localhost:80") == ("localhost", 80)
     assert parse_address("[::1]:9001") == ("::1", 9001)
-    for address in ("127.0.0.1", ":9001", "localhost:", "localhost:http", ""):
+    no_ports = ("99" * 200, "-1", "+1", " 1", "1_0", "\u0661")
+    for address in (
+        "127.0.0.1",
+        ":9001",
+        "localhost:",
+        "localhost:http",
+        "",
+        "h\u00f6st:1",
+        *map("h:{}".format, no_ports),
+    ):
         with pytest.raises(RuntimeApiGone) as caught:
             parse_address(address)
-        assert repr(address) in str(caught.value)
+        assert repr(address)[:100] in str(caught.value)
+
+
+async def test_a_host_that_cannot_be_one_is_a_gone_api(ask: Ask) -> None:
+    for host in ("x" * 64, "a..b"):
+        with pytest.raises(RuntimeApiGone, match=f"cannot be at {host}"):
+            await ask(connect(f"{host}:80"), b"GET", NEXT, [])
 
 
 async def test_an_ipv6_address_has_brackets_in_the_host_header() -> None:

@@ -35,6 +35,7 @@ REPLIES = {
     "a body that looks like a head": HEAD + b"Content-Length: 8\r\n\r\na\r\n\r\nb: ",
     "odd white space in headers": b"HTTP/1.1 200 OK\r\nA:1\r\nB: \t two words \t\r\nC:\r\nContent-Length: 0\r\n\r\n",
     "bytes beyond ASCII in a header": b"HTTP/1.1 200 OK\r\nA: caf\xe9\r\nContent-Length: 0\r\n\r\n",
+    "a length with zeros": HEAD + b"Content-Length: " + b"0" * 19 + b"1\r\n\r\nx",
     "an interim reply first": b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Content-Length: 1\r\n\r\nx",
     "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
     "nothing new": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
@@ -96,6 +97,11 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
     assert (reply.status, reply.body, reply.keeps_alive) == (200, b"one two", False)
 
 
+def test_a_length_may_be_repeated_and_have_any_number_of_zeros() -> None:
+    for length in (b"0" * 5000 + b"1", b"1\r\nContent-Length: 1", b"1, 1"):
+        assert read(HEAD + b"Content-Length: " + length + b"\r\n\r\nx").body == b"x"
+
+
 def test_an_older_version_keeps_its_connection_if_it_says_so() -> None:
     reply = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 0\r\n\r\n"
     assert read(reply).keeps_alive
@@ -120,11 +126,23 @@ BROKEN = [
     (b"HTTP/1.1 200 OK\r\nA: 1\r\n 2: 3\r\n\r\n", " 2: 3"),
     (HEAD + b"Content-Length: -1\r\n\r\n", "-1"),
     (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", "1, 2"),
+    (HEAD + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n", "99999"),
+    (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "99999"),
+    (HEAD + b"Content-Length: +1\r\n\r\nx", "+1"),
+    (HEAD + b"Content-Length: 1_0\r\n\r\nx", "1_0"),
+    (HEAD + b"Content-Length: 1 0\r\n\r\nx", "1 0"),
+    (HEAD + b"Content-Length: \xd9\xa1\r\n\r\nx", "xd9"),
+    (HEAD + b"Content-Length:\r\n\r\nx", "length b''"),
+    (HEAD + b"Content-Length: 1,\r\n\r\nx", "length b'1,'"),
     (HEAD + b"Content-Length: 1\r\n\r\nxyz", "2 bytes longer"),
     (b"HTTP/1.1 204 No Content\r\n\r\nx", "1 bytes longer"),
     (CHUNKED + b"0\r\n\r\nxyz", "3 bytes longer"),
     (CHUNKED + b"1\r\nxyz\r\n0\r\n\r\n", "chunk of a reply is longer"),
     (CHUNKED + b"\r\n0\r\n\r\n", "chunk of a reply begins with b''"),
+    (CHUNKED + b"f" * 400 + b"\r\nx\r\n0\r\n\r\n", "ffff"),
+    (CHUNKED + b"1 1\r\nx\r\n0\r\n\r\n", "1 1"),
+    (CHUNKED + b"1_1\r\nx\r\n0\r\n\r\n", "1_1"),
+    (CHUNKED + b"\xd9\xa1\r\nx\r\n0\r\n\r\n", "xd9"),
     (CHUNKED + b"+1\r\nx\r\n0\r\n\r\n", "+1"),
     (CHUNKED + b"0x1\r\nx\r\n0\r\n\r\n", "0x1"),
     (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", "gzip"),
@@ -137,7 +155,13 @@ def test_bytes_that_are_not_a_whole_reply_are_refused_with_what_is_wrong() -> No
     for data, fact in BROKEN:
         with pytest.raises(BrokenReply) as caught:
             feed(iter([data, b""] if data else [b""]))
-        assert fact in str(caught.value)
+        message = str(caught.value)
+        assert (fact in message, message.isprintable(), len(message) < 300) == (True, True, True)
+
+
+def test_bytes_that_no_header_may_have_are_spaces() -> None:
+    reply = read(b"HTTP/1.1 200 OK\r\nA: a\0b\rc\nX: d\r\nB: \0\r\nC: \x1b\x7f\r\nContent-Length: 0\r\n\r\n")
+    assert reply.headers == {b"a": b"a b c X: d", b"b": b"", b"c": b"\x1b\x7f", b"content-length": b"0"}
 
 
 def test_a_request_has_a_line_for_each_header() -> None:

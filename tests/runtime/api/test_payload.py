@@ -1,11 +1,12 @@
 """Events and results as JSON, as AWS's own runtime has them; no value may end the process."""
 
+import enum
 import json
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,6 +18,40 @@ from bridge.runtime.api.vocabulary import Invocation
 
 def invocation(body: bytes) -> Invocation:
     return Invocation(Reply(200, {b"lambda-runtime-aws-request-id": b"r-1"}, body))
+
+
+class Item(NamedTuple):
+    sku: Any
+    count: Any
+
+
+class Row:
+    """Not a tuple, but it has what one has that is named."""
+
+    def _asdict(self) -> dict[str, str]:
+        return {"sku": "a-1"}
+
+
+class Color(enum.StrEnum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Number(int):
+    def __repr__(self) -> str:
+        return "two"
+
+
+class Ratio(float):
+    def __repr__(self) -> str:
+        return "half"
+
+
+class Text(str):
+    pass
 
 
 # Events.
@@ -48,6 +83,16 @@ def test_a_result_is_as_short_as_json_can_be() -> None:
         ("caf\u00e9 \U0001f600 \x00", '"caf\u00e9 \U0001f600 \\u0000"'.encode()),
         ((1, (2,)), b"[1,[2]]"),
         (OrderedDict(b=1, a=2), b'{"b":1,"a":2}'),
+        ({"items": [Item("a-1", 3)]}, b'{"items":[{"sku":"a-1","count":3}]}'),
+        (
+            Item("a-1", Item(b"b", (Item("c", 1),))),
+            b'{"sku":"a-1","count":{"sku":"b","count":[{"sku":"c","count":1}]}}',
+        ),
+        ([Row()], b'[{"sku":"a-1"}]'),
+        ({b"sku": {b"caf\xc3\xa9": 1}}, '{"sku":{"caf\u00e9":1}}'.encode()),
+        ({b"a": 1, "b": 2}, b'{"a":1,"b":2}'),
+        ({Color.RED: [Color.RED, Level.LOW, Number(2), Ratio(0.5), Text("t")]}, b'{"red":["red",1,2,0.5,"t"]}'),
+        ({2: 1, True: 2, None: 3, 1.5: 4}, b'{"2":1,"true":2,"null":3,"1.5":4}'),
         ({1: "a", None: "b", False: "c"}, b'{"1":"a","null":"b","false":"c"}'),
         ([math.nan, math.inf, -math.inf], b"[NaN,Infinity,-Infinity]"),
         ({"body": b"caf\xc3\xa9"}, '{"body":"caf\u00e9"}'.encode()),
@@ -100,6 +145,12 @@ def endless() -> list[Any]:
     return result
 
 
+def endless_item() -> Item:
+    item = Item(1, [])
+    item.count.append(item)
+    return item
+
+
 def deep() -> list[Any]:
     result: list[Any] = []
     for _ in range(200_000):
@@ -117,6 +168,10 @@ def test_a_value_that_json_does_not_have_is_not_a_result() -> None:
         ({1, 2}, "type set"),
         (generated(), "type generator"),
         ({(1, 2): 3}, "not tuple"),
+        ({b"\xff": 3}, "0xff"),
+        ([Item(1, {1, 2})], "type set"),
+        ({"a": [Decimal(1)], "b": object()}, "type object"),
+        (endless_item(), "recursion"),
         ({"body": b"\xff"}, "0xff"),
         (bytearray(b"x"), "type bytearray"),
         (endless(), "Circular reference"),

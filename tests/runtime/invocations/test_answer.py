@@ -11,7 +11,7 @@ from bridge import Bridge, Settings
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
-from tests.events import MakeEvent
+from tests.events import MakeEvent, load
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
@@ -222,6 +222,15 @@ def test_a_response_that_is_too_large_is_a_500_that_says_so(
     assert answer == of_our_own(answer["body"], 500)
     assert "6291557 bytes" in answer["body"]
     assert_logged(caplog, ("ERROR", "6291557 bytes", "6291556 at most"))
+
+
+def test_a_response_that_is_too_large_for_its_service_alone_is_a_500_too(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture
+) -> None:
+    slots.on_loop(sending(START, part(b"x" * 1_100_000)))
+    answer = api.invoke(load("alb")).answer().json
+    assert (answer["statusCode"], "1048576 at most" in answer["body"]) == (500, True)
+    assert_logged(caplog, ("ERROR", "POST /orders", "1048576 at most"))
 
 
 def test_a_response_that_is_too_large_fails_the_invocation_where_it_cannot_be_a_500(

@@ -335,6 +335,8 @@ def test_names_say_what_runs() -> None:
         tasks = [asyncio.create_task(Job().run(), name="b"), asyncio.create_task(wait(), name="a")]
         assert names(tasks) == "a (wait), b (test_names_say_what_runs.<locals>.Job.run)"
         assert names(tasks * MAX_NAMES).endswith(f" and {MAX_NAMES} more")
+        tasks[0].set_name("fetch /x\r\n[ERROR]\tforged\x1b")
+        assert names(tasks[:1]).startswith(r"fetch /x\r\n[ERROR]\tforged\x1b (")
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -289,3 +289,19 @@ def test_an_event_loop_that_only_waits_is_not_a_blocked_one(
     invocation.go_on()
     assert invocation.answer().status == 202
     assert_logged(caplog)
+
+
+def test_a_deadline_may_be_any_moment(api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture) -> None:
+    async def asynchronous(event: Any, context: Any) -> object:
+        return context.get_remaining_time_in_millis() > 0
+
+    def plain(event: Any, context: Any) -> object:
+        return context.get_remaining_time_in_millis() > 0
+
+    last = 9_999_999_999.0 - time.time()  # in the year 2286
+    starts: list[Callable[[], Running]] = [lambda: slots.of_function(asynchronous), lambda: slots.in_threads(plain)]
+    for start in starts:
+        running = start()
+        assert api.invoke(1, deadline=last).answer().json is True
+        running.end()
+    assert_logged(caplog)

@@ -47,6 +47,30 @@ def test_a_caller_that_has_gone_is_told_to_an_application_that_waits_for_it(
     assert_logged(caplog, ("INFO", "caller went away"))
 
 
+def test_a_stream_that_is_broken_off_beyond_lambdas_limit_is_said_to_be_too_large(
+    api: RuntimeDouble,
+    slots: Slots,
+    make_event: MakeEvent,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.runtime.invocations.answer.MAX_STREAM", 5)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        await send(TEXT)
+        await send(part(b"half", more=True))
+        await send(part(b"more", more=True))
+        await receive()
+
+    slots.on_loop(Bridge(app, lifespan="off"), streams=True)
+    invocation = api.invoke(make_event())
+    invocation.wait_for(ends_with(b"more"))
+    invocation.hang_up()
+    api.wait_for_polls(1)
+    assert_logged(caplog, ("ERROR", "8 bytes", "200 MB"))
+
+
 def test_an_early_answer_of_the_api_ends_the_stream(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,6 +123,19 @@ def test_the_wake_up_of_an_event_loop_with_signal_handlers_stays(waker: Waker, p
         signal.set_wakeup_fd(before)
 
 
+def test_where_the_application_has_the_wake_up_a_signal_that_ends_no_wait_is_seen(waker: Waker, pair: Pair) -> None:
+    pair[1].setblocking(False)
+    before = signal.set_wakeup_fd(pair[1].fileno())
+    try:
+        with waker.on_signals():
+            assert not waker.is_woken_by_signals
+            # As one that comes just before this thread's wait, a signal that another thread gets does not end it.
+            with soon(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)), pytest.raises(Stopped):
+                waker.block(pair[1], select.POLLIN)
+    finally:
+        signal.set_wakeup_fd(before)
+
+
 def test_without_a_signal_everything_is_as_before(waker: Waker) -> None:
     before = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(before)

@@ -132,3 +132,16 @@ def test_the_lines_of_an_error_are_indented_with_spaces_that_do_not_get_lost() -
         "",
         "ValueError: no",
     ]
+
+
+def test_an_error_in_text_has_lines_and_tabs_but_no_other_control_characters() -> None:
+    message = "one\ntwo\tthree\r\0\x1b[2J\x7f\x85\u2028four"
+    assert error_lines(document(errorMessage=message, stackTrace=["    x\t\x1b\n", f"{message[:-6]}\n"])) == [
+        "[ERROR] ValueError: one",
+        "two\tthree" + r"\r\x00\x1b[2J\x7f\x85\u2028four",
+        "Traceback (most recent call last):",
+        f"{NBSP * 4}x\t" + r"\x1b",
+        "one",
+        "two\tthree",
+        r"\x00\x1b[2J\x7f",
+    ]

@@ -74,6 +74,20 @@ async def test_a_task_that_has_ended_is_left_out_and_one_that_has_not_started_is
     await end(task)
 
 
+async def test_a_name_forges_no_line() -> None:
+    name = "fetch /x\r\n[ERROR]\tforged\x1b"
+    task = asyncio.create_task(innermost(), name=name)
+    gate = threading.Event()
+    thread = threading.Thread(target=gate.wait, name=name)
+    thread.start()
+    lines = describe_tasks([task]).split("\n")
+    gate.set()
+    thread.join()
+    await end(task)
+    for kind in ("Task", "Thread"):
+        assert lines.count(rf"{kind} fetch /x\r\n[ERROR]\tforged\x1b:") == 1
+
+
 async def test_of_very_many_tasks_only_some_are_described() -> None:
     tasks = [asyncio.create_task(nested()) for _ in range(MAX_TASKS + 5)]
     stack = describe_tasks(tasks)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.runtime.log.text import json_text, printable, safe_text
+from bridge.runtime.log.text import json_text, one_line, printable, safe_text
 
 
 class Mute:
@@ -44,6 +44,12 @@ def test_a_lone_surrogate_is_shown_by_its_code() -> None:
     for text in ("", "caf\u00e9 \U0001f600"):
         assert printable(text) == text
     assert printable("a\udc80\ud800b\u00e9") == "a\\udc80\\ud800b\u00e9"
+
+
+def test_a_text_in_one_line_has_no_control_characters() -> None:
+    for text in ("", "caf\u00e9 \U0001f600 \\", "\u00a0 \u200d"):
+        assert one_line(text) == text
+    assert one_line("a\r\nb\t\0\x1b\x7f\x85\u2028") == r"a\r\nb\t\x00\x1b\x7f\x85\u2028"
 
 
 def test_a_json_value_is_written_as_it_is() -> None:
