@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.snapshot.contestants import CONTESTANTS, Contestant
 from benchmarks.snapshot.servers import start as start_servers
 from tests.events import load
-from tests.runtime.double import Answer, Invocation, RuntimeDouble
+from tests.runtime.double import Answer, RuntimeDouble
 
 __all__: list[str] = []
 
@@ -64,17 +64,19 @@ class _Function:
     def wait_for_snapshot(self) -> None:
         self._api.wait_for_snapshot(_LIMIT)
 
-    def restore(self) -> None:
+    def answers_after_restore(self) -> list[Outcome]:
         if self.contestant.is_snap_start:
             self._api.restore()
+        return self.answers()
 
-    def invoke(self) -> list[Invocation]:
-        """Send the requests, concurrently."""
+    def answers(self) -> list[Outcome]:
+        """Send the requests, concurrently, and wait for the responses."""
         path = {"rawPath": self.contestant.path, "requestContext__http__path": self.contestant.path}
         events = [
             load("function_url", requestContext__http__method=method, **path) for method in self.contestant.methods
         ]
-        return [self._api.invoke(event, deadline=_LIMIT) for event in events]
+        sent = [self._api.invoke(event, deadline=_LIMIT) for event in events]
+        return [_outcome(invocation.answer(_LIMIT)) for invocation in sent]
 
 
 def main() -> None:
@@ -90,9 +92,8 @@ def main() -> None:
     _set_clock()
     after = time.time(), time.monotonic()
     _reseed_kernel(bytes.fromhex(seed))
-    for function in functions:
-        function.restore()
-    outcomes = {function.contestant.name: outcomes for function, outcomes in _invoke(functions)}
+    # In turns, as if each had a machine of its own: the emulated processor would keep all of them waiting.
+    outcomes = {function.contestant.name: function.answers_after_restore() for function in functions}
     passed = [now - then for now, then in zip(after, before, strict=True)]
     port.write(json.dumps({"wall": passed[0], "monotonic": passed[1], "outcomes": outcomes}))
 
@@ -100,20 +101,16 @@ def main() -> None:
 def _warm_up(functions: list[_Function]) -> None:
     """Leave connections in every pool that are as young as can be."""
     others = [function for function in functions if not function.contestant.is_snap_start]
-    list(_invoke(others))  # what is imported or made with the first invocation
+    for function in others:
+        function.answers()  # imports and makes what the first invocation needs
     _PRIMING.touch()
     for function in functions:
         if function.contestant.is_snap_start:
             function.wait_for_snapshot()
-    for function, outcomes in _invoke(others):
-        if [status for status, _ in outcomes] != [200] * len(outcomes):
+    for function in others:
+        outcomes = function.answers()
+        if any(status != 200 for status, _ in outcomes):
             raise RuntimeError(f"Expected answers with 200 from {function.contestant.name}, but got {outcomes}.")
-
-
-def _invoke(functions: list[_Function]) -> list[tuple[_Function, list[Outcome]]]:
-    """Send all requests of all functions, and wait for the answers."""
-    sent = [(function, function.invoke()) for function in functions]
-    return [(function, [_outcome(each.answer(_LIMIT)) for each in invocations]) for function, invocations in sent]
 
 
 def _outcome(answer: Answer) -> Outcome:

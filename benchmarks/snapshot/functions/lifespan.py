@@ -19,8 +19,8 @@ from benchmarks.snapshot.functions.priming import prime_before_snapshot
 from benchmarks.snapshot.functions.services import ORIGIN, Database
 from bridge import Bridge
 
-# In seconds, by the monotonic clock: longer than httpx's 5, because the processor is emulated, and all functions start
-# to work at the same moment.
+# In seconds, by the monotonic clock: longer than httpx's 5, because the processor is emulated, and this function gets
+# its turn after others.
 KEPT = 60
 
 
