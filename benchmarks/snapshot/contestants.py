@@ -1,6 +1,6 @@
 """The functions that live through the snapshot, and what is expected of each."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 __all__ = ["CONTESTANTS", "SNAP_START", "Contestant"]
 
@@ -14,7 +14,7 @@ _RESTART = {"SNAPSHOT": "restart-lifespan"}
 class Contestant(NamedTuple):
     """`module`: of the folder `functions`. `methods`: of the requests that are sent concurrently.
 
-    `expected`: how many of them fail after a restore: "all", "none", or "" if nothing is promised.
+    `expected`: how many of them fail after a restore.
     `is_primed`: it invokes itself just before the snapshot. What has no snapshot hooks is invoked from outside instead.
     """
 
@@ -22,7 +22,7 @@ class Contestant(NamedTuple):
     module: str
     environ: dict[str, str]
     methods: tuple[str, ...]
-    expected: str
+    expected: Literal["all", "none"]
     is_primed: bool = False
     path: str = "/"
 
@@ -31,7 +31,9 @@ class Contestant(NamedTuple):
         return SNAP_START.items() <= self.environ.items()
 
 
-def _both_methods(name: str, module: str, environ: dict[str, str], expected: str) -> list[Contestant]:
+def _both_methods(
+    name: str, module: str, environ: dict[str, str], expected: Literal["all", "none"]
+) -> list[Contestant]:
     """One function for each method: the first request of each is the one that meets an old connection."""
     return [
         Contestant(f"{name}, {method}", module, environ, (method,), expected, is_primed=bool(environ))
