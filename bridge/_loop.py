@@ -6,16 +6,19 @@ a thread of its own. Calls from several threads take turns.
 
 import asyncio
 import logging
+import os
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from bridge.asgi.tasks import in_async_code, running_loop
+from bridge.asgi.cancellation import TaskOwner
+from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["OwnLoop", "hearing_signals"]
+__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
 
 logger = logging.getLogger("bridge")
 
@@ -26,11 +29,18 @@ INTERRUPT_GRACE = 5.0
 # How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
 SIGNAL_CHECK_INTERVAL = 0.1
 
+# The name of the task that lives as long as an own loop.
+LOOP_TASK = "bridge loop"
+
 T = TypeVar("T")
 
 # The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
 # not reset after the call, because a call that has ended is not the current call of any loop.
 _call: ContextVar[object] = ContextVar("bridge_call", default=None)
+
+# The loops of handlers that were collected without a close(), each with the process that made it. A collection may
+# come at any point of any code, so they are closed later.
+_forgotten: deque[tuple[int, asyncio.AbstractEventLoop]] = deque()
 
 
 class OwnLoop:
@@ -39,13 +49,20 @@ class OwnLoop:
     def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
         self.new_loop = new_loop or asyncio.new_event_loop
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self._root: asyncio.Task[None] | None = None
         self._is_closed = False
         # A plain lock: `with` neither loses nor keeps it, wherever Ctrl-C comes.
         self._turn = threading.Lock()
         self._thread = 0  # the identifier of the thread whose turn it is
         self._call: object = None
         self._task: asyncio.Task[Any] | None = None
+        self._owner = TaskOwner()
         self._interruption: Callable[[], None] | None = None
+
+    def __del__(self) -> None:
+        if self._loop is not None:
+            _forgotten.append((self._pid, self._loop))
 
     def check_callable(self) -> None:
         """Raise RunningLoopError inside a running event loop, and LoopClosedError after close()."""
@@ -95,26 +112,49 @@ class OwnLoop:
         """
         if self._is_closed:
             raise LoopClosedError()
-        loop = self._loop = self._loop or self.new_loop()
+        loop = self._made_loop()
         _call.set(coroutine)
         self._call = coroutine
-        task = loop.create_task(coroutine)
-        self._task = task
+        owner = self._owner = TaskOwner()
+        task = self._task = owner.create_task(loop, coroutine)
         try:
             if self._interruption is not None:
-                task.cancel()
+                owner.cancel()
             loop.stop()
-            loop.run_forever()
+            self._run_until_stopped(loop)
             if not task.done():
                 task.add_done_callback(self._stop)
                 while not task.done():  # The application can stop the loop, too.
-                    loop.run_forever()
+                    self._run_until_stopped(loop)
         except BaseException:
             self._end(loop, task)
             raise
         finally:
             self._call = self._task = None
-        return task.result()
+            owner.forget()
+        result: T = task.result()
+        return result
+
+    def _made_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            close_forgotten()
+            self._loop = self.new_loop()
+        return self._loop
+
+    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run `loop` with a main task that outlasts the calls.
+
+        anyio's worker threads end with the loop's main task: a new one for each call of a sync endpoint would need more
+        time than the rest of a small call. asyncio documents that a loop which is stopped earlier is a RuntimeError.
+        """
+        if self._root is None or self._root.done():  # The application can cancel it, too.
+            self._root = loop.create_task(_rest(), name=LOOP_TASK)
+            keep(self._root)
+        try:
+            loop.run_until_complete(self._root)
+        except RuntimeError:
+            if loop.is_running() or loop.is_closed() or running_loop() is not None:
+                raise
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
         if task is self._task:  # A loop that was stopped already may call this as late as in the next call.
@@ -122,7 +162,7 @@ class OwnLoop:
 
     def _end(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
         """End a call that was interrupted. If it does not end, leave its loop: the next call gets a new one."""
-        task.cancel()
+        self._owner.cancel()
         end = loop.time() + INTERRUPT_GRACE
         timer = loop.call_at(end, loop.stop)
         with suppress(RuntimeError):  # The loop may believe that it still runs.
@@ -135,7 +175,7 @@ class OwnLoop:
         if task.done() and not loop.is_running():
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
-        self._loop = None
+        self._loop = self._root = None
         with suppress(RuntimeError):
             loop.close()
 
@@ -148,7 +188,7 @@ class OwnLoop:
             return False
         self._interruption = then
         if self._loop is not None and self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._owner.cancel)
         return True
 
     def close(self, before: Callable[[], Coroutine[Any, Any, None]] | None = None, *, makes_loop: bool = False) -> None:
@@ -163,13 +203,13 @@ class OwnLoop:
     def _close(self, before: Callable[[], Coroutine[Any, Any, None]] | None, makes_loop: bool) -> None:
         if self._loop is None and not makes_loop:
             return
-        loop = self._loop = self._loop or self.new_loop()
+        loop = self._made_loop()
         try:
             if before is not None:
                 loop.run_until_complete(before())
         finally:
             _close_loop(loop)
-            self._loop = None
+            self._loop = self._root = None
 
     @property
     def is_running_here(self) -> bool:
@@ -200,6 +240,23 @@ async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
         return await function()
     finally:
         timer.cancel()
+
+
+async def _rest() -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.get_running_loop().create_future()
+
+
+def close_forgotten() -> None:
+    """Close the loops of this process whose handlers were collected: their threads would outlast the main thread."""
+    foreign = []
+    while _forgotten:
+        pid, loop = _forgotten.popleft()
+        if pid != os.getpid():
+            foreign.append((pid, loop))  # Kept: the parent of this fork shares the loop's file descriptors.
+        elif not loop.is_closed():
+            _close_loop(loop)
+    _forgotten.extend(foreign)
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:

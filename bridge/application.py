@@ -10,6 +10,7 @@ from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import make_lifespan
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler, checked_settings
+from bridge.init_phase import current_runtime, is_function_process
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 
@@ -59,6 +60,10 @@ class Bridge(Handler):
             settings=settings,
             _snapshot=snapshot,
         )
+        if lifespan != "off" and is_function_process() and current_runtime().startups is None:
+            from bridge.late_changes import LateChanges
+
+            self._environment.before_first_call = LateChanges(app).warn
 
 
 def _forwarder(app: ASGIApp, name: str, lifespan: LifespanMode) -> Forwarder:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop, hearing_signals
+from bridge._loop import OwnLoop, close_forgotten, hearing_signals
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
-from bridge.settings import asks_for_streams
+from bridge.settings import asks_for_streams, in_lambda
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
@@ -39,15 +39,16 @@ class Environment:
         self.loop = OwnLoop()
         # From the end of startup to shutdown; None before and after.
         self.lifespan: Lifespan | None = None
+        # Called once, before the first sync call.
+        self.before_first_call: Callable[[], None] | None = None
         self._new_lifespan = new_lifespan
         self._is_on_own_loop = False  # The lifespan was started there, and not on a caller's loop.
         self._guard = threading.Lock()
-        self._starting: threading.Event | None = None
+        self._attempt: _Attempt | None = None
         self._failure: Exception | None = None
         self._is_postponed = False
         self._is_closed = False
-        self._closes_at_exit = False
-        self._pid = os.getpid()
+        _processes_own[id(self)] = self
 
     def start_in_init_phase(self, runtime: Runtime) -> None:
         """Run the startup, or leave it to the runtime.
@@ -72,7 +73,6 @@ class Environment:
         if self._is_closed:
             return
         self._is_postponed = False
-        self._leave_to_parent()
         sigterm.shut_down(self)  # First, because SIGTERM must cancel a startup that is going on.
         if not in_async_code():
             try:
@@ -81,28 +81,48 @@ class Environment:
                 self.loop.close()
                 sigterm.leave(self)
                 raise
-        self._close_at_exit()
+        _close_all_at_exit()
 
-    def _leave_to_parent(self) -> None:
-        """In a fork, neither use nor close what the import has started: two processes cannot share an event loop."""
-        if self._pid != os.getpid():
-            self._pid, self._parents = os.getpid(), (self.loop, self.lifespan)
-            self.loop, self.lifespan, self._failure = OwnLoop(self.loop.new_loop), None, None
+    def leave_to_parent(self) -> None:
+        """In a fork, neither use nor close what its parent has started: two processes cannot share an event loop.
 
-    def _close_at_exit(self) -> None:
-        """Close before the interpreter waits for threads, because those of the application may wait for that.
-
-        anyio's worker threads end with their event loop, so a program that never closes its handler would never end.
+        Another thread of the parent may hold a lock, which nothing in the fork would ever release.
         """
-        if not self._closes_at_exit:
-            self._closes_at_exit = True
-            register = getattr(threading, "_register_atexit", atexit.register)  # as concurrent.futures does
-            register(_closer(weakref.ref(self)))
+        self._parents = (self.loop, self.lifespan)  # Kept: what is destroyed unfinished is reported, and closed.
+        self._guard, self._attempt, self._failure = threading.Lock(), None, None
+        self.loop, self.lifespan = OwnLoop(self.loop.new_loop), None
+
+    def ready_on_own_loop(self) -> None:
+        """Prepare a sync call: run the startup on the own loop, unless it was run.
+
+        Raises as `ready`, RunningLoopError inside a running event loop, and LoopClosedError after close().
+        """
+        self.loop.check_callable()
+        if self.before_first_call is not None:
+            first, self.before_first_call = self.before_first_call, None
+            first()
+        lifespan = self.lifespan
+        if lifespan is None or lifespan.is_lost:
+            self.loop.run(self.start())
+        elif not self._is_on_own_loop and not lifespan.is_here:
+            raise ForeignLoopError("Use 'await handler.handle(event, context)' on that event loop.")
+
+    async def ready(self) -> None:
+        """Run the startup on the caller's loop, unless it was run. Raises StartupFailed and ForeignLoopError."""
+        if self.lifespan is None or self.lifespan.is_lost:
+            await self.start()
+        if self.lifespan is not None and not self.lifespan.is_here:
+            raise ForeignLoopError(
+                "Call handler(event, context) outside of async code, or await every call on one event loop."
+                if self._is_on_own_loop
+                else "Await the handler on that event loop alone."
+            )
 
     async def start(self) -> None:
         """Run the startup once, however many calls come concurrently and from however many event loops.
 
-        Raises StartupFailed, every time again, and LoopClosedError after close().
+        Raises StartupFailed, and LoopClosedError after close(). In Lambda a startup that failed fails every time
+        again: Lambda replaces the environment. Elsewhere the next call tries again.
         """
         while self.lifespan is None or self.lifespan.is_lost:
             with self._guard:
@@ -111,19 +131,14 @@ class Environment:
                 if self._failure is not None:
                     # Without the traceback of the call before, or it would grow with every call.
                     raise self._failure.with_traceback(None)
-                under_way = self._starting
-                self._starting = under_way or threading.Event()
+                under_way = self._attempt
+                attempt = self._attempt = under_way or _Attempt()
             if under_way is None:
-                await self._start_here(self._starting)
+                await self._start_here(attempt)
             else:
-                # The startup may be on another thread's loop, so only a thread can wait for it.
-                from anyio import to_thread  # one of anyio's heavier parts, and `import bridge` does without it
+                await under_way.wait()
 
-                # Not one of the default limiter's threads, which the startup may need itself.
-                limiter = anyio.CapacityLimiter(1)
-                await to_thread.run_sync(under_way.wait, abandon_on_cancel=True, limiter=limiter)
-
-    async def _start_here(self, starting: threading.Event) -> None:
+    async def _start_here(self, attempt: _Attempt) -> None:
         if self.lifespan is not None:
             logger.warning("The event loop on which the application was started is closed: starting it again.")
         lifespan = self._new_lifespan()
@@ -135,28 +150,23 @@ class Environment:
             self._is_on_own_loop = self.loop.is_running_here
             self.lifespan = lifespan
             if self._is_on_own_loop:
-                self._close_at_exit()
+                _close_all_at_exit()
         except Exception as exc:
-            self._failure = exc
+            attempt.failure = exc
+            self._failure = exc if in_lambda() else None
             raise
         finally:
-            self._starting = None
-            starting.set()
+            self._attempt = None
+            attempt.ended.set()
 
     async def stop(self) -> None:
         """Run the shutdown from async code, on the event loop that ran the startup.
 
-        Raises ShutdownFailed, and ForeignLoopError if that loop is neither the caller's nor our own.
+        Raises ShutdownFailed, and ForeignLoopError on another event loop.
         """
-        if self.lifespan is None or self.lifespan.is_lost or self.lifespan.is_here:
-            await self._shutdown()
-        elif self._is_on_own_loop:
-            from anyio import to_thread
-
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(lambda: self.loop.run(self._shutdown()))
-        else:
-            raise ForeignLoopError()
+        if self.lifespan is not None and not self.lifespan.is_lost and not self.lifespan.is_here:
+            raise ForeignLoopError("Leave 'async with handler' on that event loop.")
+        await self._shutdown()
 
     async def _shutdown(self) -> None:
         lifespan, self.lifespan = self.lifespan, None
@@ -168,7 +178,7 @@ class Environment:
 
         Raises ShutdownFailed, and RunningLoopError inside a running event loop.
         """
-        if self._is_closed or os.getpid() != self._pid:
+        if self._is_closed:
             return
         if in_async_code():
             raise RunningLoopError("handler.close()", "async with handler")
@@ -215,18 +225,61 @@ class Environment:
         It does nothing after close(), and before a startup that is left to the workers.
         """
         if not self._is_closed and not self._is_postponed:
-            self.loop.run(hearing_signals(lambda: self._started_and(step)))
+            self.loop.run(hearing_signals(lambda: self._ready_and(step)))
 
-    async def _started_and(self, step: Callable[[], Awaitable[None]]) -> None:
-        if self.lifespan is None or self.lifespan.is_lost:  # The handler was made inside an event loop.
-            await self.start()
+    async def _ready_and(self, step: Callable[[], Awaitable[None]]) -> None:
+        await self.ready()  # The handler may have been made inside an event loop.
         await step()
 
 
-def _closer(reference: weakref.ref[Environment]) -> Callable[[], None]:
-    def close() -> None:
-        environment = reference()
-        if environment is not None:
-            environment.close_and_log()
+class _Attempt:
+    """One run of the startup. `failure`: what it raised, for all calls that wait for it."""
 
-    return close
+    __slots__ = ("ended", "failure")
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.failure: Exception | None = None
+
+    async def wait(self) -> None:
+        """Wait for its end in a thread, because it may be on another thread's loop. Raises its failure."""
+        from anyio import to_thread  # one of anyio's heavier parts, and `import bridge` does without it
+
+        # Not one of the default limiter's threads, which the startup may need itself.
+        await to_thread.run_sync(self.ended.wait, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+        if self.failure is not None:
+            raise self.failure.with_traceback(None)
+
+
+# The environments of this process, in the order in which they were made.
+_processes_own: weakref.WeakValueDictionary[int, Environment] = weakref.WeakValueDictionary()
+
+
+def _leave_all_to_parent() -> None:
+    for environment in list(_processes_own.values()):
+        environment.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def _close_all() -> None:
+    for environment in reversed(list(_processes_own.values())):
+        environment.close_and_log()
+    close_forgotten()
+
+
+_closes_at_exit = False
+
+
+def _close_all_at_exit() -> None:
+    """Close before the interpreter waits for threads, because those of the application may wait for that.
+
+    anyio's worker threads end with their event loop, so a program that never closes its handler would never end.
+    """
+    global _closes_at_exit
+    if not _closes_at_exit:
+        _closes_at_exit = True
+        register = getattr(threading, "_register_atexit", atexit.register)  # as concurrent.futures does
+        register(_close_all)

@@ -3,7 +3,7 @@
 BridgeError
 ├── ConfigurationError          the settings or the arguments are wrong
 ├── RunningLoopError            the caller used the sync call inside an event loop
-├── ForeignLoopError            the caller ended 'async with handler' on another loop than it was started on
+├── ForeignLoopError            the caller used a handler on another loop than the application was started on
 ├── LoopClosedError             the caller used a handler that was closed
 ├── EventError                  the Lambda event is at fault
 │   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
@@ -114,12 +114,14 @@ class LoopClosedError(BridgeError):
 
 
 class ForeignLoopError(BridgeError):
-    """Raised when `async with handler` ends on another event loop than the application was started on."""
+    """Raised when a handler is used on another event loop than the application was started on.
 
-    def __init__(self) -> None:
+    `advice`: what to do instead.
+    """
+
+    def __init__(self, advice: str) -> None:
         super().__init__(
-            "The application was started on another event loop, and only there can it be shut down: "
-            "leave 'async with handler' on the loop that made the first call."
+            f"The application was started on another event loop, and what it opened belongs to that loop. {advice}"
         )
 
 

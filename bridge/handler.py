@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.asgi import InProcessTransport
+from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
+from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
 from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, ResultTooLarge, UnsupportedEvent
 from bridge.init_phase import current_runtime, is_function_process
@@ -28,7 +30,7 @@ from bridge.responses import (
     started_response,
     whole_response,
 )
-from bridge.settings import Settings
+from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 from bridge.sources._size import MAX_RESULT, check_size, may_exceed
@@ -61,6 +63,9 @@ class Handler:
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
     ) -> None:
+        # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
+        self.__name__ = self.__qualname__ = type(self).__name__
+        warn_of_unknown_variables()
         self._transport = _checked_transport(transport)
         self._sources = checked_sources(sources)
         # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
@@ -88,33 +93,30 @@ class Handler:
         Raises as `handle` does, RunningLoopError inside a running event loop, and LoopClosedError after `close()`.
         """
         environment = self._environment
-        loop = environment.loop
-        loop.check_callable()
-        if environment.lifespan is None or environment.lifespan.is_lost:
-            loop.run(environment.start())
+        environment.ready_on_own_loop()
         source = select_source(event, self._sources)
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
-        return self._encode(source, loop.run(self._respond(request)), event, request)
+        return self._encode(source, environment.loop.run(self._respond(request)), event, request)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
 
-        The application runs in the caller's task: a context variable that it sets stays set for the caller, and
-        concurrent calls need a task each.
+        The application runs in a task of its own, which ends with the call. Concurrent calls need a task each.
 
         Raises UnsupportedEvent for an event that is not an HTTP request, StartupFailed, and what a source of your own
         raises in its encode(). Everything else that goes wrong is logged and answered: 400 for a broken event, 500 for
         a broken application. SystemExit, KeyboardInterrupt and a cancellation from outside pass through.
         """
-        await self._started()
+        await self._environment.ready()
         source = select_source(event, self._sources)
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
-        return self._encode(source, await self._respond(request), event, request)
+        response = await in_own_task(lambda: self._respond(request), name="bridge application")
+        return self._encode(source, response, event, request)
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
@@ -122,7 +124,7 @@ class Handler:
         `result` gets the result of `handle`, or the exception of its encoding, as soon as the application has sent its
         last message. The call returns when the application has ended; an exception after its answer is logged.
         """
-        await self._started()
+        await self._environment.ready()
         source = select_source(event, self._sources)
         request = self._decode(source, event, context)
 
@@ -224,26 +226,27 @@ class Handler:
 
     @asynccontextmanager
     async def _stream(self, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
-        await self._started()
-        request = self._decode(select_source(event, self._sources), event, context)
-        if isinstance(request, CompleteResponse):
-            self._check_status(request)
-            yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
-            return
-        response, prelude = await started_response(self._transport, request)
-        try:
-            if response.status_code in self._settings.error_status_codes:
-                raise error_status(await completed_or_failed(response, request))
-            yield StreamedResponse(prelude, BodyParts(response, request.method))
-        except asyncio.CancelledError:
-            cancel_response(response)
-            raise
-        finally:
-            await close_response(response, request)
+        with without_owner():
+            await self._environment.ready()
+            request = self._decode(select_source(event, self._sources), event, context)
+            if isinstance(request, CompleteResponse):
+                self._check_status(request)
+                yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
+                return
+            response, prelude = await started_response(self._transport, request)
+            try:
+                if response.status_code in self._settings.error_status_codes:
+                    raise error_status(await completed_or_failed(response, request))
+                yield StreamedResponse(prelude, BodyParts(response, request.method))
+            except asyncio.CancelledError:
+                cancel_response(response)
+                raise
+            finally:
+                await close_response(response, request)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""
-        await self._started()
+        await self._environment.ready()
         return self
 
     async def __aexit__(
@@ -251,11 +254,6 @@ class Handler:
     ) -> None:
         """Run the application's shutdown, on the event loop that ran its startup."""
         await self._environment.stop()
-
-    async def _started(self) -> None:
-        environment = self._environment
-        if environment.lifespan is None or environment.lifespan.is_lost:
-            await environment.start()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run `coroutine` to its end on the handler's own event loop."""

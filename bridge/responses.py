@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
-from bridge.asgi.exchange import log_failure_after_response
-from bridge.asgi.tasks import is_asked_to_cancel
+from bridge.asgi import InProcessTransport
+from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.failures import is_failure, log_failure_after_response
+from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
     ApplicationCancelled,
     ApplicationError,
@@ -53,9 +55,11 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
     return CompleteResponse(status_code, headers, body)
 
 
-def failed_response(exc: Exception, request: httpx.Request | None) -> CompleteResponse:
+def failed_response(exc: BaseException, request: httpx.Request | None) -> CompleteResponse:
     """Log one line that names the request and the cause, and return the response for that cause."""
     what = "The response" if request is None else request_line(request)
+    if isinstance(exc, asyncio.CancelledError):
+        exc = ApplicationCancelled()
     if isinstance(exc, OriginError | MalformedEvent):
         logger.error("%s: %s", what, exc)
         return plain(exc.status_code)
@@ -94,13 +98,22 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
     """Send `request` and return the whole response, or one of our own if it failed."""
     try:
-        response = await transport.handle_async_request(request)
+        response = await _sent(transport, request)
         if is_whole(response):
             return response
         response = _readable(response)
-    except (Exception, asyncio.CancelledError) as exc:
-        return failed_response(_failure(exc), request)
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        return failed_response(exc, request)
     return await completed_or_failed(response, request)
+
+
+async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    response = await transport.handle_async_request(request)
+    if not isinstance(transport, InProcessTransport) and await takes_own_cancellation():
+        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+    return response
 
 
 async def started_response(
@@ -108,9 +121,16 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        response = _readable(await transport.handle_async_request(request))
-    except (Exception, asyncio.CancelledError) as exc:
-        response = failed_response(_failure(exc), request)
+        if isinstance(transport, httpx.ASGITransport) and not isinstance(transport, InProcessTransport):
+            # It runs the application to its end in the caller's task, which the application must not cancel.
+            response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
+        else:
+            response = await _sent(transport, request)
+        response = _readable(response)
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        response = failed_response(exc, request)
     try:
         return response, prelude_of(response)
     except InvalidMessage as exc:
@@ -134,19 +154,6 @@ def _readable(response: httpx.Response) -> httpx.Response:
     return CompleteResponse(response.status_code, header_pairs(response), response.content)
 
 
-def _failure(exc: Exception | asyncio.CancelledError) -> Exception:
-    """Return what failed. Raises a cancellation that came from outside.
-
-    A cancellation that an application brought on itself must not leave the handler as one: awslambdaric does not
-    expect it, and the process would end.
-    """
-    if isinstance(exc, Exception):
-        return exc
-    if is_asked_to_cancel():
-        raise exc
-    return ApplicationCancelled()
-
-
 def prelude_of(response: httpx.Response) -> dict[str, Any]:
     """Return the head of a streamed response. Raises InvalidMessage for a header that must not reach AWS."""
     return encode_prelude(response.status_code, header_pairs(response))
@@ -158,8 +165,10 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
         return response
     try:
         parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
-    except (Exception, asyncio.CancelledError) as exc:
-        return failed_response(_failure(exc), request)
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        return failed_response(exc, request)
     finally:
         await close_response(response, request)
     return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
@@ -181,15 +190,20 @@ class StreamedResponse:
 class BodyParts:
     """The body of `response` part by part. A response to HEAD, and one with 204 or 304, has no parts.
 
+    A reader that is cancelled while it waits for a part may go on with the next one, if the stream keeps parts
+    (`keeps_parts`); else the next read raises httpx.StreamError, because what was lost is not known.
+
     It is not a generator, because a generator that its reader left early stays open.
     """
 
-    __slots__ = ("_has_body", "_parts", "_whole")
+    __slots__ = ("_has_body", "_is_broken", "_keeps_parts", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
         self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
         self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
+        self._keeps_parts = getattr(response.stream, "keeps_parts", False)
+        self._is_broken = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -200,12 +214,22 @@ class BodyParts:
             if not whole or not self._has_body:
                 raise StopAsyncIteration
             return whole
+        if self._is_broken:
+            raise httpx.StreamError("The reader was cancelled while it waited for a part: the rest is lost.")
         try:
-            part = await anext(self._parts)
-            while not self._has_body:
-                part = await anext(self._parts)
-        except asyncio.CancelledError as exc:
-            raise _failure(exc) from None
+            return await self._next(self._parts)
+        except Exception:
+            raise
+        except BaseException as exc:
+            self._is_broken = not self._keeps_parts
+            if isinstance(exc, asyncio.CancelledError) and is_failure(exc):
+                raise ApplicationCancelled() from None
+            raise
+
+    async def _next(self, parts: AsyncIterator[bytes]) -> bytes:
+        part = await anext(parts)
+        while not self._has_body:
+            part = await anext(parts)
         return part
 
 
@@ -217,8 +241,10 @@ def cancel_response(response: httpx.Response) -> None:
 
 
 async def close_response(response: httpx.Response, request: httpx.Request) -> None:
-    """Wait for the application. An exception is logged, and does not change the response."""
+    """Wait for the application. A failure is logged, and does not change the response."""
     try:
         await response.aclose()
-    except Exception as exc:
-        log_failure_after_response(request, exc)
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        log_failure_after_response(request, exc, response.status_code)

@@ -27,7 +27,7 @@ __all__ = [
     "set_trace_id",
     "status_codes",
     "trace_id",
-    "unknown_variables",
+    "warn_of_unknown_variables",
 ]
 
 Mode = Literal["in-process", "proxy"]
@@ -118,21 +118,16 @@ def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]
     return {name: value for name, value in environ.items() if name not in ("AWS_LAMBDA_RUNTIME_API", "BRIDGE_MODE")}
 
 
-# Lambda Web Adapter's variables that have a meaning here; OriginSettings reads those about the web server, and
-# RuntimeSettings the invoke mode.
-_KNOWN = """
-    AUTHORIZATION_SOURCE ERROR_STATUS_CODES INVOKE_MODE REMOVE_BASE_PATH
-    HOST PORT POOL_IDLE_TIMEOUT_SECONDS ASYNC_INIT
-    READINESS_CHECK_PORT READINESS_CHECK_PATH READINESS_CHECK_PROTOCOL READINESS_CHECK_HEALTHY_STATUS
-    READINESS_CHECK_TIMEOUT_SECONDS
-    SNAPSTART_BEFORE_CHECKPOINT_PATH SNAPSTART_AFTER_RESTORE_PATH
-"""
+# What the names of variables for this package and for Lambda Web Adapter begin with, and some that were misspelt.
+_OURS = ("BRIDGE_", "AWS_LWA", "READINESS_CHECK", "REMOVE_BASE", "ASYNC_INIT")
 
 
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the AWS_LWA_* variables that are set but have no meaning here: misspelt or not supported."""
-    known = {f"AWS_LWA_{name}" for name in _KNOWN.split()}
-    return sorted(name for name in environ if name.startswith("AWS_LWA_") and name not in known)
+def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable that looks like one of ours, but means nothing here, once in a process."""
+    if any(name.upper().startswith(_OURS) for name in environ):
+        from bridge.settings_variables import warn_of  # most functions set none
+
+        warn_of(name for name in environ if name.upper().startswith(_OURS))
 
 
 def _split(value: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -36,9 +37,15 @@ class _Variable:
             value = os.environ.get(name)
             if value is not None:
                 if name in self._deprecated:
-                    logger.warning("%s is deprecated: use %s instead.", name, self.names[0])
-                return self._parse(value)
+                    _warn_of_deprecated(name, self.names[0])
+                return self._parse(value.strip())
         return self._default
+
+
+@functools.cache
+def _warn_of_deprecated(name: str, instead: str) -> None:
+    """Log once in a process that a variable has a new name."""
+    logger.warning("%s is deprecated: use %s instead.", name, instead)
 
 
 def from_environment(

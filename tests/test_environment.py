@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -13,10 +12,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from bridge import Bridge
+from bridge import Bridge, Handler, InProcessTransport
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError, StartupFailed
 from bridge.init_phase import Runtime, set_runtime, warn_of_streams
-from tests.apps import Journal
+from tests.apps import START, Journal, part, sending
+from tests.cases import every_case
 from tests.logged import assert_logged
 from tests.loops import TIMEOUT, Gate, until_refused, value
 
@@ -49,33 +49,154 @@ async def test_many_first_calls_start_once_although_the_startup_needs_threads(ma
     assert app.steps == ["startup"] + ["request"] * 60 + ["shutdown"]
 
 
-def test_a_block_that_ends_on_another_live_loop_than_the_first_calls_is_an_error(
-    make_event: MakeEvent, in_thread: InThread
+async def use_handle(handler: Handler, event: Event) -> None:
+    await handler.handle(event, None)
+
+
+async def use_answer(handler: Handler, event: Event) -> None:
+    await handler._answer(event, None, asyncio.get_running_loop().create_future())
+
+
+async def use_stream(handler: Handler, event: Event) -> None:
+    async with handler.stream(event, None):
+        pass
+
+
+async def use_block(handler: Handler, event: Event) -> None:
+    async with handler:
+        pass
+
+
+async def use_end_of_block(handler: Handler, event: Event) -> None:
+    await handler.__aexit__(None, None, None)
+
+
+USES = [use_handle, use_answer, use_stream, use_block, use_end_of_block]
+
+
+def with_a_transport(app: Journal) -> Handler:
+    return Handler(InProcessTransport(app))
+
+
+@every_case(("make", "is_in_lambda"), [(Bridge, False), (Bridge, True), (with_a_transport, False)])
+def test_on_another_loop_than_the_startups_every_use_is_an_error(
+    make_event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Journal], Handler],
+    is_in_lambda: bool,
+) -> None:
+    with monkeypatch.context() as patch:
+        if is_in_lambda:
+            patch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+        app = Journal()
+        with closing(make(app)) as handler:
+            handler(make_event(), None)
+            for use in USES:
+                with pytest.raises(ForeignLoopError, match=r"another event loop.* outside of async code|Leave"):
+                    asyncio.run(use(handler, make_event()))
+            handler(make_event(), None)
+        assert app.steps.count("request") == 2
+
+
+@every_case("in_a_thread", [False, True])
+def test_while_a_callers_loop_has_the_application_every_other_use_is_an_error(
+    make_event: MakeEvent, in_thread: InThread, in_a_thread: bool
 ) -> None:
     app = Journal()
     handler = Bridge(app)
-    served, left = threading.Event(), threading.Event()
 
-    async def serve() -> None:
+    def use_all_others() -> None:
+        for use in USES:
+            with pytest.raises(ForeignLoopError, match="another event loop"):
+                asyncio.run(use(handler, make_event()))
+        with pytest.raises(ForeignLoopError, match="Use 'await handler"):
+            handler(make_event(), None)
+
+    async def main() -> None:
         async with handler:
+            await asyncio.to_thread(use_all_others)
             await handler.handle(make_event(), None)
-            served.set()
-            await asyncio.to_thread(left.wait, TIMEOUT)
 
-    async def leave() -> None:
-        async with asyncio.timeout(TIMEOUT / 2):
-            async with handler:
-                await handler.handle(make_event(), None)
+    if in_a_thread:
+        in_thread(asyncio.run, main()).result(TIMEOUT)
+    else:
+        asyncio.run(main())
+    assert app.steps == ["startup", "request", "shutdown"]
 
-    serving = in_thread(asyncio.run, serve())
-    assert served.wait(TIMEOUT)
+
+def test_a_loop_that_has_stopped_and_may_go_on_still_has_the_application(make_event: MakeEvent) -> None:
+    handler = Bridge(Journal())
+    loop = asyncio.new_event_loop()
     try:
+        loop.run_until_complete(handler.handle(make_event(), None))
         with pytest.raises(ForeignLoopError):
-            asyncio.run(leave())
+            asyncio.run(handler.handle(make_event(), None))
+        loop.run_until_complete(handler.__aexit__(None, None, None))
     finally:
-        left.set()
-    serving.result(TIMEOUT)
-    assert app.steps == ["startup", "request", "request", "shutdown"]
+        loop.close()
+
+
+def test_an_application_that_knows_no_lifespan_is_served_on_any_loop(make_event: MakeEvent) -> None:
+    """Its frameworks' clients belong to loops as well, but nothing says so, and tests of such applications do this."""
+    handler = Bridge(sending(START, part(b"fine")))
+    with closing(handler):
+        for _ in range(2):
+            assert handler(make_event(), None)["body"] == "fine"
+            assert asyncio.run(handler.handle(make_event(), None))["body"] == "fine"
+
+
+@pytest.mark.anyio
+async def test_calls_that_wait_for_a_startup_share_its_failure_and_the_next_one_tries_again(
+    make_event: MakeEvent,
+) -> None:
+    async def fail() -> None:
+        await anyio.wait_all_tasks_blocked()  # Until every other call waits for this one.
+        raise ValueError("no database")
+
+    app = Journal(startup=fail)
+    handler = Bridge(app)
+    failures: list[StartupFailed] = []
+
+    async def call() -> None:
+        try:
+            await handler.handle(make_event(), None)
+        except StartupFailed as exc:
+            failures.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call)
+    assert len(failures) == 3
+    app.then["startup"] = None
+    async with handler:
+        assert (await handler.handle(make_event(), None))["body"] == "2"
+    assert app.steps == ["startup", "startup", "request", "shutdown"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_can_call_a_handler_whose_lock_another_thread_of_its_parent_had(
+    make_event: MakeEvent, in_thread: InThread
+) -> None:
+    gate = Gate()
+    app = Journal(request=gate.wait)
+    with closing(Bridge(app)) as handler:
+        call = in_thread(handler, make_event(), None)
+        assert gate.reached.wait(TIMEOUT)
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.alarm(TIMEOUT)  # which ends it if it hangs
+                app.then["request"] = None
+                app.steps.clear()
+                answer = handler(make_event(), None)["body"]
+                handler.close()
+                os._exit(0 if (answer, app.steps) == ("1", ["startup", "request", "shutdown"]) else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        gate.opened.set()
+        assert call.result(TIMEOUT)["body"] == "1"
+    assert app.steps == ["startup", "request", "shutdown"]
 
 
 def test_closing_waits_for_the_calls_of_other_threads_before_the_shutdown(

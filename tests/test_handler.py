@@ -1,5 +1,8 @@
 """What a Lambda handler answers, whatever the application does. Loops and threads are in test_handler_loops.py."""
 
+import asyncio
+import functools
+import inspect
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge import DEFAULT_SOURCES, Bridge, Settings
+from bridge import DEFAULT_SOURCES, Bridge, Handler, InProcessTransport, Proxy, Settings
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError, MalformedEvent, UnsupportedEvent
 from tests.apps import START, part, sending
@@ -193,3 +196,33 @@ def test_requests_share_no_state(make_event: MakeEvent) -> None:
     assert [scope["added"] for scope in scopes] == [0, 1, 2]
     assert [len(scope["headers"]) for scope in scopes] == [2, 2, 2]
     assert event == make_event()
+
+
+class Named(Bridge):
+    """One of a user's own."""
+
+
+@every_case(
+    ("make", "name", "module"),
+    [
+        (lambda: Bridge(sending()), "Bridge", "bridge.application"),
+        (lambda: Handler(InProcessTransport(sending())), "Handler", "bridge.handler"),
+        (lambda: Proxy(url="http://127.0.0.1:9"), "Proxy", "bridge.proxy.handler"),
+        (lambda: Named(sending()), "Named", __name__),
+    ],
+)
+def test_a_handler_has_what_decorators_of_functions_read(make: Callable[[], Handler], name: str, module: str) -> None:
+    handler = make()
+
+    @functools.wraps(handler)
+    def wrapper(event: Event, context: object) -> Event:
+        return handler(event, context)
+
+    for function in (handler, wrapper):
+        assert (function.__name__, function.__qualname__, function.__module__) == (name, name, module)
+        assert function.__doc__ == type(handler).__doc__
+        assert list(inspect.signature(function).parameters) == ["event", "context"]
+        assert not inspect.iscoroutinefunction(function)
+        assert not asyncio.iscoroutinefunction(function)
+    assert wrapper.__wrapped__ is handler
+    handler.close()

@@ -12,6 +12,7 @@ import pytest
 from bridge import Bridge, Handler
 from bridge._httpx import httpx
 from bridge._types import ASGIApp, Receive, Scope, Send
+from bridge.asgi.cancellation import TaskOwner
 from bridge.errors import ApplicationCancelled, IncompleteResponse, ProtocolError
 from tests.apps import START, part, sending
 from tests.cases import every_case
@@ -62,6 +63,45 @@ async def cancelled_task() -> None:
     await task
 
 
+def own_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+async def cancels_itself() -> None:
+    own_task().cancel()
+    await asyncio.sleep(3600)
+
+
+async def cancels_itself_and_returns() -> None:
+    own_task().cancel()
+
+
+async def cancels_itself_by_a_timer() -> None:
+    asyncio.get_running_loop().call_soon(own_task().cancel)
+    await asyncio.sleep(3600)
+
+
+async def cancels_itself_by_a_task() -> None:
+    async def cancel(task: "asyncio.Task[Any]") -> None:
+        task.cancel()
+
+    child = asyncio.create_task(cancel(own_task()))
+    await asyncio.sleep(3600)
+    await child
+
+
+async def leaks_a_scope() -> None:
+    scope = anyio.CancelScope()
+    scope.__enter__()
+    scope.cancel()
+    await anyio.sleep(3600)
+
+
+CANCELLED = BaseExceptionGroup("several", [asyncio.CancelledError(), Oops()])
+
+
 @dataclass(frozen=True)
 class Case:
     """An application, what a whole answer is, the facts in the log, and what a stream is where that differs."""
@@ -94,6 +134,17 @@ BEFORE_THE_END = {
     "wraps a violation in a group": Case(wraps_a_violation, FAILED, (NEXT, "got 'http.response.body'")),
     "violates while it handles an error": Case(violates_while_it_handles, FAILED, (NEXT, "Oops: the cause")),
     "raises CancelledError": Case(sending(then=asyncio.CancelledError()), FAILED, (str(ApplicationCancelled()),)),
+    "cancels itself": Case(sending(then=cancels_itself), FAILED, (str(ApplicationCancelled()),)),
+    "cancels itself by a timer": Case(sending(then=cancels_itself_by_a_timer), FAILED, (str(ApplicationCancelled()),)),
+    "cancels itself by a task": Case(sending(then=cancels_itself_by_a_task), FAILED, (str(ApplicationCancelled()),)),
+    "leaks a cancel scope": Case(sending(then=leaks_a_scope), FAILED, (str(ApplicationCancelled()),)),
+    "raises a group of both": Case(sending(then=CANCELLED), FAILED, ("BaseExceptionGroup", "Oops", "Traceback")),
+    "cancels itself in the body": Case(
+        sending(START, part(b"one", more=True), then=cancels_itself),
+        FAILED,
+        (str(ApplicationCancelled()),),
+        (200, b"one", ApplicationCancelled),
+    ),
 }
 AFTER_THE_END = {
     "raises": Case(sending(START, part(b"all"), then=Oops()), WHOLE, ("complete", "Oops", "Traceback")),
@@ -103,6 +154,27 @@ AFTER_THE_END = {
     ),
     "awaits a cancelled task": Case(
         sending(START, part(b"all"), then=cancelled_task), WHOLE, (str(ApplicationCancelled()),)
+    ),
+    "cancels itself": Case(sending(START, part(b"all"), then=cancels_itself), WHOLE, (str(ApplicationCancelled()),)),
+    "cancels itself and returns": Case(
+        sending(START, part(b"all"), then=cancels_itself_and_returns), WHOLE, (str(ApplicationCancelled()),)
+    ),
+    "cancels itself by a timer": Case(
+        sending(START, part(b"all"), then=cancels_itself_by_a_timer), WHOLE, (str(ApplicationCancelled()),)
+    ),
+    "cancels itself by a task": Case(
+        sending(START, part(b"all"), then=cancels_itself_by_a_task), WHOLE, (str(ApplicationCancelled()),)
+    ),
+    "leaks a cancel scope": Case(
+        sending(START, part(b"all"), then=leaks_a_scope), WHOLE, (str(ApplicationCancelled()),)
+    ),
+    "raises a group of both": Case(
+        sending(START, part(b"all"), then=CANCELLED), WHOLE, ("complete", "BaseExceptionGroup", "Oops", "Traceback")
+    ),
+    "answers its own failure": Case(
+        sending({**START, "status": 503}, part(b"all"), then=Oops()),
+        (503, b"all", None),
+        ("answered 503, and raised Oops", "Traceback"),
     ),
     "sends all after a violation": Case(swallows_a_violation, WHOLE, (NEXT, "got 'http.response.body'")),
 }
@@ -127,7 +199,8 @@ def handled(app: ASGIApp, event: Event) -> Outcome:
 def answered(app: ASGIApp, event: Event) -> Outcome:
     async def main() -> Outcome:
         result: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        await Bridge(app, lifespan="off")._answer(event, None, result)
+        answer = Bridge(app, lifespan="off")._answer(event, None, result)
+        await TaskOwner().create_task(asyncio.get_running_loop(), answer)  # as the runtime does
         return whole(result.result())
 
     return asyncio.run(main())
@@ -145,6 +218,19 @@ def streamed(app: ASGIApp, event: Event) -> Outcome:
 def through_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
     with closing(Handler(httpx.ASGITransport(app))) as handler:
         return whole(handler(event, None))
+
+
+def handled_by_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
+    return whole(asyncio.run(Handler(httpx.ASGITransport(app)).handle(event, None)))
+
+
+def streamed_by_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
+    async def main() -> Outcome:
+        async with Handler(httpx.ASGITransport(app)).stream(event, None) as response:
+            parts, error = await read(response.body)
+            return response.prelude["statusCode"], parts, error
+
+    return asyncio.run(main())
 
 
 async def read(body: AsyncIterator[bytes]) -> tuple[bytes, type[BaseException] | None]:
@@ -174,11 +260,12 @@ def test_a_streamed_answer(make_event: MakeEvent, caplog: pytest.LogCaptureFixtu
         assert_logged(caplog, ("ERROR", "GET /orders", *case.logged))
 
 
+@every_case("call", [through_the_stock_transport, handled_by_the_stock_transport, streamed_by_the_stock_transport])
 def test_the_stock_transport_gives_the_same_answers_before_the_end(
-    make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call
 ) -> None:
     outcomes = {
-        name: through_the_stock_transport(case.app, make_event(path="/orders"))
+        name: call(case.app, make_event(path="/orders"))
         for name, case in BEFORE_THE_END.items()
         if name != "sends a status that is text"  # which it passes on
     }
@@ -190,14 +277,25 @@ def test_the_stock_transport_gives_the_same_answers_before_the_end(
 def test_an_exit_is_never_swallowed(make_event: MakeEvent, caplog: pytest.LogCaptureFixture, call: Call) -> None:
     for error in (SystemExit, KeyboardInterrupt):
         for messages in ([], [START], [START, part(b"all")]):
+            caplog.clear()
             with pytest.raises(error):
-                call(sending(*messages, then=error()), make_event())
-    assert_logged(caplog)
+                call(sending(*messages, then=error()), make_event(path="/orders"))
+            is_whole = len(messages) == 2 and error is SystemExit and call is not through_the_stock_transport
+            assert_logged(caplog, *[("WARNING", "GET /orders", "SystemExit", "complete")] * is_whole)
+
+
+def test_a_group_with_an_exit_in_it_is_an_exit(make_event: MakeEvent) -> None:
+    error = BaseExceptionGroup("several", [Oops(), BaseExceptionGroup("inside", [SystemExit(3)])])
+    for call in (called, handled, answered, streamed):
+        for messages in ([], [START, part(b"all")]):
+            with pytest.raises(BaseExceptionGroup) as caught:
+                call(sending(*messages, then=error), make_event())
+            assert caught.value is error
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("way", ["handle", "stream", "stock"])
+@pytest.mark.parametrize("way", ["handle", "stream", "stock", "stock stream", "answer"])
 async def test_a_cancellation_from_outside_passes_through(
     make_event: MakeEvent, caplog: pytest.LogCaptureFixture, way: str
 ) -> None:
@@ -212,12 +310,14 @@ async def test_a_cancellation_from_outside_passes_through(
             ended.append(True)
 
     transport = httpx.ASGITransport(app)
-    handler = Handler(transport) if way == "stock" else Bridge(app, lifespan="off")
+    handler = Handler(transport) if way.startswith("stock") else Bridge(app, lifespan="off")
 
     async def call() -> None:
-        if way == "stream":
+        if way.endswith("stream"):
             async with handler.stream(make_event(), None):
                 pass
+        elif way == "answer":
+            await handler._answer(make_event(), None, asyncio.get_running_loop().create_future())
         else:
             await handler.handle(make_event(), None)
 

@@ -52,18 +52,37 @@ async def test_a_first_call_that_is_cancelled_leaves_the_startup_to_the_next(mak
     assert app.steps == ["startup", "startup", "request", "shutdown"]
 
 
-def test_a_failed_startup_fails_every_call_and_is_tried_once(make_event: MakeEvent) -> None:
+def test_a_failed_startup_is_tried_again_by_the_next_call(make_event: MakeEvent) -> None:
     error = ValueError("no database")
     app = Journal(startup=error)
-    depths: list[int] = []
     with closing(Bridge(app)) as handler:
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(StartupFailed, match="ValueError: no database") as caught:
                 handler(make_event(), None)
             assert caught.value.__cause__ is error
-            depths.append(len(caught.traceback))
         with pytest.raises(StartupFailed):
             asyncio.run(handler.handle(make_event(), None))
+        app.then["startup"] = None
+        assert handler(make_event(), None)["body"] == "4"
+    assert app.steps == [*["startup"] * 4, "request", "shutdown"]
+
+
+def test_in_lambda_a_failed_startup_fails_every_call_and_is_tried_once(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda replaces the environment. A handler that is made inside an event loop is started by its first call."""
+    app = Journal(startup=ValueError("no database"))
+    depths: list[int] = []
+
+    async def make() -> Bridge:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+        return Bridge(app)
+
+    with closing(asyncio.run(make())) as handler:
+        for _ in range(3):
+            with pytest.raises(StartupFailed, match="ValueError: no database") as caught:
+                handler(make_event(), None)
+            depths.append(len(caught.traceback))
     assert app.steps == ["startup"]
     assert depths[1] == depths[2]  # The tracebacks do not pile up.
 

@@ -73,19 +73,6 @@ def test_an_application_whose_loop_has_ended_is_started_again_and_the_log_says_s
     assert app.steps == [*["startup", "request"] * 3, "request", "request", "shutdown"]
 
 
-def test_async_with_after_sync_calls_does_not_hang(make_event: MakeEvent, in_thread: InThread) -> None:
-    app = Journal()
-
-    async def main(handler: Bridge) -> None:
-        async with handler:
-            pass
-
-    with closing(Bridge(app)) as handler:
-        assert body(handler, make_event()) == "1"
-        in_thread(asyncio.run, asyncio.wait_for(main(handler), TIMEOUT)).result(TIMEOUT)
-    assert app.steps == ["startup", "request", "shutdown"]
-
-
 def test_closing_a_handler_that_a_callers_stopped_loop_started_does_not_hang(make_event: MakeEvent) -> None:
     handler = Bridge(Journal())
     loop = asyncio.new_event_loop()

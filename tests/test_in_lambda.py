@@ -278,19 +278,18 @@ def test_a_forked_child_neither_shuts_the_application_down_nor_disturbs_its_pare
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_cancelled_end_of_the_block_still_shuts_down_what_the_init_phase_started(run_python: Run) -> None:
-    code = """
-import anyio
-handler = Bridge(app)
-
-async def main():
-    with anyio.CancelScope() as scope:
-        async with handler:
-            scope.cancel()
-    say("left")
-
-anyio.run(main)
-"""
-    done = run_python(APP + code, "-Xdev", "-Werror", **LAMBDA)
-    assert done.stdout.splitlines() == ["startup", "shutdown True", "left"]
-    assert (done.returncode, done.stderr) == (0, "")
+@pytest.mark.parametrize(
+    ("code", "last", "after"),
+    [(IDLE, "ready", ["shutdown True"]), (BUSY, "waiting", ["request ended", "shutdown True"])],
+    ids=["between-requests", "in-a-request"],
+)
+def test_a_sigterm_handler_of_the_applications_that_exits_is_an_ordinary_end(
+    start_python: Start, code: str, last: str, after: list[str]
+) -> None:
+    own = "import signal\nsignal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))\n"
+    process = start_python(APP + own + code, **LAMBDA)
+    lines_until(process, last)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert stdout.splitlines() == after
+    assert (process.returncode, stderr) == (0, "")

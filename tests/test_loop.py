@@ -1,14 +1,18 @@
 """The handler's own event loop: the calling thread runs it, and threads take turns."""
 
 import asyncio
+import gc
+import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
-from bridge._loop import OwnLoop
+from bridge._loop import OwnLoop, close_forgotten
 from bridge.errors import LoopClosedError, RunningLoopError
 from tests.loops import TIMEOUT, Gate, running_loop, until_refused, value
 
@@ -229,3 +233,76 @@ def test_what_is_to_be_done_before_the_end_can_make_the_loop(own: OwnLoop) -> No
     with pytest.raises(ValueError, match="oops"):
         other.close(before, makes_loop=True)
     assert [loop.is_closed() for loop in loops] == [True]
+
+
+# anyio's worker threads.
+
+
+async def thread_of_anyio() -> threading.Thread:
+    thread: threading.Thread = await anyio.to_thread.run_sync(threading.current_thread)
+    return thread
+
+
+async def cancel_all_others() -> None:
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await asyncio.sleep(0)
+
+
+def test_a_worker_thread_serves_every_call_and_ends_with_the_loop(own: OwnLoop, in_thread: InThread) -> None:
+    threads = {own.run(thread_of_anyio()) for _ in range(5)}
+    threads |= {in_thread(own.run, thread_of_anyio()).result(TIMEOUT) for _ in range(5)}
+    (thread,) = threads
+    assert thread.is_alive()
+    own.close()
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+
+
+def test_an_application_that_cancels_every_task_ends_the_threads_and_the_next_call_gets_new_ones(own: OwnLoop) -> None:
+    first = own.run(thread_of_anyio())
+    own.run(cancel_all_others())
+    first.join(TIMEOUT)
+    assert not first.is_alive()
+    assert own.run(thread_of_anyio()) is own.run(thread_of_anyio()) is not first
+
+
+def test_the_loop_of_one_that_is_forgotten_is_closed_by_the_next_one(own: OwnLoop) -> None:
+    """Without a close() its thread would outlast the main thread, and its file descriptors the process."""
+    steps: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            steps.append("ended")
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def start_work() -> None:
+        tasks.append(asyncio.create_task(work()))
+        await asyncio.sleep(0)
+
+    forgotten = OwnLoop()
+    loop, thread = forgotten.run(running_loop()), forgotten.run(thread_of_anyio())
+    forgotten.run(start_work())
+    del forgotten
+    gc.collect()
+    assert (loop.is_closed(), steps) == (False, [])
+    own.run(value(None))
+    assert (loop.is_closed(), steps) == (True, ["ended"])
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+
+
+def test_a_fork_leaves_the_forgotten_loops_of_its_parent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten = OwnLoop()
+    loop = forgotten.run(running_loop())
+    del forgotten
+    gc.collect()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)
+        close_forgotten()
+        assert not loop.is_closed()
+    close_forgotten()
+    assert loop.is_closed()

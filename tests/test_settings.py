@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge import Bridge, Settings
+from bridge import Bridge, Settings, settings_base
 from bridge.errors import ConfigurationError
 from bridge.settings_base import from_environment
 from tests.apps import sending
@@ -234,8 +234,16 @@ def test_the_old_name_of_a_variable_works_and_the_log_names_the_new_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("REMOVE_BASE_PATH", "/old")
-    assert Settings().base_path == "/old"
+    settings_base._warn_of_deprecated.cache_clear()
+    for _ in range(2):
+        assert Settings().base_path == "/old"
     assert_logged(caplog, ("WARNING", "REMOVE_BASE_PATH is deprecated", "AWS_LWA_REMOVE_BASE_PATH"))
+
+
+def test_blanks_around_a_value_in_the_environment_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_STAGE", " strip\n")
+    monkeypatch.setenv("AWS_LWA_REMOVE_BASE_PATH", "\t/api ")
+    assert (Settings().stage, Settings().base_path) == ("strip", "/api")
 
 
 def test_the_new_name_of_a_variable_goes_over_the_old_one(

@@ -1,11 +1,12 @@
 """What is read of the environment besides the settings: what Lambda says, and names that mean nothing here."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from bridge import Settings, settings
+from bridge import Bridge, Handler, InProcessTransport, Proxy, Settings, settings_variables
 from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 from bridge.settings import (
@@ -17,9 +18,12 @@ from bridge.settings import (
     in_lambda,
     initialization_type,
     trace_id,
-    unknown_variables,
+    warn_of_unknown_variables,
 )
+from bridge.settings_variables import KNOWN, NOT_SUPPORTED
+from tests.apps import sending
 from tests.cases import every_case
+from tests.logged import assert_logged
 
 
 @every_case(
@@ -122,10 +126,83 @@ def test_a_child_gets_every_variable_except_those_that_start_a_handler_in_it() -
     assert "AWS_LAMBDA_RUNTIME_API" in environ
 
 
-def test_the_variables_that_nothing_here_reads_are_found_and_sorted() -> None:
-    unknown = ["AWS_LWA_", "AWS_LWA_ENABLE_COMPRESSION", "AWS_LWA_PROT"]
-    others = ["AWS_LWA_PORT", "aws_lwa_port", "AWS_LAMBDA_X", "PORT", "BRIDGE_X"]
-    assert unknown_variables(dict.fromkeys([*others, *reversed(unknown)], "x")) == unknown
+@pytest.fixture
+def _warned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_variables, "_warned", set())
+
+
+@pytest.mark.usefixtures("_warned")
+@every_case(
+    ("name", "facts"),
+    [
+        ("AWS_LWA_PROT", ["no such variable", "Did you mean AWS_LWA_PORT?"]),
+        ("AWS_LWA_REMOVE_BASEPATH", ["Did you mean AWS_LWA_REMOVE_BASE_PATH?"]),
+        ("AWS_LWA_PORT ", ["Did you mean AWS_LWA_PORT?"]),
+        ("aws_lwa_port", ["Did you mean AWS_LWA_PORT?"]),
+        ("AWS_LWAPORT", ["Did you mean AWS_LWA_PORT?"]),
+        ("BRIDGE_STAGES", ["Did you mean BRIDGE_STAGE?"]),
+        ("Bridge_Mode", ["Did you mean BRIDGE_MODE?"]),
+        ("READINESS_CHECK_PROT", ["Did you mean AWS_LWA_READINESS_CHECK_PORT?"]),
+        ("REMOVE_BASEPATH", ["Did you mean AWS_LWA_REMOVE_BASE_PATH?"]),
+        ("BRIDGE_PORT", ["Did you mean AWS_LWA_PORT?"]),
+        ("AWS_LWA_MODE", ["Did you mean BRIDGE_MODE?"]),
+        ("AWS_LWA_FOO", ["no such variable", "documentation"]),
+        ("AWS_LWA_", ["no such variable", "documentation"]),
+        ("BRIDGE_OF_SIGHS", ["no such variable", "documentation"]),
+        ("AWS_LWA_ENABLE_COMPRESSION", ["not supported", "GZipMiddleware"]),
+        ("AWS_LWA_ENABLE_COMPRESION", ["AWS_LWA_ENABLE_COMPRESSION", "not supported here", "GZipMiddleware"]),
+        ("READINESS_CHECK_MIN_UNHEALTHY_STATUS", ["not supported", "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"]),
+        ("BRIDGE_\nERROR forged" + 100_000 * "x", [r"BRIDGE_\nERROR forged"]),
+    ],
+)
+def test_a_variable_that_means_nothing_here_is_named_with_advice(
+    caplog: pytest.LogCaptureFixture, name: str, facts: list[str]
+) -> None:
+    warn_of_unknown_variables({name: "x", "PATH": "/bin"})
+    assert_logged(caplog, ("WARNING", name[:7], "no effect", *facts))
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert len(record.getMessage()) < 400
+
+
+@pytest.mark.usefixtures("_warned")
+def test_each_is_named_once_in_a_process_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    others = [
+        "AWS_LWA_PORT",
+        "AWS_LAMBDA_X",
+        "PORT",
+        "HOST",
+        "REMOVE_BASE_PATH",
+        "ASYNC_INIT",
+        "BRIDGE_MODE",
+        "A_BRIDGE_",
+    ]
+    for names in (["BRIDGE_B", *others], ["BRIDGE_A", "BRIDGE_B"], others):
+        warn_of_unknown_variables(dict.fromkeys(names, "x"))
+    assert_logged(caplog, ("WARNING", "BRIDGE_B"), ("WARNING", "BRIDGE_A"))
+
+
+@pytest.mark.usefixtures("_warned")
+@every_case(
+    "make",
+    [
+        lambda: Bridge(sending(), lifespan="off"),
+        lambda: Handler(InProcessTransport(sending())),
+        lambda: Proxy(url="http://127.0.0.1:9"),
+    ],
+)
+def test_every_handler_warns(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, make: Callable[[], Handler]
+) -> None:
+    settings_variables._warned.clear()
+    monkeypatch.setenv("BRIDGE_STAGES", "strip")
+    make().close()
+    assert_logged(caplog, ("WARNING", "BRIDGE_STAGES"))
+
+
+def test_advice_is_imported_only_when_it_is_needed(run_python: Callable[..., Any]) -> None:
+    code = "import sys, bridge; bridge.settings.warn_of_unknown_variables(); print('difflib' in sys.modules)"
+    assert run_python(code, BRIDGE_STAGE="strip").stdout == "False\n"
 
 
 def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +218,6 @@ def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.M
     Settings()
     OriginSettings()
     RuntimeSettings()
-    lambda_web_adapters = {name for name in read if name.startswith("AWS_LWA_")}
-    assert unknown_variables(dict.fromkeys(lambda_web_adapters, "")) == []
-    known = {f"AWS_LWA_{name}" for name in settings._KNOWN.split()}
-    assert known == lambda_web_adapters
+    general = {"HOST", "PORT"}  # which other programs read too
+    assert {name for name in read if not name.startswith(("AWS_LAMBDA", "LAMBDA", "_"))} - general == KNOWN
+    assert not KNOWN & NOT_SUPPORTED.keys()

@@ -1,15 +1,18 @@
 """handler.stream(): the prelude first, then the body while the application sends it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 import pytest
 
-from bridge import Bridge
+from bridge import Bridge, Handler
+from bridge._httpx import httpx
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.errors import StartupFailed, UnsupportedEvent
 from tests.apps import START, Journal, part, sending
+from tests.cases import every_case
 from tests.logged import assert_logged
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -197,3 +200,73 @@ async def test_the_first_stream_starts_the_application_and_its_requests_see_the_
 async def test_a_failed_startup_fails_the_stream(make_event: MakeEvent) -> None:
     with pytest.raises(StartupFailed, match="no database"):
         await stream(Journal(startup=Oops("no database")), make_event())
+
+
+# A reader that is cancelled between two parts, and goes on.
+
+
+async def test_a_reader_that_is_cancelled_and_comes_back_gets_every_part(make_event: MakeEvent) -> None:
+    go_on = anyio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        for number in range(5):
+            if number == 1:
+                await go_on.wait()
+            await send(part(b"%d" % number, more=number < 4))
+
+    async with Bridge(app, lifespan="off").stream(make_event(), None) as response:
+        parts = [await anext(response.body)]
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            parts.append(await anext(response.body))
+        async with anyio.create_task_group() as tasks:
+
+            async def read() -> None:
+                parts.append(await anext(response.body))
+
+            tasks.start_soon(read)
+            await anyio.wait_all_tasks_blocked()
+            go_on.set()
+            tasks.cancel_scope.cancel()
+        parts += [item async for item in response.body]
+    assert parts == [b"0", b"1", b"2", b"3", b"4"]
+
+
+class Generated(httpx.AsyncByteStream):
+    """A body whose generator ends for good when its reader is cancelled."""
+
+    def __init__(self, *, close: BaseException | None = None) -> None:
+        self._close = close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"one"
+        await anyio.sleep(3600)
+
+    async def aclose(self) -> None:
+        if self._close is not None:
+            raise self._close
+
+
+async def test_a_body_that_does_not_keep_its_parts_never_seems_whole_after_that(make_event: MakeEvent) -> None:
+    handler = Handler(httpx.MockTransport(lambda request: httpx.Response(200, stream=Generated())))
+    async with handler, handler.stream(make_event(), None) as response:
+        assert await anext(response.body) == b"one"
+        with anyio.move_on_after(0.01):
+            await anext(response.body)
+        for _ in range(2):
+            with pytest.raises(httpx.StreamError, match="cancelled"):
+                await anext(response.body)
+
+
+@every_case("error", [ValueError("oops"), asyncio.CancelledError(), BaseExceptionGroup("", [asyncio.CancelledError()])])
+def test_an_exception_of_the_end_of_a_body_is_logged(
+    make_event: MakeEvent, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    async def main() -> None:
+        handler = Handler(httpx.MockTransport(lambda request: httpx.Response(200, stream=Generated(close=error))))
+        async with handler, handler.stream(make_event(path="/orders"), None) as response:
+            assert await anext(response.body) == b"one"
+
+    asyncio.run(main())
+    assert_logged(caplog, ("ERROR", "GET /orders"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
-from bridge._messages import CompleteResponse, request_line
+from bridge._messages import CompleteResponse
+from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
 from bridge.asgi.protocol import COMPLETE, WAITING, ResponseState
-from bridge.asgi.tasks import checkpoint, is_asked_to_cancel, make_event
-from bridge.errors import ApplicationCancelled, ProtocolError
+from bridge.asgi.tasks import checkpoint, make_event
+from bridge.errors import ApplicationCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from bridge._httpx import httpx
     from bridge._types import ASGIApp, Message, Scope
 
-__all__ = ["WholeExchange", "log_failure_after_response", "respond_whole"]
-
-logger = logging.getLogger("bridge")
+__all__ = ["WholeExchange", "respond_whole"]
 
 
 async def respond_whole(
@@ -38,32 +37,26 @@ async def respond_whole(
     ProtocolError and ApplicationCancelled.
     """
     exchange = WholeExchange(body, finished)
-    raised: Exception | None = None
     try:
         await app(scope, exchange.receive, exchange.send)
-    except asyncio.CancelledError:
-        if is_asked_to_cancel():
+        if await takes_own_cancellation():
+            raise asyncio.CancelledError
+    except BaseException as exc:
+        if not is_failure(exc):
+            if exchange.state is COMPLETE:
+                log_exit_after_response(request, exc)
             raise
-        raised = ApplicationCancelled()
-    except Exception as exc:
-        raised = exc
-    error = exchange.violation or raised  # a task group may have wrapped a violation, or an error handler replaced it
-    if exchange.state is not COMPLETE:
-        if error is not None:
-            raise error
-        exchange.check_finished()
-    elif error is not None:
-        log_failure_after_response(request, error)
+        if exchange.violation is None:  # else that counts: a task group may have wrapped it, a handler replaced it
+            if exchange.state is COMPLETE:
+                log_failure_after_response(request, exc, exchange.status_code)
+            elif isinstance(exc, asyncio.CancelledError):
+                raise ApplicationCancelled() from None
+            else:
+                raise
+    if exchange.state is COMPLETE and exchange.violation is not None:
+        log_failure_after_response(request, exchange.take_violation(), exchange.status_code)
+    exchange.check_finished()
     return exchange.response
-
-
-def log_failure_after_response(request: httpx.Request, error: BaseException) -> None:
-    """Log the failure of an application after its response was complete. The response stays as it is."""
-    what = request_line(request)
-    if isinstance(error, ProtocolError | ApplicationCancelled):
-        logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
-    else:
-        logger.error("%s: The application failed after its response was complete.", what, exc_info=error)
 
 
 class WholeExchange(ResponseState):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from bridge.asgi.failures import is_failure
 from bridge.asgi.tasks import ApplicationTask, LoopReference, is_cancellation, make_event
 from bridge.errors import ApplicationCancelled, LifespanError, ShutdownFailed, StartupFailed
 
@@ -59,13 +60,17 @@ class TransportLifespan:
         self._loop = LoopReference()
         try:
             await self._transport.__aenter__()
-        except Exception as exc:
+        except BaseException as exc:
+            if not is_failure(exc):
+                raise
             raise StartupFailed(f"The transport could not be opened: {type(exc).__name__}: {exc}") from exc
 
     async def shutdown(self) -> None:
         try:
             await self._transport.__aexit__(None, None, None)
-        except Exception as exc:
+        except BaseException as exc:
+            if not is_failure(exc):
+                raise
             raise ShutdownFailed(f"The transport could not be closed: {type(exc).__name__}: {exc}") from exc
 
     @property
@@ -130,7 +135,7 @@ class LifespanOn:
             raise StartupFailed(self._diagnosis(error)) from error
         logger.debug("The application does not support the lifespan protocol.", exc_info=error)
 
-    def _diagnosis(self, error: Exception | None) -> str:
+    def _diagnosis(self, error: BaseException | None) -> str:
         did = "returned" if error is None else f"raised {type(error).__name__}: {error}"
         if self._received:
             return f"Expected the application to answer 'lifespan.startup', but it {did}."
@@ -178,7 +183,7 @@ class LifespanOn:
         self._phase = _OVER
         self._check_shutdown(self._answer, _raised(self._task))
 
-    def _check_shutdown(self, answer: Message | None, error: Exception | None) -> None:
+    def _check_shutdown(self, answer: Message | None, error: BaseException | None) -> None:
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
             raise ShutdownFailed(f"The application's shutdown failed: {_said(answer)}") from error
         if error is not None:
@@ -186,7 +191,7 @@ class LifespanOn:
 
     @property
     def is_here(self) -> bool:
-        return self._loop.is_here
+        return self._phase == _OVER or self._loop.is_here  # an application without lifespan has opened nothing
 
     @property
     def is_lost(self) -> bool:
@@ -195,15 +200,15 @@ class LifespanOn:
         return self._loop.is_over
 
 
-def _raised(task: ApplicationTask) -> Exception | None:
+def _raised(task: ApplicationTask) -> BaseException | None:
     """Return what the application raised: ApplicationCancelled for a cancellation that was not asked for here.
 
-    Raises what is not an Exception.
+    Raises an exit.
     """
     error = task.error
     if is_cancellation(error):
         return None if task.cancelled else ApplicationCancelled()
-    if error is None or isinstance(error, Exception):
+    if error is None or is_failure(error):
         return error
     raise error
 

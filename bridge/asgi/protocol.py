@@ -68,10 +68,19 @@ class ResponseState:
             self.violation = self.violation or exc
             raise
 
+    def take_violation(self) -> ProtocolError:
+        """Return `violation` and forget it: its traceback refers to this object, and would keep it alive."""
+        violation, self.violation = self.violation, None
+        assert violation is not None
+        try:
+            return violation
+        finally:
+            del violation
+
     def check_finished(self) -> None:
         """Check the response after the application returned. Raises NoResponse, IncompleteResponse or `violation`."""
         if self.violation is not None:
-            raise self.violation
+            raise self.take_violation()
         if self.state is WAITING:
             raise NoResponse()
         if self.state is STARTED:

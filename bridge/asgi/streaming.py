@@ -12,6 +12,8 @@ import anyio.lowlevel
 
 from bridge._httpx import httpx
 from bridge._messages import async_body, request_line
+from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
+from bridge.asgi.handover import Handover, ReaderLeft
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
 from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
@@ -46,16 +48,14 @@ class StreamingExchange(ResponseState):
         self._app, self._scope = app, scope
         self.request = request
         # Request.
-        self._parts: AsyncIterator[bytes] | None = aiter(async_body(request))
+        self._request_parts: AsyncIterator[bytes] | None = aiter(async_body(request))
         # Response.
         self._started = anyio.Event()
         self._over = anyio.Event()  # complete, or the reader has left
-        self._writer, self.reader = anyio.create_memory_object_stream[bytes](0)
+        self.parts = Handover()
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
-        self._offered = self.taken = 0  # parts of the body: sent by the application, received by the reader
         self._sending = 0  # how many send() calls are under way: several tasks may send
-        self._lost = False  # a part that was offered, but whose send() was cancelled
         self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
@@ -73,18 +73,18 @@ class StreamingExchange(ResponseState):
     async def _run(self) -> None:
         try:
             await self._app(self._scope, self.receive, self.send)
-        except Exception:
-            if self.violation is None:  # which a task group may have wrapped, or an error handler replaced
+        except BaseException as exc:
+            if self.violation is None or not is_failure(exc):  # a task group may have wrapped it, a handler replaced it
                 raise
         finally:
             await self._close_request()
         if self.violation is not None or not self._gone:
             self.check_finished()
-        if self._lost and not self._gone:
+        if self.parts.has_lost and not self._gone:
             raise IncompleteResponse()
 
     async def _close_request(self) -> None:
-        close = getattr(self._parts, "aclose", None)
+        close = getattr(self._request_parts, "aclose", None)
         if close is not None:
             # A receive() that the application cancelled may still be on its way out of it.
             with anyio.CancelScope(shield=True), suppress(RuntimeError):
@@ -93,11 +93,11 @@ class StreamingExchange(ResponseState):
     def _ended(self) -> None:
         self._over.set()
         self._started.set()
-        self._writer.close()
+        self.parts.close()
 
     async def receive(self) -> Message:
-        if self._parts is not None and not self._gone:
-            return await self._receive_part(self._parts)
+        if self._request_parts is not None and not self._gone:
+            return await self._receive_part(self._request_parts)
         if self._request_broken:
             return {"type": "http.disconnect"}
         self._listeners += 1
@@ -113,9 +113,9 @@ class StreamingExchange(ResponseState):
             async for part in parts:
                 return {"type": "http.request", "body": part, "more_body": True}
         except BaseException:  # a cancellation of this receive() too: it ends a generator for good
-            self._request_broken, self._parts = True, None  # never a clean end to a body that broke off
+            self._request_broken, self._request_parts = True, None  # never a clean end to a body that broke off
             raise
-        self._parts = None
+        self._request_parts = None
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _refuse(self) -> None:
@@ -136,22 +136,18 @@ class StreamingExchange(ResponseState):
             self._sending -= 1
         if self.state is COMPLETE and not self._sending:
             self._over.set()
-            self._writer.close()
+            self.parts.close()
 
     async def _offer(self, part: bytes) -> None:
-        self._offered += 1
         try:
-            await self._writer.send(part)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self.parts.put(part)
+        except ReaderLeft:
             await self._refuse()
-        except BaseException:
-            self._lost = True
-            raise
 
     @property
     def is_delivered(self) -> bool:
         """True if the reader has received all of a complete response."""
-        return self.state is COMPLETE and self.taken == self._offered and not self._lost
+        return self.state is COMPLETE and self.parts.is_empty
 
     @property
     def is_left(self) -> bool:
@@ -162,7 +158,7 @@ class StreamingExchange(ResponseState):
         """Tell the exchange that its reader has left: from now on `receive` gives http.disconnect and `send` raises."""
         self._gone = self._gone or not self.is_delivered
         self._over.set()
-        self.reader.close()
+        self.parts.leave()
 
     async def finish(self) -> BaseException | None:
         """Wait for the application to end, and return what it raised, unless that only says that the reader has left.
@@ -214,6 +210,8 @@ def _is_disconnect(error: BaseException | None) -> bool:
 class ResponseStream(httpx.AsyncByteStream):
     """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
 
+    keeps_parts = True  # for a reader that is cancelled and comes back
+
     def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
         self._exchange = exchange
         self._raise = raise_app_exceptions
@@ -225,10 +223,8 @@ class ResponseStream(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         try:
-            part = await self._exchange.reader.receive()
-            self._exchange.taken += 1
-            return part
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            return await self._exchange.parts.take()
+        except anyio.EndOfStream:
             if not self._exchange.is_delivered and not self._closed:
                 await self._exchange.task.done.wait()
                 self._fail_mid_body()
@@ -242,7 +238,7 @@ class ResponseStream(httpx.AsyncByteStream):
             error = RuntimeError("The application raised StopAsyncIteration.").with_traceback(error.__traceback__)
         self._closed = True
         self._exchange.leave()
-        if self._raise or not isinstance(error, Exception):
+        if self._raise or not is_failure(error):
             raise error
         what = request_line(self._exchange.request)
         logger.error("%s: The application failed in the middle of its response.", what, exc_info=error)
@@ -261,7 +257,15 @@ class ResponseStream(httpx.AsyncByteStream):
         error = await self._exchange.finish()
         if error is None:
             return
-        if not isinstance(error, Exception) or (self._raise and not self._exchange.is_left):
+        exchange = self._exchange
+        if not is_failure(error):
+            if not exchange.is_left:
+                log_exit_after_response(exchange.request, error)
             raise error
-        when = "after its reader had left" if self._exchange.is_left else "after its response was complete"
-        logger.error("%s: The application failed %s.", request_line(self._exchange.request), when, exc_info=error)
+        if exchange.is_left:
+            what = request_line(exchange.request)
+            logger.error("%s: The application failed after its reader had left.", what, exc_info=error)
+        elif self._raise:
+            raise error
+        else:
+            log_failure_after_response(exchange.request, error, exchange.status_code)

@@ -10,9 +10,11 @@ import asyncio
 import sys
 from contextlib import nullcontext
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
+
+from bridge.asgi.cancellation import TaskOwner, takes_own_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,8 +24,9 @@ __all__ = [
     "LoopReference",
     "checkpoint",
     "in_async_code",
-    "is_asked_to_cancel",
+    "in_own_task",
     "is_cancellation",
+    "keep",
     "make_event",
     "running_loop",
 ]
@@ -31,10 +34,15 @@ __all__ = [
 # How long a task that was cancelled may go on before it is cancelled once more, in seconds.
 CANCEL_AGAIN = 0.1
 
+T = TypeVar("T")
 
-# A forked child has copies of these tasks that never run again. It keeps them until it ends, so that none is destroyed
-# unfinished.
 _running: set[asyncio.Task[None]] = set()
+
+
+def keep(task: asyncio.Task[None]) -> None:
+    """Keep a task until its end. A forked child, whose copy never runs again, keeps it: it must not be destroyed."""
+    _running.add(task)
+    task.add_done_callback(_running.discard)
 
 
 class ApplicationTask:
@@ -48,7 +56,7 @@ class ApplicationTask:
     of a small function's cold start.
     """
 
-    __slots__ = ("_ended", "_function", "_scope", "_task", "cancelled", "done", "error")
+    __slots__ = ("_ended", "_function", "_owner", "_scope", "_task", "done", "error")
 
     def __init__(
         self, function: Callable[[], Awaitable[None]], *, name: str, ended: Callable[[], None] | None = None
@@ -59,15 +67,15 @@ class ApplicationTask:
         self._scope = None if trio is None else trio.CancelScope()
         self.done = make_event()
         self.error: BaseException | None = None
-        self.cancelled = False
+        self._owner = TaskOwner()
         # The event loop only keeps a weak reference to its tasks: the owner keeps this one.
         self._task = self._spawn(name) if trio is None else self._spawn_on_trio(trio, name)
 
     def _spawn(self, name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._run(), name=name)
+        task = self._owner.create_task(asyncio.get_running_loop(), self._run(), name=name)
+        task.add_done_callback(self._owner.forget)
         task.add_done_callback(self._cancelled_before_it_ran)
-        _running.add(task)
-        task.add_done_callback(_running.discard)
+        keep(task)
         return task
 
     def _spawn_on_trio(self, trio: Any, name: str) -> Any:
@@ -77,6 +85,8 @@ class ApplicationTask:
         try:
             with self._scope or nullcontext():
                 await self._function()
+            if await takes_own_cancellation():
+                self.error = asyncio.CancelledError()
         except BaseException as exc:  # The owner raises it, in the task that waits.
             if not is_cancellation(exc):
                 self.error = exc
@@ -99,11 +109,17 @@ class ApplicationTask:
             self.error = None if self.cancelled else asyncio.CancelledError()
             self._end()
 
+    @property
+    def cancelled(self) -> bool:
+        """True if the run was cancelled here."""
+        return self._owner.cancelled
+
     def cancel(self) -> None:
         """Cancel the run; it ends when `done` is set."""
         if not self.cancelled and not self.done.is_set():
-            self.cancelled = True
-            (self._scope or self._task).cancel()
+            self._owner.cancel()
+            if self._scope is not None:
+                self._scope.cancel()
 
     async def cancel_and_wait(self) -> None:
         """Cancel the run and wait for its end, also when the waiting task is itself being cancelled."""
@@ -117,6 +133,35 @@ class ApplicationTask:
             await self.done.wait()
 
 
+async def in_own_task(function: Callable[[], Awaitable[T]], *, name: str) -> T:
+    """Await `function()` in a task of its own, which ends with the caller's: then it is known who has cancelled it.
+
+    On trio the caller's task runs it: there a task cannot cancel itself. Raises what `function` raises.
+    """
+    if _trio_here() is not None:
+        return await function()
+    owner = TaskOwner(asyncio.current_task())
+    raised: BaseException | None = None
+    try:
+        result, raised = await owner.create_task(asyncio.get_running_loop(), _outcome(function), name=name)
+        if raised is not None:
+            raise raised
+        return cast("T", result)
+    finally:
+        owner.forget()
+        del raised  # its traceback refers to this frame
+
+
+async def _outcome(function: Callable[[], Awaitable[T]]) -> tuple[T | None, BaseException | None]:
+    """Return the result of `function`, or what it raised: an exit that leaves a task would stop the event loop."""
+    try:
+        return await function(), None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as exc:
+        return None, exc
+
+
 def is_cancellation(exc: BaseException | None) -> bool:
     """Return whether `exc` is the cancellation of the event loop that the caller runs on."""
     trio = _trio_here()
@@ -127,12 +172,6 @@ def make_event() -> Any:
     """Make an event of the event loop that the caller runs on; anyio's own would import a backend."""
     trio = _trio_here()
     return asyncio.Event() if trio is None else trio.Event()
-
-
-def is_asked_to_cancel() -> bool:
-    """Return whether the caller's asyncio task is cancelled from outside, and did not just await a cancelled one."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 async def checkpoint() -> None:

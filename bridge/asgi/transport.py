@@ -9,6 +9,7 @@ from bridge._httpx import httpx
 from bridge._interface import check_asgi
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
 from bridge.asgi.exchange import respond_whole
+from bridge.asgi.failures import is_failure
 from bridge.asgi.protocol import WAITING
 from bridge.asgi.scope import build_scope
 
@@ -68,8 +69,8 @@ class InProcessTransport(httpx.ASGITransport):
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)
-        except Exception as exc:
-            if self.raise_app_exceptions:
+        except BaseException as exc:
+            if self.raise_app_exceptions or not is_failure(exc):
                 raise
             return self._failed(request, exc)
 
@@ -86,10 +87,10 @@ class InProcessTransport(httpx.ASGITransport):
     def _without_response(self, request: httpx.Request, error: BaseException | None) -> httpx.Response:
         if error is None:  # the task was cancelled from outside, by a loop that is closing down
             raise RuntimeError("The application was stopped before it responded.")
-        if self.raise_app_exceptions or not isinstance(error, Exception):
+        if self.raise_app_exceptions or not is_failure(error):
             raise error
         return self._failed(request, error)
 
-    def _failed(self, request: httpx.Request, error: Exception) -> CompleteResponse:
+    def _failed(self, request: httpx.Request, error: BaseException) -> CompleteResponse:
         logger.error("%s: The application failed before its response.", request_line(request), exc_info=error)
         return CompleteResponse(500, [], b"")

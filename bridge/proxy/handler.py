@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +12,7 @@ from bridge.proxy.address import parse_url
 from bridge.proxy.launch import launch
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings
-from bridge.settings import Settings, child_environment, unknown_variables
+from bridge.settings import Settings, child_environment
 from bridge.settings_base import refusal
 from bridge.signals import sigterm
 from bridge.sources import DEFAULT_SOURCES, Source
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Proxy"]
-
-logger = logging.getLogger("bridge")
 
 
 class Proxy(Handler):
@@ -79,8 +76,6 @@ class Proxy(Handler):
             after_restore_path=after_restore_path,
         )
         origin = OriginSettings(**_address(**address), **others, given=frozenset(address | others))
-        for name in unknown_variables():
-            logger.warning("%s is set, but has no effect here. Is it spelt correctly?", name)
         process = _process(command, origin)
         try:
             if process is not None and is_function_process():

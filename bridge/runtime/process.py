@@ -23,7 +23,7 @@ from bridge.runtime.invocations.waker import hearing_sigterm
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
-from bridge.settings import initialization_type, set_handler_name
+from bridge.settings import initialization_type, set_handler_name, warn_of_unknown_variables
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
@@ -86,9 +86,7 @@ class _Process:
         if not is_ready:
             return INIT_FAILED
         if initialization_type() == "snap-start":
-            from bridge.runtime.snapshot import snapshot
-
-            exit_code = snapshot(self._connect(), self._report)
+            exit_code = self._take_snapshot()
             if exit_code:
                 return exit_code
         if self._workers == 1:
@@ -112,6 +110,7 @@ class _Process:
         return True
 
     def _initialize(self, arguments: Sequence[str]) -> None:
+        warn_of_unknown_variables()  # a plain handler function makes no Handler, which does it too
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
         is_function_process()  # recorded before the function's module is imported, which may start helper processes
@@ -193,6 +192,16 @@ class _Process:
                 check_reply(reply, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
+
+    def _take_snapshot(self) -> int:
+        """Wait for the restore, and return the exit code; 0 to go on."""
+        from bridge.runtime.snapshot import snapshot
+
+        try:
+            return snapshot(self._connect(), self._report)
+        except SystemExit:  # after SIGTERM
+            self._shut_down()
+            raise
 
     def _work(self, slots: int) -> int:
         """Run the startup in a forked worker, and then serve with a share of the slots."""

@@ -1,6 +1,9 @@
 """One exchange whose response is wanted whole: `request.extensions["whole_response"]`."""
 
 import asyncio
+import contextlib
+import gc
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,8 +15,9 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi.exchange import WholeExchange
-from bridge.errors import ProtocolError, UnexpectedMessage
+from bridge.errors import ApplicationError, ProtocolError, UnexpectedMessage
 from tests.apps import START, part, sending
+from tests.cases import every_case
 from tests.logged import assert_logged
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +135,42 @@ async def test_cancelling_the_caller_cancels_the_application() -> None:
         await running.wait()
         tasks.cancel_scope.cancel()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@every_case(
+    "app",
+    [
+        sending(then=LookupError("oops")),
+        sending(START, part(b"all"), then=LookupError("oops")),
+        sending(START, START),
+        sending(START, part(b"all"), START),
+        sending(then=asyncio.CancelledError()),
+    ],
+)
+def test_a_failure_leaves_nothing_that_only_a_collection_would_find(app: ASGIApp, anyio_backend: str) -> None:
+    async def fail() -> None:
+        with contextlib.suppress(LookupError, ApplicationError):
+            await respond(app)
+        logging.getLogger("bridge").handlers.clear()
+
+    async def main() -> list[str]:
+        await fail()
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await fail()
+            gc.collect()
+            return [type(each).__name__ for each in gc.garbage if isinstance(each, BaseException | WholeExchange)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+
+    gc.disable()
+    try:
+        assert asyncio.run(main()) == []
+    finally:
+        gc.enable()
 
 
 # A function as the value: it gets the response while the application may go on.

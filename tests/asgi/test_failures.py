@@ -57,15 +57,20 @@ IN_THE_MIDDLE: list[tuple[ASGIApp, bytes, type[Exception]]] = [
     (sending(START, START), b"", UnexpectedMessage),
     (sending(START, {"type": "http.response.body", "body": "text"}), b"", InvalidMessage),
 ]
-AFTER_THE_END: list[tuple[ASGIApp, type[Exception]]] = [
-    (sending(START, part(b"all"), then=Oops()), Oops),
-    (sending(START, part(b"all"), START), UnexpectedMessage),
-    (swallows_a_violation, UnexpectedMessage),
+AFTER_THE_END: list[tuple[ASGIApp, type[Exception], str]] = [
+    (sending(START, part(b"all"), then=Oops()), Oops, "Oops"),
+    (sending(START, part(b"all"), START), UnexpectedMessage, "Expected the ASGI application to send nothing more"),
+    (swallows_a_violation, UnexpectedMessage, "Expected the ASGI application to send 'http.response.start'"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("app", "error"), [*BEFORE_THE_START, *((app, error) for app, _, error in IN_THE_MIDDLE), *AFTER_THE_END]
+    ("app", "error"),
+    [
+        *BEFORE_THE_START,
+        *((app, error) for app, _, error in IN_THE_MIDDLE),
+        *((app, error) for app, error, _ in AFTER_THE_END),
+    ],
 )
 async def test_the_client_gets_the_exception(
     client_of: ClientOf, app: ASGIApp, error: type[Exception], caplog: pytest.LogCaptureFixture
@@ -99,14 +104,14 @@ async def test_in_the_middle_it_breaks_the_response_off_where_exceptions_are_not
     assert_logged(caplog, ("ERROR", "GET /orders", "middle", error.__name__))
 
 
-@pytest.mark.parametrize(("app", "error"), AFTER_THE_END)
+@pytest.mark.parametrize(("app", "error", "fact"), AFTER_THE_END)
 async def test_after_the_end_the_response_stays_where_exceptions_are_not_raised(
-    client_of: ClientOf, app: ASGIApp, error: type[Exception], caplog: pytest.LogCaptureFixture
+    client_of: ClientOf, app: ASGIApp, error: type[Exception], fact: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with client_of(app, raise_app_exceptions=False) as client:
         response = await client.get("/orders")
     assert (response.status_code, response.content) == (200, b"all")
-    assert_logged(caplog, ("ERROR", "GET /orders", "complete", error.__name__))
+    assert_logged(caplog, ("ERROR", "GET /orders", "complete", fact))
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
@@ -119,7 +124,8 @@ async def test_an_exit_is_never_swallowed(
         with pytest.raises(error):
             await client.get("/")
         await client.aclose()
-    assert_logged(caplog)
+    is_logged = error is SystemExit and len(messages) == 2 and messages[-1] is not ONE
+    assert_logged(caplog, *[("WARNING", "GET /", "SystemExit", "complete")] * 2 * is_logged)
 
 
 async def test_a_failure_of_one_exchange_leaves_the_others_alone(client_of: ClientOf) -> None:

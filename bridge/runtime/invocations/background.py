@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from bridge.asgi.cancellation import TaskOwner
 from bridge.runtime.log.text import one_line
 
 if TYPE_CHECKING:
@@ -78,22 +79,28 @@ def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], 
 class Background:
     """The work of one invocation. `limit`: how long its call may go on after the answer, in seconds."""
 
-    __slots__ = ("_deadline", "_limit", "_loop", "_started", "_work", "is_cancelled")
+    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_work")
 
     def __init__(self, deadline: Deadline, limit: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
         self._limit = limit
         self._work: asyncio.Task[None]
+        self._owner = TaskOwner()
         self._started: set[asyncio.Task[Any]] = set()
-        self.is_cancelled = False  # the call, by us
 
     def start(self, call: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
         """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on."""
         _started_tasks.set(self._started)
-        self._work = self._loop.create_task(call, name="bridge invocation")
+        self._work = self._owner.create_task(self._loop, call, name="bridge invocation")
+        self._work.add_done_callback(self._owner.forget)
         self._started.discard(self._work)
         self._work.add_done_callback(ended)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the call was cancelled here, and not by the application."""
+        return self._owner.cancelled
 
     @property
     def is_over(self) -> bool:
@@ -103,8 +110,7 @@ class Background:
     def cancel(self) -> None:
         """Cancel the call once: a second time would cut off the cleaning up that the first one has begun."""
         if not self.is_cancelled and not self._work.done():
-            self.is_cancelled = True
-            self._work.cancel()
+            self._owner.cancel()
 
     async def cancel_and_wait(self, grace: float) -> None:
         """Cancel the call, and wait `grace` seconds for its end."""

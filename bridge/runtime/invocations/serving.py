@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge._loop import hearing_signals
+from bridge._loop import LOOP_TASK, hearing_signals
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations.background import collect_tasks
 from bridge.runtime.invocations.waker import Stopped, Waker
@@ -31,14 +31,13 @@ logger = logging.getLogger("bridge")
 # application's shutdown needs a part of that time.
 SHUTDOWN_GRACE = 0.3
 
-# The task that waits for the end of the application's lifespan.
-LIFESPAN_TASK = "bridge lifespan"
+# The tasks of this package that last as long as the process: the application's lifespan, and that of its event loop.
+LASTING_TASKS = frozenset({"bridge lifespan", LOOP_TASK})
 
 
 async def serve(slots: Sequence[Slot]) -> None:
     """Run slots on this event loop until SIGTERM. Raises RuntimeApiGone and RuntimeApiRefused, which end a slot."""
     loop = asyncio.get_running_loop()
-    _keep_threads()
     applications = collect_tasks(loop)
     with _waking(loop) as (waker, stopping):
         rest = _Rest(waker, applications) if len(slots) == 1 else None
@@ -46,7 +45,7 @@ async def serve(slots: Sequence[Slot]) -> None:
         stop_wait = stopping.wait() if waker.is_woken_by_signals else hearing_signals(stopping.wait)
         stop = loop.create_task(stop_wait, name="bridge stop")
         applications -= {asyncio.current_task(), *tasks, stop}
-        applications -= {task for task in applications if task.get_name() == LIFESPAN_TASK}
+        applications -= {task for task in applications if task.get_name() in LASTING_TASKS}
         try:
             await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
             failures = [_failure(task) for task in tasks if task.done()]
@@ -95,25 +94,6 @@ class _Rest:
     def __call__(self, sock: socket.socket, want: int) -> bool:
         """Block until `sock` is ready. Return whether it is; if not, the loop has to wait for it."""
         return not self._applications and self._waker.rest(sock, want)
-
-
-def _keep_threads() -> None:
-    """Let anyio's worker threads live longer than the invocation that was the first to need them.
-
-    They end with the event loop's main task, or, if anyio finds none, with the task that started them. A new thread for
-    every call of a sync endpoint needs more time than the rest of a small invocation. anyio recognises the main task by
-    a callback of `run_until_complete` or of uvloop, so this task gets one.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    task.add_done_callback(_is_main)
-
-
-def _is_main(task: asyncio.Task[object]) -> None:
-    """Do nothing: anyio only checks that this callback is there."""
-
-
-_is_main.__module__ = "uvloop.loop"
 
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:

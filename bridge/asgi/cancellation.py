@@ -1,0 +1,105 @@
+"""Who cancelled a task: the one who waits for it, or the application that runs in it.
+
+asyncio counts the requests to cancel a task (`Task.cancelling`), and does not say who made them. An application may
+cancel its own task, itself or by a timer or a task of its own. That is its failure. It must not leave a handler as a
+cancellation: awslambdaric does not expect one, and its process would end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+__all__ = ["TaskOwner", "is_asked_to_cancel", "takes_own_cancellation", "without_owner"]
+
+
+class TaskOwner:
+    """The one who waits for a task that runs an application, and alone may cancel it.
+
+    `cancelled`: whether it has. `caller`: a task that awaits the owned one; what cancels that cancels both.
+    """
+
+    __slots__ = ("_caller", "_earlier", "cancelled", "task")
+
+    def __init__(self, caller: asyncio.Task[Any] | None = None) -> None:
+        self.cancelled = False
+        self.task: asyncio.Task[Any] | None = None
+        self._caller = caller
+        self._earlier = 0 if caller is None else caller.cancelling()
+
+    def create_task(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make the task. `forget` must be called at its end."""
+        context = copy_context()
+        context.run(_owner.set, self)
+        self.task = task = context.run(lambda: loop.create_task(coroutine, **options))
+        return task
+
+    def cancel(self) -> None:
+        """Cancel the task."""
+        self.cancelled = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def forget(self, task: asyncio.Task[Any] | None = None) -> None:
+        """Give up the task, whose context refers to this object: only a collection would find the two."""
+        self.task = self._caller = None
+
+    @property
+    def has_asked(self) -> bool:
+        """True if the task is cancelled from outside."""
+        return self.cancelled or (self._caller is not None and self._caller.cancelling() > self._earlier)
+
+
+# The owner of the task that this context was made for, or of one that started the current task.
+_owner: ContextVar[TaskOwner | None] = ContextVar("bridge task owner", default=None)
+
+
+@contextmanager
+def without_owner() -> Iterator[None]:
+    """Count every cancellation of the current task as one from outside: its caller's code runs inside the block."""
+    owner = _owner.get()
+    _owner.set(None)
+    try:
+        yield
+    finally:
+        _owner.set(owner)
+
+
+def is_asked_to_cancel() -> bool:
+    """Return whether the caller's asyncio task is cancelled from outside.
+
+    In a task that has no owner every request counts as one from outside.
+    """
+    task = asyncio.current_task()
+    owner = _owner.get()
+    if owner is not None and owner.task is task is not None:
+        return owner.has_asked
+    return task is None or task.cancelling() > 0
+
+
+async def takes_own_cancellation() -> bool:
+    """Take a cancellation that is not from outside and did not arrive yet. Return whether there was one.
+
+    An application that cancels its own task and returns leaves it to the next await, or to the end of the task.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # on trio, where no task can be cancelled like this
+        return False
+    if task is None or not task.cancelling() or is_asked_to_cancel():
+        return False
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return True
+    finally:
+        while task.uncancel():
+            pass
+    return False

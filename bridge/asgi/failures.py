@@ -1,0 +1,61 @@
+"""What an application raised: a failure, or what passes through; and the log line of one after a whole response."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from bridge._messages import request_line
+from bridge.asgi.cancellation import is_asked_to_cancel
+from bridge.errors import ApplicationCancelled, ProtocolError
+
+if TYPE_CHECKING:
+    from bridge._httpx import httpx
+
+__all__ = ["is_failure", "log_exit_after_response", "log_failure_after_response"]
+
+logger = logging.getLogger("bridge")
+
+
+def is_failure(error: BaseException) -> bool:
+    """Return whether `error` is the application's own failure, and not an exit or a cancellation from outside.
+
+    A cancellation that nobody outside has asked for is one, alone or in a group. A group with an exit in it is an exit.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_failure, error.exceptions))
+    if isinstance(error, asyncio.CancelledError):
+        return not is_asked_to_cancel()
+    return isinstance(error, Exception)
+
+
+def log_failure_after_response(request: httpx.Request, error: BaseException, status_code: int) -> None:
+    """Log a failure of the application after its response was complete. The response stays as it is."""
+    what = request_line(request)
+    name = type(error).__name__
+    if isinstance(error, asyncio.CancelledError):
+        error = ApplicationCancelled()
+    if isinstance(error, ProtocolError | ApplicationCancelled):
+        logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
+    elif status_code >= 500:  # what an application's own error handler answers before it raises the error again
+        logger.error("%s: The application answered %d, and raised %s.", what, status_code, name, exc_info=error)
+    else:
+        logger.error(
+            "%s: The application raised %s after its response, a %d, was complete. That stays as it is.",
+            what,
+            name,
+            status_code,
+            exc_info=error,
+        )
+
+
+def log_exit_after_response(request: httpx.Request, error: BaseException) -> None:
+    """Log an exit of the application, which is never swallowed, after its response was complete."""
+    if not isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):  # which come from outside
+        logger.warning(
+            "%s: The application raised %s after its response was complete. The process may end before the client has "
+            "the response.",
+            request_line(request),
+            type(error).__name__,
+        )

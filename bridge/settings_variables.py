@@ -1,0 +1,103 @@
+"""The environment variables that have a meaning here, and the warning about those that have none.
+
+Lambda Web Adapter's names: https://aws.github.io/aws-lambda-web-adapter/configuration/environment-variables.html
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["KNOWN", "NOT_SUPPORTED", "warn_of"]
+
+logger = logging.getLogger("bridge")
+
+# Whatever part of the package reads them.
+KNOWN = frozenset(
+    {
+        "ASYNC_INIT",
+        "AWS_LWA_ASYNC_INIT",
+        "AWS_LWA_AUTHORIZATION_SOURCE",
+        "AWS_LWA_ERROR_STATUS_CODES",
+        "AWS_LWA_HOST",
+        "AWS_LWA_INVOKE_MODE",
+        "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS",
+        "AWS_LWA_PORT",
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS",
+        "AWS_LWA_READINESS_CHECK_PATH",
+        "AWS_LWA_READINESS_CHECK_PORT",
+        "AWS_LWA_READINESS_CHECK_PROTOCOL",
+        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS",
+        "AWS_LWA_REMOVE_BASE_PATH",
+        "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH",
+        "AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH",
+        "BRIDGE_APP",
+        "BRIDGE_BACKGROUND_LIMIT",
+        "BRIDGE_DEADLINE_MARGIN",
+        "BRIDGE_EXTENSION",
+        "BRIDGE_MODE",
+        "BRIDGE_ROOT_PATH",
+        "BRIDGE_STAGE",
+        "BRIDGE_TEXT_MEDIA_TYPES",
+        "BRIDGE_TRUST_FORWARDED_HOST",
+        "BRIDGE_UDS",
+        "BRIDGE_WORKERS",
+        "READINESS_CHECK_PATH",
+        "READINESS_CHECK_PORT",
+        "READINESS_CHECK_PROTOCOL",
+        "REMOVE_BASE_PATH",
+    }
+)
+
+# Lambda Web Adapter's that have no meaning here, and what to do instead.
+NOT_SUPPORTED = {
+    "AWS_LWA_ENABLE_COMPRESSION": "Compress in the application, with a middleware such as Starlette's GZipMiddleware.",
+    "AWS_LWA_ENABLE_TLS": "The connection to the web server does not leave this machine.",
+    "AWS_LWA_LAMBDA_RUNTIME_API_PROXY": "Set AWS_LAMBDA_RUNTIME_API itself in a wrapper script.",
+    "AWS_LWA_PASS_THROUGH_PATH": "Events that are not HTTP requests need a handler function of their own.",
+    "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS.",
+    "AWS_LWA_TLS_CERT_FILE": "The connection to the web server does not leave this machine.",
+    "AWS_LWA_TLS_SERVER_NAME": "The connection to the web server does not leave this machine.",
+    "READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS.",
+}
+
+# How much of a name must agree with a known one for the advice to use that: 1 is all of it.
+_SIMILAR = 0.7
+
+# The longest name that is compared and logged, in characters: a comparison takes more than linear time.
+_MAX_NAME = 100
+
+_warned: set[str] = set()
+
+
+def warn_of(names: Iterable[str]) -> None:
+    """Log each of `names` that has no meaning here, unless it was logged before."""
+    for name in sorted(set(names) - KNOWN - _warned):
+        _warned.add(name)
+        shown = ascii(name[:_MAX_NAME])[1:-1]
+        if name in NOT_SUPPORTED:
+            logger.warning("%s is set, but has no effect: it is not supported. %s", shown, NOT_SUPPORTED[name])
+        else:
+            logger.warning("%s is set, but has no effect: there is no such variable. %s", shown, _advice(name))
+
+
+def _advice(name: str) -> str:
+    from difflib import get_close_matches  # only a name that is misspelt needs it
+
+    # In reverse order, so that of two that differ in their prefix alone the one of Lambda Web Adapter's counts.
+    names = {_without_prefix(known): known for known in sorted([*KNOWN, *NOT_SUPPORTED], reverse=True)}
+    similar = get_close_matches(_without_prefix(name[:_MAX_NAME].upper()), names, n=1, cutoff=_SIMILAR)
+    if not similar:
+        return "The documentation lists the variables of Settings, Proxy and the runtime."
+    meant = names[similar[0]]
+    if meant in NOT_SUPPORTED:
+        return f"Lambda Web Adapter has {meant}, which is not supported here. {NOT_SUPPORTED[meant]}"
+    return f"Did you mean {meant}?"
+
+
+def _without_prefix(name: str) -> str:
+    """Return what distinguishes a name: with their prefixes most names would be similar."""
+    return name.removeprefix("BRIDGE_").removeprefix("AWS_LWA").lstrip("_")
