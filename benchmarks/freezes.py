@@ -1,6 +1,6 @@
 """Freezes of a function and its web server, as Lambda freezes an environment between two invocations.
 
-`python benchmarks/freezes.py` takes about 7 minutes, prints two tables, and exits with 1 if a request failed or was
+`python benchmarks/freezes.py` takes about 8 minutes, prints two tables, and exits with 1 if a request failed or was
 acted on twice. All servers are frozen side by side: nearly all of the time is spent asleep.
 """
 

@@ -129,16 +129,16 @@ def _identity(value: Any) -> dict[str, str | None] | None:
 
 
 def header_json(value: object) -> bytes:
-    """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL.
+    """Return `value` as JSON in ASCII without control bytes; b"" for None and for what JSON cannot hold.
 
-    What JSON cannot have, because it is nested too deeply, for example, is b"" too, with a line in the log.
+    JSON itself allows DEL.
     """
     if value is None:
         return b""
     try:
         text = json.dumps(value, separators=(",", ":"), default=_of_json)
-    except (RecursionError, TypeError, ValueError) as exc:
-        logger.warning("A header about the invocation was left out: its value cannot be JSON: %.200s", exc)
+    except (RecursionError, ValueError):  # deeper than Python recurses, or a number of more digits than it writes
+        logger.warning("A header with JSON was left out: its value is nested too deeply, or too large.")
         return b""
     return text.replace("\x7f", "\\u007f").encode("ascii")
 
