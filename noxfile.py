@@ -205,3 +205,11 @@ def bench(session: nox.Session) -> None:
     install(session, "bench", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
     session.run("python", "benchmarks/run.py", *session.posargs, env=env)
+
+
+@nox.session
+def snapshot(session: nox.Session) -> None:
+    """Restore a real machine 20 times, and see which first requests fail; needs root on Debian, and installs QEMU."""
+    session.install("-e", ".", "pip>=24")
+    cache = str(Path(session.cache_dir) / "snapshot")
+    session.run("python", "benchmarks/snapshot/run.py", "--cache", cache, *session.posargs)
