@@ -27,7 +27,7 @@ _PORT = 8001
 
 
 # What came over a connection after its time, and got no answer.
-_late: list[str] = []
+_late: list[object] = []
 
 
 class _Age:
@@ -53,7 +53,7 @@ class _Origin(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         if self._age.is_over:
-            _late.append(repr(self.raw_requestline))
+            _late.append(self.client_address)
             self.close_connection = True
             return False
         return super().parse_request()
