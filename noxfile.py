@@ -4,8 +4,11 @@ Each session makes an environment of its own from this project's files, and uses
 be installed by hand; `nox[uv]` brings uv too, which makes an environment in a second instead of twenty.
 """
 
+import json
 import os
+import platform
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +99,31 @@ def check(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
     session.run("mypy")
+    session.run("bandit", "--quiet", "--configfile=pyproject.toml", "--recursive", "bridge", "sample_apps")
+    audit(session)
+
+
+def audit(session: nox.Session) -> None:
+    """Fail for packages with known vulnerabilities. Warn about those that the service of PyPI does not know.
+
+    pip-audit itself takes an answer of "unknown" for a pass: a mirror of PyPI has the packages, and often nothing more.
+    """
+    command = ["pip-audit", "--format=json", "--progress-spinner=off", "--skip-editable"]
+    output = session.run(*command, success_codes=[0, 1], silent=True, stderr=subprocess.DEVNULL)
+    try:
+        packages = json.loads(str(output))["dependencies"]
+    except (ValueError, TypeError, KeyError):
+        session.warn("NOT AUDITED: pip-audit cannot reach the vulnerability service of PyPI from here.")
+        return
+    unknown = [package["name"] for package in packages if "skip_reason" in package]
+    if unknown:
+        session.warn(
+            "NOT AUDITED: %d of %d packages, which PyPI's service does not know here.", len(unknown), len(packages)
+        )
+    found = [(package["name"], flaw["id"]) for package in packages for flaw in package.get("vulns", [])]
+    if found:
+        session.error(f"Packages with known vulnerabilities: {found}")
+    session.log("pip-audit: %d packages have no known vulnerability.", len(packages) - len(unknown))
 
 
 @nox.session
@@ -134,6 +162,26 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Look for events, responses and bytes that break a rule: 100,000 random cases, then coverage-guided ones.
+
+    `nox -s fuzz -- 500` draws ten times as many.
+    """
+    install(session, "fuzz")
+    factor = session.posargs[0] if session.posargs else "50"  # times the 2,000 cases of the ordinary tests
+    processes = str(os.cpu_count() or 1)
+    session.run("pytest", "-q", "-n", processes, "tests/fuzz", env={"BRIDGE_TEST_FUZZ": factor})
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        session.warn("Coverage-guided fuzzing is left out: atheris has wheels for Linux on x86-64 alone.")
+        return
+    for target in ("events", "replies", "responses"):
+        folder = Path(session.create_tmp(), target)
+        folder.mkdir(exist_ok=True)
+        options = [f"-max_total_time={factor}", f"-artifact_prefix={folder}/", "-verbosity=0", "-print_final_stats=1"]
+        session.run("python", "-m", "tests.fuzz.coverage_guided", target, str(folder), *options)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Fix what can be fixed."""
     session.install(*nox.project.dependency_groups(PYPROJECT, "check"))
@@ -155,3 +203,11 @@ def bench(session: nox.Session) -> None:
     install(session, "bench", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
     session.run("python", "benchmarks/run.py", *session.posargs, env=env)
+
+
+@nox.session
+def snapshot(session: nox.Session) -> None:
+    """Restore a real machine 20 times, and see which first requests fail; needs root on Debian, and installs QEMU."""
+    session.install("-e", ".", "pip>=24")
+    cache = str(Path(session.cache_dir) / "snapshot")
+    session.run("python", "benchmarks/snapshot/run.py", "--cache", cache, *session.posargs)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from benchmarks.contestants import BRIDGE, MANGUM, MANGUM_AUTO, SOCKET
-from benchmarks.tables import MEDIAN, Table, as_markdown
+from benchmarks.tables import MEDIAN, Table, as_markdown, placed
 
 __all__ = ["goals", "of_readme", "with_figures"]
 
@@ -14,17 +14,8 @@ def with_figures(document: str, figures: Mapping[str, str]) -> str:
     Raises ValueError if it has no such place.
     """
     for name, text in figures.items():
-        document = _put(document, name, text)
-    return _put(document, "goals", goals(document))
-
-
-def _put(document: str, name: str, text: str) -> str:
-    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, found, rest = document.partition(start)
-    _, also_found, after = rest.partition(end)
-    if not found or not also_found:
-        raise ValueError(f"Expected {start.strip()!r} and {end!r} in the document, but one of them is missing.")
-    return f"{before}{start}\n{text}\n\n{end}{after}"
+        document = placed(document, name, text)
+    return placed(document, "goals", goals(document))
 
 
 def goals(document: str) -> str:

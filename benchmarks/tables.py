@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from benchmarks.rounds import Figure
 
-__all__ = ["BY_LEAST", "BY_MEDIAN", "MEDIAN", "Table", "as_markdown", "judged", "not_measured", "shown"]
+__all__ = ["BY_LEAST", "BY_MEDIAN", "MEDIAN", "Table", "as_markdown", "judged", "not_measured", "placed", "shown"]
 
 MEDIAN = "median (least)"
 
@@ -44,3 +44,13 @@ def as_markdown(table: Table) -> str:
     rule = ["---", *("---:" for _ in table.columns)]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in (["", *table.columns], rule, *table.rows))
     return "\n\n".join([f"### {table.title}", *([rows] if table.rows else []), *table.notes])
+
+
+def placed(document: str, name: str, text: str) -> str:
+    """Return the document with `text` between `<!-- NAME -->` and `<!-- end of NAME -->`. Raises ValueError."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = document.partition(start)
+    _, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise ValueError(f"Expected {start.strip()!r} and {end!r} in the document, but one of them is missing.")
+    return f"{before}{start}\n{text}\n\n{end}{after}"

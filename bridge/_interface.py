@@ -83,14 +83,22 @@ def examine(found: Any) -> Application:
     if _makes_instances(found):
         return _examine_class(found, signatures[:1])
     description = _named(found) + "".join(f", which has the parameters {each}" for each in signatures[:1])[:200]
-    for signature in signatures:
+    for number, signature in enumerate(signatures):
         interface = _interface(signature)
-        if interface == WSGI and inspect.iscoroutinefunction(called(found)):
-            continue  # it wraps a WSGI application, to make an ASGI application of it
-        if interface != UNKNOWN:
-            description = f"a WSGI application, {description}" if interface == WSGI else description
-            return Application(interface, description, interface != WSGI and _accepts(signature, 2))
+        if interface == UNKNOWN or (number > 0 and _may_adapt(found, interface)):
+            continue
+        description = f"a WSGI application, {description}" if interface == WSGI else description
+        return Application(interface, description, interface != WSGI and _accepts(signature, 2))
     return Application(UNKNOWN, description, may_be_function=True)
+
+
+def _may_adapt(found: Any, wrapped: str) -> bool:
+    """Return whether `found` may be an application made of something with the interface `wrapped`, and named after it.
+
+    What is async is neither WSGI nor a factory, and a view of one request says nothing about the wrapper.
+    """
+    is_usual = wrapped in (WSGI, FUNCTION, FACTORY) and not inspect.iscoroutinefunction(called(found))
+    return wrapped != ASGI and not is_usual
 
 
 def _examine_class(found: Any, signatures: list[inspect.Signature]) -> Application:

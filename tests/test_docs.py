@@ -103,9 +103,10 @@ async def test_the_python_examples_of_the_readme_run(
     assert "b'part'" in capsys.readouterr().out
 
 
-def test_the_python_examples_of_the_page_about_transports_run(
-    run_python: Callable[..., "subprocess.CompletedProcess[str]"],
+@pytest.mark.parametrize("page", ["docs/transports.md", "docs/snapstart.md"])
+def test_the_python_examples_of_a_page_run(
+    run_python: Callable[..., "subprocess.CompletedProcess[str]"], page: str
 ) -> None:
-    for code in python_blocks(ROOT / "docs/transports.md"):
+    for code in python_blocks(ROOT / page):
         done = run_python(code)
         assert (done.returncode, done.stderr) == (0, "")

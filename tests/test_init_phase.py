@@ -71,7 +71,9 @@ def test_outside_of_lambda_no_process_is_the_functions(monkeypatch: pytest.Monke
 def test_a_process_that_the_function_starts_is_not_the_functions(run_python: Run, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(MODULE)
     path = os.pathsep.join([str(tmp_path), os.getcwd()])
-    result = run_python(HELPERS, AWS_LAMBDA_RUNTIME_API="127.0.0.1:9", PYTHONPATH=path)
+    result = run_python(
+        HELPERS, "-W", "ignore::DeprecationWarning", AWS_LAMBDA_RUNTIME_API="127.0.0.1:9", PYTHONPATH=path
+    )
     assert result.stderr == ""
     assert set(result.stdout.splitlines()) == {
         "function True True",

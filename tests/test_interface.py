@@ -1,5 +1,6 @@
 """The interface of an object that was given as an application, and the refusal of one that is not ASGI."""
 
+import abc
 import functools
 import math
 import sys
@@ -96,6 +97,11 @@ class WsgiClass:
         return iter([])
 
 
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any: ...
+
+
 class Asgi2Class:
     def __init__(self, scope: Scope) -> None: ...
 
@@ -154,7 +160,8 @@ CASES: dict[str, list[Any]] = {
     ],
     UNKNOWN: [
         *(lambda *args: None, lambda *args, **kwargs: None, Mock(), AsyncMock(), max, Unbound(), Wrapping(Mock())),
-        *(adapted(wsgi), lambda s=None, receive=None, send=None: None, functools.partial(max)),
+        *(adapted(wsgi), adapted(lambda: None), adapted(lambda request: None), wrapped(lambda request: None)),
+        *(lambda s=None, receive=None, send=None: None, functools.partial(max)),
     ],
     WSGI: [wsgi, Wsgi(), Application().wsgi_app, wrapped(wsgi), Wrapping(Wsgi()), Slot(wsgi), functools.partial(wsgi)],
     FUNCTION: [
@@ -162,9 +169,15 @@ CASES: dict[str, list[Any]] = {
         *(lambda event, context, *rest: None, wrapped(lambda event, context: None), lambda e, s: []),
         *(Bridge(application), Proxy(url="http://127.0.0.1:9"), math.pow),
     ],
-    FACTORY: [create_app, lambda: application, lambda config=None: application, lambda **options: application],
+    FACTORY: [
+        create_app,
+        wrapped(lambda: application),
+        lambda: application,
+        lambda config=None: application,
+        lambda **options: application,
+    ],
     ASGI2: [Asgi2Class, Asgi2Instance(), lambda scope: application, Slot(lambda scope: application)],
-    CLASS: [Starlette, Application, Wsgi, WsgiClass, dict, Bridge],
+    CLASS: [Abstract, Starlette, Application, Wsgi, WsgiClass, dict, Bridge],
     NOT_CALLABLE: [None, 5, "main:app", b"", sys, object(), httpx.ASGITransport(Application())],
     OTHER: [lambda app: app, lambda a, b, c, d: None, eval("lambda event, context, *, table: None")],
 }

@@ -132,10 +132,17 @@ def _identity(value: Any) -> dict[str, str | None] | None:
 
 
 def header_json(value: object) -> bytes:
-    """Return `value` as JSON in ASCII without control bytes; b"" for None. JSON itself allows DEL."""
+    """Return `value` as JSON in ASCII without control bytes; b"" for None and for what JSON cannot hold.
+
+    JSON itself allows DEL.
+    """
     if value is None:
         return b""
-    text = json.dumps(value, separators=(",", ":"), default=_of_json)
+    try:
+        text = json.dumps(value, separators=(",", ":"), default=_of_json)
+    except (RecursionError, ValueError):  # deeper than Python recurses, or a number of more digits than it writes
+        logger.warning("A header with JSON was left out: its value is nested too deeply, or too large.")
+        return b""
     return text.replace("\x7f", "\\u007f").encode("ascii")
 
 

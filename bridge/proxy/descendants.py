@@ -1,34 +1,53 @@
 """The end of everything that the web server has started, however deep. Also the program of the watcher.
 
 Its process group is not enough: a server or a child of it can make a session of its own, as daemons do. The web
-server has a variable with a name of its own, which its descendants inherit: on Linux those that have it are found.
+server has a variable with a name of its own, which its descendants inherit: on Linux those that have it are found, and
+what they have started.
 """
 
 import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
+from typing import NamedTuple
 
 __all__ = ["kill_all"]
 
 # How long to wait until killed processes have ended, in seconds: one can be in the middle of a system call.
-END_LIMIT = 1.0
+END_LIMIT = 5.0
 _PAUSE = 0.001
+
+# One search can miss a process that a dying one starts in that moment, as a daemon does.
+_EMPTY_SEARCHES = 2
 
 _PROCESSES = "/proc"
 
 
+class _Process(NamedTuple):
+    parent: int
+    session: int
+    is_marked: bool
+
+
 def kill_all(leader: int | None, mark: str) -> None:
-    """Kill the session that `leader` leads and all processes that have the variable `mark`. Wait for their end."""
+    """Kill the session that `leader` leads, all processes that have the variable `mark`, and their descendants.
+
+    Return when they have ended.
+    """
+    found = _descendants(leader, mark)  # before a kill: it would separate children from their parents
     if leader is not None:
         _kill_group(leader)
     end = time.monotonic() + END_LIMIT
-    while (found := _descendants(leader, mark)) and time.monotonic() < end:
+    empty = 0
+    while empty < _EMPTY_SEARCHES and time.monotonic() < end:
         for pid in found:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE)
+        found = _descendants(leader, mark, known=found)
+        empty = 0 if found else empty + 1
 
 
 def _kill_group(leader: int) -> None:
@@ -39,29 +58,41 @@ def _kill_group(leader: int) -> None:
             os.kill(leader, signal.SIGTERM)  # which ends a process on Windows
 
 
-def _descendants(leader: int | None, mark: str) -> list[int]:
-    """Return the processes that have not ended. Empty on other systems than Linux."""
-    try:
-        pids = [int(name) for name in os.listdir(_PROCESSES) if name.isdigit()]
-    except OSError:
-        return []
-    return [pid for pid in pids if _belongs(pid, leader, os.fsencode(mark))]
+def _descendants(leader: int | None, mark: str, known: Collection[int] = ()) -> set[int]:
+    """Return the processes that have not ended, those of `known` too. Empty on other systems than Linux."""
+    running = _running(os.fsencode(mark))
+    found: set[int] = set()
+    more = {pid for pid, process in running.items() if process.is_marked or process.session == leader or pid in known}
+    while more:
+        found |= more
+        more = {pid for pid, process in running.items() if process.parent in found} - found
+    return found
 
 
-def _belongs(pid: int, leader: int | None, mark: bytes) -> bool:
-    """https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
-    try:
-        # The name of the program is in parentheses and may contain anything.
-        state, _, _, session = _read(pid, "stat").rpartition(b")")[2].split()[:4]
-        if state in b"ZX":
-            return False
-        return int(session) == leader or mark in _read(pid, "environ")
-    except OSError:  # it has ended, or is another user's
-        return False
+def _running(mark: bytes) -> dict[int, _Process]:
+    running = {}
+    with suppress(OSError):
+        for name in os.listdir(_PROCESSES):
+            with suppress(OSError):  # it has ended, or is another user's
+                if name.isdigit() and (process := _process(f"{_PROCESSES}/{name}", mark)) is not None:
+                    running[int(name)] = process
+    return running
 
 
-def _read(pid: int, name: str) -> bytes:
-    with open(f"{_PROCESSES}/{pid}/{name}", "rb") as file:
+def _process(folder: str, mark: bytes) -> _Process | None:
+    """Return None if it has ended. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+    # The name of the program is in parentheses and may contain anything.
+    state, parent, _, session = _read(f"{folder}/stat").rpartition(b")")[2].split()[:4]
+    if state in b"ZX":
+        return None
+    is_marked = False
+    with suppress(OSError):
+        is_marked = mark in _read(f"{folder}/environ")
+    return _Process(int(parent), int(session), is_marked)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
         return file.read()
 
 

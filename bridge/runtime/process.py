@@ -86,9 +86,7 @@ class _Process:
         if not is_ready:
             return INIT_FAILED
         if initialization_type() == "snap-start":
-            from bridge.runtime.snapshot import snapshot
-
-            exit_code = snapshot(self._connect(), self._report)
+            exit_code = self._take_snapshot()
             if exit_code:
                 return exit_code
         if self._workers == 1:
@@ -194,6 +192,16 @@ class _Process:
                 check_reply(reply, "the report of an error")
         except RuntimeApiError as error:
             logger.error("The error could not be reported to Lambda: %s", error)
+
+    def _take_snapshot(self) -> int:
+        """Wait for the restore, and return the exit code; 0 to go on."""
+        from bridge.runtime.snapshot import snapshot
+
+        try:
+            return snapshot(self._connect(), self._report)
+        except SystemExit:  # after SIGTERM
+            self._shut_down()
+            raise
 
     def _work(self, slots: int) -> int:
         """Run the startup in a forked worker, and then serve with a share of the slots."""

@@ -13,6 +13,7 @@ All of it is synchronous: the handler's event loop does not run meanwhile.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from bridge.runtime.api.connection import Connection
 
 __all__ = ["AFTER_RESTORE_FAILED", "BEFORE_SNAPSHOT_FAILED", "snapshot"]
+
+# In bytes: the strength of OpenSSL's generator.
+_SEED_SIZE = 32
 
 # The exit codes of AWS's own runtime.
 BEFORE_SNAPSHOT_FAILED, AFTER_RESTORE_FAILED = 64, 65
@@ -78,7 +82,11 @@ def _restore() -> None:
 
 
 def _reseed() -> None:
-    """Seed `random` again: all environments of one snapshot would draw the same numbers."""
-    random = sys.modules.get("random")
-    if random is not None:
+    """Seed `random` and OpenSSL again: all environments of one snapshot would draw the same numbers, and the same keys.
+
+    The kernel seeds itself. From there come `os.urandom`, `secrets`, `uuid.uuid4`, and the seeds here.
+    """
+    if random := sys.modules.get("random"):
         random.seed()
+    if ssl := sys.modules.get("ssl"):  # OpenSSL notices a fork, but not a restore
+        ssl.RAND_add(os.urandom(_SEED_SIZE), _SEED_SIZE)

@@ -45,9 +45,11 @@ class Program:
     `options`: `says` (lines for stderr), `noise` (how many lines of
     1,000 bytes more), `exit` (a status to exit with immediately), `listen_when` and `exit_when` (paths
     whose appearance it waits for), `unhealthy` (how many of the first requests for /health are
-    answered with 500), `answers` (statuses by path), `ignore_sigterm`,
-    `child` ("idle", "noisy": writes to stderr without a pause, "group" and "daemon": leaves the process group, or
-    "listening": shares the socket), `uds`; and `again`: options for all starts but the first.
+    answered with 500), `answers` (statuses by path), `ignore_sigterm`, `child`, `uds`; and `again`: options for all
+    starts but the first.
+
+    `child`: "idle"; "noisy": writes to stderr without a pause; "group": leaves the process group; "daemon": its session
+    and its parent; "nameless": its session, and its environment; "listening": shares the socket.
     """
 
     def __init__(self, folder: Path, **options: Any) -> None:
@@ -163,7 +165,7 @@ class Server:
             os.write(2, line.encode("utf-8", "surrogateescape") + b"\n")
         for _ in range(task.get("noise", 0)):
             os.write(2, b"noise" * 200 + b"\n")
-        if task.get("child") in ("idle", "noisy", "group", "daemon"):
+        if task.get("child", "listening") not in ("listening", None):
             self._fork(task["child"])
         if "exit" in task:
             os._exit(task["exit"])
@@ -205,6 +207,9 @@ class Server:
                 os._exit(0)
         signal.alarm(LIFE)
         self.note("child", pid=os.getpid())
+        if kind == "nameless":
+            os.setsid()
+            os.execve(sys.executable, [sys.executable, "-c", "import signal; signal.pause()", __file__], {})
         while kind == "noisy":
             os.write(2, b"noise\n")
         signal.pause()

@@ -19,7 +19,7 @@ from bridge.proxy import child_process
 from bridge.proxy.child_process import ChildProcess, application_name, for_child, forwarder_to_child
 from bridge.proxy.headers import CONNECTION_HEADER
 from tests.cases import every_case
-from tests.proxy.programs import Run, Start, wait_until_ended
+from tests.proxy.programs import Run, Start, wait_until
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,6 +110,13 @@ def make():
 LAMBDA = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "_HANDLER": "main.handler", "BRIDGE_MODE": "proxy"}
 
 
+def has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """Yield a folder for temporary files. pytest's are too long for a socket in them."""
@@ -127,7 +134,7 @@ def test_in_lambda_the_child_lives_from_the_import_to_sigterm(
     pid = int(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=30)
-    wait_until_ended(pid)
+    wait_until(lambda: has_ended(pid))
     assert (process.returncode, [line.split("\t")[-1] for line in stderr.splitlines()]) == (0, ["started", "stopped"])
     assert list(temporary.iterdir()) == []
 
@@ -163,9 +170,12 @@ def test_an_application_that_the_module_does_not_hold_needs_bridge_app(
     assert "BRIDGE_APP" in done.stderr.splitlines()[-1]
     process = start_python(RUNTIME, **LAMBDA, BRIDGE_APP="main:handler")
     assert process.stdout is not None
-    assert int(process.stdout.readline()) not in (0, process.pid)
+    pid = int(process.stdout.readline())
+    assert pid not in (0, process.pid)
+    assert not has_ended(pid)
     process.kill()
     process.communicate()
+    wait_until(lambda: has_ended(pid))
 
 
 def test_a_start_that_failed_leaves_no_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:

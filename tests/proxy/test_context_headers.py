@@ -178,8 +178,18 @@ def test_a_value_that_json_does_not_have_is_null() -> None:
         assert header_json({"a": [value], "b": 1}) == b'{"a":[null],"b":1}'
 
 
+def test_what_json_cannot_hold_has_no_header_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+    for value in (deep, {"a": 10**5000}):
+        caplog.clear()
+        assert context_headers({"requestContext": value}, None) == []
+        assert_logged(caplog, ("WARNING", "too deeply"))
+
+
 def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
-    value = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
+    value: Any = MappingProxyType({"http": UserDict(method="GET"), "tags": UserList([(1, UserDict())])})
     assert header_json(value) == b'{"http":{"method":"GET"},"tags":[[1,{}]]}'
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ def children() -> set[int]:
     return {int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()}
 
 
-@every_case("kind", ["idle", "noisy", "group", "daemon", "listening"])
+@every_case("kind", ["idle", "noisy", "group", "daemon", "nameless", "listening"])
 def test_the_end_of_a_server_is_the_end_of_all_that_it_has_started(
     servers: Servers, programs: Programs, kind: str
 ) -> None:
-    for kills_it_first in (False, True):
+    for kills_it_first in (False, True)[: 1 if kind == "nameless" else 2]:  # nothing tells whose orphan that is
         program = programs(child=kind)
         server = servers(program)
         program.wait_for("child")
@@ -97,6 +98,14 @@ def test_a_program_that_does_not_exist_leaves_no_watcher() -> None:
     assert children() == before
 
 
+def test_without_a_watcher_there_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
+    monkeypatch.setattr(watcher, "_command", lambda mark: ["/no/such/watcher"])
+    with pytest.raises(OriginNotStarted, match="watcher"):
+        ServerProcess(["sleep", "60"], {})
+    assert children() == before
+
+
 def test_an_end_leaves_no_watcher_and_no_zombie(servers: Servers, programs: Programs) -> None:
     before = children()
     server = servers(programs())
@@ -113,7 +122,7 @@ from bridge.proxy import watcher
 from bridge.proxy.server_process import ServerProcess
 
 task = json.loads(os.environ.pop("TASK"))
-watcher.SHELL = task["shell"]
+watcher.SHELL, sys.executable = task["shell"], task["python"]
 os.setpgid(0, 0)
 server = ServerProcess(task["command"], dict(os.environ))
 
@@ -150,10 +159,10 @@ WAYS = {
 def run_parent(start_python: Start, programs: Programs, tmp_path: Path) -> Callable[..., Program]:
     """Runs a process that starts a server, waits until that listens, and ends in some way."""
 
-    def run(way: str, *, child: str, shell: str = watcher.SHELL) -> Program:
+    def run(way: str, *, child: str, shell: str = watcher.SHELL, python: str = sys.executable) -> Program:
         program = programs(child=child)
         go = tmp_path / f"go-{program.port}"
-        task: dict[str, Any] = {"command": program.command, "way": way, "shell": shell}
+        task: dict[str, Any] = {"command": program.command, "way": way, "shell": shell, "python": python}
         task |= {"go": str(go), "end": str(tmp_path / "end")}
         (tmp_path / "end").unlink(missing_ok=True)
         process = start_python(PARENT, "-W", "ignore", TASK=json.dumps(task))
@@ -177,9 +186,25 @@ def test_whatever_ends_this_process_ends_the_server_and_all_that_it_has_started(
         (tmp_path / "end").touch()
 
 
-@every_case("kind", ["idle", "group", "daemon"])
-def test_without_a_shell_python_watches(run_parent: Callable[..., Program], kind: str) -> None:
-    wait_until_ended(*run_parent(WAYS["SIGKILL"], child=kind, shell="/no/such/shell").pids)
+@every_case(
+    ("shell", "kind"),
+    [
+        (watcher.SHELL, "nameless"),
+        ("/no/such/shell", "idle"),
+        ("/no/such/shell", "daemon"),
+        ("/no/such/shell", "nameless"),
+    ],
+)
+def test_the_watcher_ends_every_kind_of_descendant_with_a_shell_and_without(
+    run_parent: Callable[..., Program], shell: str, kind: str
+) -> None:
+    wait_until_ended(*run_parent(WAYS["SIGKILL"], child=kind, shell=shell).pids)
+
+
+def test_a_shell_ends_the_process_group_where_python_cannot_run(
+    run_parent: Callable[..., Program], tmp_path: Path
+) -> None:
+    wait_until_ended(*run_parent(WAYS["SIGKILL"], child="idle", python=str(tmp_path / "missing")).pids)
 
 
 def test_the_log_says_that_there_is_no_shell(

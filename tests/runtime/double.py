@@ -169,9 +169,9 @@ class RuntimeDouble:
         self._reports_seen.add(name)
         return self._routes.reports[name]
 
-    def wait_for_snapshot(self) -> int:
+    def wait_for_snapshot(self, timeout: float = LIMIT) -> int:
         """Wait for a request of restore/next. Return how many other connections to this API were open then."""
-        self._wait_for(lambda: self._routes.snapshot is not None, "a GET of restore/next")
+        self._wait_for(lambda: self._routes.snapshot is not None, "a GET of restore/next", timeout)
         assert self._routes.snapshot is not None
         return self._routes.snapshot[1]
 

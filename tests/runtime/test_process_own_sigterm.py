@@ -96,6 +96,29 @@ def test_an_own_handler_that_exits_with_0_is_an_ordinary_end_of_workers(
     assert sorted(lines) == ["own"] * 3 + ["shutdown"] * 2 + ["startup"] * 2
 
 
+def test_an_own_handler_on_the_event_loop_that_exits_with_0_is_an_ordinary_end(
+    api: RuntimeDouble, fork_runtime: Runtimes
+) -> None:
+    own = "asyncio.get_running_loop().add_signal_handler(15, sys.exit)\n        print"
+    runtime = fork_runtime("import asyncio, sys\n" + APP.replace("print", own, 1), "app:app")
+    api.wait_for_polls(1)
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert log_without_errors(runtime) == ["startup", "shutdown"]
+
+
+@pytest.mark.parametrize("api_options", [{"snapstart": True}])
+def test_an_own_handler_that_exits_with_0_is_an_ordinary_end_during_a_snapshot(
+    api: RuntimeDouble, fork_runtime: Runtimes
+) -> None:
+    code = APP + OWN_EXIT.replace("CODE", "0")
+    runtime = fork_runtime(code, "app:app", AWS_LAMBDA_INITIALIZATION_TYPE="snap-start")
+    api.wait_for_snapshot()
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert log_without_errors(runtime) == ["startup", "own", "shutdown"]
+
+
 def test_another_exit_code_of_an_own_handler_is_an_error(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
     runtime = fork_runtime(IDLE["plain function"] + OWN_EXIT.replace("CODE", "3"), "app.handler")
     api.wait_for_polls(1)

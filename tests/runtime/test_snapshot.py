@@ -1,6 +1,7 @@
 """Around a snapshot: the order of the hooks, the end of the connection before it, and the reports of failures."""
 
 import random
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -99,6 +100,19 @@ def test_environments_of_one_snapshot_draw_numbers_of_their_own(api: RuntimeDoub
     going.result()
     random.setstate(before)
     assert drawn != [random.random()]
+
+
+def test_environments_of_one_snapshot_make_keys_of_their_own(
+    api: RuntimeDouble, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[tuple[bytes, float]] = []
+    monkeypatch.setattr(ssl, "RAND_add", lambda seed, entropy: seeds.append((seed, entropy)))
+    snapshot_restore_py.register_after_restore(lambda: seeds.append((b"the hooks", 0)))
+    going = go()
+    api.restore()
+    going.result()
+    (seed, entropy), hooks = seeds
+    assert (len(seed), entropy, hooks) == (32, 32, (b"the hooks", 0))
 
 
 def fail(error: BaseException) -> None:

@@ -68,6 +68,8 @@ class Waker:
                 self._is_on_signals = False
                 if is_taken:
                     sigterm.release(ignore=self.is_stopping)
+                elif not self.is_woken_by_signals:
+                    sigterm.has_come = True  # for all that is known here: the application's descriptor got the byte
 
     @contextmanager
     def hearing_signals(self) -> Iterator[None]:
