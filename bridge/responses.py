@@ -36,6 +36,7 @@ __all__ = [
     "failed_response",
     "plain",
     "prelude_of",
+    "started_error",
     "started_response",
     "whole_response",
 ]
@@ -44,6 +45,9 @@ logger = logging.getLogger("bridge")
 
 # The longest body in the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
 _MAX_ERROR_BODY = 65536
+
+# How long such a body is waited for, in seconds: the status alone fails the invocation, and the wait is billed.
+_MAX_ERROR_TIME = 1.0
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
@@ -93,6 +97,27 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
 
     body = response.body[:_MAX_ERROR_BODY].decode("utf-8", "replace")
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
+
+
+async def started_error(response: httpx.Response, request: httpx.Request) -> ErrorStatus:
+    """Return the same for a response that has started, with as much of its body as comes soon: it may have no end."""
+    if is_whole(response):
+        return error_status(response)
+    body = bytearray()
+    limit = asyncio.timeout(_MAX_ERROR_TIME)
+    try:
+        async with limit:
+            async for part in cast("AsyncIterable[bytes]", response.stream):
+                body += part[:_MAX_ERROR_BODY]
+                if len(body) >= _MAX_ERROR_BODY:
+                    break
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        if not (isinstance(exc, TimeoutError) and limit.expired()):
+            return error_status(failed_response(exc, request))
+        cancel_response(response)
+    return error_status(CompleteResponse(response.status_code, [], bytes(body)))
 
 
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
@@ -206,7 +231,7 @@ class BodyParts:
     __slots__ = ("_has_body", "_is_broken", "_keeps_parts", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
-        self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
+        self._has_body = method != "HEAD" and has_body(response.status_code)
         self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
         self._keeps_parts = getattr(response.stream, "keeps_parts", False)
