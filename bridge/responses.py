@@ -153,11 +153,10 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        if isinstance(transport, httpx.ASGITransport) and not isinstance(transport, InProcessTransport):
-            # It runs the application to its end in the caller's task, which the application must not cancel.
-            response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
-        else:
+        if isinstance(transport, InProcessTransport):  # which makes a task for the application
             response = await transport.handle_async_request(request)
+        else:  # httpx's ASGITransport runs an application to its end here, which must not cancel the caller's task
+            response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
         response = _readable(response)
     except BaseException as exc:
         if not is_failure(exc):
