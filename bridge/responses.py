@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
 from bridge.asgi import InProcessTransport
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -123,7 +123,9 @@ async def started_error(response: httpx.Response, request: httpx.Request) -> Err
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
     """Send `request` and return the whole response, or one of our own if it failed."""
     try:
-        response = await _sent(transport, request)
+        response = await transport.handle_async_request(request)
+        if not isinstance(transport, InProcessTransport):  # which has done this
+            await _settle(response, request)
         if is_whole(response):
             return response
         response = _readable(response)
@@ -134,10 +136,15 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
     return await completed_or_failed(response, request)
 
 
+async def _settle(response: httpx.Response, request: httpx.Request) -> None:
+    """Log if a transport's application has cancelled the task that it ran in, after its response."""
+    if was_cancelled() and await takes_own_cancellation():
+        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+
+
 async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     response = await transport.handle_async_request(request)
-    if not isinstance(transport, InProcessTransport) and await takes_own_cancellation():
-        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+    await _settle(response, request)
     return response
 
 
@@ -146,11 +153,10 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        if isinstance(transport, httpx.ASGITransport) and not isinstance(transport, InProcessTransport):
-            # It runs the application to its end in the caller's task, which the application must not cancel.
+        if isinstance(transport, InProcessTransport):  # which makes a task for the application
+            response = await transport.handle_async_request(request)
+        else:  # httpx's ASGITransport runs an application to its end here, which must not cancel the caller's task
             response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
-        else:
-            response = await _sent(transport, request)
         response = _readable(response)
     except BaseException as exc:
         if not is_failure(exc):
