@@ -93,14 +93,30 @@ def test_a_response_of_any_bytes_is_exact_only_where_h11_says_the_same(data: byt
 
 
 def check_end(data: bytes, size: int, *, has_body: bool) -> None:
-    whole, in_pieces = ResponseEnd(has_body=has_body), ResponseEnd(has_body=has_body)
-    whole.feed(data)
-    for piece in cut(data, size):
-        in_pieces.feed(piece)
-    assert (whole.is_whole, whole.has_surplus) == (in_pieces.is_whole, in_pieces.has_surplus)
-    read = read_with_h11(data, "GET" if has_body else "HEAD")
-    if whole.is_exact and read is not None:
-        assert read.surplus == b""
+    whole, in_pieces = end_of([data], has_body=has_body), end_of(cut(data, size), has_body=has_body)
+    assert whole == in_pieces
+    if whole is not None and whole.is_exact:
+        read = read_with_h11(whole.passed, "GET" if has_body else "HEAD")
+        assert read is None or read.surplus == b""
+
+
+class End(NamedTuple):
+    """What was found of a response's end. `passed`: what the other parser gets."""
+
+    passed: bytes
+    is_exact: bool
+    is_whole: bool
+    has_surplus: bool
+
+
+def end_of(pieces: list[bytes], *, has_body: bool) -> End | None:
+    """Return None for what cannot be a response."""
+    end = ResponseEnd(has_body=has_body)
+    try:
+        passed = b"".join([end.feed(piece) for piece in pieces])
+    except ValueError:
+        return None
+    return End(passed, end.is_exact, end.is_whole, end.has_surplus)
 
 
 TEXT = st.lists(
