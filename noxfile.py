@@ -164,6 +164,13 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def freezes(session: nox.Session) -> None:
+    """Freeze functions with five web servers, 100 times each, for 8 minutes: no request may fail or be sent twice."""
+    install(session, more=["gunicorn>=23", "uvicorn>=0.32", "hypercorn>=0.17", "granian>=1.6", "httpx2"])
+    session.run("python", "benchmarks/freezes.py", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Look for events, responses and bytes that break a rule: 100,000 random cases, then coverage-guided ones.
 

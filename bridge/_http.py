@@ -1,6 +1,6 @@
 """Facts of HTTP that several parts of the package need."""
 
-__all__ = ["BODILESS", "CONTEXT_HEADERS", "CONTROLS", "HOP_BY_HOP", "TOKEN", "is_forged"]
+__all__ = ["BODILESS", "CONTEXT_HEADERS", "CONTROLS", "HOP_BY_HOP", "TOKEN", "is_forged", "is_other_spelling"]
 
 # RFC 9110, 5.6.2: the characters of a method and of a header's name.
 TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -29,7 +29,10 @@ def is_forged(name: bytes) -> bool:
     """Return whether only a server may set the header `name` (lower case), or whether it is another spelling of one
     that the application trusts.
     """
+    return name.translate(_SEPARATORS) in CONTEXT_HEADERS or is_other_spelling(name)
+
+
+def is_other_spelling(name: bytes) -> bool:
+    """Return whether a server may take the header `name` (lower case) for one that it trusts, and that AWS has set."""
     plain = name.translate(_SEPARATORS)
-    if plain in CONTEXT_HEADERS:
-        return True
     return plain != name and (plain in _FRAMING or plain.startswith(_OF_THE_FRONT_END))

@@ -22,11 +22,11 @@ from bridge.responses import (
     StreamedResponse,
     cancel_response,
     close_response,
-    completed_or_failed,
     error_status,
     failed_response,
     plain,
     prelude_of,
+    started_error,
     started_response,
     whole_response,
 )
@@ -236,7 +236,7 @@ class Handler:
             response, prelude = await started_response(self._transport, request)
             try:
                 if response.status_code in self._settings.error_status_codes:
-                    raise error_status(await completed_or_failed(response, request))
+                    raise await started_error(response, request)
                 yield StreamedResponse(prelude, BodyParts(response, request.method))
             except asyncio.CancelledError:
                 cancel_response(response)

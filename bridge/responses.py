@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
 from bridge.asgi import InProcessTransport
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -36,6 +36,7 @@ __all__ = [
     "failed_response",
     "plain",
     "prelude_of",
+    "started_error",
     "started_response",
     "whole_response",
 ]
@@ -44,6 +45,9 @@ logger = logging.getLogger("bridge")
 
 # The longest body in the text of ErrorStatus, in bytes: Lambda cuts the report of an error at 256 KB.
 _MAX_ERROR_BODY = 65536
+
+# How long such a body is waited for, in seconds: the status alone fails the invocation, and the wait is billed.
+_MAX_ERROR_TIME = 1.0
 
 
 def plain(status_code: int, text: str = "") -> CompleteResponse:
@@ -95,10 +99,33 @@ def error_status(response: CompleteResponse) -> ErrorStatus:
     return ErrorStatus(json.dumps({"statusCode": response.status_code, "body": body}))
 
 
+async def started_error(response: httpx.Response, request: httpx.Request) -> ErrorStatus:
+    """Return the same for a response that has started, with as much of its body as comes soon: it may have no end."""
+    if is_whole(response):
+        return error_status(response)
+    body = bytearray()
+    limit = asyncio.timeout(_MAX_ERROR_TIME)
+    try:
+        async with limit:
+            async for part in cast("AsyncIterable[bytes]", response.stream):
+                body += part[:_MAX_ERROR_BODY]
+                if len(body) >= _MAX_ERROR_BODY:
+                    break
+    except BaseException as exc:
+        if not is_failure(exc):
+            raise
+        if not (isinstance(exc, TimeoutError) and limit.expired()):
+            return error_status(failed_response(exc, request))
+        cancel_response(response)
+    return error_status(CompleteResponse(response.status_code, [], bytes(body)))
+
+
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
     """Send `request` and return the whole response, or one of our own if it failed."""
     try:
-        response = await _sent(transport, request)
+        response = await transport.handle_async_request(request)
+        if not isinstance(transport, InProcessTransport):  # which has done this
+            await _settle(response, request)
         if is_whole(response):
             return response
         response = _readable(response)
@@ -109,10 +136,15 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
     return await completed_or_failed(response, request)
 
 
+async def _settle(response: httpx.Response, request: httpx.Request) -> None:
+    """Log if a transport's application has cancelled the task that it ran in, after its response."""
+    if was_cancelled() and await takes_own_cancellation():
+        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+
+
 async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     response = await transport.handle_async_request(request)
-    if not isinstance(transport, InProcessTransport) and await takes_own_cancellation():
-        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+    await _settle(response, request)
     return response
 
 
@@ -121,11 +153,10 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        if isinstance(transport, httpx.ASGITransport) and not isinstance(transport, InProcessTransport):
-            # It runs the application to its end in the caller's task, which the application must not cancel.
+        if isinstance(transport, InProcessTransport):  # which makes a task for the application
+            response = await transport.handle_async_request(request)
+        else:  # httpx's ASGITransport runs an application to its end here, which must not cancel the caller's task
             response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
-        else:
-            response = await _sent(transport, request)
         response = _readable(response)
     except BaseException as exc:
         if not is_failure(exc):
@@ -199,7 +230,7 @@ class BodyParts:
     __slots__ = ("_has_body", "_is_broken", "_keeps_parts", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
-        self._has_body = method.upper() != "HEAD" and has_body(response.status_code)
+        self._has_body = method != "HEAD" and has_body(response.status_code)
         self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
         self._keeps_parts = getattr(response.stream, "keeps_parts", False)

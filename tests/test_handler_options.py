@@ -1,8 +1,10 @@
 """What a Handler does besides decoding and encoding: where authorization comes from, and which answers are failures."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -282,6 +284,26 @@ def test_an_application_that_streams_a_failure_comes_to_its_own_end(make_event: 
 
     assert failure(call, app, make_event(), "500") == {"statusCode": 500, "body": "partpartpart"}
     assert ended == ["whole", "over"]
+
+
+async def endless(send: Send, part_of_it: bytes, pause: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await send(part(part_of_it, more=True))
+        await pause()
+
+
+def test_a_failure_that_never_ends_fails_the_invocation_after_a_part_of_it(make_event: MakeEvent) -> None:
+    """A stream alone can be endless: a whole answer ends with the deadline."""
+    for item, pause, told in (
+        (b"a" * 1000, partial(asyncio.sleep, 0), "a" * 65536),
+        (b"b", asyncio.Event().wait, "b"),
+    ):
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({**START, "status": 503})
+            await endless(send, item, pause)  # noqa: B023  # called within its round
+
+        assert failure(streamed, app, make_event(), "503") == {"statusCode": 503, "body": told}
 
 
 def test_a_startup_that_fails_is_no_failure_of_an_answer(make_event: MakeEvent) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,10 @@ async def read_before(headers: dict[str, str]) -> httpx.Response:
     return response
 
 
+def answer_with(status_code: int, _: httpx.Request) -> httpx.Response:
+    return httpx.Response(status_code, content=all_of_it())
+
+
 @pytest.mark.anyio
 async def test_whole_and_streamed_answers_agree_whatever_a_transport_returns(
     make_event: MakeEvent,
@@ -171,7 +176,7 @@ async def test_whole_and_streamed_answers_agree_whatever_a_transport_returns(
         "a synchronous body": lambda _: httpx.Response(200, content=iter([b"all of it"])),
         "nothing": lambda _: anyio.lowlevel.checkpoint(),
         "a body that was cancelled": lambda _: httpx.Response(200, content=cancelled()),
-    }
+    } | {f"status {code}": partial(answer_with, code) for code in (-1, 0, 7, 99, 1000, 10**30)}
     failed = (500, b"Internal Server Error")
     expected: dict[str, Any] = dict.fromkeys(answers, (failed, failed)) | {
         "read before": ((200, b"all of it"), (200, b"all of it")),

@@ -24,9 +24,6 @@ logger = logging.getLogger("bridge")
 # The last one is not Lambda Web Adapter's: the API stage, which is taken off the path.
 CONTEXT_HEADERS = _http.CONTEXT_HEADERS | {b"x-amzn-trace-id", b"x-forwarded-prefix"}
 
-# To CGI and WSGI a hyphen and an underscore are the same, and to PHP a dot too.
-_SEPARATORS = bytes.maketrans(b"_.", b"--")
-
 # The longest value, in bytes. gunicorn refuses header lines over 8,190 bytes, Node all headers together over 16 KiB;
 # and the client chooses parts of the request context, such as its path.
 MAX_VALUE = 8000
@@ -35,8 +32,8 @@ _CONTROLS = bytes([*range(0x20), 0x7F])
 
 
 def without_context_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without a client's copies, in any spelling."""
-    return [pair for pair in pairs if pair[0].lower().translate(_SEPARATORS) not in CONTEXT_HEADERS]
+    """Return `pairs` without a client's copies, in any spelling, and without other forged headers."""
+    return [pair for pair in pairs if not _http.is_forged(pair[0].lower()) and pair[0].lower() not in CONTEXT_HEADERS]
 
 
 def _trace_id() -> str:

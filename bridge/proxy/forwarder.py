@@ -25,7 +25,6 @@ from bridge.deadline import time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.guard import HookGuard
-from bridge.proxy.headers import nominated
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
@@ -65,7 +64,8 @@ class Forwarder(httpx.AsyncBaseTransport):
         address = settings.address._asdict()
         self.transport = SocketTransport(**address, idle_timeout=idle_timeout, restored=self.watch.check)
         self._single = SocketTransport(**address)
-        self.origin = Origin(settings, process, SocketTransport(**settings.readiness_address._asdict()))
+        probe = SocketTransport(**settings.readiness_address._asdict())
+        self.origin = Origin(settings, process, server=self._single, probe=probe)
         self._settings = settings
         self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare
@@ -183,7 +183,7 @@ class _Limits:
         address = self._origin.settings.address
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout):
             return OriginUnreachable(f"There is no connection to {address}: {exc}")
-        return OriginBroken(self._what(f"{address} broke off: {exc}"))
+        return OriginBroken(self._what(f"{address} gave no whole and valid response: {exc}"))
 
     def _what(self, text: str) -> str:
         return f"{request_line(self._request)}: {text}" if self.has_started else text
@@ -234,14 +234,8 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
 def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
-    pairs = without_context_headers(_without_nominated(header_pairs(request)))
+    pairs = without_context_headers(header_pairs(request))
     return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
-
-
-def _without_nominated(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without those that the client's Connection header names: it must not remove ours, added later."""
-    named = nominated(pairs)
-    return [pair for pair in pairs if pair[0] not in named and pair[0] != b"connection"] if named else pairs
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._http import HOP_BY_HOP, TOKEN
+from bridge._http import CONTROLS, HOP_BY_HOP, TOKEN, is_other_spelling
 from bridge._httpx import httpx
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = ["CONNECTION_HEADER", "checked_method", "framed", "nominated", "request_headers", "response_headers"]
+__all__ = ["CONNECTION_HEADER", "checked_method", "checked_target", "framed", "request_headers", "response_headers"]
 
 # The entries of the scope that describe the client's connection, as JSON. Only the parent can reach the child's
 # socket, and it drops a client's copy.
@@ -19,24 +19,41 @@ CONNECTION_HEADER = b"x-bridge-connection"
 # Headers that a proxy consumes itself (RFC 9110, 11.7), and trailers, which Lambda cannot carry.
 _HOP_BY_HOP = HOP_BY_HOP | {b"proxy-authenticate", b"proxy-authorization", b"trailer"}
 
-# Without them a message has no frame and a request no address, so Connection cannot remove them.
+# Without them a message has no frame, so Connection cannot remove them.
 _NEVER_NOMINATED = frozenset({b"content-length", b"host"})
 
-# RFC 9110, 5.5: no control byte except the tab in a value.
-_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
+# RFC 9112, 3: of the bytes of a request-target, which has no blanks.
+_VISIBLE = bytes(range(0x21, 0x7F))
 
 
 def checked_method(method: str) -> str:
-    """Return `method`, if it is a token (RFC 9110, 9.1). Raises LocalProtocolError."""
+    """Return `method`, if it is a token (RFC 9110, 9.1), as it is. Raises LocalProtocolError.
+
+    CONNECT is refused: it has no body and asks for a tunnel (RFC 9110, 9.3.6), so what follows its head would be read
+    as requests of the client's own.
+    """
     if not method or not method.isascii() or method.encode("ascii").translate(None, TOKEN):
         raise httpx.LocalProtocolError(f"The request has a method that is not a token: {method!r:.200}.")
+    if method.upper() == "CONNECT":
+        raise httpx.LocalProtocolError("The request has the method CONNECT, and a tunnel is not possible.")
     return method
+
+
+def checked_target(method: str, target: bytes) -> bytes:
+    """Return `target`, if it is in origin form, or * for OPTIONS (RFC 9112, 3.2). Raises LocalProtocolError."""
+    if target.translate(None, _VISIBLE):
+        raise httpx.LocalProtocolError(f"The request has a target with blanks or control bytes: {target!r:.200}.")
+    if not target.startswith(b"/") and (method, target) != ("OPTIONS", b"*"):
+        raise httpx.LocalProtocolError(f"Expected a target that starts with a slash, but got {target!r:.200}.")
+    return target
 
 
 def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
     """Return the request's end-to-end headers with exactly one Host, the client's.
 
-    `host`: the Host for a request that has none, as HTTP/1.0 clients send it.
+    `host`: the Host for a request that has none, as HTTP/1.0 clients send it. A client's Connection header removes
+    nothing: it is about the client's hop, which ended at AWS's front end, and that added headers after it (RFC 9110,
+    7.6.1). Other spellings of the headers that frame a request, or that it has set, are removed.
 
     Raises LocalProtocolError for invalid headers: names that are not tokens, values with control bytes, several Hosts.
     """
@@ -44,6 +61,7 @@ def request_headers(pairs: HeaderPairs, *, host: bytes) -> HeaderPairs:
         headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.LocalProtocolError(f"The request has {exc}.") from None
+    headers = [pair for pair in headers if not is_other_spelling(pair[0])]
     hosts = sum([name == b"host" for name, _ in headers])
     if hosts > 1:
         raise httpx.LocalProtocolError(f"The request has {hosts} Host headers.")
@@ -67,15 +85,19 @@ def framed(headers: HeaderPairs, length: int | None) -> HeaderPairs:
 
 
 def response_headers(pairs: HeaderPairs) -> HeaderPairs:
-    """Return a response's end-to-end headers. Raises RemoteProtocolError for a value with control bytes."""
+    """Return a response's end-to-end headers. Raises RemoteProtocolError for a value with control bytes.
+
+    What the server's Connection header names is not passed on. Neither is a length beside chunks, which win (RFC 9112,
+    6.3).
+    """
     try:
         headers = _end_to_end(pairs)
     except ValueError as exc:
         raise httpx.RemoteProtocolError(f"The response has {exc}.") from None
-    if len(headers) != len(pairs) and is_chunked(pairs):
-        # RFC 9112, 6.3: the chunks win, and such a length must be removed.
-        return [pair for pair in headers if pair[0] != b"content-length"]
-    return headers
+    if len(headers) == len(pairs):
+        return headers
+    removed = _nominated(pairs) | ({b"content-length"} if is_chunked(pairs) else set())
+    return [pair for pair in headers if pair[0] not in removed] if removed else headers
 
 
 def is_chunked(pairs: HeaderPairs) -> bool:
@@ -84,7 +106,7 @@ def is_chunked(pairs: HeaderPairs) -> bool:
 
 
 def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
-    """Return `pairs` without the hop-by-hop headers and those that Connection names.
+    """Return `pairs` without the hop-by-hop headers.
 
     Raises ValueError, whose text names the fault.
     """
@@ -93,16 +115,14 @@ def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
         if not raw_name or raw_name.translate(None, TOKEN):
             raise ValueError(f"a header name that is not a token: {raw_name!r:.200}")
         name = raw_name.lower()
-        if len(value.translate(None, _CONTROLS)) != len(value):
+        if len(value.translate(None, CONTROLS)) != len(value):
             raise ValueError(f"control bytes in the value of {name!r:.200}")
         if name not in _HOP_BY_HOP:
             headers.append((name, value.strip(b" \t")))
-    if len(headers) != len(pairs) and (named := nominated(pairs)):
-        return [pair for pair in headers if pair[0] not in named]
     return headers
 
 
-def nominated(pairs: HeaderPairs) -> frozenset[bytes]:
+def _nominated(pairs: HeaderPairs) -> frozenset[bytes]:
     """Return the names of the headers that Connection declares to be about this connection alone."""
     values = [value for name, value in pairs if name.lower() == b"connection"]
     return frozenset(item.strip().lower() for value in values for item in value.split(b",")) - _NEVER_NOMINATED

@@ -8,8 +8,10 @@ wire, which decides whether a failed request may be repeated. They belong to no 
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -37,20 +39,18 @@ _wait_writable = anyio.wait_writable if _IS_NEW else anyio.wait_socket_writable
 class Attempt:
     """The record of one request on the wire. The transport makes it, and the request's connection fills it in.
 
-    `connected`: a new connection was made for it. `written`: bytes handed to the kernel, of which `head` are the
-    request line and headers. `received`: bytes of the response. `end`: whether they are all of it.
+    `max_idle`: for how long a connection may have been idle to be used for it, in seconds. `connected`: a new
+    connection was made for it. `written`: bytes handed to the kernel. `received`: bytes of the response. `end`: whether
+    they are all of it.
     """
 
-    __slots__ = ("connected", "end", "head", "received", "written")
+    __slots__ = ("connected", "end", "max_idle", "received", "written")
 
-    def __init__(self, method: str = "GET") -> None:
+    def __init__(self, method: str = "GET", *, max_idle: float = math.inf) -> None:
+        self.max_idle = max_idle
         self.connected = False
-        self.head = self.written = self.received = 0
+        self.written = self.received = 0
         self.end = ResponseEnd(has_body=method != "HEAD")
-
-    @property
-    def sent_body(self) -> bool:
-        return self.written > self.head
 
 
 CURRENT_ATTEMPT: ContextVar[Attempt | None] = ContextVar("bridge_attempt", default=None)
@@ -62,20 +62,41 @@ class SocketStream:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._attempt = Attempt()
+        self._active_at = _now()
         self._unsent: deque[memoryview] = deque()
         self._is_closed = self._is_waited_for = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return the next bytes, b"" at the end. Meanwhile send the rest of the request."""
+        """Return the next bytes, b"" at the end. Meanwhile send the rest of the request.
+
+        A head is returned once all of it has arrived.
+        """
+        while True:
+            data = await self._receive(max_bytes, timeout)
+            self._attempt.received += len(data)
+            try:
+                passed = self._attempt.end.feed(data)
+            except ValueError as exc:
+                raise httpcore().RemoteProtocolError(f"The response has {exc}.") from None
+            if passed:
+                return passed
+            if not data:
+                self._check_end()
+                return data
+
+    def _check_end(self) -> None:
+        if self._attempt.received and not self._attempt.end.has_head:
+            raise httpcore().RemoteProtocolError("The server disconnected before the end of its response's head.")
+
+    async def _receive(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
             data = self._socket.recv(max_bytes)
             await anyio.lowlevel.checkpoint()  # a large body must leave turns to others, and to a deadline
         except BlockingIOError:
             data = await self._receive_later(max_bytes, timeout)
+            self._active_at = _now()  # it has just arrived. What was here already may be old.
         except OSError as exc:
             raise httpcore().ReadError(str(exc)) from exc
-        self._attempt.received += len(data)
-        self._attempt.end.feed(data)
         return data
 
     async def _receive_later(self, max_bytes: int, timeout: float | None) -> bytes:
@@ -98,7 +119,7 @@ class SocketStream:
             return
         attempt = CURRENT_ATTEMPT.get()
         if attempt is not None and attempt is not self._attempt:
-            self._attempt, attempt.head = attempt, len(buffer)
+            self._attempt, self._active_at = attempt, _now()
         self._unsent.append(memoryview(buffer))
         try:
             self._send()
@@ -157,9 +178,16 @@ class SocketStream:
             self._socket.close()
 
     def get_extra_info(self, info: str) -> Any:
-        if info == "is_readable":  # httpcore asks for it before it uses an idle connection again
-            return bool(self._unsent) or not self._attempt.end.is_exact or self._is_readable()
+        if info == "is_readable":  # httpcore asks for it before it uses an idle connection again, and closes that if so
+            return bool(self._unsent) or not self._attempt.end.is_exact or self._is_too_old() or self._is_readable()
         return self._socket if info == "socket" else None
+
+    def _is_too_old(self) -> bool:
+        """Return whether the server may have been idle for longer than the request that asks allows, on any clock."""
+        asking = CURRENT_ATTEMPT.get()
+        if asking is None or asking.max_idle == math.inf:
+            return False
+        return any(now - then > asking.max_idle for now, then in zip(_now(), self._active_at, strict=True))
 
     def _is_readable(self) -> bool:
         """Return whether there are bytes, the end of the connection or an error to read."""
@@ -168,6 +196,11 @@ class SocketStream:
         except OSError as exc:
             return not isinstance(exc, BlockingIOError)
         return True
+
+
+def _now() -> tuple[float, float]:
+    """Return the time on both clocks: after a snapshot or a freeze one of them may not show all that has passed."""
+    return time.monotonic(), time.time()
 
 
 class Network:

@@ -147,6 +147,12 @@ class OriginProcess:
         server = self._server
         return server is None or server.has_ended
 
+    @property
+    def is_ending(self) -> bool:
+        """True if the server has ended, or is just ending: before a connection breaks for that reason, on Linux."""
+        server = self._server
+        return server is None or server.is_ending
+
     def end(self) -> None:
         """Stop the server, and kill it if that needs more than _EXIT_GRACE seconds. Blocks. Idempotent."""
         server = self._server

@@ -1,8 +1,8 @@
-"""The end of a response, found by a count of its bytes beside httpcore's parser. No I/O.
+"""The head and the end of a response, found by a count of its bytes in front of httpcore's parser. No I/O.
 
 A web server may send more than its response announced. httpcore's parser keeps such bytes, and would read them as the
 beginning of the next response on the connection. So a connection is used again only if this count, too, says that
-exactly one whole response was received: two parsers must agree.
+exactly one whole response was received: two parsers must agree. httpcore gets one head, in the form that both read.
 """
 
 from __future__ import annotations
@@ -12,10 +12,22 @@ from collections.abc import Callable
 
 from bridge._http import BODILESS
 
-__all__ = ["ResponseEnd"]
+__all__ = ["MAX_HEAD", "MAX_LINE", "ResponseEnd"]
+
+# The most bytes before a body, informational heads included: httpcore's limit for one head.
+MAX_HEAD = 100 * 1024
+
+# The longest size of a chunk with its extensions, and the longest trailer, in bytes: less than httpcore's limit.
+MAX_LINE = 32 * 1024
 
 # RFC 9112, 2.2: a line may end with LF alone.
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+
+# RFC 9112, 5.1: blanks between a name and its colon must be removed from a response.
+_BLANKS_BEFORE_COLON = re.compile(rb"^([^\s:]+)[ \t]+:", re.MULTILINE)
+
+_PROTOCOL = b"HTTP/"
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[0-9] 1[0-9][0-9]\b")
 
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,20}")
@@ -24,48 +36,75 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,20}")
 class ResponseEnd:
     """A parser that gets every byte of a connection from the beginning of a response on.
 
-    `has_body`: False for the response to a HEAD request. `is_whole`: the end of the response was received.
-    `has_surplus`: bytes after the end were received too.
+    `has_body`: False for the response to a HEAD request. `has_head`: the head was received. `is_whole`: the end of the
+    response was received. `has_surplus`: bytes after the end were received too.
     """
 
-    __slots__ = ("_has_body", "_held", "_is_chunked", "_left", "_step", "has_surplus", "is_whole")
+    __slots__ = (
+        "_has_body", "_head_size", "_held", "_is_chunked", "_left", "_step", "has_head", "has_surplus", "is_whole"
+    )  # fmt: skip
 
     def __init__(self, *, has_body: bool = True) -> None:
-        self.is_whole = self.has_surplus = self._is_chunked = False
+        self.has_head = self.is_whole = self.has_surplus = self._is_chunked = False
         self._has_body = has_body
         self._held = bytearray()  # the beginning of a head or line
+        self._head_size = 0  # of informational heads, in bytes
         self._left = 0  # of a body or chunk, in bytes
         # A plain function, because a bound method would refer to this object in a circle.
-        self._step: Callable[[ResponseEnd, bytes, int], int] = ResponseEnd._head
+        self._step: Callable[[ResponseEnd, bytes, int], int] = ResponseEnd._rest
 
     @property
     def is_exact(self) -> bool:
         """True if exactly one whole response was received. False if the response was not understood."""
         return self.is_whole and not self.has_surplus
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> bytes:
+        """Count `data`, and return what httpcore's parser gets of it: everything, but the head only once it is whole.
+
+        Raises ValueError, whose text names a fault.
+        """
+        head = b""
+        if not self.has_head:
+            head, data = self._take_head(data)
         position = 0
         while position < len(data):
             position = self._step(self, data, position)
+        return head + data
+
+    def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return the head and what follows it, once all of it is here. Skip informational heads: Lambda has none."""
+        start = max(0, len(self._held) - 2)
+        self._held += data
+        while end := _BLANK_LINE.search(self._held, start):
+            self._check_head(end.end())
+            head = bytes(self._held[: end.end()])
+            del self._held[: end.end()]
+            start = 0
+            if not _INFORMATIONAL.match(head):
+                rest = bytes(self._held)
+                self._held.clear()
+                self.has_head = True
+                head = _BLANKS_BEFORE_COLON.sub(rb"\1:", head)
+                self._begin_body(*head.rstrip(b"\r\n").split(b"\n"))
+                return head, rest
+            self._head_size += len(head)
+            if head[9:12] == b"101":
+                raise ValueError("the status 101, but no request asks to switch protocols")
+        self._check_head(len(self._held))
+        return b"", b""
+
+    def _check_head(self, size: int) -> None:
+        """Check a head of which `size` bytes are here."""
+        if not self._held.startswith(_PROTOCOL[:size]):
+            raise ValueError(f"no status line of HTTP/1.1: it begins with {bytes(self._held[:40])!r}")
+        if self._head_size + size > MAX_HEAD:
+            raise ValueError(f"a head of more than {MAX_HEAD} bytes")
 
     # Each step reads some of `data` from `position` on, and returns how far it came.
-
-    def _head(self, data: bytes, position: int) -> int:
-        held = len(self._held)
-        self._held += data[position:]
-        end = _BLANK_LINE.search(self._held, max(0, held - 2))
-        if end is None:
-            return len(data)
-        head = bytes(self._held[: end.start()])
-        self._held.clear()
-        self._begin_body(*head.split(b"\n"))
-        return position + end.end() - held
 
     def _begin_body(self, status_line: bytes, *lines: bytes) -> None:
         """Apply RFC 9112, 6.3."""
         status = status_line[9:12]
-        if status[:1] == b"1" and status != b"101":
-            return  # informational: the next head follows
         fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
         lengths = {value for name, value in fields if name == b"content-length"}
         if not self._has_body or (status.isdigit() and int(status) in BODILESS):
@@ -117,6 +156,8 @@ class ResponseEnd:
         end = data.find(b"\n", position)
         if end < 0:
             self._held += data[position:]
+            if len(self._held) > MAX_LINE:
+                raise ValueError(f"a line of more than {MAX_LINE} bytes between its chunks or after them")
             return None, len(data)
         line = bytes(self._held) + data[position:end]
         self._held.clear()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from bridge._httpx import httpx
 from bridge.errors import OriginLost, OriginNotStarted
 from bridge.proxy.launch import launch
 from bridge.proxy.readiness import Probe, Readiness
@@ -26,17 +27,21 @@ logger = logging.getLogger("bridge")
 STOP_GRACE = 5.0
 STOP_PAUSE = 0.01
 
-# How long to wait, in seconds, for the news that the server has ended, after a request to it has failed: a connection
-# breaks a moment before its process is gone.
+# How long to wait, in seconds, for the news that a server has ended that does not listen any more: its sockets are
+# closed a moment before its process is gone.
 EXIT_NOTICE = 0.25
 
 
 class Origin:
-    """One web server. `process`: None if something else starts it. It does not belong to an event loop."""
+    """One web server. `process`: None if something else starts it. It does not belong to an event loop.
 
-    def __init__(self, settings: OriginSettings, process: OriginProcess | None, probe: Probe) -> None:
+    `server`: a transport to its address. `probe`: one to the address of the readiness check.
+    """
+
+    def __init__(self, settings: OriginSettings, process: OriginProcess | None, *, server: Probe, probe: Probe) -> None:
         self.settings = settings
         self._process = process
+        self._server = server
         self._readiness = Readiness(probe, settings, check_alive=_always_alive if process is None else process.check)
         if process is not None:
             # A handler that is forgotten without close() holds no port. Not before the exit: atexit waits for its end.
@@ -91,13 +96,25 @@ class Origin:
         return 0 if self._process is None else self._process.exits
 
     async def check_after_failure(self) -> None:
-        """Find out whether a request failed because the server ended. Raises OriginLost if it has ended for good."""
+        """Find out whether a request failed because the server ended. Raises OriginLost if it has ended for good.
+
+        A server that still listens is alive, and not waited for. The kernel closes the sockets of a process that ends
+        in any order, so a listener may be left for a moment.
+        """
         if self._process is None:
             return
         with anyio.move_on_after(EXIT_NOTICE):
-            while self.is_ready:  # noqa: ASYNC110  # written by a thread
-                await anyio.sleep(STOP_PAUSE)
+            if self._process.is_ending or not await self._listens():
+                while self.is_ready:  # noqa: ASYNC110  # written by a thread
+                    await anyio.sleep(STOP_PAUSE)
         self._process.check()
+
+    async def _listens(self) -> bool:
+        try:
+            await self._server.check_connection()
+        except httpx.ConnectError:
+            return False
+        return True
 
     async def shutdown(self) -> None:
         """Stop the server, if it is ours: with a signal, and after STOP_GRACE seconds by killing its process group."""

@@ -16,6 +16,10 @@ from bridge.proxy.watcher import Watcher
 
 __all__ = ["ServerProcess", "describe"]
 
+# The flag of a process that is ending, which the kernel sets before it closes the files: PF_EXITING in Linux's
+# include/linux/sched.h. The flags are the seventh value after the name in /proc/PID/stat: proc_pid_stat(5).
+_PF_EXITING = 4
+
 
 class ServerProcess:
     """A process that leads a session of its own, and a watcher that ends it should this process end without doing so.
@@ -50,6 +54,16 @@ class ServerProcess:
     @property
     def has_ended(self) -> bool:
         return self._process.poll() is not None
+
+    @property
+    def is_ending(self) -> bool:
+        """True if it has ended, or is just ending. Systems other than Linux do not tell the second."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
+                flags = stat.read().rpartition(")")[2].split()[6]
+        except OSError:  # it has ended, or there is no /proc
+            return self.has_ended
+        return bool(int(flags) & _PF_EXITING)
 
     def wait(self, limit: float | None = None) -> int:
         """Wait for its end, and return its exit status. Raises TimeoutError after `limit` seconds."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from bridge._httpx import httpcore, httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs, request_target
 from bridge.asgi.tasks import LoopReference
-from bridge.proxy.headers import checked_method, framed, request_headers, response_headers
+from bridge.proxy.headers import checked_method, checked_target, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
 
 __all__ = ["SocketTransport"]
@@ -20,6 +21,13 @@ logger = logging.getLogger("bridge")
 
 # RFC 9110, 9.2.2: to send one of these twice has the same effect as once.
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+
+# How long the connection of a request that cannot be repeated may have been idle, in seconds. The server must not be
+# about to close it: common servers do so after 2 s (gunicorn) or more.
+FRESH = 1.0
+
+# The longest text of an exception, in characters: some quote what the server has sent.
+_MAX_TEXT = 300
 
 
 class SocketTransport(httpx.AsyncBaseTransport):
@@ -34,7 +42,9 @@ class SocketTransport(httpx.AsyncBaseTransport):
     from a snapshot the age of a connection is not known (see `bridge.snapstart`).
 
     A request on a used connection that fails before a byte of the response arrives is sent once more, on a new
-    connection, if that is safe: its method is idempotent, or the connection failed before any of its body was sent.
+    connection, if its method is idempotent (RFC 9110, 9.2.2) and its body is bytes, or if not one byte of it had been
+    sent. Any other request must not be sent twice. So that it does not fail either, it gets a connection that has been
+    idle for less than FRESH seconds, or a new one.
 
     Raises httpx's exceptions: ConnectError, ReadError, RemoteProtocolError for a response that is invalid or cut
     short, LocalProtocolError for a request that may not be sent.
@@ -97,7 +107,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
             scheme=b"http",
             host=self._url.raw_host,
             port=self._url.port,
-            target=request.extensions.get("target") or request.url.raw_path,
+            target=checked_target(request.method, request_target(request)),
         )
         timeout = request.extensions.get("timeout")
         return httpcore().Request(
@@ -113,11 +123,14 @@ class SocketTransport(httpx.AsyncBaseTransport):
         if not self._idle_timeout or self._restored():
             self._drop_pools()
             return await _attempt(self._single, wire)
-        attempt = Attempt(wire.method.decode("ascii"))
+        is_repeatable = wire.method in _IDEMPOTENT and isinstance(wire.stream, _Whole)
+        attempt = Attempt(wire.method.decode("ascii"), max_idle=math.inf if is_repeatable else FRESH)
         try:
             return await _attempt(await self._pool(), wire, attempt)
         except (httpx.NetworkError, httpx.RemoteProtocolError) as exc:
-            if isinstance(exc, httpx.ConnectError) or not _may_repeat(attempt, wire):
+            if isinstance(exc, httpx.ConnectError) or attempt.connected or attempt.received:
+                raise
+            if not is_repeatable and (attempt.written or not isinstance(wire.stream, _Whole)):
                 raise
             logger.debug("Repeating %r on a new connection: the used one failed: %r", wire, exc)
         return await _attempt(self._single, wire)
@@ -167,7 +180,7 @@ def _httpx_errors() -> Iterator[None]:
         yield
     except (core.NetworkError, core.ProtocolError, core.TimeoutException, core.UnsupportedProtocol) as exc:
         name = type(exc).__name__
-        raise getattr(httpx, name)(str(exc) or name) from exc
+        raise getattr(httpx, name)(str(exc)[:_MAX_TEXT] or name) from exc
 
 
 async def _attempt(pool: Any, wire: Any, attempt: Attempt | None = None) -> tuple[Any, Attempt]:
@@ -178,14 +191,6 @@ async def _attempt(pool: Any, wire: Any, attempt: Attempt | None = None) -> tupl
             return await pool.handle_async_request(wire), attempt
     finally:
         CURRENT_ATTEMPT.reset(token)
-
-
-def _may_repeat(attempt: Attempt, wire: Any) -> bool:
-    """Return whether the server cannot have acted on the request, or may act on it twice."""
-    if attempt.connected or attempt.received or not isinstance(wire.stream, _Whole):
-        return False
-    has_body = any(name == b"content-length" and value != b"0" for name, value in wire.headers)
-    return wire.method in _IDEMPOTENT or not attempt.written or (has_body and not attempt.sent_body)
 
 
 class _Whole(httpx.AsyncByteStream):

@@ -166,6 +166,7 @@ def make_request(
     values = dict(headers)
     if not values.keys().isdisjoint(_DROPPED):
         headers = [pair for pair in headers if pair[0] not in _DROPPED]
+        values = dict(headers)
     sent_length = values.get(b"content-length")
     length = b"%d" % len(body)
     if sent_length is None:

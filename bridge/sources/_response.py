@@ -62,13 +62,13 @@ class EncodedResponse:
 def encode_response(response: CompleteResponse, *, method: object, settings: Settings) -> EncodedResponse:
     """Check a response and encode its body, for a source's encode(). `method`: of the request; HEAD has no body.
 
-    Raise InvalidMessage for a header that must not reach AWS.
+    Raise InvalidMessage for a status or a header that must not reach AWS.
     """
-    status_code, body = response.status_code, response.body
+    status_code, body = _checked_status(response.status_code), response.body
     headers = _checked_headers(header_pairs(response))
     values = dict(headers)
     length = values.get("content-length")
-    if (isinstance(method, str) and method.upper() == "HEAD") or not has_body(status_code):
+    if method == "HEAD" or not has_body(status_code):
         if length is not None and (status_code < 200 or status_code == 204):
             headers, values = _without_length(headers)  # RFC 9110, 8.6: it must not be sent
         elif length is not None:
@@ -89,11 +89,19 @@ def encode_prelude(status_code: int, headers: HeaderPairs) -> Result:
     There is no content-length: AWS frames the stream, and a length that does not match breaks it.
     https://docs.aws.amazon.com/lambda/latest/dg/response-streaming.html
 
-    Raise InvalidMessage for a header that must not reach AWS.
+    Raise InvalidMessage for a status or a header that must not reach AWS.
     """
+    status_code = _checked_status(status_code)
     pairs = [pair for pair in _checked_headers(headers) if pair[0] != "content-length"]
     values, cookies = joined(pairs, dict(pairs))
     return {"statusCode": status_code, "headers": values, "cookies": cookies}
+
+
+def _checked_status(status_code: object) -> int:
+    """Return a status that HTTP can carry (RFC 9110, 15): a transport of the user's may return anything."""
+    if isinstance(status_code, int) and 100 <= status_code <= 999:
+        return status_code
+    raise InvalidMessage(f"Expected the status of a response to be from 100 to 999, but got {status_code!r:.200}.")
 
 
 def has_body(status_code: int) -> bool:

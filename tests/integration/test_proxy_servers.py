@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,34 +57,58 @@ def test_method_and_request_target_reach_the_server_byte_for_byte(handler: Proxy
         assert (found["method"], found["target"]) == (method, target)
 
 
-def test_end_to_end_headers_reach_the_server_and_those_of_the_connection_do_not(handler: Proxy) -> None:
+def test_the_server_sees_the_end_to_end_headers_and_the_truth(handler: Proxy) -> None:
+    """A client's hop-by-hop headers, and its copies of what only the front end and Proxy set, do not arrive."""
+    forged = [
+        (spelling, "forged")
+        for name in ("X-Amzn-Request-Context", "X-Amzn-Lambda-Context", "X-Amz-Tenant-Id", "X-Forwarded-Prefix")
+        for spelling in (name, name.replace("-", "_"), name.lower())
+    ]
     response = ask(
         handler,
-        "GET",
+        "POST",
         "/",
         ("Accept", "text/html"),
         ("Accept", "text/plain"),
         ("X-Color", "blue, green;q=0.5"),
         ("X-Empty", ""),
-        ("Connection", "close, X-Nominated"),
+        ("X-Forwarded-For", "10.0.0.1, 10.0.0.2"),
+        ("X_Forwarded_For", "10.0.0.3"),
+        ("X_Forwarded_Proto", "http"),
+        ("Connection", "close, X-Nominated, X-Forwarded-For, X-Amz-Tenant-Id, Content-Length"),
         ("X-Nominated", "1"),
         ("Keep-Alive", "timeout=5"),
         ("Proxy-Authorization", "Basic bm86"),
         ("TE", "trailers"),
         ("Upgrade", "h2c"),
+        ("Transfer-Encoding", "chunked"),
+        ("Transfer_Encoding", "chunked"),
+        ("Content-Length", "1000"),
+        ("Content_Length", "1"),
+        *forged,
+        body=b"four",
+        context=SimpleNamespace(tenant_id="blue"),
     )
 
-    headers = report(response)["headers"]
+    found = report(response)
+    headers = found["headers"]
     assert {name: value for name, value in headers.items() if name not in CONTEXT} == {
         "host": "shop.example",
         "accept": "text/html,text/plain",
+        "content-length": "4",
         "x-color": "blue, green;q=0.5",
         "x-empty": "",
+        "x-amz-tenant-id": "blue",
         "x-nominated": "1",  # the connection that Connection was about ended at AWS
-        "x-forwarded-for": "127.0.0.1",
+        "x-forwarded-for": "10.0.0.1, 10.0.0.2, 127.0.0.1",
         "x-forwarded-port": "443",
         "x-forwarded-proto": "https",
     }
+    assert {name: json.loads(headers[name]).get("tenant_id") for name in CONTEXT} == {
+        "x-amzn-request-context": None,
+        "x-amzn-lambda-context": "blue",
+    }
+    assert found["body"] == "four"
 
 
 def test_cookies_come_and_go(handler: Proxy) -> None:

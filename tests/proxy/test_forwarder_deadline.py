@@ -75,7 +75,7 @@ async def unchanged(request: httpx.Request) -> httpx.Request:
 def make_forwarder(**settings: Any) -> Forwarder:
     forwarder = Forwarder(OriginSettings(**settings), None, prepare=unchanged)
     forwarder.transport = FakeTransport()  # type: ignore[assignment]  # in place of a socket
-    forwarder.origin = Origin(OriginSettings(**settings), None, FakeTransport())
+    forwarder.origin = Origin(OriginSettings(**settings), None, server=FakeTransport(), probe=FakeTransport())
     return forwarder
 
 

@@ -1,6 +1,8 @@
 """Where a response ends: bytes in, verdict out."""
 
-from bridge.proxy.response_end import ResponseEnd
+import pytest
+
+from bridge.proxy.response_end import MAX_HEAD, MAX_LINE, ResponseEnd
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -27,10 +29,25 @@ UNKNOWN = {
     "two lengths in one": b"HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok",
     "a length with a sign": b"HTTP/1.1 200 OK\r\ncontent-length: +2\r\n\r\nok",
     "a length without end": b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\nok",
-    "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
     "a chunk size that is not a number": CHUNKED + b"ok\r\n0\r\n\r\n",
     "a negative chunk size": CHUNKED + b"-2\r\nok\r\n0\r\n\r\n",
-    "not HTTP": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+}
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+
+FAULTS = {
+    "not HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "no status line of HTTP/1.1: it begins with b'S"),
+    "a request": (b"GET / HTTP/1.1\r\n\r\n", "it begins with b'G"),
+    "a blank line": (b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "it begins with b'"),
+    "a switch of protocols": (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n", "status 101"),
+    "a head without end": (b"HTTP/1.1 200 OK\r\nx: " + b"x" * MAX_HEAD, "a head of more than"),
+    "a head that is too long": (b"HTTP/1.1 200 OK\r\nx: " + b"x" * MAX_HEAD + b"\r\n\r\n", "a head of more than"),
+    "headers without end": (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * MAX_HEAD, "a head of more than"),
+    "informational heads without end": (HINTS * MAX_HEAD, "a head of more than"),
+    "a chunk size without end": (CHUNKED + b"0" * (MAX_LINE + 1), "a line of more than"),
+    "a chunk extension without end": (CHUNKED + b"2\r\nok\r\n2;" + b"x" * MAX_LINE, "a line of more than"),
+    "a trailer without end": (CHUNKED + b"0\r\nx: " + b"x" * MAX_LINE, "a line of more than"),
+    "not HTTP after an informational head": (HINTS + b"nonsense", "it begins with b'n"),
 }
 
 SURPLUS = [
@@ -88,3 +105,35 @@ def test_a_response_to_head_ends_with_its_head() -> None:
 
 def test_nothing_is_not_a_response() -> None:
     assert (ResponseEnd().is_exact, fed(b"").is_exact) == (False, False)
+
+
+# Heads as they arrive, and as httpcore's parser gets them.
+HEADS = {
+    b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nA\t \t: b : c\r\nd:e :f\r\n\r\n": b"HTTP/1.1 200 OK\r\nA: b : c\r\nd:e :f\r\n\r\n",
+    b"HTTP/1.1 200 a : b\r\n\r\n": b"HTTP/1.1 200 a : b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\na: b\r\n c : d\r\n\r\n": b"HTTP/1.1 200 OK\r\na: b\r\n c : d\r\n\r\n",
+    HINTS * 1000 + b"HTTP/1.1 200 OK\r\n\r\n": b"HTTP/1.1 200 OK\r\n\r\n",
+}
+
+
+def test_the_parser_gets_one_head_without_blanks_before_its_colons() -> None:
+    for wire, expected in HEADS.items():
+        body = b"a : b\r\n\r\nHTTP/1.1 103 x\r\n\r\nc : d"
+        assert ResponseEnd().feed(wire + body) == expected + body
+        end = ResponseEnd()
+        passed = [end.feed(part) for part in in_bytes(wire + body)]
+        assert [part for part in passed if part] == [expected, *in_bytes(body)]
+
+
+def test_a_header_with_a_blank_before_its_colon_frames_the_body_for_both_parsers() -> None:
+    assert fed(b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok").is_exact
+    assert fed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n").is_exact
+
+
+def test_what_cannot_be_a_response_is_named() -> None:
+    for name, (wire, fact) in FAULTS.items():
+        for parts in ([wire], in_bytes(wire)):
+            with pytest.raises(ValueError, match=fact):
+                fed(*parts)
+            assert name

@@ -38,10 +38,9 @@ async def make() -> AsyncIterator[Make]:
     def origin(program: Program, *, started: bool = True, **settings: Any) -> Origin:
         given: dict[str, Any] = {"host": "127.0.0.1", "port": program.port, "readiness_path": "/health"} | settings
         own = OriginSettings(**given)
-        address = own.readiness_address
-        probe = SocketTransport(host=address.host, port=address.port, uds=address.uds)
+        server, probe = (SocketTransport(**each._asdict()) for each in (own.address, own.readiness_address))
         process = OriginProcess(program.command, env=dict(os.environ)) if started else None
-        made.append(Origin(own, process, probe))
+        made.append(Origin(own, process, server=server, probe=probe))
         return made[-1]
 
     yield origin
@@ -152,9 +151,23 @@ async def test_a_failed_request_is_told_that_the_server_is_lost(make: Make, prog
     await origin.check_after_failure()  # started again: no more than a broken request
     await until(lambda: len(program.records("listening")) == 2)
     await origin.ready()
-    # A connection breaks a moment before its server's end is known.
+    # Its sockets are closed a moment before a server's end is known.
+    process = origin._process
+    assert process is not None
     os.kill(program.pids[1], signal.SIGKILL)
+    await until(lambda: process.is_ending)
     with pytest.raises(OriginLost):
+        await origin.check_after_failure()
+
+
+async def test_a_failed_request_of_a_server_that_still_listens_is_told_so_without_a_wait(
+    make: Make, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 3600)
+    program = programs()
+    origin = make(program)
+    await origin.startup()
+    with anyio.fail_after(LIMIT):
         await origin.check_after_failure()
 
 
@@ -212,7 +225,7 @@ async def test_a_server_that_is_forgotten_ends(programs: Programs) -> None:
     program = programs(child="daemon")
     settings = OriginSettings(host="127.0.0.1", port=program.port, readiness_path="/health")
     probe = SocketTransport(host="127.0.0.1", port=program.port)
-    origin = Origin(settings, OriginProcess(program.command, env=dict(os.environ)), probe)
+    origin = Origin(settings, OriginProcess(program.command, env=dict(os.environ)), server=probe, probe=probe)
     await origin.startup()
     del origin
     gc.collect()

@@ -3,11 +3,14 @@
 import logging
 import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import anyio
 import pytest
 
 from bridge._httpx import httpx
+from bridge.proxy.network import SocketStream
 from tests.logged import assert_logged
 from tests.proxy.origins import (
     LIMIT,
@@ -17,6 +20,7 @@ from tests.proxy.origins import (
     Peer,
     Script,
     WireRequest,
+    answering,
     both_loops,
     both_networks,
     make_request,
@@ -209,23 +213,29 @@ async def test_a_streamed_body_is_never_repeated() -> None:
     assert begun == [1, 1]
 
 
-@pytest.mark.parametrize("body", [b"once", b""])
-async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
-    monkeypatch: pytest.MonkeyPatch, body: bytes
-) -> None:
-    """The connection looks alive until the head is written: then even a POST is safe to repeat."""
-    monkeypatch.setattr("bridge.proxy.network.SocketStream.get_extra_info", lambda self, info: None)
-    closed = threading.Event()
+def dead_after_the_first_answer(closed: threading.Event, head: list[bytes]) -> Script:
+    """The first connection is reset after its first answer, or, if `head` has one, once that has been read."""
 
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.send(OK)
         if peer.number == 1:
             peer.wait_until_read()
+            head.extend([peer.read_head().line for _ in head])
             peer.reset()
             closed.set()
 
-    async with serving(script) as (origin, transport):
+    return script
+
+
+@pytest.mark.parametrize("body", [b"once", b""])
+async def test_a_request_of_which_nothing_could_be_sent_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """The connection looks alive until it is written to: then even a POST is safe to repeat."""
+    monkeypatch.setattr("bridge.proxy.network.SocketStream.get_extra_info", lambda self, info: None)
+    closed = threading.Event()
+    async with serving(dead_after_the_first_answer(closed, [])) as (origin, transport):
         assert await send(transport) == OK_ANSWER
         await seen(closed)
         assert await send(transport, make_request("POST", body=body)) == OK_ANSWER
@@ -233,3 +243,61 @@ async def test_a_dead_connection_is_replaced_before_a_body_was_sent(
         (b"GET / HTTP/1.1", b""),
         (b"POST / HTTP/1.1", body),
     ]
+
+
+async def test_a_request_whose_head_was_sent_is_not_repeated_although_nothing_of_its_body_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server may act on the head: an ASGI server calls the application then."""
+    write = SocketStream.write
+    writes: list[int] = []
+
+    async def write_and_wait(self: SocketStream, buffer: bytes, **options: Any) -> None:
+        await write(self, buffer, **options)
+        writes.extend([len(buffer)] if buffer else [])
+        if len(writes) == 2:  # the head of the second request
+            await seen(closed)
+
+    monkeypatch.setattr(SocketStream, "write", write_and_wait)
+    for method in ("POST", "PATCH", "DO"):
+        closed = threading.Event()
+        writes.clear()
+        heads = [b""]
+        async with serving(dead_after_the_first_answer(closed, heads)) as (origin, transport):
+            assert await send(transport) == OK_ANSWER
+            with pytest.raises(FAILURES):
+                await send(transport, make_request(method, body=b"once"))
+        assert (origin.connections, len(writes), heads[1:]) == (1, 2, [b"%s / HTTP/1.1" % method.encode()])
+
+
+# What cannot be repeated avoids connections that may be about to close
+
+
+async def bodies() -> AsyncIterator[bytes]:
+    yield b"body"
+
+
+async def test_only_a_repeatable_request_uses_a_connection_that_was_idle_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 5_000.0
+    monkeypatch.setattr("bridge.proxy.network.time", SimpleNamespace(monotonic=lambda: clock, time=lambda: clock))
+    length = {"content-length": "4"}
+    streamed = [httpx.Request(each, "http://app.test/", headers=length, content=bodies()) for each in ("PUT", "POST")]
+    expecting = make_request("POST", headers=[(b"host", b"app.test"), (b"expect", b"100-continue")], body=b"body")
+    for request, idle, connections in (
+        (make_request("GET"), 3.9, 1),
+        (make_request("PUT", body=b"body"), 3.9, 1),
+        *((make_request(method, body=b"body"), 1.1, 2) for method in OTHERS),
+        *((make_request(method, body=b"body"), 0.9, 1) for method in OTHERS),
+        (make_request("POST"), 1.1, 2),
+        (expecting, 1.1, 2),
+        *((request, 1.1, 2) for request in streamed),
+    ):
+        async with serving(answering(OK)) as (origin, transport):
+            assert await send(transport) == OK_ANSWER
+            clock += idle
+            assert await send(transport, request) == OK_ANSWER
+            assert origin.connections == connections, (request.method, idle)
+            if connections == 2:  # a server that serves one connection at a time need not wait for the first
+                await seen(origin.peers[0].gone)

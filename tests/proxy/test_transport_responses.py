@@ -56,6 +56,7 @@ HINTS = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\
 CHUNKS = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n"
 CHUNKS += b'Trailer: x-sum\r\n\r\n4\r\nbody\r\nA;ext="1"\r\n0123456789\r\n000\r\nx-sum: 1\r\n\r\n'
 BODY = b"body" * 50_000
+SPACED = b"HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length\t: 0\r\n\r\n"
 GZIP = b"content-encoding: gzip"
 
 
@@ -73,6 +74,10 @@ RESPONSES: list[tuple[str, bytes, bool, Answer]] = [
     ("HEAD", b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", False, Answer(200, [of_length(1000)], b"")),
     ("HEAD", CHUNKED, False, Answer(200, [], b"")),
     ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", False, Answer(204, [], b"")),
+    ("GET", b"HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", False, Answer(204, [], b"")),
+    ("GET", SPACED, False, Answer(200, [(b"x", b"1"), of_length(0)], b"")),
+    ("GET", response(b"", b"x: 1", b"\t 2 : 3"), False, Answer(200, [of_length(0), (b"x", b"1 2 : 3")], b"")),
+    ("head", OK, False, OK_ANSWER),
     ("GET", b"HTTP/1.1 304 Not\r\ncontent-length: 1000\r\n\r\n", False, Answer(304, [of_length(1000)], b"")),
     ("GET", HINTS + OK, False, OK_ANSWER),
     ("GET", b"HTTP/1.1 299 \r\ncontent-length: 0\r\n\r\n", False, Answer(299, [of_length(0)], b"")),

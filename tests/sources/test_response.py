@@ -33,10 +33,9 @@ def encoded_headers(headers: Pairs, body: bytes = b"", status: int = 200, method
 
 
 @every_case("name", BASES)
-@every_case("method", ["HEAD", "head"])
-def test_head_gets_the_head_of_the_response_alone(name: str, method: str) -> None:
+def test_head_gets_the_head_of_the_response_alone(name: str) -> None:
     app = Answer(headers=[(b"content-length", b"9"), (b"etag", b"1")], content=b'{"id": 7}')
-    result = answer(load(name, **{FIELDS[name]["method"]: method}), app)
+    result = answer(load(name, **{FIELDS[name]["method"]: "HEAD"}), app)
     # CloudFront sets the length itself, and refuses one that is not its own.
     kept = [("etag", "1")] if name == "lambda_edge" else [("content-length", "9"), ("etag", "1")]
     assert as_client(result) == (200, kept, b"")
