@@ -26,7 +26,6 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 # about to close it: common servers do so after 2 s (gunicorn) or more.
 FRESH = 1.0
 
-
 # The longest text of an exception, in characters: some quote what the server has sent.
 _MAX_TEXT = 300
 
