@@ -221,19 +221,18 @@ class StreamedResponse:
 class BodyParts:
     """The body of `response` part by part. A response to HEAD, and one with 204 or 304, has no parts.
 
-    A reader that is cancelled while it waits for a part may go on with the next one, if the stream keeps parts
-    (`keeps_parts`); else the next read raises httpx.StreamError, because what was lost is not known.
+    A reader that is cancelled while it waits for a part of InProcessTransport's may go on, and gets every part. With
+    another transport the next read raises httpx.StreamError, because what was lost is not known.
 
     It is not a generator, because a generator that its reader left early stays open.
     """
 
-    __slots__ = ("_has_body", "_is_broken", "_keeps_parts", "_parts", "_whole")
+    __slots__ = ("_has_body", "_is_broken", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
         self._has_body = method != "HEAD" and has_body(response.status_code)
         self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
-        self._keeps_parts = getattr(response.stream, "keeps_parts", False)
         self._is_broken = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -252,7 +251,9 @@ class BodyParts:
         except Exception:
             raise
         except BaseException as exc:
-            self._is_broken = not self._keeps_parts
+            from bridge.asgi.streaming import ResponseStream  # most Lambda functions never stream
+
+            self._is_broken = not isinstance(self._parts, ResponseStream)
             if isinstance(exc, asyncio.CancelledError) and is_failure(exc):
                 raise ApplicationCancelled() from None
             raise
