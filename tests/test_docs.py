@@ -16,7 +16,7 @@ from bridge.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / "README.md", ROOT / "CHANGELOG.md"),
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("sample_apps/*/README.md")),
 ]
@@ -32,6 +32,14 @@ def test_every_file_that_a_page_links_to_exists() -> None:
     for page in PAGES:
         links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
         missing += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_test_that_a_page_names_is_in_the_file_that_it_links_to() -> None:
+    missing = []
+    for page in PAGES:
+        links = re.findall(r"\[`(test_\w+)`\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        missing += [name for name, file in links if f"def {name}(" not in (page.parent / file).read_text("utf-8")]
     assert missing == []
 
 
