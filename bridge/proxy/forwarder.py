@@ -77,9 +77,8 @@ class Forwarder(httpx.AsyncBaseTransport):
         same.
         """
         request = await self._prepare(request)
-        target = request_target(request)
-        if self._guard.refuses(target):
-            logger.warning("A client asked for a hook path: %.200r was answered with 403.", target)
+        if self._guard.refuses(request_target(request)):
+            logger.warning("%s: This is a hook path, which no client may ask for: 403.", request_line(request))
             return plain(403)
         limits = _Limits(self.origin, request)
         async with limits:
@@ -235,7 +234,7 @@ def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
     pairs = without_context_headers(header_pairs(request))
-    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
+    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"), request)
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

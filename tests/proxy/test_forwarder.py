@@ -9,9 +9,9 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from bridge import Proxy
+from bridge import Proxy, Settings
 from bridge._httpx import httpx
-from bridge.errors import OriginBroken, OriginLost
+from bridge.errors import ErrorStatus, OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
@@ -102,6 +102,16 @@ class TestStream:
             assert await anext(response.body) == b"one"
             with pytest.raises(OriginBroken, match=r"GET /broken: .*incomplete chunked read"):
                 await anext(response.body)
+
+    async def test_one_with_a_status_that_fails_the_invocation_is_named_once(
+        self, serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, handler = serve({"settings": Settings(error_status_codes=frozenset({200}))})
+        async with handler:
+            with pytest.raises(ErrorStatus):
+                await handler.stream(make_event(path="/broken"), None).__aenter__()
+        assert_logged(caplog, ("ERROR", "GET /broken: ", "incomplete chunked read"))
+        assert caplog.text.count("GET /broken") == 1
 
     async def test_a_server_that_ends_in_the_middle_breaks_the_body(self, serve: Serve, make_event: MakeEvent) -> None:
         program, handler = serve()
