@@ -110,7 +110,25 @@ class Reason(Enum):
     )
     TRUSTED_HEADER = (
         "Headers that only a server may set",
-        "Applications trust these headers, so the bridge drops them from a client's request.",
+        (
+            "Applications trust these headers, so the bridge drops them from a client's request. To WSGI and CGI, and "
+            "so to Django and PHP, `X_Forwarded_For` is X-Forwarded-For: spellings with underscores or dots of the "
+            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-*`, "
+            "`CloudFront-*`), are dropped too. Nothing is logged: any client could fill the log with it."
+        ),
+    )
+    DROPPED_REQUEST_HEADER = (
+        "Request headers that AWS drops",
+        (
+            "REST APIs do not pass on Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, Trailer and "
+            "WWW-Authenticate, nor an Authorization that is a signature for AWS. Before origin requests, CloudFront "
+            "removes Expect, Proxy-Authenticate, Proxy-Authorization, Trailer, X-Forwarded-Proto, "
+            "X-HTTP-Method-Override and X-Real-IP."
+        ),
+    )
+    METHOD_OVERRIDE = (
+        "X-HTTP-Method-Override",
+        "REST APIs take the method from it, and do not pass it on.",
     )
     HTTP_VERSION = (
         "The HTTP version",
