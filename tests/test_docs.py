@@ -82,7 +82,7 @@ def test_the_newest_version_of_the_changelog_is_this_one() -> None:
     version = re.search(r'^__version__ = "(.+)"$', (ROOT / "bridge" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     assert version is not None
     versions = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
-    assert [name for name in versions if name != "Unreleased"][0] == version[1]
+    assert next(name for name in versions if name != "Unreleased") == version[1]
     assert "Unreleased" not in versions[1:]
 
 
