@@ -125,7 +125,8 @@ def audit(session: nox.Session) -> None:
     found = [(package["name"], flaw["id"]) for package in packages for flaw in package.get("vulns", [])]
     if found:
         session.error(f"Packages with known vulnerabilities: {found}")
-    session.log("Audited: %d of %d packages. No known vulnerability.", len(packages) - len(unknown), len(packages))
+    if len(unknown) < len(packages):
+        session.log("Audited: %d of %d packages. No known vulnerability.", len(packages) - len(unknown), len(packages))
 
 
 @nox.session
