@@ -93,7 +93,7 @@ def run_tests(session: nox.Session, *arguments: str, processes: int = 1, env: di
 
 @nox.session(tags=["default"])
 def check(session: nox.Session) -> None:
-    """Check style, types and import walls; write nothing."""
+    """Check style, types, import walls, and what bandit and pip-audit know; write nothing."""
     install(session, "check", "integration", "bench", more=["httpx2"])
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
