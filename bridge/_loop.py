@@ -204,10 +204,12 @@ class OwnLoop:
         if self._loop is None and not makes_loop:
             return
         loop = self._made_loop()
+        owner = TaskOwner()
         try:
             if before is not None:
-                loop.run_until_complete(before())
+                loop.run_until_complete(owner.create_task(loop, before()))
         finally:
+            owner.forget()
             _close_loop(loop)
             self._loop = self._root = None
 

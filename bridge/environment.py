@@ -48,7 +48,7 @@ class Environment:
         self._failure: Exception | None = None
         self._is_postponed = False
         self._is_closed = False
-        _processes_own[id(self)] = self
+        _environments[id(self)] = self
 
     def start_in_init_phase(self, runtime: Runtime) -> None:
         """Run the startup, or leave it to the runtime.
@@ -252,11 +252,11 @@ class _Attempt:
 
 
 # The environments of this process, in the order in which they were made.
-_processes_own: weakref.WeakValueDictionary[int, Environment] = weakref.WeakValueDictionary()
+_environments: weakref.WeakValueDictionary[int, Environment] = weakref.WeakValueDictionary()
 
 
 def _leave_all_to_parent() -> None:
-    for environment in list(_processes_own.values()):
+    for environment in list(_environments.values()):
         environment.leave_to_parent()
 
 
@@ -265,7 +265,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _close_all() -> None:
-    for environment in reversed(list(_processes_own.values())):
+    for environment in reversed(list(_environments.values())):
         environment.close_and_log()
     close_forgotten()
 

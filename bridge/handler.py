@@ -123,6 +123,7 @@ class Handler:
 
         `result` gets the result of `handle`, or the exception of its encoding, as soon as the application has sent its
         last message. The call returns when the application has ended; an exception after its answer is logged.
+        The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
         source = select_source(event, self._sources)

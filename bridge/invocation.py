@@ -1,9 +1,9 @@
 """Context variables about the current invocation. They are right too while many invocations run concurrently.
 
-A task inherits them, and so does a thread of asyncio or anyio. `python -m bridge.runtime` sets them.
+A task inherits them, and so does a thread of `asyncio.to_thread` or anyio. `python -m bridge.runtime` sets them.
 
-Other threads inherit nothing. While a process answers one invocation at a time, the log counts their lines as lines of
-that invocation.
+Other threads inherit nothing from Python. While a process answers one invocation at a time, the log counts their lines
+as lines of that invocation.
 """
 
 from contextvars import ContextVar

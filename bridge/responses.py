@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
 from bridge.asgi import InProcessTransport
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -123,7 +123,9 @@ async def started_error(response: httpx.Response, request: httpx.Request) -> Err
 async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> CompleteResponse:
     """Send `request` and return the whole response, or one of our own if it failed."""
     try:
-        response = await _sent(transport, request)
+        response = await transport.handle_async_request(request)
+        if not isinstance(transport, InProcessTransport):  # which has done this
+            await _settle(response, request)
         if is_whole(response):
             return response
         response = _readable(response)
@@ -134,10 +136,15 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
     return await completed_or_failed(response, request)
 
 
+async def _settle(response: httpx.Response, request: httpx.Request) -> None:
+    """Log if a transport's application has cancelled the task that it ran in, after its response."""
+    if was_cancelled() and await takes_own_cancellation():
+        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+
+
 async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
     response = await transport.handle_async_request(request)
-    if not isinstance(transport, InProcessTransport) and await takes_own_cancellation():
-        log_failure_after_response(request, ApplicationCancelled(), response.status_code)
+    await _settle(response, request)
     return response
 
 
@@ -146,11 +153,10 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        if isinstance(transport, httpx.ASGITransport) and not isinstance(transport, InProcessTransport):
-            # It runs the application to its end in the caller's task, which the application must not cancel.
+        if isinstance(transport, InProcessTransport):  # which makes a task for the application
+            response = await transport.handle_async_request(request)
+        else:  # httpx's ASGITransport runs an application to its end here, which must not cancel the caller's task
             response = await in_own_task(lambda: _sent(transport, request), name="bridge application")
-        else:
-            response = await _sent(transport, request)
         response = _readable(response)
     except BaseException as exc:
         if not is_failure(exc):
@@ -215,19 +221,18 @@ class StreamedResponse:
 class BodyParts:
     """The body of `response` part by part. A response to HEAD, and one with 204 or 304, has no parts.
 
-    A reader that is cancelled while it waits for a part may go on with the next one, if the stream keeps parts
-    (`keeps_parts`); else the next read raises httpx.StreamError, because what was lost is not known.
+    A reader that is cancelled while it waits for a part of InProcessTransport's may go on, and gets every part. With
+    another transport the next read raises httpx.StreamError, because what was lost is not known.
 
     It is not a generator, because a generator that its reader left early stays open.
     """
 
-    __slots__ = ("_has_body", "_is_broken", "_keeps_parts", "_parts", "_whole")
+    __slots__ = ("_has_body", "_is_broken", "_parts", "_whole")
 
     def __init__(self, response: httpx.Response, method: str) -> None:
         self._has_body = method != "HEAD" and has_body(response.status_code)
         self._whole = response.body if is_whole(response) else None
         self._parts = None if self._whole is not None else aiter(cast("httpx.AsyncByteStream", response.stream))
-        self._keeps_parts = getattr(response.stream, "keeps_parts", False)
         self._is_broken = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -246,7 +251,9 @@ class BodyParts:
         except Exception:
             raise
         except BaseException as exc:
-            self._is_broken = not self._keeps_parts
+            from bridge.asgi.streaming import ResponseStream  # most Lambda functions never stream
+
+            self._is_broken = not isinstance(self._parts, ResponseStream)
             if isinstance(exc, asyncio.CancelledError) and is_failure(exc):
                 raise ApplicationCancelled() from None
             raise

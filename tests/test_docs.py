@@ -16,7 +16,7 @@ from bridge.runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / "README.md", ROOT / "CHANGELOG.md"),
+    *(ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"),
     *sorted(ROOT.glob("docs/*.md")),
     *sorted(ROOT.glob("sample_apps/*/README.md")),
 ]
@@ -32,6 +32,14 @@ def test_every_file_that_a_page_links_to_exists() -> None:
     for page in PAGES:
         links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
         missing += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_every_test_that_a_page_names_is_in_the_file_that_it_links_to() -> None:
+    missing = []
+    for page in PAGES:
+        links = re.findall(r"\[`(test_\w+)`\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+        missing += [name for name, file in links if f"def {name}(" not in (page.parent / file).read_text("utf-8")]
     assert missing == []
 
 
@@ -69,11 +77,13 @@ def test_ci_runs_the_readmes_own_test_command_and_then_the_rest_of_the_matrix() 
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-2:] == [test, ".venv/bin/nox -t rest"]
 
 
-def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
+def test_the_newest_version_of_the_changelog_is_this_one() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     version = re.search(r'^__version__ = "(.+)"$', (ROOT / "bridge" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     assert version is not None
-    assert re.findall(r"^## (.+)$", changelog, re.MULTILINE)[0] == version[1]
+    versions = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
+    assert next(name for name in versions if name != "Unreleased") == version[1]
+    assert "Unreleased" not in versions[1:]
 
 
 def test_every_python_example_compiles() -> None:

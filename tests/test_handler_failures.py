@@ -220,13 +220,23 @@ def through_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
         return whole(handler(event, None))
 
 
+class Wrapped(httpx.AsyncBaseTransport):
+    """A transport around another one, as for retries."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
+
+
 def handled_by_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
     return whole(asyncio.run(Handler(httpx.ASGITransport(app)).handle(event, None)))
 
 
 def streamed_by_the_stock_transport(app: ASGIApp, event: Event) -> Outcome:
     async def main() -> Outcome:
-        async with Handler(httpx.ASGITransport(app)).stream(event, None) as response:
+        async with Handler(Wrapped(httpx.ASGITransport(app))).stream(event, None) as response:
             parts, error = await read(response.body)
             return response.prelude["statusCode"], parts, error
 

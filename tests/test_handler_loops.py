@@ -1,6 +1,7 @@
 """The event loop on which a handler answers, from any thread, and that it never hangs."""
 
 import asyncio
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -159,3 +160,43 @@ def test_a_task_that_the_application_leaves_behind_goes_on_in_the_next_request(m
         assert not tasks[0].done()
         body(handler, make_event())
         assert tasks[0].done()
+
+
+FORGOTTEN = """
+import gc, os
+from contextlib import asynccontextmanager
+from bridge import Bridge
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+EVENT = {EVENT!r}
+
+@asynccontextmanager
+async def lifespan(app):
+    try:
+        yield
+    finally:
+        print("ended")
+
+def test(is_collected):
+    handler = Bridge(Starlette(routes=[Route("/", lambda request: PlainTextResponse("hello"))], lifespan=lifespan))
+    assert handler(EVENT, None)["statusCode"] == 200
+    if not is_collected:
+        handler.itself = handler
+
+before = len(os.listdir("/dev/fd"))
+for _ in range(20):
+    test(True)
+assert len(os.listdir("/dev/fd")) < before + 20
+test(False)
+print("passed")
+"""
+
+
+def test_a_process_ends_whose_handlers_were_forgotten_with_their_lifespans_and_threads(
+    make_event: MakeEvent, run_python: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
+    done = run_python(FORGOTTEN.replace("{EVENT!r}", repr(make_event())), "-Werror")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [*["ended"] * 20, "passed", "ended"]

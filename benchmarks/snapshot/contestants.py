@@ -27,6 +27,10 @@ class Contestant(NamedTuple):
     path: str = "/"
 
     @property
+    def has_own_server(self) -> bool:
+        return self.module == "started"
+
+    @property
     def is_snap_start(self) -> bool:
         return SNAP_START.items() <= self.environ.items()
 

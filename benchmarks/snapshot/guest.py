@@ -17,6 +17,7 @@ import tty
 from pathlib import Path
 
 from benchmarks.snapshot.contestants import CONTESTANTS, Contestant
+from benchmarks.snapshot.servers import late_requests
 from benchmarks.snapshot.servers import start as start_servers
 from tests.events import load
 from tests.runtime.double import Answer, RuntimeDouble
@@ -93,9 +94,13 @@ def main() -> None:
     after = time.time(), time.monotonic()
     _reseed_kernel(bytes.fromhex(seed))
     # In turns, as if each had a machine of its own: the emulated processor would keep all of them waiting.
-    outcomes = {function.contestant.name: function.answers_after_restore() for function in functions}
-    passed = [now - then for now, then in zip(after, before, strict=True)]
-    port.write(json.dumps({"wall": passed[0], "monotonic": passed[1], "outcomes": outcomes}))
+    outcomes, late = {}, {}
+    for function in functions:
+        late_before = late_requests()
+        outcomes[function.contestant.name] = function.answers_after_restore()
+        late[function.contestant.name] = late_requests() - late_before
+    wall, monotonic = (now - then for now, then in zip(after, before, strict=True))
+    port.write(json.dumps({"wall": wall, "monotonic": monotonic, "outcomes": outcomes, "late": late}))
 
 
 def _warm_up(functions: list[_Function]) -> None:

@@ -19,12 +19,14 @@ _MAY_REPEAT = (_REPEATED, "a name of `tempfile`")
 class Restore(NamedTuple):
     """One restore of the machine. `wall` and `monotonic`: how far its clocks went from the last answer before it, in s.
 
-    `outcomes`: of each function, status and body of each response; the status is 0 if there was none.
+    `outcomes`: of each function, status and body of each response; the status is 0 if there was none. `late`: how many
+    of its requests came to the web server over a dead connection, repeated ones included.
     """
 
     wall: float
     monotonic: float
     outcomes: dict[str, list[tuple[int, str]]]
+    late: dict[str, int]
 
 
 def faults(contestants: Sequence[Contestant], restores: Sequence[Restore]) -> list[str]:
@@ -40,6 +42,9 @@ def faults(contestants: Sequence[Contestant], restores: Sequence[Restore]) -> li
                     f"{contestant.name}, {service}: expected {expected} of {len(results)} to fail, but got "
                     f"{len(failed)}.{said}"
                 )
+        late = _late(contestant, restores)
+        if late and contestant.expected == "none":
+            found.append(f"{contestant.name}: expected no request over a dead connection, but got {late}.")
     for source, values in _draws(contestants, restores).items():
         if source not in _MAY_REPEAT and len(set(values)) < len(values):
             found.append(f"{source}: expected {len(values)} different values, but got {len(set(values))}.")
@@ -52,14 +57,23 @@ def tables(contestants: Sequence[Contestant], restores: Sequence[Restore]) -> li
     rows = []
     for contestant in contestants:
         results = _results(contestant, restores)
-        rows.append([contestant.name, *(_failed(results.get(service)) for service in (ORIGIN, DATABASE))])
+        late = "" if contestant.has_own_server else str(_late(contestant, restores))
+        rows.append([contestant.name, _failed(results[ORIGIN]), late, _failed(results.get(DATABASE))])
     draws = [
         [source, str(len(values)), str(len(set(values)))] for source, values in _draws(contestants, restores).items()
     ]
     return [
-        Table(f"{len(restores)} restores: first requests that failed", ["to the web server", "to the database"], rows),
+        Table(
+            f"{len(restores)} restores: first requests that failed",
+            ["to the web server", "sent over a dead connection", "to the database"],
+            rows,
+        ),
         Table(f"{len(restores)} restores: random numbers", ["drawn", "different"], draws),
     ]
+
+
+def _late(contestant: Contestant, restores: Sequence[Restore]) -> int:
+    return sum(restore.late[contestant.name] for restore in restores)
 
 
 def _failed(results: Sequence[str] | None) -> str:

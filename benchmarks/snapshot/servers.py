@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from benchmarks.snapshot.functions.services import DATABASE
 
-__all__ = ["KEEP_ALIVE", "start"]
+__all__ = ["KEEP_ALIVE", "late_requests", "start"]
 
 # In seconds: longer than the 5 of httpx's pool, which so never meets a closed connection while its clock is right.
 KEEP_ALIVE = 10.0
@@ -24,6 +24,10 @@ _DELAY = 0.05
 _PARTS = [b'{"origin": ', b'"fine"', b"}"]
 _HOST = "127.0.0.1"
 _PORT = 8001
+
+
+# What came over a connection after its time, and got no answer.
+_late: list[object] = []
 
 
 class _Age:
@@ -49,6 +53,7 @@ class _Origin(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         if self._age.is_over:
+            _late.append(self.client_address)
             self.close_connection = True
             return False
         return super().parse_request()
@@ -82,6 +87,11 @@ class _Database(socketserver.StreamRequestHandler):
 
 class _DatabaseServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
+
+
+def late_requests() -> int:
+    """Return how many requests came to the web server over a connection that was idle for too long."""
+    return len(_late)
 
 
 def start() -> None:

@@ -42,7 +42,7 @@ def log_failure_after_response(request: httpx.Request, error: BaseException, sta
         logger.error("%s: The application answered %d, and raised %s.", what, status_code, name, exc_info=error)
     else:
         logger.error(
-            "%s: The application raised %s after its response, a %d, was complete. That stays as it is.",
+            "%s: The application raised %s after its response was complete. That response, a %d, stays as it is.",
             what,
             name,
             status_code,

@@ -210,8 +210,6 @@ def _is_disconnect(error: BaseException | None) -> bool:
 class ResponseStream(httpx.AsyncByteStream):
     """The response body, as the application sends it. Owns the application's task: closing waits for its end."""
 
-    keeps_parts = True  # for a reader that is cancelled and comes back
-
     def __init__(self, exchange: StreamingExchange, *, raise_app_exceptions: bool) -> None:
         self._exchange = exchange
         self._raise = raise_app_exceptions

@@ -10,14 +10,7 @@ from bridge._httpx import httpx
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
-__all__ = [
-    "CONNECTION_HEADER",
-    "checked_method",
-    "checked_target",
-    "framed",
-    "request_headers",
-    "response_headers",
-]
+__all__ = ["CONNECTION_HEADER", "checked_method", "checked_target", "framed", "request_headers", "response_headers"]
 
 # The entries of the scope that describe the client's connection, as JSON. Only the parent can reach the child's
 # socket, and it drops a client's copy.

@@ -26,6 +26,9 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 # about to close it: common servers do so after 2 s (gunicorn) or more.
 FRESH = 1.0
 
+# The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
+# the memory until the deadline.
+MAX_WHOLE = 64 * 1024 * 1024
 
 # The longest text of an exception, in characters: some quote what the server has sent.
 _MAX_TEXT = 300
@@ -47,8 +50,8 @@ class SocketTransport(httpx.AsyncBaseTransport):
     sent. Any other request must not be sent twice. So that it does not fail either, it gets a connection that has been
     idle for less than FRESH seconds, or a new one.
 
-    Raises httpx's exceptions: ConnectError, ReadError, RemoteProtocolError for a response that is invalid or cut
-    short, LocalProtocolError for a request that may not be sent.
+    Raises httpx's exceptions: ConnectError, ReadError, RemoteProtocolError for a response that is invalid, cut short or
+    too large to be read whole, LocalProtocolError for a request that may not be sent.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
         if not request.extensions.get(WHOLE_RESPONSE):
             return httpx.Response(response.status, headers=headers, stream=body, extensions=response.extensions)
         try:
-            return CompleteResponse(response.status, headers, b"".join([part async for part in body]))
+            return CompleteResponse(response.status, headers, await _read_whole(body))
         finally:
             await body.aclose()
 
@@ -171,6 +174,17 @@ class SocketTransport(httpx.AsyncBaseTransport):
         pools, self._dropped = self._dropped, []
         for pool in pools:
             await pool.aclose()
+
+
+async def _read_whole(parts: AsyncIterator[bytes]) -> bytes:
+    """Return the whole body. Raises RemoteProtocolError if it has more than MAX_WHOLE bytes."""
+    taken, size = [], 0
+    async for part in parts:
+        size += len(part)
+        if size > MAX_WHOLE:
+            raise httpx.RemoteProtocolError(f"The response has more than {MAX_WHOLE} bytes and is not streamed.")
+        taken.append(part)
+    return b"".join(taken)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess  # nosec B404  # this Python runs a module of this package
+import subprocess  # nosec B404  # the command is fixed: a script and a module of this package
 import sys
 from contextlib import suppress
 from typing import IO
@@ -41,7 +41,7 @@ class Watcher:
         self._process: subprocess.Popen[bytes] | None = None
         if os.name != "posix":
             return
-        self._process = subprocess.Popen(  # nosec B603  # this Python runs a module of this package, without a shell
+        self._process = subprocess.Popen(  # nosec B603  # a fixed command: a script and a module of this package
             _command(mark),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -76,4 +76,4 @@ app = Starlette(
         Route("/countdown", countdown),
     ]
 )
-handler = Bridge(app)
+handler = Bridge(app)  # last: awslambdaric starts the application here

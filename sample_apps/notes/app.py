@@ -135,4 +135,4 @@ async def create_note(note: NewNote, database: Database) -> Note:
     return add(database, note)
 
 
-handler = Bridge(app)
+handler = Bridge(app)  # last: awslambdaric starts the application here

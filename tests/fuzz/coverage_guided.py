@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 with atheris.instrument_imports(include=["bridge.sources", "bridge.runtime.api.http", "bridge.proxy.response_end"]):
     from tests.fuzz import test_wire
-    from tests.fuzz.mutations import SOURCES, Event, mutated
+    from tests.fuzz.mutations import SOURCES, Mutated, mutated
     from tests.fuzz.test_mutated_events import SETTINGS, Served
 
 Target = Callable[[bytes], object]
@@ -29,9 +29,9 @@ def events() -> Target:
     served = [Served(options) for options in SETTINGS]
 
     @settings(database=None, deadline=None)
-    @given(event=st.sampled_from(SOURCES).flatmap(mutated), options=st.integers(0, len(SETTINGS) - 1))
-    def check(event: Event, options: int) -> None:
-        runner.run(served[options].answer(event, "marker"))
+    @given(case=st.sampled_from(SOURCES).flatmap(mutated), options=st.integers(0, len(SETTINGS) - 1))
+    def check(case: Mutated, options: int) -> None:
+        runner.run(served[options].answer(case.event(), "marker"))
 
     one_input: Target = check.hypothesis.fuzz_one_input  # type: ignore[attr-defined]  # Hypothesis adds it
     return one_input

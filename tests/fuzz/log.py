@@ -8,24 +8,23 @@ __all__ = ["PlainLog"]
 _LOGGER = logging.getLogger("bridge")
 
 
-class PlainLog(logging.Handler):
-    """Keep the records of the package, and keep them from pytest, which would format each of them."""
+class PlainLog(logging.Filter):
+    """Keep the records of the package, and let none of them pass: pytest would keep and format each of 100,000."""
 
     def __init__(self) -> None:
         super().__init__()
         self._records: list[logging.LogRecord] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         self._records.append(record)
+        return False
 
     def __enter__(self) -> Self:
-        _LOGGER.addHandler(self)
-        _LOGGER.propagate = False
+        _LOGGER.addFilter(self)
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        _LOGGER.propagate = True
-        _LOGGER.removeHandler(self)
+        _LOGGER.removeFilter(self)
 
     def take(self) -> list[logging.LogRecord]:
         """Return the records since the last call. Every message must be one line without control characters."""

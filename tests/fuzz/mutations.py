@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from bridge.errors import UnsupportedEvent
 from bridge.sources import select_source
 from tests.events import BASES, load
 
-__all__ = ["SOURCES", "events_of", "hostile_text", "mark", "mutated"]
+__all__ = ["SOURCES", "Mutated", "events_of", "hostile_text", "mark", "mutated"]
 
 Event = dict[str, Any]
 
@@ -82,18 +83,16 @@ _PLAIN: list[Any] = [
     [None],
 ]
 
-# Made when they are drawn: most cases do not need them.
-_LARGE = st.sampled_from(
-    [
-        lambda: "x" * 100_000,
-        lambda: "%" * 50_000,
-        lambda: "a=1&" * 20_000,
-        lambda: "\u00e9,\r\n" * 5_000,
-        lambda: ["x"] * 5_000,
-        lambda: {f"n{number}": "v" for number in range(5_000)},
-        lambda: _nested(20_000, "x"),
-    ]
-).map(lambda make: make())
+# By name, so that a case that fails is printed in a few lines.
+_LARGE = {
+    "LARGE: a long text": "x" * 100_000,
+    "LARGE: percent signs": "%" * 50_000,
+    "LARGE: parameters": "a=1&" * 20_000,
+    "LARGE: line breaks": "\u00e9,\r\n" * 5_000,
+    "LARGE: a list": ["x"] * 5_000,
+    "LARGE: an object": {f"n{number}": "v" for number in range(5_000)},
+    "LARGE: a depth": _nested(20_000, "x"),
+}
 
 _scalars = st.sampled_from(_PLAIN) | hostile_text
 _values = st.one_of(
@@ -102,11 +101,11 @@ _values = st.one_of(
     st.lists(_scalars, max_size=3),
     st.dictionaries(_names, _scalars | st.lists(_scalars, max_size=3), max_size=3),
     st.integers(1, 50).flatmap(lambda depth: _scalars.map(lambda leaf: _nested(depth, leaf))),
-    st.integers(0, 24).flatmap(lambda chance: _scalars if chance else _LARGE),
+    st.integers(0, 24).flatmap(lambda chance: _scalars if chance else st.sampled_from([*_LARGE])),
 )
 
-# Of the number below, this operation changes the value at a place: 0 removes it, 1 adds an entry beside it.
-_operations = st.tuples(st.integers(0, 10_000), st.integers(0, 5), _names, _values)
+# The number of a place in the event, and what happens there: 0 removes the value, 1 adds one, all else replaces it.
+_faults = st.tuples(st.integers(0, 10_000), st.integers(0, 5), _names, _values)
 
 
 @cache
@@ -132,17 +131,31 @@ def _source_of(event: Any) -> str | None:
         return None
 
 
-def mutated(source: str) -> st.SearchStrategy[Event]:
+@dataclass(frozen=True)
+class Mutated:
+    """An event as JSON, and the faults that it gets."""
+
+    text: str
+    faults: list[tuple[int, int, str, Any]]
+
+    def event(self) -> Event:
+        """Return a new event."""
+        event: Event = json.loads(self.text)
+        _change(event, self.faults)
+        return event
+
+
+def mutated(source: str) -> st.SearchStrategy[Mutated]:
     """Return a strategy for events of `source` with one to four faults."""
-    return st.builds(_changed, st.sampled_from(events_of(source)), st.lists(_operations, min_size=1, max_size=4))
+    return st.builds(Mutated, st.sampled_from(events_of(source)), st.lists(_faults, min_size=1, max_size=4))
 
 
-def _changed(text: str, operations: list[tuple[int, int, str, Any]]) -> Event:
-    event: Event = json.loads(text)
-    for number, kind, name, value in operations:
+def _change(event: Event, faults: list[tuple[int, int, str, Any]]) -> None:
+    for number, kind, name, drawn in faults:
+        value = _LARGE.get(drawn, drawn) if isinstance(drawn, str) else deepcopy(drawn)
         places = list(_places(event))
         if not places:
-            return event
+            return
         parent, key = places[number % len(places)]
         if kind == 0:
             del parent[key]
@@ -152,8 +165,7 @@ def _changed(text: str, operations: list[tuple[int, int, str, Any]]) -> Event:
             else:
                 parent.insert(key, value)
         else:
-            parent[key] = deepcopy(value) if isinstance(value, dict) else value
-    return event
+            parent[key] = value
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[tuple[Any, Any]]:

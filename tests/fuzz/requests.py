@@ -1,14 +1,16 @@
 """Valid requests of clients, and what an application must see of them behind each service."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from hypothesis import strategies as st
 
+from bridge._types import Scope
 from tests.integration.exchange import ClientRequest, Headers, by_name
 from tests.integration.services import Service
 
-__all__ = ["client_requests", "expected_headers", "expected_query", "keeps_path", "query_of"]
+__all__ = ["client_requests", "expected_headers", "expected_query", "keeps_path", "query_of", "received"]
 
 _UNRESERVED = "abcXYZ019-._~"
 
@@ -70,7 +72,20 @@ def expected_headers(service: Service, request: ClientRequest) -> dict[str, list
     elif service.group.startswith("HTTP API"):
         sent["content-length"] = ["0"]  # which HTTP APIs add
     kept = _kept(service)
-    return {name: [value.encode("latin-1") for value in kept(values)] for name, values in sent.items()}
+    return _unspaced({name: [value.encode("latin-1") for value in kept(values)] for name, values in sent.items()})
+
+
+def received(scope: Scope) -> dict[str, list[bytes]]:
+    """Return the values of each header as the application has got them."""
+    headers: dict[str, list[bytes]] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("ascii"), []).append(value)
+    return _unspaced(headers)
+
+
+def _unspaced(headers: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    """Return `headers` without the blanks beside commas: where a service joins values, the blanks are its own."""
+    return {name: [re.sub(rb" *, *", b",", value).strip() for value in values] for name, values in headers.items()}
 
 
 def _kept(service: Service) -> Callable[[list[str]], list[str]]:

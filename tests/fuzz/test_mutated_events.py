@@ -16,7 +16,7 @@ from bridge.errors import UnsupportedEvent
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import MARKER, Echo, check_result, check_scope, comparable, echo_of, streamed
 from tests.fuzz.log import PlainLog
-from tests.fuzz.mutations import SOURCES, Event, mark, mutated
+from tests.fuzz.mutations import SOURCES, Event, Mutated, mark, mutated
 from tests.integration.exchange import ClientResponse, values_of
 
 # 413 is for a body that CloudFront cut, 501 for CONNECT.
@@ -80,9 +80,9 @@ def test_an_event_with_any_faults_gets_an_answer_or_is_unsupported(
     source: str, served: list[Served], runner: asyncio.Runner, log: PlainLog
 ) -> None:
     @cases(110)
-    @given(event=mutated(source), options=st.integers(0, len(SETTINGS) - 1))
-    def check(event: Event, options: int) -> None:
-        marker = f"m{next(numbers)}"
+    @given(case=mutated(source), options=st.integers(0, len(SETTINGS) - 1))
+    def check(case: Mutated, options: int) -> None:
+        event, marker = case.event(), f"m{next(numbers)}"
         mark(event, MARKER, marker)
         runner.run(served[options].answer(event, marker))
         assert [record.exc_info for record in log.take() if record.exc_info] == []

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import replace
 from itertools import count
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -19,9 +19,11 @@ from bridge.sources import select_source
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import MARKER, Echo, check_result, comparable, echo_of, streamed
 from tests.fuzz.log import PlainLog
-from tests.fuzz.mutations import SOURCES, Event, mark, mutated
-from tests.integration.exchange import ClientResponse, values_of
+from tests.fuzz.mutations import SOURCES, Event, Mutated, mark, mutated
+from tests.fuzz.requests import client_requests, expected_headers, expected_query, keeps_path, query_of, received
+from tests.integration.exchange import ClientRequest, ClientResponse, values_of
 from tests.integration.servers import BackgroundServer
+from tests.integration.services import SERVICES, Service
 
 # 413 is for a body that CloudFront cut, 501 for CONNECT. A head that is too long for the server is a 400 of its own.
 REFUSALS = {400, 413, 501}
@@ -32,10 +34,13 @@ LIMIT = 60
 numbers = count()
 
 
+APP = Echo()
+
+
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[Proxy]:
     with (
-        BackgroundServer(Echo(), h11_max_incomplete_event_size=2**20) as server,
+        BackgroundServer(APP, h11_max_incomplete_event_size=2**20) as server,
         closing(Proxy(url=f"http://127.0.0.1:{server.port}", settings=Settings())) as proxy,
     ):
         yield proxy
@@ -44,7 +49,7 @@ def proxy() -> Iterator[Proxy]:
 def request_of(event: Event) -> httpx.Request | None:
     """Return the request that has to reach the server, or None for an event that must not reach it."""
     try:
-        return select_source(event).decode(deepcopy(event), Settings())
+        return select_source(event).decode(event, Settings())
     except (MalformedEvent, RecursionError, TypeError, ValueError, AttributeError, LookupError):
         return None
 
@@ -76,18 +81,44 @@ def assert_own(response: ClientResponse, request: httpx.Request | None, marker: 
     assert sent in ([], [marker.encode()])
 
 
-async def answer_together(proxy: Proxy, events: list[Event]) -> None:
+async def answer_together(proxy: Proxy, together: list[Mutated]) -> None:
     async with asyncio.timeout(LIMIT), asyncio.TaskGroup() as tasks:
-        for event in events:
-            marker = f"m{next(numbers)}"
+        for case in together:
+            event, marker = case.event(), f"m{next(numbers)}"
             mark(event, MARKER, marker)
             tasks.create_task(answer(proxy, event, marker))
 
 
 @cases(40)
-@given(events=st.lists(st.sampled_from(SOURCES).flatmap(mutated), min_size=1, max_size=4))
+@given(together=st.lists(st.sampled_from(SOURCES).flatmap(mutated), min_size=1, max_size=4))
 def test_events_with_any_faults_get_their_own_responses_from_a_web_server(
-    events: list[Event], proxy: Proxy, runner: asyncio.Runner, log: PlainLog
+    together: list[Mutated], proxy: Proxy, runner: asyncio.Runner, log: PlainLog
 ) -> None:
-    runner.run(answer_together(proxy, events))
+    runner.run(answer_together(proxy, together))
     assert [record.exc_info for record in log.take() if record.exc_info] == []
+
+
+# Without those that bridge tells a web server in another way than an application: the stage, and its own headers.
+PLAIN_SERVICES = [service for service in SERVICES if not service.stage]
+OF_BRIDGE = {"x-amzn-request-context", "x-amzn-lambda-context", "x-amzn-trace-id"}
+
+
+@cases(60)
+@given(request=client_requests(), service=st.sampled_from(PLAIN_SERVICES))
+def test_a_valid_request_arrives_at_a_web_server_as_it_was_sent(
+    request: ClientRequest, service: Service, proxy: Proxy, runner: asyncio.Runner
+) -> None:
+    APP.reset()
+    response = check_result(runner.run(proxy.handle(service.encode(request, ""), None)))
+    assert (response.status, response.body) == (200, b"" if request.method == "HEAD" else echo_of(request.body))
+    scope = APP.scope
+    assert scope is not None
+    assert (scope["method"], scope["path"], APP.body) == (request.method, unquote(request.path), request.body)
+    if keeps_path(service):
+        assert scope["raw_path"].decode("ascii") == request.path
+    assert query_of(scope["query_string"].decode("ascii")) == expected_query(service, request)
+    assert without(OF_BRIDGE, received(scope)) == without(OF_BRIDGE, expected_headers(service, request))
+
+
+def without(names: set[str], headers: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    return {name: values for name, values in headers.items() if name not in names}

@@ -28,10 +28,9 @@ UVICORN = ["uvicorn", f"{SITE}:asgi", "--log-level", "warning", "--port"]
 COMMANDS = {
     "uvicorn --workers 2": [*PYTHON, "uvicorn", "--workers", "2", *UVICORN[1:]],
     "gunicorn": [*PYTHON, "gunicorn", f"{SITE}:wsgi", "--workers", "2", "--log-level", "error", "--bind"],
-    "hypercorn": [*PYTHON, "hypercorn", f"{SITE}:asgi", "--workers", "2", "--log-level", "warning", "--bind"],
+    "hypercorn": [*PYTHON, "hypercorn", f"{SITE}:asgi", "--log-level", "warning", "--bind"],
     "granian": [*PYTHON, "granian", f"{SITE}:asgi", "--interface", "asgi", "--log-level", "warning", "--port"],
     "a shell": ["sh", "-c", f"{' '.join([*PYTHON, *UVICORN])} $0; true"],
-    "a session of its own": ["sh", "-c", f"setsid {' '.join([*PYTHON, *UVICORN])} $0 & wait"],
 }
 
 FUNCTION = """

@@ -75,8 +75,9 @@ def test_a_request_that_may_not_be_sent_is_a_400_and_the_clients_fault(
 
 
 def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_next_server(
-    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    serve: Serve, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr("bridge.proxy.readiness.PROGRESS_INTERVAL", 3600)  # a busy machine starts it slowly
     program, handler = serve(again={"unhealthy": 3})
     assert handler(make_event("POST", "/exit/7"), None) == BAD_GATEWAY
     assert answered(handler(make_event(path="/next"), None))["target"] == "/next"

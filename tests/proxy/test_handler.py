@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import anyio
 import pytest
 
 from bridge import Proxy
-from bridge.errors import ConfigurationError, LoopClosedError, OriginLost
+from bridge.errors import ConfigurationError, LoopClosedError, OriginLost, OriginNotStarted
 from tests.cases import every_case
 from tests.logged import assert_logged
 from tests.proxy.programs import (
@@ -126,6 +127,21 @@ def test_nothing_is_started_before_the_first_request(serve: Serve, make_event: M
         "connection": 1,
     }
     assert program.targets == ["GET /health", "POST /a%2Fb?x=%20"]
+    assert len(program.records("start")) == 1
+
+
+def test_a_start_that_failed_is_tried_again_with_the_next_request(
+    programs: Programs, proxies: Proxies, make_event: MakeEvent, tmp_path: Path
+) -> None:
+    program = programs()
+    link = tmp_path / "python"
+    program.command[0] = str(link)
+    handler = proxies(program)
+    for _ in range(2):
+        with pytest.raises(OriginNotStarted, match="could not be started"):
+            handler(make_event(), None)
+    link.symlink_to(sys.executable)
+    assert answered(handler(make_event(), None))["target"] == "/"
     assert len(program.records("start")) == 1
 
 

@@ -360,6 +360,29 @@ async def test_an_answer_that_is_not_http_is_an_error_that_says_why() -> None:
         assert len(str(raised)) <= 300, wire[:99]
 
 
+async def test_a_whole_response_without_end_is_an_error_and_a_streamed_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limit = 1 << 20
+    monkeypatch.setattr("bridge.proxy.transport.MAX_WHOLE", limit)
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(CHUNKED)
+        while True:
+            peer.send(b"4000\r\n" + bytes(0x4000) + b"\r\n")
+
+    async with serving(script) as (origin, transport):
+        with pytest.raises(httpx.RemoteProtocolError, match="more than 1048576 bytes"):
+            await send(transport)
+        await seen((await origin.peer(0)).gone)
+        result = await transport.handle_async_request(make_request())
+        size, parts = 0, parts_of(result)
+        while size <= 2 * limit:
+            size += len(await anext(parts))
+        await result.aclose()
+
+
 # Timeouts
 
 

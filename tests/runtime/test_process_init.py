@@ -62,6 +62,16 @@ def test_a_function_is_served(api: RuntimeDouble, fork_runtime: Runtimes, code: 
     assert api.invoke({"a": 1}).answer().json == [{"a": 1}, "shop"]
 
 
+def test_a_variable_that_means_nothing_is_a_warning_also_without_a_handler_of_ours(
+    api: RuntimeDouble, fork_runtime: Runtimes
+) -> None:
+    runtime = fork_runtime("def handler(event, context): return event", "app.handler", BRIDGE_WORKER="2")
+    assert api.invoke({"a": 1}).answer().json == {"a": 1}
+    (line,) = runtime.wait_for_lines(1)
+    assert "BRIDGE_WORKER is set" in line
+    assert "Did you mean BRIDGE_WORKERS?" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "handler"),
     [([], "web/app.handler"), (["web.app:handler"], "other.handler")],

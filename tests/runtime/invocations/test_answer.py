@@ -27,13 +27,22 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
         await send(part(scope["raw_path"]))
 
 
-def failing(error: BaseException) -> ASGIApp:
-    """Return an application that raises `error` at /fail, and says hello at any other path."""
+def failing(error: BaseException | None) -> ASGIApp:
+    """Return an application that raises `error`, or cancels itself, at /fail, and says hello at any other path.
+
+    At /late it says hello first.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/fail":
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path != "/fail":
+            await hello(scope, receive, send)
+        task = asyncio.current_task()
+        if path in ("/fail", "/late") and error is None and task is not None:
+            task.cancel()
+            await asyncio.sleep(3600)
+        elif path in ("/fail", "/late") and error is not None:
             raise error
-        await hello(scope, receive, send)
 
     return app
 
@@ -143,12 +152,14 @@ def test_what_a_function_raises_fails_its_invocation_alone(
 def test_an_application_that_raises_or_cancels_itself_is_a_500(
     api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for error, fact in ((ValueError("x"), "ValueError"), (asyncio.CancelledError(), "cancellation")):
+    cancelled = (asyncio.CancelledError(), "cancellation"), (None, "cancellation")
+    for error, fact in ((ValueError("x"), "ValueError"), *cancelled):
         caplog.clear()
         running = slots.on_loop(failing(error))
         assert api.invoke(make_event(path="/fail")).answer().json == of_our_own("Internal Server Error", 500)
+        assert api.invoke(make_event(path="/late")).answer().json == result("hello /late")
         assert api.invoke(make_event(path="/")).answer().json == result("hello /")
-        assert_logged(caplog, ("ERROR", fact))
+        assert_logged(caplog, ("ERROR", "GET /fail", fact), ("ERROR", "GET /late", "complete", fact))
         running.end()
 
 
