@@ -77,11 +77,13 @@ def test_ci_runs_the_readmes_own_test_command_and_then_the_rest_of_the_matrix() 
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-2:] == [test, ".venv/bin/nox -t rest"]
 
 
-def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
+def test_the_newest_version_of_the_changelog_is_this_one() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     version = re.search(r'^__version__ = "(.+)"$', (ROOT / "bridge" / "__init__.py").read_text("utf-8"), re.MULTILINE)
     assert version is not None
-    assert re.findall(r"^## (.+)$", changelog, re.MULTILINE)[0] == version[1]
+    versions = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
+    assert next(name for name in versions if name != "Unreleased") == version[1]
+    assert "Unreleased" not in versions[1:]
 
 
 def test_every_python_example_compiles() -> None:

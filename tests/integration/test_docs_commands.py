@@ -32,6 +32,8 @@ NOT_RUN = {
     "BRIDGE_BENCH_LWA=": "it measures for minutes",
     "cargo install ": "it compiles for minutes",
     "nox -s bench": "it measures for minutes",
+    "nox -s freezes": "it measures for minutes",
+    "nox -s snapshot": "it restores a machine for minutes",
     "python -m bridge.runtime ": "it needs a Runtime API: the last test has one",
     "python3 -m venv .venv && .venv/bin/pip install --quiet 'nox[uv]' && .venv/bin/nox": "it runs this test",
     "sam ": "it needs an AWS account",
