@@ -88,13 +88,16 @@ def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_
     assert all(fact in found[1] for fact in ("started again", "status 7", "asked to exit"))
 
 
-def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
+def test_a_second_end_in_a_request_ends_the_environment(
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
     _, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)
     assert "status 2" in str(caught.value.code)
     assert "asked to exit" in str(caught.value.code)
+    assert sum([message.startswith("GET /exit/2: ") for message in caplog.messages]) == 1
 
 
 @pytest.mark.anyio
