@@ -149,7 +149,8 @@ class Reason(Enum):
         "Request text that is not UTF-8",
         (
             "AWS puts bodies with a text type into the event's JSON as text. What happens to other bytes is not "
-            "documented; the tests assume U+FFFD. Clients that send such text should use another content type."
+            "documented; the tests assume U+FFFD. VPC Lattice does so with compressed text too. Clients that send such "
+            "bodies should use another content type."
         ),
     )
     BODY_LIMIT = (
