@@ -113,7 +113,7 @@ class Reason(Enum):
         (
             "Applications trust these headers, so bridge drops them from a client's request. To WSGI and CGI, and "
             "so to Django and PHP, `X_Forwarded_For` is X-Forwarded-For: spellings with underscores or dots of the "
-            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-*`, "
+            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-Cf-*`, "
             "`CloudFront-*`), are dropped too. Nothing is logged: any client could fill the log with it."
         ),
     )
