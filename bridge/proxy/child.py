@@ -103,7 +103,7 @@ class ChildApplication:
             entries["state"] = self._lifespan.state.copy()
         try:
             await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:  # uvicorn does not end for the second
             path = scope["raw_path"][:_MAX_PATH].decode("latin-1")
             logger.error("%s %s: The application raised %s.", scope["method"], path, type(exc).__name__)
             raise  # uvicorn logs the traceback, and answers

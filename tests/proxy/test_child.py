@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -129,16 +130,14 @@ async def test_the_scope_is_made_of_the_headers(anyio_backend: str, monkeypatch:
 @pytest.mark.anyio
 async def test_the_log_names_the_request_of_a_failed_application(caplog: pytest.LogCaptureFixture) -> None:
     """uvicorn logs the traceback, without the request."""
-
-    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
-        raise KeyError("stock")
-
     headers = [(CONNECTION_HEADER, json.dumps(CONNECTION).encode())]
     scope = {"type": "http", "method": "POST", "path": "/a b", "raw_path": b"/a%20b", "headers": headers}
     lifespan: Any = SimpleNamespace(state=None)
-    with pytest.raises(KeyError):
-        await ChildApplication(fail, lifespan)(scope, receive_nothing, send_nothing)
-    assert_logged(caplog, ("ERROR", "POST /a%20b: ", "KeyError"))
+    for error in (KeyError("stock"), SystemExit(3)):
+        failing = ChildApplication(AsyncMock(side_effect=error), lifespan)
+        with pytest.raises(type(error)):
+            await failing(scope, receive_nothing, send_nothing)
+    assert_logged(caplog, ("ERROR", "POST /a%20b: ", "KeyError"), ("ERROR", "POST /a%20b: ", "SystemExit"))
 
 
 @pytest.mark.anyio
