@@ -11,6 +11,7 @@ from bridge._messages import EventRequest, header_pairs, replace_headers
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
+from bridge.sources._event_fields import event_line
 from bridge.sources._framing import check_framing
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
 
 
 def _what(source: Source, event: Event) -> str:
-    from bridge.sources._event_line import event_line  # only an error needs it
-
     return f"{event_line(event)}: A malformed {source.name} event"
 
 
