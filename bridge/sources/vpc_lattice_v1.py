@@ -44,8 +44,8 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     headers, cookies = joined(encoded.headers, encoded.values)
     if len(cookies) > 1:
         logger.warning(
-            "%s: The response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has one. Choose "
-            "version 2 for the target group.",
+            "%s: The response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has room for one. "
+            "Choose version 2 for the target group.",
             event_line(event),
             cookie_names(cookies[:-1]),
         )
