@@ -16,7 +16,7 @@ from bridge.sources._media_types import is_text
 from bridge.sources._response import encode_prelude
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
     from bridge._httpx import httpx
     from bridge._types import HeaderPairs, Result
@@ -122,8 +122,8 @@ def compression_of(settings: Settings) -> Compression:
     return Compression(installed_codecs(), settings.text_media_types)
 
 
-def preferred_coding(accepted: bytes, offered: Iterable[bytes]) -> bytes | None:
-    """Return the coding that a client prefers; of equals the first one that is `offered`. None: the body as it is.
+def preferred_coding(accepted: bytes, offered: Collection[bytes]) -> bytes | None:
+    """Return the coding that a client prefers; of equals the first that is `offered`. None: the body as it is.
 
     `accepted`: the values of Accept-Encoding. Without any, no coding is chosen: RFC 9110 allows each one then, but who
     sends no such header seldom decodes. A member that is not valid counts as refused.
@@ -135,7 +135,7 @@ def preferred_coding(accepted: bytes, offered: Iterable[bytes]) -> bytes | None:
         coding = coding.strip()
         weights[_ALIASES.get(coding, coding)] = (float(match[1]) if match else 0.0) if semicolon else 1.0
     others = weights.get(b"*", 0.0)
-    best = max(offered, key=lambda coding: weights.get(coding, others), default=b"")
+    best = max(offered, key=lambda coding: weights.get(coding, others))
     preference = weights.get(best, others)
     return best if preference > 0 and preference >= weights.get(b"identity", 0.0) else None
 
@@ -195,7 +195,7 @@ def _coded(headers: HeaderPairs, coding: bytes) -> HeaderPairs:
 
 
 def _with_length(headers: HeaderPairs, old: int, new: int) -> HeaderPairs:
-    """Return `headers` with the new length. One that was wrong before is left to the source, which drops and logs it."""
+    """Return `headers` with the new length. One that was wrong is left to the source, which drops and logs it."""
     was = (b"content-length", b"%d" % old)
     return [(b"content-length", b"%d" % new) if pair == was else pair for pair in headers]
 
