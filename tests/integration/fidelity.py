@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 _TITLE = """\
 # Fidelity: what does not arrive as it was sent
 
-The tests send every request below two ways: through an AWS service and the bridge, and over a socket to uvicorn, which
+The tests send every request below two ways: through an AWS service and bridge, and over a socket to uvicorn, which
 runs the same application. This page lists every difference between the two, and a test checks each of them.
 **Everything that the page does not list is equal**: method, path and raw path, query
 string, header values byte for byte, the order of repeated headers, body, status.
@@ -120,7 +120,7 @@ def _headers(headers: Iterable[tuple[str, str]]) -> str:
 
 
 def _open(title: str, choices: Iterable[Choice]) -> Iterator[str]:
-    yield f"| {title} | Where | What the bridge does | Why |"
+    yield f"| {title} | Where | What bridge does | Why |"
     yield "|---|---|---|---|"
     for choice in choices:
         yield f"| {' | '.join(map(_cell, choice))} |"
