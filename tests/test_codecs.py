@@ -58,6 +58,11 @@ def test_the_end_shows_that_a_body_is_whole(coding: str) -> None:
     assert len(whole) > len(coder(coding).part(TEXT))
 
 
+def test_brotli_does_not_use_its_slowest_quality_which_is_its_default() -> None:
+    brotli: Any = import_module("brotli")
+    assert coder("br").end(TEXT) == brotli.compress(TEXT, quality=4)
+
+
 def test_equal_bodies_have_equal_bytes() -> None:
     assert coder("gzip").end(TEXT)[4:8] == b"\0\0\0\0"  # RFC 1952, 2.3.1: no time
 
