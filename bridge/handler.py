@@ -37,6 +37,7 @@ from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
     from bridge._types import Event, Lifespan, Result, SnapshotMode
+    from bridge.compression import Compression
 
 __all__ = ["Handler", "checked_settings"]
 
@@ -71,6 +72,11 @@ class Handler:
         # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
         self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
+        self._compression: Compression | None = None
+        if self._settings.compression:
+            from bridge.compression import compression_of  # most functions compress nothing
+
+            self._compression = compression_of(self._settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
             self._register_snapshot_hooks(_snapshot)
@@ -182,6 +188,8 @@ class Handler:
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
         self._check_status(response)
+        if self._compression is not None and request is not None:
+            response = self._compression.whole(response, request)
         limit = self._max_results.get(id(source), limit)
         try:
             result = source.encode(response, event, self._settings)
@@ -238,7 +246,10 @@ class Handler:
             try:
                 if response.status_code in self._settings.error_status_codes:
                     raise await started_error(response, request)
-                yield StreamedResponse(prelude, BodyParts(response, request.method))
+                body: AsyncIterator[bytes] = BodyParts(response, request.method)
+                if self._compression is not None:
+                    prelude, body = self._compression.streamed(response, request, body)
+                yield StreamedResponse(prelude, body)
             except asyncio.CancelledError:
                 cancel_response(response)
                 raise

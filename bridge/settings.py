@@ -221,6 +221,9 @@ class Settings(SettingsBase):
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
     ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
 
+    `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
+    it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -239,3 +242,4 @@ class Settings(SettingsBase):
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )
+    compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "authorization_source": "",
     "trust_forwarded_host": False,
     "error_status_codes": frozenset(),
+    "compression": False,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -33,6 +34,7 @@ ENVIRON = {
     "AWS_LWA_AUTHORIZATION_SOURCE": "X-Auth-Token",
     "BRIDGE_TRUST_FORWARDED_HOST": "True",
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
+    "AWS_LWA_ENABLE_COMPRESSION": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -44,6 +46,7 @@ FROM_ENVIRON = {
     "authorization_source": "x-auth-token",
     "trust_forwarded_host": True,
     "error_status_codes": frozenset({500, 502, 503, 504}),
+    "compression": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -55,6 +58,7 @@ ARGUMENTS: dict[str, Any] = {
     "authorization_source": "x-other",
     "trust_forwarded_host": False,
     "error_status_codes": frozenset({404}),
+    "compression": False,
 }
 CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"]
 
@@ -183,6 +187,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a list of status codes and ranges from 100 to 599",
     ),
     ("text_media_types", "BRIDGE_TEXT_MEDIA_TYPES", ["text/plain", 5, None], "a sequence of media types"),
+    ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
 
@@ -271,7 +276,8 @@ def test_settings_take_keywords_only_and_none_but_their_own() -> None:
 def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
-        "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset())"
+        "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
+        "compression=False)"
     )
 
 
