@@ -14,11 +14,12 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
 from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
+__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals", "own_loop_here"]
 
 logger = logging.getLogger("bridge")
 
@@ -38,6 +39,9 @@ T = TypeVar("T")
 # not reset after the call, because a call that has ended is not the current call of any loop.
 _call: ContextVar[object] = ContextVar("bridge_call", default=None)
 
+# The loops that run a call now, each with the identifier of the thread that runs it.
+_running: dict[int, "OwnLoop"] = {}
+
 # The loops of handlers that were collected without a close(), each with the process that made it. A collection may
 # come at any point of any code, so they are closed later.
 _forgotten: deque[tuple[int, asyncio.AbstractEventLoop]] = deque()
@@ -48,6 +52,7 @@ class OwnLoop:
 
     def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
         self.new_loop = new_loop or asyncio.new_event_loop
+        self.outside = OutsideCalls()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._root: asyncio.Task[None] | None = None
@@ -115,6 +120,8 @@ class OwnLoop:
         loop = self._made_loop()
         _call.set(coroutine)
         self._call = coroutine
+        before = _running.get(self._thread)  # a call of synchronous code outside of another handler's loop
+        _running[self._thread] = self
         owner = self._owner = TaskOwner()
         task = self._task = owner.create_task(loop, coroutine)
         try:
@@ -131,6 +138,7 @@ class OwnLoop:
             raise
         finally:
             self._call = self._task = None
+            _restore_running(self._thread, before)
             owner.forget()
         result: T = task.result()
         return result
@@ -155,6 +163,7 @@ class OwnLoop:
         except RuntimeError:
             if loop.is_running() or loop.is_closed() or running_loop() is not None:
                 raise
+        self.outside.run_all()
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
         if task is self._task:  # A loop that was stopped already may call this as late as in the next call.
@@ -169,6 +178,7 @@ class OwnLoop:
             while not task.done() and loop.time() < end:
                 with suppress(SystemExit):  # The call raises the first one.
                     loop.run_forever()
+                    self.outside.run_all()
         timer.cancel()
         if task.done():
             _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
@@ -222,6 +232,19 @@ class OwnLoop:
     def is_busy(self) -> bool:
         """True if a thread is in a call."""
         return self._turn.locked()
+
+
+def own_loop_here() -> OwnLoop | None:
+    """Return the own loop that the caller runs on, if that runs a call; None on any other event loop."""
+    own = _running.get(threading.get_ident())
+    return own if own is not None and own.is_running_here else None
+
+
+def _restore_running(thread: int, before: OwnLoop | None) -> None:
+    if before is None:
+        _running.pop(thread, None)
+    else:
+        _running[thread] = before
 
 
 async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:

@@ -1,0 +1,67 @@
+"""Calls of synchronous code in the thread of an event loop, while that loop is stopped.
+
+Synchronous frameworks do not run inside a running event loop: Django's database layer refuses to, and `asyncio.run()`
+and asgiref's `async_to_sync` raise there. The thread must be the same, because SQLite's connections and other objects
+belong to the thread that made them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Outcome", "OutsideCalls", "outcome_of", "result_of"]
+
+T = TypeVar("T")
+
+# What a function returned, and what it raised. A future accepts no StopIteration as its exception, and an exit in a
+# future would be reported if nobody asks for it.
+Outcome = tuple[T | None, BaseException | None]
+
+
+def outcome_of(function: Callable[[], T]) -> Outcome[T]:
+    """Call `function`, and return its result, or what it raised."""
+    try:
+        return function(), None
+    except BaseException as exc:
+        return None, exc
+
+
+def result_of(outcome: Outcome[T]) -> T:
+    """Return the result, or raise what the function raised."""
+    result, error = outcome
+    try:
+        if error is not None:
+            raise error
+        return cast("T", result)
+    finally:
+        del error, outcome  # the traceback of the error refers to this frame
+
+
+class OutsideCalls:
+    """The calls that wait for the loop to stop. The one who runs the loop calls `run_all` whenever it has stopped."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Callable[[], None]] = deque()
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Stop the loop, call `function`, and return its result when the loop goes on. Raises what it raises."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Outcome[T]] = loop.create_future()
+
+        def run() -> None:
+            if not done.done():  # cancelled
+                done.set_result(outcome_of(function))
+
+        self._calls.append(run)
+        loop.stop()
+        return result_of(await done)
+
+    def run_all(self) -> None:
+        """Run the calls that wait."""
+        while self._calls:
+            self._calls.popleft()()
