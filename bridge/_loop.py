@@ -19,7 +19,7 @@ from bridge.asgi.cancellation import TaskOwner
 from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals", "own_loop_here"]
+__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
 
 logger = logging.getLogger("bridge")
 
@@ -38,9 +38,6 @@ T = TypeVar("T")
 # The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
 # not reset after the call, because a call that has ended is not the current call of any loop.
 _call: ContextVar[object] = ContextVar("bridge_call", default=None)
-
-# The loops that run a call now, each with the identifier of the thread that runs it.
-_running: dict[int, "OwnLoop"] = {}
 
 # The loops of handlers that were collected without a close(), each with the process that made it. A collection may
 # come at any point of any code, so they are closed later.
@@ -120,8 +117,7 @@ class OwnLoop:
         loop = self._made_loop()
         _call.set(coroutine)
         self._call = coroutine
-        before = _running.get(self._thread)  # a call of synchronous code outside of another handler's loop
-        _running[self._thread] = self
+        self.outside.offer(loop)
         owner = self._owner = TaskOwner()
         task = self._task = owner.create_task(loop, coroutine)
         try:
@@ -138,7 +134,7 @@ class OwnLoop:
             raise
         finally:
             self._call = self._task = None
-            _restore_running(self._thread, before)
+            self.outside.withdraw()
             owner.forget()
         result: T = task.result()
         return result
@@ -232,19 +228,6 @@ class OwnLoop:
     def is_busy(self) -> bool:
         """True if a thread is in a call."""
         return self._turn.locked()
-
-
-def own_loop_here() -> OwnLoop | None:
-    """Return the own loop that the caller runs on, if that runs a call; None on any other event loop."""
-    own = _running.get(threading.get_ident())
-    return own if own is not None and own.is_running_here else None
-
-
-def _restore_running(thread: int, before: OwnLoop | None) -> None:
-    if before is None:
-        _running.pop(thread, None)
-    else:
-        _running[thread] = before
 
 
 async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:

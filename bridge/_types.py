@@ -5,9 +5,14 @@ application that takes one is not an application that takes the other. https://a
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from _typeshed.wsgi import WSGIApplication
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    WSGIApp = WSGIApplication
+else:
+    WSGIApp = Callable[..., Any]
 
 HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
@@ -22,8 +27,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-WSGIApp = WSGIApplication
-
 Interface = Literal["auto", "asgi", "wsgi"]
 
 LifespanMode = Literal["auto", "on", "off"]

@@ -62,8 +62,9 @@ def build_environ(
         "wsgi.file_wrapper": FileWrapper,
     }
     if scope.get("client"):
-        environ["REMOTE_ADDR"], remote_port = scope["client"][0], scope["client"][1]
-        environ["REMOTE_PORT"] = str(remote_port)
+        environ["REMOTE_ADDR"], port = scope["client"]
+        if port:  # most events do not tell it
+            environ["REMOTE_PORT"] = str(port)
     _add_headers(environ, scope["headers"])
     if body or "CONTENT_LENGTH" in environ:
         environ["CONTENT_LENGTH"] = str(len(body))

@@ -100,24 +100,27 @@ class WSGIExchange:
             raise NoResponse("the WSGI application to call start_response()")
         return b""
 
-    def read(self) -> CompleteResponse:
-        """Call the application, and return its whole response."""
-        parts = [part for part in [self.start()] if part]
-        while parts and (part := self.next_part()):
-            parts.append(part)
-        return CompleteResponse(self.status_code, self.headers, parts[0] if len(parts) == 1 else b"".join(parts))
+    def read(self, *, leaves_open: bool = False) -> CompleteResponse:
+        """Call the application, and return its whole response. Close the exchange.
 
-    def read_and_close(self) -> CompleteResponse:
-        """Do both in one step."""
+        `leaves_open`: leave that to the caller if `close()` may run code of the application, which may take long.
+        """
         try:
-            return self.read()
-        finally:
+            parts = [self.start()]
+            while parts[-1]:
+                parts.append(self.next_part())
+        except BaseException:
             self.close()
+            raise
+        # A generator that has ended has no code left.
+        if not leaves_open or isinstance(self._iterable, GeneratorType) or not hasattr(self._iterable, "close"):
+            self.close()
+        return CompleteResponse(self.status_code, self.headers, parts[0] if len(parts) < 3 else b"".join(parts))
 
     @property
-    def may_work_on(self) -> bool:
-        """True if `close()` may run code of the application: a generator that has ended has none left."""
-        return hasattr(self._iterable, "close") and not isinstance(self._iterable, GeneratorType)
+    def is_open(self) -> bool:
+        """True if `close` has something left to do."""
+        return self._iterable is not None
 
     def close(self) -> None:
         """Call the iterable's `close()`, if it has one. Idempotent. A failure there is logged."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
 from bridge._interface import check_wsgi
-from bridge._loop import own_loop_here
 from bridge._messages import WHOLE_RESPONSE, EventRequest, InProcess, async_body, request_line
+from bridge._outside import outside_calls_here
 from bridge.asgi.scope import build_scope
 from bridge.asgi.tasks import checkpoint
 from bridge.wsgi.environ import build_environ
@@ -81,9 +82,9 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
         return response
 
     def _place(self) -> Place:
-        own = None if self._is_concurrent else own_loop_here()
-        if own is not None:
-            return CallersThread(own.outside)
+        calls = None if self._is_concurrent else outside_calls_here()
+        if calls is not None:
+            return CallersThread(calls)
         if self._threads is None:
             from bridge.wsgi.threads import Threads  # most functions answer one invocation at a time
 
@@ -108,17 +109,16 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
 async def _whole(
     exchange: WSGIExchange, place: Place, finished: Callable[[CompleteResponse], None] | None
 ) -> CompleteResponse:
-    """Return the whole response. `finished` is called with it before `close()`, which may work on for long."""
-    if finished is None:
-        return await place.run(exchange.read_and_close)
+    """Return the whole response. `finished` is called with it before a `close()` that may work on for long."""
     try:
-        response = await place.run(exchange.read)
-        if exchange.may_work_on:
+        response = await place.run(partial(exchange.read, leaves_open=finished is not None))
+        if finished is not None and exchange.is_open:
             finished(response)
             for _ in range(TURNS_TO_ANSWER):
                 await checkpoint()
     finally:
-        await place.run(exchange.close)
+        if exchange.is_open:
+            await place.run(exchange.close)
     return response
 
 
