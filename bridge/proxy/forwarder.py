@@ -30,7 +30,7 @@ from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
 from bridge.settings import initialization_type
 from bridge.snapstart import RestoreWatch
-from bridge.sources._path import quoted
+from bridge.sources._path import quoted, unquoted
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
@@ -219,16 +219,23 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     A stage or mapping is not a part of the application's paths, and HTTP has no root_path for it. It is removed from
     the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
-    scope = request.extensions.get("asgi") or {}
-    prefix = quoted(scope.get("root_path") or "")
+    root_path = (request.extensions.get("asgi") or {}).get("root_path")
     pairs = headers_with_context(request)
-    target = request_target(request)
-    if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
-        rest = target[len(prefix) :]
-        request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
-        pairs.append((b"x-forwarded-prefix", prefix))
+    if root_path and (rest := _below(root_path, request_target(request))) is not None:
+        request.extensions["target"] = rest
+        pairs.append((b"x-forwarded-prefix", quoted(root_path)))
     replace_headers(request, pairs)
     return request
+
+
+def _below(root_path: str, target: bytes) -> bytes | None:
+    """Return `target` without its first segments, if these spell `root_path`, percent-encoded as the client likes."""
+    path, mark, query = target.partition(b"?")
+    count = root_path.count("/") + 1
+    *segments, rest = [*path.split(b"/", count), b""][: count + 1]
+    if unquoted(b"/".join(segments).decode("latin-1")) != root_path:
+        return None
+    return b"/" + rest + mark + query
 
 
 def headers_with_context(request: httpx.Request) -> HeaderPairs:

@@ -3,7 +3,7 @@
 Each returns the response as the client gets it, without the service's own headers (date, request ids, via). A
 result that the service would answer with an error of its own instead raises Refused.
 
-Written from AWS's documentation and from what others measured, not from the bridge. Where both are silent, a docstring
+Written from AWS's documentation and from what others measured, not from bridge. Where both are silent, a docstring
 says what is assumed, and docs/fidelity.md lists it.
 """
 

@@ -1,4 +1,4 @@
-"""The application that both the bridge and the real server run: it reports its scope, or answers out of a table."""
+"""The application that both bridge and the real server run: it reports its scope, or answers out of a table."""
 
 import json
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ class EmulatorProcess:
         self._functions = functions
         self._journal = journal
         self._log_file = log_file
-        # Nothing of the tester's own environment but PATH: no credentials, no proxies, no settings of the bridge.
+        # Nothing of the tester's own environment but PATH: no credentials, no proxies, no settings of bridge.
         self._environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PYTHONDONTWRITEBYTECODE": "1",

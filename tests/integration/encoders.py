@@ -30,6 +30,7 @@ __all__ = [
     "http_api_v1",
     "http_api_v2",
     "rest_api",
+    "url_headers",
     "vpc_lattice_v1",
     "vpc_lattice_v2",
 ]
@@ -63,6 +64,23 @@ _REST_DROPS = frozenset(
     ]
 )
 
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+# What CloudFront removes before the events of origin requests.
+_EDGE_ORIGIN_DROPS = frozenset(
+    [
+        "expect",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "x-forwarded-proto",
+        "x-http-method-override",
+        "x-real-ip",
+    ]
+)
+
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-include-body-access.html
 EDGE_BODY_LIMITS = {"viewer-request": 40 * 1024, "origin-request": 1024 * 1024}
 
@@ -82,15 +100,19 @@ def rest_api(request: ClientRequest, stage: str) -> Event:
 
     The path stays encoded, query parameters are decoded. Semicolons split the query:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    X-HTTP-Method-Override changes the method, and is not passed on.
     Measured: of several slashes after the stage, `path` has one, and a greedy path parameter has no slash at its end.
     """
     headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() not in _REST_DROPS]
+    (*_, method) = request.method, *values_of(headers, "x-http-method-override")
+    headers = [pair for pair in headers if pair[0].lower() != "x-http-method-override"]
     path = "/" + request.path.removeprefix(stage).lstrip("/")
     return {
         "resource": "/{proxy+}",
         "path": path,
         "pathParameters": {"proxy": path.strip("/")},
         **_payload_v1_fields(request, headers, request.query.replace(";", "&")),
+        "httpMethod": method,
         "requestContext": {**_payload_v1_context(request, stage), "path": request.path, "resourcePath": "/{proxy+}"},
         "body": b64encode(request.body).decode("ascii") if request.body else None,
         "isBase64Encoded": bool(request.body),
@@ -129,11 +151,17 @@ def http_api_v2(request: ClientRequest, stage: str) -> Event:
 def function_url(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
-    Path and query stay as the client sent them. Cookies have a field of their own, and stay in the headers too.
+    Path and query stay as the client sent them. Measured: cookies have a field of their own, and stay in the headers
+    too; there are headers about the TLS connection.
     """
-    headers = _joined(_received(request, forwarded(request)))
+    headers = _joined(_received(request, url_headers(request)))
     domain = "function.lambda-url.eu-west-1.on.aws"
     return _payload_v2(request, headers, path=request.path, domain=domain, stage="$default")
+
+
+def url_headers(request: ClientRequest) -> Headers:
+    tls = (("x-amzn-tls-version", "TLSv1.3"), ("x-amzn-tls-cipher-suite", "TLS_AES_128_GCM_SHA256"))
+    return forwarded(request) + tls
 
 
 def alb_single(request: ClientRequest, _stage: str) -> Event:
@@ -162,8 +190,9 @@ def edge_viewer(request: ClientRequest, _stage: str) -> Event:
 
 
 def edge_origin(request: ClientRequest, _stage: str) -> Event:
-    """The same after CloudFront's cache, which adds headers for the origin."""
-    return _edge(request, "origin-request", _appended(request.headers, edge_origin_headers(request)))
+    """The same after CloudFront's cache, which drops and adds headers for the origin."""
+    kept = tuple(pair for pair in request.headers if pair[0].lower() not in _EDGE_ORIGIN_DROPS)
+    return _edge(request, "origin-request", _appended(kept, edge_origin_headers(request)))
 
 
 def edge_origin_headers(request: ClientRequest) -> Headers:

@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 _TITLE = """\
 # Fidelity: what does not arrive as it was sent
 
-The tests send every request below two ways: through an AWS service and the bridge, and over a socket to uvicorn, which
+The tests send every request below two ways: through an AWS service and bridge, and over a socket to uvicorn, which
 runs the same application. This page lists every difference between the two, and a test checks each of them.
 **Everything that the page does not list is equal**: method, path and raw path, query
 string, header values byte for byte, the order of repeated headers, body, status.
@@ -33,8 +33,11 @@ string, header values byte for byte, the order of repeated headers, body, status
   and results of 6 MB, API Gateway and CloudFront only the usual methods.
 - The client speaks HTTPS to the service, and `scope["scheme"]` is "https". All services except CloudFront's viewer
   request add X-Forwarded-For. API Gateway, Function URLs and load balancers also add X-Forwarded-Proto,
-  X-Forwarded-Port and X-Amzn-Trace-Id, HTTP APIs `content-length: 0`, CloudFront's origin request Via. No other
-  header is new.
+  X-Forwarded-Port and X-Amzn-Trace-Id, Function URLs X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, HTTP APIs
+  `content-length: 0`, CloudFront's origin request Via. No other header is new. Edge-optimised REST APIs have a
+  CloudFront distribution of AWS's own in front, which adds its headers.
+- The load balancer preserves the Host header (`routing.http.preserve_host_header.enabled`). Otherwise it adds the port
+  of a listener on another port than 80 and 443, and removes those two.
 - Header names arrive in lower case, as ASGI requires. The order across names has no meaning in HTTP (RFC 9110, 5.3)
   and is not kept.
 - No CORS is configured at the service. Where it is, the service answers preflight requests itself, and HTTP APIs
@@ -120,7 +123,7 @@ def _headers(headers: Iterable[tuple[str, str]]) -> str:
 
 
 def _open(title: str, choices: Iterable[Choice]) -> Iterator[str]:
-    yield f"| {title} | Where | What the bridge does | Why |"
+    yield f"| {title} | Where | What bridge does | Why |"
     yield "|---|---|---|---|"
     for choice in choices:
         yield f"| {' | '.join(map(_cell, choice))} |"

@@ -77,7 +77,7 @@ class Reason(Enum):
         (
             "CloudFront decodes them as UTF-8, and bytes that are not UTF-8 as latin-1. How the other services decode "
             "them is not documented: the tests assume UTF-8, with U+FFFD for other bytes, as users report. In case one "
-            "of them decodes as latin-1, the bridge undoes that too: text of which the latin-1 bytes are UTF-8 beyond "
+            "of them decodes as latin-1, bridge undoes that too: text of which the latin-1 bytes are UTF-8 beyond "
             "ASCII is those bytes, all other text is UTF-8. So UTF-8 arrives as it was sent, unless its letters look "
             "like UTF-8 that was read as latin-1."
         ),
@@ -85,7 +85,7 @@ class Reason(Enum):
     OF_THE_CONNECTION = (
         "Request headers about the connection",
         (
-            "They describe the client's connection (RFC 9110, 7.6.1), which ends at AWS: the bridge drops those that "
+            "They describe the client's connection (RFC 9110, 7.6.1), which ends at AWS: bridge drops those that "
             "AWS has not dropped already."
         ),
     )
@@ -99,7 +99,7 @@ class Reason(Enum):
     )
     SPLIT_COOKIE = (
         "The spacing between cookies",
-        "AWS splits the Cookie header into a list. The bridge joins it again as RFC 6265 spells it.",
+        "AWS splits the Cookie header into a list. bridge joins it again as RFC 6265 spells it.",
     )
     FORWARDED_FOR = (
         "X-Forwarded-For as the client sent it",
@@ -110,7 +110,25 @@ class Reason(Enum):
     )
     TRUSTED_HEADER = (
         "Headers that only a server may set",
-        "Applications trust these headers, so the bridge drops them from a client's request.",
+        (
+            "Applications trust these headers, so bridge drops them from a client's request. To WSGI and CGI, and "
+            "so to Django and PHP, `X_Forwarded_For` is X-Forwarded-For: spellings with underscores or dots of the "
+            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-*`, "
+            "`CloudFront-*`), are dropped too. Nothing is logged: any client could fill the log with it."
+        ),
+    )
+    DROPPED_REQUEST_HEADER = (
+        "Request headers that AWS drops",
+        (
+            "REST APIs do not pass on Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, Trailer and "
+            "WWW-Authenticate, nor an Authorization that is a signature for AWS. Before origin requests, CloudFront "
+            "removes Expect, Proxy-Authenticate, Proxy-Authorization, Trailer, X-Forwarded-Proto, "
+            "X-HTTP-Method-Override and X-Real-IP."
+        ),
+    )
+    METHOD_OVERRIDE = (
+        "X-HTTP-Method-Override",
+        "REST APIs take the method from it, and do not pass it on.",
     )
     HTTP_VERSION = (
         "The HTTP version",
@@ -119,7 +137,7 @@ class Reason(Enum):
     NO_LENGTH = (
         "The length of an empty request body",
         (
-            "REST APIs drop Content-Length. With a body, the bridge sets it again; without one, it cannot know that "
+            "REST APIs drop Content-Length. With a body, bridge sets it again; without one, it cannot know that "
             "the client sent it."
         ),
     )
@@ -163,13 +181,13 @@ class Reason(Enum):
         "Response header bytes that are not UTF-8",
         (
             "A result is text. Bytes that are UTF-8 become the text that they spell, others are read as latin-1. How "
-            "AWS encodes that text is not documented; the tests assume UTF-8. ASCII arrives as it was sent anyhow."
+            "AWS encodes that text is not documented; the tests assume UTF-8. ASCII always arrives as it was sent."
         ),
     )
     DEFAULT_TYPE = (
         "A missing response Content-Type",
         (
-            "AWS adds one, also to responses without a body, and no result can prevent it. The bridge adds none, so an "
+            "AWS adds one, also to responses without a body, and no result can prevent it. bridge adds none, so an "
             "application that sets its own has the last word."
         ),
     )
@@ -207,7 +225,7 @@ class Reason(Enum):
         (
             "CloudFront answers 502 for a result that sets one of those that it disallows, such as Connection, "
             "X-Cache or X-Amz-Cf-Id. Whether it also refuses those that are read-only in requests is not documented. "
-            "The bridge drops both, and logs their names."
+            "bridge drops both, and logs their names."
         ),
     )
     RESPONSE_LIMIT = (

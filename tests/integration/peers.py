@@ -1,4 +1,4 @@
-"""The two peers: the application through a service and the bridge, and over a socket to a real server."""
+"""The two peers: the application through a service and bridge, and over a socket to a real server."""
 
 import json
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""What AWS does not document, for docs/fidelity.md: what the bridge does there, and why."""
+"""What AWS does not document, for docs/fidelity.md: what bridge does there, and why."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ __all__ = ["OPEN_REQUESTS", "OPEN_RESPONSES", "Choice"]
 
 
 class Choice(NamedTuple):
-    """One open question. `where`: the services. `choice`: what the bridge does. `why`: the reason, or the evidence."""
+    """One open question. `where`: the services. `choice`: what bridge does. `why`: the reason, or the evidence."""
 
     question: str
     where: str

@@ -1,5 +1,6 @@
 """Failures of the web server: the answer to the client, and the log line that says whose fault it is."""
 
+import asyncio
 import errno
 import json
 import os
@@ -11,9 +12,11 @@ import pytest
 
 from bridge import Proxy
 from bridge._httpx import httpx
+from bridge._messages import EventRequest, header_pairs
 from bridge.errors import OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
+from tests.cases import every_case
 from tests.logged import assert_logged
 from tests.proxy.programs import MakeEvent, Programs, Proxies, Serve, answered
 
@@ -155,6 +158,33 @@ def test_the_web_server_sees_the_truth_whatever_a_client_sends(
     assert json.loads(context["x-amzn-lambda-context"])["tenant_id"] == "blue"
     assert headers == front_end | {"host": "app.test", "x-own": "1", "content-length": "3", "x-amz-tenant-id": "blue"}
     assert found["body"] == "abc"
+
+
+@every_case(
+    ("target", "root_path", "expected"),
+    [
+        (b"/prod/x", "/prod", (b"/x", b"/prod")),
+        (b"/prod/x?a=/prod/x", "/prod", (b"/x?a=/prod/x", b"/prod")),
+        (b"/prod", "/prod", (b"/", b"/prod")),
+        (b"/prod?a", "/prod", (b"/?a", b"/prod")),
+        (b"/prod//x", "/prod", (b"//x", b"/prod")),
+        (b"/a/b/x", "/a/b", (b"/x", b"/a/b")),
+        # The client may spell it in another way.
+        (b"/%70rod/%78", "/prod", (b"/%78", b"/prod")),
+        (b"/caf%c3%a9/x", "/caf\u00e9", (b"/x", b"/caf%C3%A9")),
+        # Another transport has changed the target.
+        (b"/production", "/prod", (b"/production", None)),
+        (b"/x", "/prod", (b"/x", None)),
+        (b"/x", "/a/b", (b"/x", None)),
+        (b"/x", "", (b"/x", None)),
+        (b"*", "/prod", (b"*", None)),
+    ],
+)
+def test_a_web_server_gets_the_path_without_the_root_path(
+    target: bytes, root_path: str, expected: tuple[bytes, bytes | None]
+) -> None:
+    request = asyncio.run(for_web_server(EventRequest("GET", target, [], b"", {"root_path": root_path})))
+    assert (request.extensions["target"], dict(header_pairs(request)).get(b"x-forwarded-prefix")) == expected
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Real frameworks under the bridge, compared with the same applications under a real server.
+"""Real frameworks under bridge, compared with the same applications under a real server.
 
 Each `*_app.py` has `make_app(files, journal)`: one small application per framework, all with the same routes. `files`
 is a directory of static files. `journal` is a list to which the application appends what no response tells: "startup"

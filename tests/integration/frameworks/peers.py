@@ -1,4 +1,4 @@
-"""The two ways to the same application: through an event and the bridge, and through a socket and uvicorn."""
+"""The two ways to the same application: through an event and bridge, and through a socket and uvicorn."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Framework:
 
 @dataclass
 class Bridged:
-    """One application under the bridge, for synchronous calls and for streams, each with its own lifespan."""
+    """One application under bridge, for synchronous calls and for streams, each with its own lifespan."""
 
     handler: Bridge
     streaming: Bridge
@@ -114,7 +114,7 @@ class Site:
     peers: Peers = field(repr=False)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Return the response through the bridge, after a check that uvicorn's is the same."""
+        """Return the response through bridge, after a check that uvicorn's is the same."""
         request = self.gateway.request(method, path, **options)
         bridged = self.peers.bridged(self.framework).answer(self.gateway, request)
         # The server puts the stage before the path itself, as it does after a proxy that removed it.
