@@ -45,7 +45,7 @@ class WSGIExchange:
     # The application's side.
 
     def _start_response(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], object]:
         try:
             if exc_info is not None and exc_info[1] is not None and self._has_sent:

@@ -96,7 +96,7 @@ def test_a_start_that_failed_may_be_replaced_until_the_head_is_sent() -> None:
         try:
             raise ValueError
         except ValueError as exc:
-            start_response("500 Oops", [], (type(exc), exc, exc.__traceback__))
+            start_response("500 Oops", [], exc_info=(type(exc), exc, exc.__traceback__))
         yield b"sorry"
 
     response = exchange_of(app).read()
@@ -110,7 +110,7 @@ def test_a_start_after_the_head_is_sent_raises_the_error_it_was_for() -> None:
         try:
             raise ValueError("the cause")
         except ValueError as exc:
-            start_response("500 Oops", [], (type(exc), exc, exc.__traceback__))
+            start_response("500 Oops", [], exc_info=(type(exc), exc, exc.__traceback__))
 
     with pytest.raises(ValueError, match="the cause"):
         exchange_of(app).read()
