@@ -123,8 +123,10 @@ class OwnLoop:
         try:
             if self._interruption is not None:
                 owner.cancel()
-            loop.stop()
-            self._run_until_stopped(loop)
+            is_alone = True  # in the next turn, too, after calls outside of the loop
+            while is_alone and not task.done():
+                loop.stop()
+                is_alone = self._run_until_stopped(loop)
             if not task.done():
                 task.add_done_callback(self._stop)
                 while not task.done():  # The application can stop the loop, too.
@@ -145,8 +147,8 @@ class OwnLoop:
             self._loop = self.new_loop()
         return self._loop
 
-    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run `loop` with a main task that outlasts the calls.
+    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Run `loop` with a main task that outlasts the calls. Return whether it was stopped for calls outside of it.
 
         anyio's worker threads end with the loop's main task: a new one for each call of a sync endpoint would need more
         time than the rest of a small call. asyncio documents that a loop which is stopped earlier is a RuntimeError.
@@ -159,7 +161,7 @@ class OwnLoop:
         except RuntimeError:
             if loop.is_running() or loop.is_closed() or running_loop() is not None:
                 raise
-        self.outside.run_all()
+        return self.outside.run_all()
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
         if task is self._task:  # A loop that was stopped already may call this as late as in the next call.

@@ -93,7 +93,10 @@ class OutsideCalls:
         loop.stop()
         return result_of(await done)
 
-    def run_all(self) -> None:
-        """Run the calls that wait."""
+    def run_all(self) -> bool:
+        """Run the calls that wait. Return whether there were any."""
+        if not self._calls:
+            return False
         while self._calls:
             self._calls.popleft()()
+        return True

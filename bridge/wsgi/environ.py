@@ -18,7 +18,11 @@ __all__ = ["build_environ"]
 
 # The names that have no HTTP_ in front. The length is that of the body. The body arrives whole, so its transfer has
 # no coding.
-_PLAIN = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH", b"transfer-encoding": ""}
+_PLAIN = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH", "transfer-encoding": ""}
+
+# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
+_MAX_NAMES = 512
+_MAX_NAME_LENGTH = 64
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -87,14 +91,25 @@ def _add_headers(environ: dict[str, Any], headers: HeaderPairs) -> None:
     A name with an underscore is dropped: it would be another spelling of a header that the application trusts.
     """
     for name, value in headers:
-        if b"_" in name:
-            continue
-        text = value.decode("latin-1")
-        key = _PLAIN.get(name)
-        if key is None:
-            key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-            if key in environ:
-                text = environ[key] + ("; " if name == b"cookie" else ", ") + text
-            environ[key] = text
-        elif key:
-            environ.setdefault(key, text)
+        key = _keys[name]
+        if key not in environ:
+            environ[key] = value.decode("latin-1")
+        elif key.startswith("HTTP_"):
+            environ[key] += ("; " if name == b"cookie" else ", ") + value.decode("latin-1")
+    environ.pop("", None)
+
+
+class _Keys(dict[bytes, str]):
+    """A cache: names of headers -> their keys, "" for one that is dropped."""
+
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1")
+        key = "" if "_" in text else _PLAIN.get(text, "HTTP_" + text.upper().replace("-", "_"))
+        if len(name) <= _MAX_NAME_LENGTH:
+            if len(self) >= _MAX_NAMES:
+                self.clear()  # and remember the usual ones again
+            self[name] = key
+        return key
+
+
+_keys = _Keys()
