@@ -37,10 +37,19 @@ def app(environ, start_response):
         return Body([b"early"])
     if path == "/stream":
         return stream()
+    if path == "/endless":
+        return endless()
     print("busy", flush=True)
     open("fifo").read()
     print("done", flush=True)
     return [b"last"]
+
+def endless():
+    try:
+        while True:
+            yield bytes(1000)
+    finally:
+        print("ended", flush=True)
 
 def stream():
     try:
@@ -89,6 +98,30 @@ def test_a_part_is_at_lambda_before_the_next_is_made(
     runtime.wait_for_log("ended")
     runtime.terminate()
     assert runtime.wait() == 0
+
+
+@pytest.mark.parametrize("concurrency", ["1", "3"])
+def test_a_client_that_goes_away_ends_the_response(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path, concurrency: str
+) -> None:
+    runtime = start(
+        fork_runtime, tmp_path, AWS_LWA_INVOKE_MODE="response_stream", AWS_LAMBDA_MAX_CONCURRENCY=concurrency
+    )
+    invocation = api.invoke(make_event(path="/endless"))
+    invocation.wait_for(100_000)
+    invocation.hang_up()
+    runtime.wait_for_log("ended")
+    api.wait_for_polls(int(concurrency))
+
+
+def test_the_deadline_ends_an_endless_stream(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path
+) -> None:
+    runtime = start(fork_runtime, tmp_path, AWS_LWA_INVOKE_MODE="response_stream")
+    invocation = api.invoke(make_event(path="/endless"), deadline=1.0)
+    assert invocation.answer().error["errorType"] == "Function.DeadlineExceeded"
+    runtime.wait_for_log("ended")
+    assert api.invoke(make_event(path="/sqlite")).answer().payload == b"2"
 
 
 @pytest.mark.parametrize("concurrency", ["1", "3"])
