@@ -107,6 +107,20 @@ def test_one_handler_serves_sync_calls_and_any_event_loop(make_event: MakeEvent)
             assert asyncio.run(handler.handle(make_event(), None))["body"] == "hello"
 
 
+def test_an_application_may_be_a_class(make_event: MakeEvent) -> None:
+    """PEP 3333 has such an example: an instance is the iterable of one response."""
+
+    class App:
+        def __init__(self, environ: dict[str, Any], start_response: Any) -> None:
+            start_response("200 OK", PAIRS)
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"hello"
+
+    with closing(Bridge(App)) as handler:
+        assert handler(make_event(), None)["body"] == "hello"
+
+
 def test_a_handler_inside_an_application_of_another_one(make_event: MakeEvent) -> None:
     with closing(Bridge(hello)) as inner:
 

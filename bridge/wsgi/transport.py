@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WSGITransport"]
 
-# Turns of the event loop in which the runtime posts a response that is complete, before close() blocks the loop.
+# Turns of the event loop in which the runtime posts a response that is complete, before close() stops the loop. A large
+# one, which the socket does not accept immediately, is posted after close().
 TURNS_TO_ANSWER = 4
 
 
@@ -116,9 +117,10 @@ async def _whole(
             finished(response)
             for _ in range(TURNS_TO_ANSWER):
                 await checkpoint()
-    finally:
-        if exchange.is_open:
             await place.run(exchange.close)
+    except BaseException:
+        await place.run(exchange.close)  # also after a step that was not waited for
+        raise
     return response
 
 

@@ -176,8 +176,8 @@ async def test_a_request_that_is_cancelled_does_not_wait_for_its_thread() -> Non
         return Body([b"late"])
 
     async with client_of(app) as client:
-        for whole in (False, True):
-            request = client.build_request("GET", "/", extensions={WHOLE_RESPONSE: True} if whole else {})
+        for extensions in ({}, {WHOLE_RESPONSE: True}, {WHOLE_RESPONSE: lambda response: None}):
+            request = client.build_request("GET", "/", extensions=extensions)
             task = asyncio.ensure_future(client.send(request))
             assert await asyncio.to_thread(started.wait, 30)
             task.cancel()
