@@ -184,6 +184,7 @@ class OwnLoop:
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
         self._loop = self._root = None
+        self.outside = OutsideCalls()
         with suppress(RuntimeError):
             loop.close()
 
