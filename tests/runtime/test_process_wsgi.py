@@ -114,16 +114,6 @@ def test_a_client_that_goes_away_ends_the_response(
     api.wait_for_polls(int(concurrency))
 
 
-def test_the_deadline_ends_an_endless_stream(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path
-) -> None:
-    runtime = start(fork_runtime, tmp_path, AWS_LWA_INVOKE_MODE="response_stream")
-    invocation = api.invoke(make_event(path="/endless"), deadline=1.0)
-    assert invocation.answer().error["errorType"] == "Function.DeadlineExceeded"
-    runtime.wait_for_log("ended")
-    assert api.invoke(make_event(path="/sqlite")).answer().payload == b"2"
-
-
 @pytest.mark.parametrize("concurrency", ["1", "3"])
 def test_the_answer_is_at_lambda_before_close_has_run(
     api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path, concurrency: str
@@ -155,25 +145,3 @@ def test_a_request_that_is_going_on_is_answered_after_sigterm(
     let_go(runtime)
     assert invocation.answer().json["body"] == "last"
     assert (runtime.wait(), runtime.log) == (0, "busy\ndone\n")
-
-
-def test_near_the_deadline_a_thread_is_left_and_the_caller_gets_a_504(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path
-) -> None:
-    runtime = start(fork_runtime, tmp_path, AWS_LAMBDA_MAX_CONCURRENCY="2")
-    api.wait_for_polls(2)
-    assert api.invoke(make_event(), deadline=1.0).answer().json["statusCode"] == 504
-    assert 'open("fifo").read()' in runtime.wait_for_log('open("fifo").read()')
-    assert api.invoke(make_event(path="/sqlite")).answer().json["statusCode"] == 500  # of another thread
-    runtime.terminate()
-    assert runtime.wait() == 0  # the thread does not hold it up
-
-
-def test_near_the_deadline_the_log_tells_where_the_application_is(
-    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, tmp_path: Path
-) -> None:
-    runtime = start(fork_runtime, tmp_path)
-    invocation = api.invoke(make_event(), deadline=1.0)
-    runtime.wait_for_log('open("fifo").read()')
-    let_go(runtime)
-    assert invocation.answer().json["body"] == "last"
