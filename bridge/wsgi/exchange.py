@@ -10,7 +10,7 @@ from collections import deque
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import CompleteResponse
+from bridge._messages import MAX_WHOLE, CompleteResponse
 from bridge.errors import InvalidMessage, NoResponse, ProtocolError
 
 if TYPE_CHECKING:
@@ -106,16 +106,25 @@ class WSGIExchange:
         `leaves_open`: leave that to the caller if `close()` may run code of the application, which may take long.
         """
         try:
-            parts = [self.start()]
-            while parts[-1]:
-                parts.append(self.next_part())
+            body = b"".join(self._whole_body())
         except BaseException:
             self.close()
             raise
         # A generator that has ended has no code left.
         if not leaves_open or isinstance(self._iterable, GeneratorType) or not hasattr(self._iterable, "close"):
             self.close()
-        return CompleteResponse(self.status_code, self.headers, parts[0] if len(parts) < 3 else b"".join(parts))
+        return CompleteResponse(self.status_code, self.headers, body)
+
+    def _whole_body(self) -> Iterator[bytes]:
+        part, size = self.start(), 0
+        while part:
+            size += len(part)
+            if size > MAX_WHOLE:
+                raise InvalidMessage(
+                    f"Expected a response of at most {MAX_WHOLE} bytes, because it is not streamed, but it has more."
+                )
+            yield part
+            part = self.next_part()
 
     @property
     def is_open(self) -> bool:

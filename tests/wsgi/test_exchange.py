@@ -63,6 +63,14 @@ def test_a_whole_response() -> None:
     assert response.raw_headers == [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"x-caf\xe9", b"\xff")]
 
 
+def test_a_whole_response_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.wsgi.exchange.MAX_WHOLE", 10)
+    endless = Closing(*[b"part"] * 100)
+    with pytest.raises(InvalidMessage, match="at most 10 bytes"):
+        exchange_of(closing(endless)).read()
+    assert (endless.closed, len(list(endless.parts))) == (1, 97)
+
+
 def test_parts_are_asked_for_one_by_one() -> None:
     asked = []
 
