@@ -16,7 +16,7 @@ from bridge.asgi.failures import is_failure, log_exit_after_response, log_failur
 from bridge.asgi.handover import Handover, ReaderLeft
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
-from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
+from bridge.errors import ApplicationCancelled, ClientDisconnected
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Message, Scope
@@ -55,7 +55,6 @@ class StreamingExchange(ResponseState):
         self.parts = Handover()
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
-        self._sending = 0  # how many send() calls are under way: several tasks may send
         self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
@@ -80,8 +79,6 @@ class StreamingExchange(ResponseState):
             await self._close_request()
         if self.violation is not None or not self._gone:
             self.check_finished()
-        if self.parts.has_lost and not self._gone:
-            raise IncompleteResponse()
 
     async def _close_request(self) -> None:
         close = getattr(self._request_parts, "aclose", None)
@@ -129,14 +126,12 @@ class StreamingExchange(ResponseState):
             await self._refuse()
         part = self.accept(message)
         self._started.set()
-        self._sending += 1
         try:
             await (self._offer(part) if part and not self._is_head else anyio.lowlevel.checkpoint())
-        finally:
-            self._sending -= 1
-        if self.state is COMPLETE and not self._sending:
-            self._over.set()
-            self.parts.close()
+        finally:  # also of a send() that the application cancels: its part is on the way
+            if self.state is COMPLETE:
+                self._over.set()
+                self.parts.close()
 
     async def _offer(self, part: bytes) -> None:
         try:
