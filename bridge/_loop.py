@@ -130,6 +130,8 @@ class OwnLoop:
         except BaseException:
             if os.getpid() == self._pid:  # else a forked child leaves the call, and the loop is its parent's
                 self._end(loop, task)
+            if task.done():
+                _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
             raise
         finally:
             self._call = self._task = None
@@ -172,8 +174,6 @@ class OwnLoop:
                 with suppress(SystemExit):  # The call raises the first one.
                     loop.run_forever()
         timer.cancel()
-        if task.done():
-            _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
         if task.done() and not loop.is_running():
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)

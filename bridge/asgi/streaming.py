@@ -156,11 +156,14 @@ class StreamingExchange(ResponseState):
         self.parts.leave()
 
     async def finish(self) -> BaseException | None:
-        """Wait for the application to end, and return what it raised, unless that only says that the reader has left.
+        """Leave, wait for the application to end, and return what it raised.
+
+        That is None if it only says that the reader has left.
 
         Without a time limit if its response is complete: then it does background work. Else it is cancelled after
         DISCONNECT_GRACE seconds.
         """
+        self.leave()
         try:
             with anyio.move_on_after(DISCONNECT_GRACE if self._gone else None):
                 await self.task.done.wait()
@@ -178,11 +181,6 @@ class StreamingExchange(ResponseState):
             return self.failure()
         finally:
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
-
-    async def finish_unread(self) -> BaseException | None:
-        """Do as `finish` does, for a response that was never started."""
-        self.leave()
-        return await self.finish()
 
     def failure(self) -> BaseException | None:
         """Return what the application raised, if it has ended, except where its cancellation came from outside."""
@@ -246,7 +244,6 @@ class ResponseStream(httpx.AsyncByteStream):
         if self._closed:
             return
         self._closed = True
-        self._exchange.leave()
         error = await self._exchange.finish()
         if error is None:
             return
