@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
-from bridge._http import TOKEN
+from bridge._http import is_token
 from bridge.settings_base import SettingsBase, flag, from_environment, one_of, refusal
 
 __all__ = [
@@ -154,7 +154,7 @@ def _app_name(name: str, value: object) -> str:
 def _header_name(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
-    if isinstance(value, str) and value.isascii() and not value.encode("ascii").translate(None, TOKEN):
+    if isinstance(value, str) and value.isascii() and is_token(value.encode("ascii")):
         return value.lower()
     raise refusal(name, value, "the name of a header")
 

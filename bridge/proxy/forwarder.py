@@ -22,7 +22,7 @@ from bridge._messages import (
     request_target,
 )
 from bridge.deadline import time_left
-from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
+from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.guard import HookGuard
 from bridge.proxy.server import Origin
@@ -30,7 +30,7 @@ from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
 from bridge.settings import initialization_type
 from bridge.snapstart import RestoreWatch
-from bridge.sources._path import quoted
+from bridge.sources._path import quoted, unquoted
 
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs
@@ -77,9 +77,8 @@ class Forwarder(httpx.AsyncBaseTransport):
         same.
         """
         request = await self._prepare(request)
-        target = request_target(request)
-        if self._guard.refuses(target):
-            logger.warning("A client asked for a hook path: %.200r was answered with 403.", target)
+        if self._guard.refuses(request_target(request)):
+            logger.warning("%s: This is a hook path, which no client may ask for: 403.", request_line(request))
             return plain(403)
         limits = _Limits(self.origin, request)
         async with limits:
@@ -170,12 +169,25 @@ class _Limits:
             raise OriginTimeout(self._what(_LATE)) from None
         if isinstance(exc, httpx.HTTPError):
             if not isinstance(exc, httpx.LocalProtocolError | httpx.ConnectError):
-                with anyio.CancelScope(deadline=self._deadline):
-                    await self._origin.check_after_failure()
+                await self._check_server()
             raise self._named(exc) from exc
+        if isinstance(exc, OriginLost):
+            self._log(_LOST)
         is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         if self._kept_by_runtime and is_cancelled and anyio.current_time() >= self._deadline:
-            logger.error("%s: %s", request_line(self._request), _LATE)
+            self._log(_LATE)
+
+    async def _check_server(self) -> None:
+        """Raise OriginLost if the request failed because the server ended for good."""
+        try:
+            with anyio.CancelScope(deadline=self._deadline):
+                await self._origin.check_after_failure()
+        except OriginLost:
+            self._log(_LOST)
+            raise
+
+    def _log(self, text: str) -> None:
+        logger.error("%s: %s", request_line(self._request), text)
 
     def _named(self, exc: httpx.HTTPError) -> Exception:
         if isinstance(exc, httpx.LocalProtocolError):
@@ -190,6 +202,7 @@ class _Limits:
 
 
 _LATE = "The web server had no answer in time: the invocation's deadline is near."
+_LOST = "There is no answer, because the web server has ended."
 
 
 class _LimitedBody(httpx.AsyncByteStream):
@@ -219,23 +232,30 @@ async def for_web_server(request: httpx.Request) -> httpx.Request:
     A stage or mapping is not a part of the application's paths, and HTTP has no root_path for it. It is removed from
     the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
-    scope = request.extensions.get("asgi") or {}
-    prefix = quoted(scope.get("root_path") or "")
+    root_path = (request.extensions.get("asgi") or {}).get("root_path")
     pairs = headers_with_context(request)
-    target = request_target(request)
-    if prefix and target.startswith(prefix) and target[len(prefix) :][:1] in (b"/", b"?", b""):
-        rest = target[len(prefix) :]
-        request.extensions["target"] = rest if rest.startswith(b"/") else b"/" + rest
-        pairs.append((b"x-forwarded-prefix", prefix))
+    if root_path and (rest := _below(root_path, request_target(request))) is not None:
+        request.extensions["target"] = rest
+        pairs.append((b"x-forwarded-prefix", quoted(root_path)))
     replace_headers(request, pairs)
     return request
+
+
+def _below(root_path: str, target: bytes) -> bytes | None:
+    """Return `target` without its first segments, if these spell `root_path`, percent-encoded as the client likes."""
+    path, mark, query = target.partition(b"?")
+    count = root_path.count("/") + 1
+    *segments, rest = [*path.split(b"/", count), b""][: count + 1]
+    if unquoted(b"/".join(segments).decode("latin-1")) != root_path:
+        return None
+    return b"/" + rest + mark + query
 
 
 def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
     pairs = without_context_headers(header_pairs(request))
-    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"))
+    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"), request)
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

@@ -17,6 +17,12 @@ __all__ = ["HookGuard", "canonical_path"]
 # A client does not encode a path more often than that by mistake.
 _MAX_ENCODINGS = 4
 
+# The most combining characters in a row that any text needs (UAX 15, "Stream-Safe Text Format").
+_MAX_MARKS = 30
+
+# Characters that decompose into combining ones alone, and are none themselves.
+_OTHER_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
+
 _CONTROLS = dict.fromkeys((*range(32), 127))
 
 
@@ -68,8 +74,21 @@ def _decoded(path: bytes) -> str:
 
 def _canonical(text: str) -> str:
     # Characters of another width, and letters with a separate accent, are the same to a server that normalises.
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_CONTROLS).replace("\\", "/")
+    text = unicodedata.normalize("NFKC", _with_few_marks(text)).casefold().translate(_CONTROLS).replace("\\", "/")
     # An encoded query is part of the path here, and may be a query again in a server that decodes first.
     plain = text.partition("?")[0].partition("#")[0]
     segments = [segment.partition(";")[0].strip() for segment in plain.split("/")]
     return posixpath.normpath("/" + "/".join(segments).lstrip("/"))
+
+
+def _with_few_marks(text: str) -> str:
+    """Return `text` without the combining characters after 30 in a row: to normalize them takes quadratic time."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) or char in _OTHER_MARKS else 0
+        if marks <= _MAX_MARKS:
+            kept.append(char)
+    return "".join(kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge._http import CONTROLS, HOP_BY_HOP, TOKEN, is_other_spelling
+from bridge._http import HOP_BY_HOP, VISIBLE, has_controls, is_other_spelling, is_token
 from bridge._httpx import httpx
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ _HOP_BY_HOP = HOP_BY_HOP | {b"proxy-authenticate", b"proxy-authorization", b"tra
 # Without them a message has no frame, so Connection cannot remove them.
 _NEVER_NOMINATED = frozenset({b"content-length", b"host"})
 
-# RFC 9112, 3: of the bytes of a request-target, which has no blanks.
-_VISIBLE = bytes(range(0x21, 0x7F))
-
 
 def checked_method(method: str) -> str:
     """Return `method`, if it is a token (RFC 9110, 9.1), as it is. Raises LocalProtocolError.
@@ -32,7 +29,7 @@ def checked_method(method: str) -> str:
     CONNECT is refused: it has no body and asks for a tunnel (RFC 9110, 9.3.6), so what follows its head would be read
     as requests of the client's own.
     """
-    if not method or not method.isascii() or method.encode("ascii").translate(None, TOKEN):
+    if not method.isascii() or not is_token(method.encode("ascii")):
         raise httpx.LocalProtocolError(f"The request has a method that is not a token: {method!r:.200}.")
     if method.upper() == "CONNECT":
         raise httpx.LocalProtocolError("The request has the method CONNECT, and a tunnel is not possible.")
@@ -41,7 +38,7 @@ def checked_method(method: str) -> str:
 
 def checked_target(method: str, target: bytes) -> bytes:
     """Return `target`, if it is in origin form, or * for OPTIONS (RFC 9112, 3.2). Raises LocalProtocolError."""
-    if target.translate(None, _VISIBLE):
+    if target.translate(None, VISIBLE):
         raise httpx.LocalProtocolError(f"The request has a target with blanks or control bytes: {target!r:.200}.")
     if not target.startswith(b"/") and (method, target) != ("OPTIONS", b"*"):
         raise httpx.LocalProtocolError(f"Expected a target that starts with a slash, but got {target!r:.200}.")
@@ -112,10 +109,10 @@ def _end_to_end(pairs: HeaderPairs) -> HeaderPairs:
     """
     headers: HeaderPairs = []
     for raw_name, value in pairs:
-        if not raw_name or raw_name.translate(None, TOKEN):
+        if not is_token(raw_name):
             raise ValueError(f"a header name that is not a token: {raw_name!r:.200}")
         name = raw_name.lower()
-        if len(value.translate(None, CONTROLS)) != len(value):
+        if has_controls(value):
             raise ValueError(f"control bytes in the value of {name!r:.200}")
         if name not in _HOP_BY_HOP:
             headers.append((name, value.strip(b" \t")))

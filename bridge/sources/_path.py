@@ -6,6 +6,7 @@ request-target must be ASCII either way, and must give the application's `path` 
 
 from urllib.parse import quote, unquote
 
+from bridge._http import VISIBLE
 from bridge.settings import Settings
 from bridge.sources._event_fields import utf8
 
@@ -24,8 +25,7 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-" + _PATH_SAFE.encode()
 
 # A client can have sent any visible ASCII character in a request-target, but "?" and "#" end the path.
-_QUERY = bytes(range(0x21, 0x7F))
-_PATH = _QUERY.translate(None, b"?#")
+_PATH = VISIBLE.translate(None, b"?#")
 
 
 def quoted(path: str) -> bytes:
@@ -44,7 +44,7 @@ def requoted(path: str) -> bytes:
 def requoted_query(query: str) -> bytes:
     """Return an encoded query string: unchanged, except bytes that no client can have sent."""
     raw = utf8(query)
-    return raw if not raw.translate(None, _QUERY) else quote(raw, safe=_QUERY).encode("ascii")
+    return raw if not raw.translate(None, VISIBLE) else quote(raw, safe=VISIBLE).encode("ascii")
 
 
 def unquoted(path: str) -> str:

@@ -12,6 +12,7 @@ from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
 from bridge.sources._event_fields import is_array, is_object, utf8
+from bridge.sources._framing import check_headers, check_line
 from bridge.sources._path import quoted, requoted, requoted_query
 
 if TYPE_CHECKING:
@@ -162,11 +163,14 @@ def make_request(
 
     content-length is set to the length of `body` where there is a body or the client sent a length. The headers about
     the client's connection are dropped (RFC 9110, 7.6.1), and so are copies of the headers that only a server may set.
+
+    Raise MalformedEvent for what cannot be written as HTTP/1.1 in one way alone, with 501 for CONNECT.
     """
     values = dict(headers)
     if not values.keys().isdisjoint(_DROPPED):
         headers = [pair for pair in headers if pair[0] not in _DROPPED]
         values = dict(headers)
+    check_headers(headers, values)
     sent_length = values.get(b"content-length")
     length = b"%d" % len(body)
     if sent_length is None:
@@ -182,6 +186,7 @@ def make_request(
     if query:
         target = encoded_path + b"?" + query
     method = method or "GET"
+    check_line(method, target)
     # The whole scope, so that nothing has to take the request apart again.
     scope: dict[str, Any] = {
         "type": "http",

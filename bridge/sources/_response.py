@@ -7,7 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from bridge._http import BODILESS, HOP_BY_HOP, TOKEN
+from bridge._http import BODILESS, HOP_BY_HOP, has_controls, is_token
 from bridge._messages import CompleteResponse, header_pairs
 from bridge.errors import InvalidMessage
 from bridge.settings import Settings
@@ -28,9 +28,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger("bridge")
-
-# RFC 9110, 5.5: of the control bytes, only the tab is allowed in a value.
-_CONTROLS = frozenset(map(chr, [*range(0x09), *range(0x0A, 0x20), 0x7F]))
 
 # Longer names are not cached: they come from data, not from code.
 _MAX_NAME_LENGTH = 64
@@ -126,6 +123,9 @@ def _checked_headers(pairs: HeaderPairs) -> TextPairs:
     Raise InvalidMessage for a name that is not a token and for a value with control bytes: data that a client
     smuggled into the application's headers must not reach AWS.
     """
+    if has_controls(b"".join([value for _, value in pairs])):
+        faulty = next(name for name, value in pairs if has_controls(value)).lower().decode("latin-1")
+        raise InvalidMessage(f"Expected the value of response header {faulty!r:.200} to have no control bytes.")
     headers: TextPairs = []
     for raw_name, raw_value in pairs:
         name = _checked_name(raw_name) if len(raw_name) <= _MAX_NAME_LENGTH else _checked_name.__wrapped__(raw_name)
@@ -135,8 +135,6 @@ def _checked_headers(pairs: HeaderPairs) -> TextPairs:
             value = raw_value.decode("utf-8")
         except UnicodeDecodeError:
             value = raw_value.decode("latin-1")
-        if not value.isprintable() and not _CONTROLS.isdisjoint(value):
-            raise InvalidMessage(f"Expected the value of response header {name!r:.200} to have no control bytes.")
         headers.append((name, value))
     return headers
 
@@ -145,7 +143,7 @@ def _checked_headers(pairs: HeaderPairs) -> TextPairs:
 @lru_cache(maxsize=512)
 def _checked_name(name: bytes) -> str | None:
     """Return `name` in lower case, or None for a hop-by-hop header."""
-    if not name or name.translate(None, TOKEN):
+    if not is_token(name):
         raise InvalidMessage(f"Expected the name of a response header to be a token, but got {name!r:.200}.")
     lower = name.lower()
     return None if lower in HOP_BY_HOP else lower.decode("ascii")

@@ -30,6 +30,7 @@ __all__ = [
     "http_api_v1",
     "http_api_v2",
     "rest_api",
+    "url_headers",
     "vpc_lattice_v1",
     "vpc_lattice_v2",
 ]
@@ -63,6 +64,23 @@ _REST_DROPS = frozenset(
     ]
 )
 
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
+# What CloudFront removes before the events of origin requests.
+_EDGE_ORIGIN_DROPS = frozenset(
+    [
+        "expect",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "x-forwarded-proto",
+        "x-http-method-override",
+        "x-real-ip",
+    ]
+)
+
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-include-body-access.html
 EDGE_BODY_LIMITS = {"viewer-request": 40 * 1024, "origin-request": 1024 * 1024}
 
@@ -82,15 +100,19 @@ def rest_api(request: ClientRequest, stage: str) -> Event:
 
     The path stays encoded, query parameters are decoded. Semicolons split the query:
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+    X-HTTP-Method-Override changes the method, and is not passed on.
     Measured: of several slashes after the stage, `path` has one, and a greedy path parameter has no slash at its end.
     """
     headers = [pair for pair in _received(request, forwarded(request)) if pair[0].lower() not in _REST_DROPS]
+    (*_, method) = request.method, *values_of(headers, "x-http-method-override")
+    headers = [pair for pair in headers if pair[0].lower() != "x-http-method-override"]
     path = "/" + request.path.removeprefix(stage).lstrip("/")
     return {
         "resource": "/{proxy+}",
         "path": path,
         "pathParameters": {"proxy": path.strip("/")},
         **_payload_v1_fields(request, headers, request.query.replace(";", "&")),
+        "httpMethod": method,
         "requestContext": {**_payload_v1_context(request, stage), "path": request.path, "resourcePath": "/{proxy+}"},
         "body": b64encode(request.body).decode("ascii") if request.body else None,
         "isBase64Encoded": bool(request.body),
@@ -129,11 +151,17 @@ def http_api_v2(request: ClientRequest, stage: str) -> Event:
 def function_url(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
-    Path and query stay as the client sent them. Cookies have a field of their own, and stay in the headers too.
+    Path and query stay as the client sent them. Measured: cookies have a field of their own, and stay in the headers
+    too; there are headers about the TLS connection.
     """
-    headers = _joined(_received(request, forwarded(request)))
+    headers = _joined(_received(request, url_headers(request)))
     domain = "function.lambda-url.eu-west-1.on.aws"
     return _payload_v2(request, headers, path=request.path, domain=domain, stage="$default")
+
+
+def url_headers(request: ClientRequest) -> Headers:
+    tls = (("x-amzn-tls-version", "TLSv1.3"), ("x-amzn-tls-cipher-suite", "TLS_AES_128_GCM_SHA256"))
+    return forwarded(request) + tls
 
 
 def alb_single(request: ClientRequest, _stage: str) -> Event:
@@ -162,8 +190,9 @@ def edge_viewer(request: ClientRequest, _stage: str) -> Event:
 
 
 def edge_origin(request: ClientRequest, _stage: str) -> Event:
-    """The same after CloudFront's cache, which adds headers for the origin."""
-    return _edge(request, "origin-request", _appended(request.headers, edge_origin_headers(request)))
+    """The same after CloudFront's cache, which drops and adds headers for the origin."""
+    kept = tuple(pair for pair in request.headers if pair[0].lower() not in _EDGE_ORIGIN_DROPS)
+    return _edge(request, "origin-request", _appended(kept, edge_origin_headers(request)))
 
 
 def edge_origin_headers(request: ClientRequest) -> Headers:
@@ -173,10 +202,10 @@ def edge_origin_headers(request: ClientRequest) -> Headers:
 def vpc_lattice_v1(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-    Headers are joined by commas and blanks. Assumed: path and query parameters stay encoded, and of a repeated
-    parameter the last value wins, because there is room for one.
+    Headers are joined by commas and blanks, and of a repeated parameter the last value wins. A text type decides
+    alone that a body is text, also a compressed one. Assumed: path and query parameters stay encoded.
     """
-    body = _body_fields(request, none="")
+    body = _body_fields(request, none="", compressed_text=True)
     return {
         "raw_path": request.path,
         "method": request.method,
@@ -196,7 +225,7 @@ def vpc_lattice_v2(request: ClientRequest, _stage: str) -> Event:
         "method": request.method,
         "headers": by_name(_received(request, (("x-forwarded-for", request.peer),))),
         "queryStringParameters": _listed(_query_pairs(request.query)),
-        **_body_fields(request, none=""),
+        **_body_fields(request, none="", compressed_text=True),
         "requestContext": {
             "serviceNetworkArn": f"{service}servicenetwork/sn-0123456789abcdef0",
             "serviceArn": f"{service}service/svc-0123456789abcdef0",
@@ -265,13 +294,16 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
-    """Return text unchanged, and other bodies as base64. Bytes that are not UTF-8 are assumed to be replaced."""
+def _body_fields(request: ClientRequest, *, none: str | None, compressed_text: bool = False) -> Event:
+    """Return text unchanged, and other bodies as base64. Bytes that are not UTF-8 are assumed to be replaced.
+
+    `compressed_text`: whether a body with a text type and a content-encoding is text.
+    """
     if not request.body:
         return {"body": none, "isBase64Encoded": False}
     media_type = "".join(values_of(request.headers, "content-type")[-1:]).partition(";")[0].strip().lower()
     is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
-    if is_text and not values_of(request.headers, "content-encoding"):
+    if is_text and (compressed_text or not values_of(request.headers, "content-encoding")):
         return {"body": request.body.decode("utf-8", "replace"), "isBase64Encoded": False}
     return {"body": b64encode(request.body).decode("ascii"), "isBase64Encoded": True}
 

@@ -216,6 +216,30 @@ HEADERS = [
         changed_headers(Reason.TRUSTED_HEADER, ALL, header("x-amzn-request-context", "{}")),
     ),
     Case(
+        "`X_Forwarded_For: 203.0.113.9`, `Content_Length: 9`",
+        get("/h", ("X_Forwarded_For", "203.0.113.9"), ("Content_Length", "9")),
+        changed_headers(
+            Reason.TRUSTED_HEADER, ALL, (*header("x_forwarded_for", "203.0.113.9"), *header("content_length", "9"))
+        ),
+    ),
+    Case(
+        "`Max-Forwards: 5`, `X-Real-IP: 203.0.113.9`",
+        get("/h", ("Max-Forwards", "5"), ("X-Real-IP", "203.0.113.9")),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, REST, header("max-forwards", "5")),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, ("edge-origin",), header("x-real-ip", "203.0.113.9")),
+    ),
+    Case(
+        "`X-HTTP-Method-Override: PATCH`",
+        get("/h", ("X-HTTP-Method-Override", "PATCH")),
+        Loss(
+            why=Reason.METHOD_OVERRIDE,
+            at=REST,
+            fields={"method": "PATCH"},
+            gone=header("x-http-method-override", "PATCH"),
+        ),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, ("edge-origin",), header("x-http-method-override", "PATCH")),
+    ),
+    Case(
         "`TE: trailers`, `Keep-Alive: timeout=5`",
         get("/h", ("TE", "trailers"), ("Keep-Alive", "timeout=5")),
         changed_headers(Reason.OF_THE_CONNECTION, ALL, (*header("te", "trailers"), *header("keep-alive", "timeout=5"))),
@@ -263,7 +287,17 @@ BODIES = [
             new=header("content-length", "6"),
         ),
     ),
-    Case("text in gzip", post(b"\x1f\x8b\x08", TEXT, ("Content-Encoding", "gzip"))),
+    Case(
+        "text in gzip",
+        post(b"\x1f\x8b\x08", TEXT, ("Content-Encoding", "gzip")),
+        Loss(
+            why=Reason.NOT_UTF_8_BODY,
+            at=LATTICE,
+            fields={"body": body_report("\x1f\ufffd\x08".encode())},
+            gone=header("content-length", "3"),
+            new=header("content-length", "5"),
+        ),
+    ),
     Case("text `aGVsbG8=`", post(b"aGVsbG8=", TEXT)),
 ]
 

@@ -47,7 +47,7 @@ SERVICES = (
     *_pair("rest", "REST API", encoders.rest_api, decoders.rest_api, encoders.forwarded),
     *_pair("http1", "HTTP API 1.0", encoders.http_api_v1, decoders.http_api_v1, encoders.http_api_headers),
     *_pair("http2", "HTTP API 2.0", encoders.http_api_v2, decoders.http_api_v2, encoders.http_api_headers),
-    Service("url", "Function URL", "Function URL", encoders.function_url, decoders.function_url, encoders.forwarded),
+    Service("url", "Function URL", "Function URL", encoders.function_url, decoders.function_url, encoders.url_headers),
     Service("alb", "ALB", "ALB", encoders.alb_single, decoders.alb_single, encoders.forwarded),
     Service(
         "alb-multi",

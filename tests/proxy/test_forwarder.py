@@ -1,5 +1,6 @@
 """Failures of the web server: the answer to the client, and the log line that says whose fault it is."""
 
+import asyncio
 import errno
 import json
 import os
@@ -9,11 +10,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from bridge import Proxy
+from bridge import Proxy, Settings
 from bridge._httpx import httpx
-from bridge.errors import OriginBroken, OriginLost
+from bridge._messages import EventRequest, header_pairs
+from bridge.errors import ErrorStatus, OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
+from tests.cases import every_case
 from tests.logged import assert_logged
 from tests.proxy.programs import MakeEvent, Programs, Proxies, Serve, answered
 
@@ -85,13 +88,16 @@ def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_
     assert all(fact in found[1] for fact in ("started again", "status 7", "asked to exit"))
 
 
-def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
+def test_a_second_end_in_a_request_ends_the_environment(
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
     _, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)
     assert "status 2" in str(caught.value.code)
     assert "asked to exit" in str(caught.value.code)
+    assert sum([message.startswith("GET /exit/2: ") for message in caplog.messages]) == 1
 
 
 @pytest.mark.anyio
@@ -102,6 +108,16 @@ class TestStream:
             assert await anext(response.body) == b"one"
             with pytest.raises(OriginBroken, match=r"GET /broken: .*incomplete chunked read"):
                 await anext(response.body)
+
+    async def test_one_with_a_status_that_fails_the_invocation_is_named_once(
+        self, serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, handler = serve({"settings": Settings(error_status_codes=frozenset({200}))})
+        async with handler:
+            with pytest.raises(ErrorStatus):
+                await handler.stream(make_event(path="/broken"), None).__aenter__()
+        assert_logged(caplog, ("ERROR", "GET /broken: ", "incomplete chunked read"))
+        assert caplog.text.count("GET /broken") == 1
 
     async def test_a_server_that_ends_in_the_middle_breaks_the_body(self, serve: Serve, make_event: MakeEvent) -> None:
         program, handler = serve()
@@ -155,6 +171,33 @@ def test_the_web_server_sees_the_truth_whatever_a_client_sends(
     assert json.loads(context["x-amzn-lambda-context"])["tenant_id"] == "blue"
     assert headers == front_end | {"host": "app.test", "x-own": "1", "content-length": "3", "x-amz-tenant-id": "blue"}
     assert found["body"] == "abc"
+
+
+@every_case(
+    ("target", "root_path", "expected"),
+    [
+        (b"/prod/x", "/prod", (b"/x", b"/prod")),
+        (b"/prod/x?a=/prod/x", "/prod", (b"/x?a=/prod/x", b"/prod")),
+        (b"/prod", "/prod", (b"/", b"/prod")),
+        (b"/prod?a", "/prod", (b"/?a", b"/prod")),
+        (b"/prod//x", "/prod", (b"//x", b"/prod")),
+        (b"/a/b/x", "/a/b", (b"/x", b"/a/b")),
+        # The client may spell it in another way.
+        (b"/%70rod/%78", "/prod", (b"/%78", b"/prod")),
+        (b"/caf%c3%a9/x", "/caf\u00e9", (b"/x", b"/caf%C3%A9")),
+        # Another transport has changed the target.
+        (b"/production", "/prod", (b"/production", None)),
+        (b"/x", "/prod", (b"/x", None)),
+        (b"/x", "/a/b", (b"/x", None)),
+        (b"/x", "", (b"/x", None)),
+        (b"*", "/prod", (b"*", None)),
+    ],
+)
+def test_a_web_server_gets_the_path_without_the_root_path(
+    target: bytes, root_path: str, expected: tuple[bytes, bytes | None]
+) -> None:
+    request = asyncio.run(for_web_server(EventRequest("GET", target, [], b"", {"root_path": root_path})))
+    assert (request.extensions["target"], dict(header_pairs(request)).get(b"x-forwarded-prefix")) == expected
 
 
 @pytest.mark.anyio

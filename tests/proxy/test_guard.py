@@ -1,8 +1,10 @@
 """HookGuard: a hook path is refused in every spelling that a server might accept for it; ordinary paths pass."""
 
+import time
 from collections.abc import Iterable
 
 from bridge.proxy.guard import HookGuard, canonical_path
+from tests.cases import every_case
 
 BEFORE = "/hooks/before-snapshot"
 AFTER = "/hooks/restored"
@@ -100,6 +102,24 @@ def test_every_hook_path_is_guarded_and_one_without_the_other() -> None:
 def test_a_hook_path_that_is_set_in_another_spelling_is_guarded_alike() -> None:
     for path in ("/Hooks//Restored/", "/%68ooks/restored", "/hooks/x/../restored", "/hooks/restored;v=1"):
         assert passed(HookGuard(path), [path, "/hooks/restored", "/hooks"]) == ["/hooks"]
+
+
+# Two combining characters in the order in which normalization swaps them, alone and within characters that decompose.
+@every_case("marks", ["\u0301\u0323", "\u0f73", "\u0301\uff9e"])
+def test_the_cost_of_combining_characters_is_linear(marks: str) -> None:
+    guard = HookGuard("/hooks/caf%C3%A9")
+
+    def seconds(count: int) -> float:
+        target = f"/hooks/cafe{marks * count}".encode()
+        taken = []
+        for _ in range(3):
+            start = time.process_time()
+            guard.refuses(target)
+            taken.append(time.process_time() - start)
+        return min(taken)
+
+    few, many = seconds(1000), seconds(16_000)
+    assert many < 100 * few + 0.01, "16 times as many; a quadratic cost is 256 times as high"
 
 
 def test_the_canonical_form_is_its_own_canonical_form() -> None:

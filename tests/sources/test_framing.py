@@ -7,9 +7,9 @@ import pytest
 
 from bridge import Bridge
 from bridge._httpx import httpx
+from bridge._types import HeaderPairs
 from bridge.errors import MalformedEvent
-from bridge.sources import CompleteResponse, encode_response, make_request
-from bridge.sources._framing import check_framing
+from bridge.sources import CompleteResponse, EventRequest, encode_response, make_request
 from tests.cases import every_case
 from tests.events import BASES, load
 from tests.logged import assert_logged
@@ -117,10 +117,15 @@ def plain(method: str = "GET", target: bytes = b"/", **headers: str) -> httpx.Re
     return httpx.Request(method, "http://shop.example/", headers=headers, extensions={"target": target})
 
 
+def event_request(method: str = "GET", target: bytes = b"/", headers: HeaderPairs | None = None) -> EventRequest:
+    return EventRequest(method, target, headers or [], b"", {"scheme": "https", "server": None})
+
+
 @every_case(
     ("request_", "status"),
     [
         (plain(), 200),
+        (event_request(), 200),
         (plain(target=b"/a?b=/c?d"), 200),
         (plain("OPTIONS", b"*"), 200),
         (plain("GET", b"*"), 400),
@@ -133,9 +138,11 @@ def plain(method: str = "GET", target: bytes = b"/", **headers: str) -> httpx.Re
         (plain("CONNECT"), 501),
         (plain("GE T"), 400),
         (plain(x="a\nb"), 400),
-        (make_request(method="CONNECT", path="/", headers=[]), 501),
-        (make_request(method="GET", path="/", headers=[(b"x y", b"1")]), 400),
-        (make_request(method="GET", path="evil", headers=[]), 400),
+        # Made without make_request, which checks all this too.
+        (event_request("CONNECT"), 501),
+        (event_request(headers=[(b"x y", b"1")]), 400),
+        (event_request(headers=[(b"host", b"a"), (b"x", b"1"), (b"host", b"a")]), 400),
+        (event_request(target=b"evil"), 400),
     ],
 )
 def test_a_source_of_the_users_is_checked_too(request_: httpx.Request, status: int) -> None:
@@ -143,14 +150,28 @@ def test_a_source_of_the_users_is_checked_too(request_: httpx.Request, status: i
         assert handler({"request": request_}, CONTEXT) == {"status": status}
 
 
-def test_what_an_error_shows_of_a_client_is_short_and_escaped() -> None:
-    for request in (
-        make_request(method="X\n" * 5000, path="/", headers=[]),
-        make_request(method="GET", path="/", headers=[(b"\n" * 5000, b"")]),
-        make_request(method="GET", path="/", headers=[(b"x" * 5000, b"\n" * 5000)]),
-        make_request(method="GET", path="/", raw_path="x" * 5000, headers=[]),
-    ):
-        with pytest.raises(MalformedEvent) as caught:
-            check_framing(request)
-        assert len(str(caught.value)) < 500
-        assert str(caught.value).isprintable()
+@every_case(
+    ("method", "path", "headers", "status"),
+    [
+        ("X\n" * 5000, "/", [], 400),
+        ("connect", "/", [], 501),
+        ("GET", "x" * 5000, [], 400),
+        ("GET", "*", [], 400),
+        ("GET", "/", [(b"\n" * 5000, b"")], 400),
+        ("GET", "/", [(b"", b"")], 400),
+        ("GET", "/", [(b"x" * 5000, b"\n" * 5000)], 400),
+        ("GET", "/", [(b"a", b"1"), (b"a", b"\0"), (b"a", b"2")], 400),
+        ("GET", "/", [(b"host", b"a"), (b"host", b"a")], 400),
+    ],
+)
+def test_a_request_is_checked_when_it_is_made(method: str, path: str, headers: HeaderPairs, status: int) -> None:
+    with pytest.raises(MalformedEvent) as caught:
+        make_request(method=method, path=path, headers=headers)
+    assert caught.value.status_code == status
+    # What the error shows of a client is short and escaped.
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
+def test_a_request_for_the_server_itself_can_be_made() -> None:
+    assert make_request(method="OPTIONS", path="*", headers=[]).extensions["target"] == b"*"
