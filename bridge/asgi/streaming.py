@@ -213,13 +213,12 @@ class ResponseStream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        try:
+        with suppress(anyio.EndOfStream):
             return await self._exchange.parts.take()
-        except anyio.EndOfStream:
-            if not self._exchange.is_delivered and not self._closed:
-                await self._exchange.task.done.wait()
-                self._fail_mid_body()
-            raise StopAsyncIteration from None
+        if not self._exchange.is_delivered and not self._closed:
+            await self._exchange.task.done.wait()
+            self._fail_mid_body()
+        raise StopAsyncIteration
 
     def _fail_mid_body(self) -> None:
         error = self._exchange.failure()

@@ -1,7 +1,7 @@
 """The life of the process: init, snapshot, invocations, shutdown.
 
 exit code   0   SIGTERM, and everything ended in order
-            1   the init phase failed, or the Runtime API is gone
+            1   the init phase failed, the Runtime API is gone, or the application has cancelled the runtime
            64   a hook before the snapshot failed       65   a hook after the restore failed
 """
 
@@ -42,7 +42,7 @@ logger = logging.getLogger("bridge")
 # The exit code outside of Lambda.
 USAGE_FAILED = 2
 
-INIT_FAILED = API_GONE = 1
+INIT_FAILED = API_GONE = CANCELLED = 1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -220,6 +220,12 @@ class _Process:
         except RuntimeApiError as exc:
             logger.error("%s The process ends.", exc)
             return API_GONE
+        except asyncio.CancelledError:
+            logger.error(
+                "Expected the application to cancel its own tasks alone, but it has cancelled those of the runtime, "
+                "too. The process ends."
+            )
+            return CANCELLED
         except Terminated:
             raise
         except SystemExit as exc:
