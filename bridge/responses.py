@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
+from bridge._messages import CompleteResponse, header_pairs, is_whole, read_whole, request_line
 from bridge.asgi import InProcessTransport
 from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response
@@ -196,14 +196,14 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
     if is_whole(response):
         return response
     try:
-        parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+        body = await read_whole(cast("AsyncIterable[bytes]", response.stream))
     except BaseException as exc:
         if not is_failure(exc):
             raise
         return failed_response(exc, request)
     finally:
         await close_response(response, request)
-    return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
+    return CompleteResponse(response.status_code, header_pairs(response), body)
 
 
 class StreamedResponse:
