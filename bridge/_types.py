@@ -21,6 +21,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Gets an event that is not an HTTP request, and the Lambda context, and returns the result, or an awaitable of it.
+EventFunction = Callable[[Any, Any], Any]
+
 LifespanMode = Literal["auto", "on", "off"]
 SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]
 

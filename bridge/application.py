@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bridge._arguments import checked_settings
 from bridge._interface import check_asgi
 from bridge.asgi import InProcessTransport
 from bridge.asgi.lifespan import make_lifespan
 from bridge.errors import ConfigurationError
-from bridge.handler import Handler, checked_settings
+from bridge.handler import Handler
 from bridge.init_phase import current_runtime, is_function_process
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, LifespanMode, SnapshotMode
+    from bridge._types import ASGIApp, EventFunction, LifespanMode, SnapshotMode
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge"]
@@ -29,7 +30,9 @@ class Bridge(Handler):
     Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
     shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
     connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
-    to try, in this order. `settings`: `Settings()` by default, which reads the environment.
+    to try, in this order. `on_event`: a function, sync or async, that gets the events that are not HTTP requests,
+    `on_event(event, context)`, in place of the application; its return value is the result of the invocation.
+    `settings`: `Settings()` by default, which reads the environment.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
     """
@@ -41,6 +44,7 @@ class Bridge(Handler):
         lifespan: LifespanMode = "auto",
         snapshot: SnapshotMode = "keep-lifespan",
         sources: Iterable[Source] = DEFAULT_SOURCES,
+        on_event: EventFunction | None = None,
         settings: Settings | None = None,
     ) -> None:
         check_asgi(app)
@@ -57,6 +61,7 @@ class Bridge(Handler):
             InProcessTransport(app, client=None) if forwarder is None else forwarder,
             _new_lifespan=lambda: make_lifespan(app, lifespan) if forwarder is None else forwarder,
             sources=sources,
+            on_event=on_event,
             settings=settings,
             _snapshot=snapshot,
         )

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, header_pairs, is_whole, request_line
+from bridge._messages import CompleteResponse, PassedEvent, header_pairs, is_whole, request_line
 from bridge.asgi import InProcessTransport
 from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
 from bridge.asgi.failures import is_failure, log_failure_after_response
@@ -60,10 +60,15 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
 
 
 def failed_response(exc: BaseException, request: httpx.Request | None) -> CompleteResponse:
-    """Log one line that names the request and the cause, and return the response for that cause."""
+    """Log one line that names the request and the cause, and return the response for that cause.
+
+    Raise the cause of a PassedEvent's failure: nobody reads a response to it.
+    """
     what = "The response" if request is None else request_line(request)
     if isinstance(exc, asyncio.CancelledError):
         exc = ApplicationCancelled()
+    if isinstance(request, PassedEvent):
+        raise exc
     if isinstance(exc, OriginError | MalformedEvent):
         logger.error("%s: %s", what, exc)
         return plain(exc.status_code)
