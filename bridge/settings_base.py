@@ -122,10 +122,10 @@ def flag(name: str, value: object) -> bool:
 
 def positive(name: str, value: object) -> int:
     """Return a setting that is a whole number above 0, or its text. Raises ConfigurationError."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
+    is_text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10
+    number = int(value) if isinstance(value, str) and is_text else value
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return number
     raise refusal(name, value, "a whole number above 0")
 
 
