@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import request_line, request_target
 from bridge.errors import MalformedEvent
+from bridge.path_guard import PathGuard
 from bridge.sources._path import has_prefix, quoted
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
-    from bridge.path_guard import PathGuard
 
 __all__ = ["check_path"]
 
@@ -27,14 +27,14 @@ def check_path(request: httpx.Request, closed: str) -> None:
     guard = _guard(closed)
     scope = request.extensions["asgi"]
     path, root_path = scope.get("path") or "", scope.get("root_path") or ""
-    inside = path[len(root_path) :] if root_path and has_prefix(path, root_path) else ""
-    if guard.refuses(request_target(request)) or (inside and guard.refuses(quoted(inside))):
+    targets = [request_target(request)]
+    if root_path and has_prefix(path, root_path):
+        targets.append(quoted(path[len(root_path) :] or "/"))
+    if any(map(guard.refuses, targets)):
         logger.warning("%s: a client asked for the path of events, and gets a 403.", request_line(request))
         raise MalformedEvent(f"The path {closed} is for events alone.", status_code=403)
 
 
 @lru_cache(maxsize=8)
 def _guard(closed: str) -> PathGuard:
-    from bridge.path_guard import PathGuard  # only a path that is set needs it
-
     return PathGuard(closed)

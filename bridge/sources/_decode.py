@@ -11,7 +11,6 @@ from bridge._messages import EventRequest, PassedEvent, header_pairs, replace_he
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
-from bridge.sources._closed_path import check_path
 from bridge.sources._framing import check_framing
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     if isinstance(request, PassedEvent):
         return request  # nothing in it is a client's
     if settings.pass_through_path and not settings.open_pass_through_path:
+        from bridge.sources._closed_path import check_path  # only a path that is set needs it
+
         check_path(request, settings.pass_through_path)
     if settings.trust_forwarded_host:
         _take_forwarded_host(request)

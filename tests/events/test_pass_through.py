@@ -178,6 +178,8 @@ def test_an_answer_that_is_not_json_fails_the_invocation(content: bytes) -> None
         (sending(START, then=KeyError("sku")), KeyError, "sku"),
         (sending(START, part(b"{", more=True), then=ValueError("half")), ValueError, "half"),
         (sending(), NoResponse, "without a response"),
+        # An error handler answers before it raises the error again.
+        (sending({**START, "status": 500}, part(b"Internal Server Error"), then=KeyError("sku")), KeyError, "sku"),
     ],
 )
 def test_an_exception_is_the_invocations_own_and_is_not_logged_twice(
@@ -186,6 +188,17 @@ def test_an_exception_is_the_invocations_own_and_is_not_logged_twice(
     with pytest.raises(error, match=text):
         call(bridge(app), queue("1"))
     assert_logged(caplog)
+
+
+def test_an_exception_after_any_other_answer_is_logged_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture, call: Call
+) -> None:
+    assert call(bridge(sending(START, part(b"5"), then=KeyError("sku"))), queue("1")) == 5
+    assert_logged(caplog, ("ERROR", "POST /events", "KeyError: 'sku'"))
+    caplog.clear()
+    with pytest.raises(EventFailed, match="404"):
+        call(bridge(sending({**START, "status": 404}, part(b""), then=KeyError("sku"))), queue("1"))
+    assert_logged(caplog, ("ERROR", "POST /events", "KeyError: 'sku'"))
 
 
 def test_an_exit_passes_through(call: Call) -> None:

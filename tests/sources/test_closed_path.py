@@ -67,6 +67,12 @@ def test_the_default_path_and_one_that_is_left_open_are_the_applications_own(set
         assert status_of("function_url", path, Settings(**settings)) == (200, True)
 
 
+def test_the_root_can_be_closed_too() -> None:
+    closed = Settings(pass_through_path="/", root_path="/v1")
+    assert {status_of("function_url", path, closed) for path in ("/", "/v1", "/v1/", "//")} == {(403, False)}
+    assert status_of("function_url", "/v1/a", closed) == (200, True)
+
+
 def test_the_default_path_is_closed_if_it_is_set() -> None:
     assert status_of("function_url", "/events", Settings(pass_through_path="/events")) == (403, False)
 
