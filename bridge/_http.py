@@ -31,9 +31,10 @@ CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context"
 # RFC 9110, 6.4.1: responses that have no body, whatever their headers say.
 BODILESS = frozenset({204, 304})
 
-# The headers that frame and address a request, and those that a front end of AWS sets, overwriting the client's.
-_FRAMING = HOP_BY_HOP | {b"content-length", b"host", b"trailer"}
-_OF_THE_FRONT_END = (b"x-forwarded-", b"x-amzn-", b"x-amz-", b"cloudfront-")
+# The headers that a server sets, that frame and address a request, and that a front end of AWS sets, overwriting the
+# client's. Others with x-amz- are the client's, such as x-amz-meta-file_name.
+_TRUSTED = CONTEXT_HEADERS | HOP_BY_HOP | {b"content-length", b"host", b"trailer"}
+_OF_THE_FRONT_END = (b"x-forwarded-", b"x-amzn-", b"x-amz-cf-", b"cloudfront-")
 
 # To CGI and WSGI, and so to Django, a hyphen and an underscore are the same, and to PHP a dot too.
 _SEPARATORS = bytes.maketrans(b"_.", b"--")
@@ -53,10 +54,10 @@ def is_forged(name: bytes) -> bool:
     """Return whether only a server may set the header `name` (lower case), or whether it is another spelling of one
     that the application trusts.
     """
-    return name.translate(_SEPARATORS) in CONTEXT_HEADERS or is_other_spelling(name)
+    return name in CONTEXT_HEADERS or is_other_spelling(name)
 
 
 def is_other_spelling(name: bytes) -> bool:
     """Return whether a server may take the header `name` (lower case) for one that it trusts, and that AWS has set."""
     plain = name.translate(_SEPARATORS)
-    return plain != name and (plain in _FRAMING or plain.startswith(_OF_THE_FRONT_END))
+    return plain != name and (plain in _TRUSTED or plain.startswith(_OF_THE_FRONT_END))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
 __all__ = [
+    "MAX_METHOD",
+    "MAX_PATH",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -38,7 +40,7 @@ SPEC_VERSION = "2.4"
 WHOLE_RESPONSE = "whole_response"
 
 # The longest method and path in a log line, in characters.
-_MAX_METHOD, _MAX_PATH = 20, 200
+MAX_METHOD, MAX_PATH = 20, 200
 
 _EMPTY = httpx.ByteStream(b"")
 
@@ -175,6 +177,6 @@ def request_line(request: httpx.Request) -> str:
 
     The client chose both, so control characters are escaped, and both are cut.
     """
-    method = ascii(request.method[:_MAX_METHOD])[1:-1]
-    path = request_target(request).partition(b"?")[0][:_MAX_PATH].decode("latin-1")
+    method = ascii(request.method[:MAX_METHOD])[1:-1]
+    path = request_target(request).partition(b"?")[0][:MAX_PATH].decode("latin-1")
     return f"{method} {ascii(path)[1:-1]}"

@@ -70,7 +70,8 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     if isinstance(request, PassedEvent):
         raise exc
     if isinstance(exc, OriginError | MalformedEvent):
-        logger.error("%s: %s", what, exc)
+        text = str(exc)  # it names the request itself if it broke a stream
+        logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")
         return plain(exc.status_code)
     if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ChildApplication", "main"]
 
+logger = logging.getLogger("bridge")
+
+# The longest path in a log line, in characters.
+_MAX_PATH = 200
+
 
 def main(name: str, uds: str, lifespan: LifespanMode) -> None:
     """Serve the application that `name` ("module:attribute") names, on the socket `uds`, until SIGTERM."""
@@ -96,7 +101,12 @@ class ChildApplication:
         }
         if self._lifespan.state is not None:
             entries["state"] = self._lifespan.state.copy()
-        await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
+        try:
+            await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
+        except (Exception, SystemExit) as exc:  # uvicorn does not end for the second
+            path = scope["raw_path"][:_MAX_PATH].decode("latin-1")
+            logger.error("%s %s: The application raised %s.", scope["method"], path, type(exc).__name__)
+            raise  # uvicorn logs the traceback, and answers
 
 
 def _address(value: list[Any] | None) -> tuple[Any, ...] | None:

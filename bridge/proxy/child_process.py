@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bridge._messages import replace_headers
 from bridge.asgi import build_scope
 from bridge.errors import ConfigurationError
+from bridge.handler import Handler
 from bridge.proxy.forwarder import Forwarder, headers_with_context
 from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.proxy.process import OriginProcess
@@ -81,11 +82,15 @@ class ChildProcess(OriginProcess):
 
 
 def application_name(app: ASGIApp) -> str:
-    """Return the name, "module:attribute", under which the handler's module holds `app`. Raises ConfigurationError."""
+    """Return the name, "module:attribute", under which the handler's module holds `app`, or a Bridge of it.
+
+    Raises ConfigurationError.
+    """
     module_name, _, attribute = handler_name().partition(":")
     module = sys.modules.get(module_name)
     for name in [] if module is None else [attribute, *vars(module)]:
-        if _attribute(module, name) is app:
+        found = _attribute(module, name)
+        if found is app or (isinstance(found, Handler) and getattr(found, "app", None) is app):  # a Bridge
             return f"{module_name}:{name}"
     raise ConfigurationError(
         "BRIDGE_MODE=proxy imports the application by its name in another process: expected one in the handler's "

@@ -12,9 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
+from bridge._messages import request_line
 from bridge.sources._event_fields import is_array, is_object
 
 if TYPE_CHECKING:
+    from bridge._httpx import httpx
     from bridge._types import Event, HeaderPairs
 
 __all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "remaining_seconds", "without_context_headers"]
@@ -44,15 +46,18 @@ def _trace_id() -> str:
     return invocation.trace_id.get() or settings.trace_id()
 
 
-def context_headers(event: Event, context: Any) -> HeaderPairs:
-    """Return the headers about one invocation. A value that is missing or too long has no header."""
+def context_headers(event: Event, context: Any, request: httpx.Request | None = None) -> HeaderPairs:
+    """Return the headers about one invocation. A value that is missing or too long has no header.
+
+    `request`: the one that the log names if a value is too long.
+    """
     headers: HeaderPairs = [
-        (b"x-amzn-request-context", header_json(event.get("requestContext"))),
-        (b"x-amzn-lambda-context", header_json(None if context is None else lambda_context(context))),
+        (b"x-amzn-request-context", header_json(event.get("requestContext"), request)),
+        (b"x-amzn-lambda-context", header_json(None if context is None else lambda_context(context), request)),
         (b"x-amzn-trace-id", _plain(_trace_id())),
         (b"x-amz-tenant-id", _plain(getattr(context, "tenant_id", None))),
     ]
-    return [pair for pair in headers if pair[1] and _fits(*pair)]
+    return [pair for pair in headers if pair[1] and _fits(*pair, request)]
 
 
 def lambda_context(context: Any) -> dict[str, Any]:
@@ -128,7 +133,7 @@ def _identity(value: Any) -> dict[str, str | None] | None:
     return {"identity_id": identity, "identity_pool_id": pool} if identity or pool else None
 
 
-def header_json(value: object) -> bytes:
+def header_json(value: object, request: httpx.Request | None = None) -> bytes:
     """Return `value` as JSON in ASCII without control bytes; b"" for None and for what JSON cannot hold.
 
     JSON itself allows DEL.
@@ -138,7 +143,7 @@ def header_json(value: object) -> bytes:
     try:
         text = json.dumps(value, separators=(",", ":"), default=_of_json)
     except (RecursionError, ValueError):  # deeper than Python recurses, or a number of more digits than it writes
-        logger.warning("A header with JSON was left out: its value is nested too deeply, or too large.")
+        _log_left_out(request, "with JSON", "its value is nested too deeply, or too large")
         return b""
     return text.replace("\x7f", "\\u007f").encode("ascii")
 
@@ -155,13 +160,14 @@ def _plain(value: object) -> bytes:
     return value.encode("utf-8", "replace").translate(None, _CONTROLS).strip() if isinstance(value, str) else b""
 
 
-def _fits(name: bytes, value: bytes) -> bool:
+def _fits(name: bytes, value: bytes, request: httpx.Request | None) -> bool:
     if len(value) <= MAX_VALUE:
         return True
-    logger.warning(
-        "The header %s was left out: its value has %d bytes, and servers refuse more than about %d.",
-        name.decode("ascii"),
-        len(value),
-        MAX_VALUE,
-    )
+    why = f"its value has {len(value)} bytes, and servers refuse more than about {MAX_VALUE}"
+    _log_left_out(request, name.decode("ascii"), why)
     return False
+
+
+def _log_left_out(request: httpx.Request | None, header: str, why: str) -> None:
+    what = "A request" if request is None else request_line(request)
+    logger.warning("%s: The header %s was left out: %s.", what, header, why)

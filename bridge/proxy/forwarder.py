@@ -23,7 +23,7 @@ from bridge._messages import (
     request_target,
 )
 from bridge.deadline import time_left
-from bridge.errors import MalformedEvent, OriginBroken, OriginTimeout, OriginUnreachable, SnapshotHookFailed
+from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.path_guard import PathGuard
 from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.server import Origin
@@ -78,9 +78,8 @@ class Forwarder(httpx.AsyncBaseTransport):
         same.
         """
         request = await self._prepare(request)
-        target = request_target(request)
-        if self._guard.refuses(target):
-            logger.warning("A client asked for a hook path: %.200r was answered with 403.", target)
+        if self._guard.refuses(request_target(request)):
+            logger.warning("%s: This is a hook path, which no client may ask for: 403.", request_line(request))
             return plain(403)
         limits = _Limits(self.origin, request)
         async with limits:
@@ -171,12 +170,25 @@ class _Limits:
             raise OriginTimeout(self._what(_LATE)) from None
         if isinstance(exc, httpx.HTTPError):
             if not isinstance(exc, httpx.LocalProtocolError | httpx.ConnectError):
-                with anyio.CancelScope(deadline=self._deadline):
-                    await self._origin.check_after_failure()
+                await self._check_server()
             raise self._named(exc) from exc
+        if isinstance(exc, OriginLost):
+            self._log(_LOST)
         is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         if self._kept_by_runtime and is_cancelled and anyio.current_time() >= self._deadline:
-            logger.error("%s: %s", request_line(self._request), _LATE)
+            self._log(_LATE)
+
+    async def _check_server(self) -> None:
+        """Raise OriginLost if the request failed because the server ended for good."""
+        try:
+            with anyio.CancelScope(deadline=self._deadline):
+                await self._origin.check_after_failure()
+        except OriginLost:
+            self._log(_LOST)
+            raise
+
+    def _log(self, text: str) -> None:
+        logger.error("%s: %s", request_line(self._request), text)
 
     def _named(self, exc: httpx.HTTPError) -> Exception:
         if isinstance(exc, httpx.LocalProtocolError):
@@ -191,6 +203,7 @@ class _Limits:
 
 
 _LATE = "The web server had no answer in time: the invocation's deadline is near."
+_LOST = "There is no answer, because the web server has ended."
 
 
 class _LimitedBody(httpx.AsyncByteStream):
@@ -245,7 +258,7 @@ def headers_with_context(request: httpx.Request) -> HeaderPairs:
     pairs = without_context_headers(header_pairs(request))
     # No client has sent an event that is not a request, and it has no request context.
     event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
-    return pairs + context_headers(event, scope.get("aws.context"))
+    return pairs + context_headers(event, scope.get("aws.context"), request)
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

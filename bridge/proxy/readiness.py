@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterable, Callable
+from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, EventRequest
+from bridge._messages import EventRequest
 from bridge.errors import OriginNotStarted
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ PROGRESS_INTERVAL = 2.0
 ATTEMPT_TIMEOUT = 5.0
 
 
+# For how long the body of a check's response is read, in seconds: it may have no end.
+BODY_LIMIT = 0.1
+
+
 class Probe(Protocol):
     """A transport to the server that makes a connection for each request."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response, whole if the request asks for that."""
+        """Return the response."""
 
     async def check_connection(self) -> None:
         """Connect, and close the connection. Raises httpx.ConnectError."""
@@ -82,8 +86,8 @@ class Readiness:
             host = self._settings.readiness_address.authority.encode("ascii", "replace")
             headers = [(b"host", host), (b"user-agent", b"bridge-readiness")]
             request = EventRequest("GET", target, headers, b"", {})
-            request.extensions[WHOLE_RESPONSE] = True
             response = await self._probe.handle_async_request(request)
+            await _drop_body(response)
         except httpx.HTTPError as exc:
             return str(exc)
         if response.status_code in self._settings.healthy_status:
@@ -96,3 +100,13 @@ class Readiness:
 
     def _diagnosis(self, limit: float) -> str:
         return f"{self._where} was not ready within {limit:g} s: {self._last}. {self._settings.advice}"
+
+
+async def _drop_body(response: httpx.Response) -> None:
+    """Read the body, although the status is all that counts: some servers log it as an error if a client leaves."""
+    try:
+        with anyio.move_on_after(BODY_LIMIT):
+            async for _ in cast("AsyncIterable[bytes]", response.stream):
+                pass
+    finally:
+        await response.aclose()

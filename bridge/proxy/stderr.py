@@ -17,9 +17,9 @@ MAX_LINE = 1000
 # In bytes: a line that is longer is passed on in pieces of this length.
 _MAX_PIECE = 65536
 
-# How long to wait for the rest of stderr, in seconds, once the process has ended: one of its children may hold it open.
-# The requests that have failed wait for the report.
-_GRACE = 0.1
+# How long to wait for the rest of stderr, in seconds, once the process and its children were killed: a process that was
+# not found may hold it open. The next start waits for the report.
+GRACE = 1.0
 
 
 class Stderr:
@@ -42,8 +42,8 @@ class Stderr:
                     sys.stderr.flush()
 
     def last_words(self) -> str:
-        """Wait for its end, up to _GRACE seconds, and describe it in printable text."""
-        self._thread.join(_GRACE)
+        """Wait for its end, up to GRACE seconds, and describe it in printable text."""
+        self._thread.join(GRACE)
         lines = "".join(f"\n    {_printable(line)[:MAX_LINE]}" for line in list(self._lines))
         return f" Its last lines on stderr:{lines}" if lines else " It wrote nothing to stderr."
 

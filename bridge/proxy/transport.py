@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bridge._httpx import httpcore, httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs, request_target
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs, request_line, request_target
 from bridge.asgi.tasks import LoopReference
 from bridge.proxy.headers import checked_method, checked_target, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
@@ -76,8 +76,8 @@ class SocketTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response as soon as its head has arrived; whole, if the request asks for that."""
-        response, attempt = await self._exchange(self._wire(request))
-        body = _Body(response, attempt)
+        response, attempt = await self._exchange(request)
+        body = _Body(response, attempt, request)
         try:
             headers = response_headers(response.headers)
         except httpx.RemoteProtocolError:
@@ -122,8 +122,9 @@ class SocketTransport(httpx.AsyncBaseTransport):
             extensions={} if timeout is None else {"timeout": timeout},
         )
 
-    async def _exchange(self, wire: Any) -> tuple[Any, Attempt]:
+    async def _exchange(self, request: httpx.Request) -> tuple[Any, Attempt]:
         """Send the request. Return the httpcore.Response, and the record of the wire."""
+        wire = self._wire(request)
         if not self._idle_timeout or self._restored():
             self._drop_pools()
             return await _attempt(self._single, wire)
@@ -136,7 +137,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
                 raise
             if not is_repeatable and (attempt.written or not isinstance(wire.stream, _Whole)):
                 raise
-            logger.debug("Repeating %r on a new connection: the used one failed: %r", wire, exc)
+            logger.debug("%s: Repeated on a new connection: the used one failed: %r", request_line(request), exc)
         return await _attempt(self._single, wire)
 
     async def _pool(self) -> Any:
@@ -229,9 +230,10 @@ class _Whole(httpx.AsyncByteStream):
 class _Body(httpx.AsyncByteStream):
     """The body as it arrives. Owns the response: closing it returns the connection to the pool, or closes that."""
 
-    def __init__(self, response: Any, attempt: Attempt) -> None:
+    def __init__(self, response: Any, attempt: Attempt, request: httpx.Request) -> None:
         self._response = response
         self._attempt = attempt
+        self._request = request
         self._parts: AsyncIterator[bytes] | None = None
         self._ended = False
 
@@ -248,7 +250,8 @@ class _Body(httpx.AsyncByteStream):
         except BaseException as exc:
             self._ended = True
             if isinstance(exc, StopAsyncIteration) and self._attempt.end.has_surplus:
-                logger.warning("The web server sent more than its response announced: the rest was dropped.")
+                what = request_line(self._request)
+                logger.warning("%s: The web server sent more than its response announced: it was dropped.", what)
             raise
 
     async def aclose(self) -> None:

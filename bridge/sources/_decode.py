@@ -11,6 +11,7 @@ from bridge._messages import EventRequest, PassedEvent, header_pairs, replace_he
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
+from bridge.sources._event_fields import event_line
 from bridge.sources._framing import check_framing
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
         if source not in DEFAULT_SOURCES and isinstance(request, httpx.Request):  # ours have checked it
             check_framing(request)
     except MalformedEvent as exc:
-        logger.error("A malformed %s event: %s", source.name, exc)
+        logger.error("%s: %s", _what(source, event), exc)
         raise
     except Exception as exc:
-        _log_undecoded(source, exc)
+        _log_undecoded(source, event, exc)
         raise MalformedEvent("The event could not be decoded.") from exc
     if not isinstance(request, EventRequest):
         _check_request(request, source)
@@ -71,13 +72,17 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     return request
 
 
-def _log_undecoded(source: Source, exc: Exception) -> None:
+def _what(source: Source, event: Event) -> str:
+    return f"{event_line(event)}: A malformed {source.name} event"
+
+
+def _log_undecoded(source: Source, event: Event, exc: Exception) -> None:
     """Log one line for a shape that no source of ours expects. A source of the user's may have a fault of its own."""
     if source in DEFAULT_SOURCES:
         reason = ascii(f"{type(exc).__name__}: {exc}"[:_MAX_REASON])[1:-1]
-        logger.error("A malformed %s event, which could not be decoded: %s", source.name, reason)
+        logger.error("%s, which could not be decoded: %s", _what(source, event), reason)
     else:
-        logger.error("A malformed %s event, which could not be decoded.", source.name, exc_info=exc)
+        logger.error("%s, which could not be decoded.", _what(source, event), exc_info=exc)
 
 
 def _check_request(request: object, source: Source) -> None:

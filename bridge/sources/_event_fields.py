@@ -12,6 +12,7 @@ from binascii import a2b_base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from bridge._messages import MAX_METHOD, MAX_PATH
 from bridge.errors import MalformedEvent
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "decode_base64",
     "decode_body",
+    "event_line",
     "is_array",
     "is_object",
     "join_query",
@@ -94,6 +96,36 @@ def path_field(event: Mapping[str, Any], key: str) -> str:
     """
     path = well_formed(text_field(event, key) or "/")
     return path if path.startswith("/") else f"/{path}"
+
+
+_Steps = tuple[str | int, ...]
+
+# Where the sources of this package have the method and the path.
+_METHODS: tuple[_Steps, ...] = (
+    ("httpMethod",),
+    ("method",),
+    ("requestContext", "http", "method"),
+    ("Records", 0, "cf", "request", "method"),
+)
+_PATHS: tuple[_Steps, ...] = (("rawPath",), ("path",), ("raw_path",), ("Records", 0, "cf", "request", "uri"))
+
+
+def event_line(event: Event) -> str:
+    """Return "GET /path" for a log line, escaped and cut, without a query; "?" for what a broken event lacks."""
+    return f"{_first_text(event, _METHODS, MAX_METHOD)} {_first_text(event, _PATHS, MAX_PATH)}"
+
+
+def _first_text(event: Event, places: tuple[_Steps, ...], length: int) -> str:
+    for steps in places:
+        value: Any = event
+        try:
+            for step in steps:
+                value = value[step]
+        except (LookupError, TypeError):
+            continue
+        if isinstance(value, str):
+            return ascii(value.partition("?")[0][:length])[1:-1]
+    return "?"
 
 
 def decode_body(event: Event, *, flag: str = "isBase64Encoded") -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
 from bridge.sources._address import client_address, last_forwarded
-from bridge.sources._event_fields import decode_body, is_object, join_query, path_field, text_field
+from bridge.sources._event_fields import decode_body, event_line, is_object, join_query, path_field, text_field
 from bridge.sources._path import place, unquoted
 from bridge.sources._request import decode_headers, make_request
 from bridge.sources._response import EncodedResponse, cookie_names, encode_response, joined, listed, reason_phrase
@@ -71,11 +71,11 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     if event.get("multiValueHeaders") is not None:
         result["multiValueHeaders"] = listed(encoded.headers, encoded.values)
     else:
-        result["headers"] = _single_valued(encoded)
+        result["headers"] = _single_valued(encoded, event)
     return result
 
 
-def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
+def _single_valued(encoded: EncodedResponse, event: Event) -> dict[str, str]:
     """Return one value for each name. Cookies cannot be joined: each gets its own spelling of "set-cookie"."""
     headers, cookies = joined(encoded.headers, encoded.values)
     spellings = ("".join(letters) for letters in product(*((c, c.upper()) if c.isalpha() else c for c in "set-cookie")))
@@ -84,7 +84,12 @@ def _single_valued(encoded: EncodedResponse) -> dict[str, str]:
         _warn_of_single_values()
     if len(cookies) > _MAX_COOKIES:
         lost = cookie_names(cookies[_MAX_COOKIES:])
-        logger.warning("A response lost the Set-Cookie of %.200r: there is room for %d.", lost, _MAX_COOKIES)
+        logger.warning(
+            "%s: The response lost the Set-Cookie of %.200r. There is room for %d.",
+            event_line(event),
+            lost,
+            _MAX_COOKIES,
+        )
     return headers
 
 

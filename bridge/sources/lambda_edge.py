@@ -18,6 +18,7 @@ from bridge.settings import Settings
 from bridge.sources._address import client_address
 from bridge.sources._event_fields import (
     decode_base64,
+    event_line,
     is_array,
     is_object,
     lenient_object,
@@ -143,7 +144,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     status = encoded.status_code
     if status not in _STATUSES:
         raise InvalidMessage(f"Expected a status from 200 to 599, which CloudFront accepts, but got {status}.")
-    pairs = _allowed(encoded.headers, event_type)
+    pairs = _allowed(encoded.headers, event_type, event)
     _check_size(pairs, len(response.body) if encoded.body else 0, event_type)
     headers: dict[str, list[dict[str, str]]] = {}
     for key, value in pairs:
@@ -162,7 +163,7 @@ def _cf(event: Event) -> Mapping[str, Any]:
         return {}
 
 
-def _allowed(headers: TextPairs, event_type: object) -> TextPairs:
+def _allowed(headers: TextPairs, event_type: object, event: Event) -> TextPairs:
     """Return `headers` without those for which CloudFront would refuse the response, which are logged.
 
     Every server sends a content-length: CloudFront sets it again, and it is not logged.
@@ -178,7 +179,9 @@ def _allowed(headers: TextPairs, event_type: object) -> TextPairs:
             kept.append(pair)
     names = ", ".join(name for name in dropped if name != "content-length")
     if names:
-        logger.warning("Response headers were dropped, because CloudFront does not accept them: %.200r.", names)
+        logger.warning(
+            "%s: Headers were dropped, because CloudFront does not accept them: %.200r.", event_line(event), names
+        )
     return kept
 
 

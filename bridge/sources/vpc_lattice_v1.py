@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bridge._messages import CompleteResponse, EventRequest
 from bridge.settings import Settings
+from bridge.sources._event_fields import event_line
 from bridge.sources._response import cookie_names, encode_response, joined
 from bridge.sources.vpc_lattice_v2 import decode_version, result
 
@@ -43,8 +44,9 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     headers, cookies = joined(encoded.headers, encoded.values)
     if len(cookies) > 1:
         logger.warning(
-            "A response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has room for one. Choose "
-            "version 2 for the target group.",
+            "%s: The response lost the Set-Cookie of %.200r: version 1 of VPC Lattice's events has room for one. "
+            "Choose version 2 for the target group.",
+            event_line(event),
             cookie_names(cookies[:-1]),
         )
     return result(encoded, headers, cookies[-1] if cookies else None)

@@ -202,10 +202,10 @@ def edge_origin_headers(request: ClientRequest) -> Headers:
 def vpc_lattice_v1(request: ClientRequest, _stage: str) -> Event:
     """https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-    Headers are joined by commas and blanks. Assumed: path and query parameters stay encoded, and of a repeated
-    parameter the last value wins, because there is room for one.
+    Headers are joined by commas and blanks, and of a repeated parameter the last value wins. A text type decides
+    alone that a body is text, also a compressed one. Assumed: path and query parameters stay encoded.
     """
-    body = _body_fields(request, none="")
+    body = _body_fields(request, none="", compressed_text=True)
     return {
         "raw_path": request.path,
         "method": request.method,
@@ -225,7 +225,7 @@ def vpc_lattice_v2(request: ClientRequest, _stage: str) -> Event:
         "method": request.method,
         "headers": by_name(_received(request, (("x-forwarded-for", request.peer),))),
         "queryStringParameters": _listed(_query_pairs(request.query)),
-        **_body_fields(request, none=""),
+        **_body_fields(request, none="", compressed_text=True),
         "requestContext": {
             "serviceNetworkArn": f"{service}servicenetwork/sn-0123456789abcdef0",
             "serviceArn": f"{service}service/svc-0123456789abcdef0",
@@ -294,13 +294,16 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-def _body_fields(request: ClientRequest, *, none: str | None) -> Event:
-    """Return text unchanged, and other bodies as base64. Bytes that are not UTF-8 are assumed to be replaced."""
+def _body_fields(request: ClientRequest, *, none: str | None, compressed_text: bool = False) -> Event:
+    """Return text unchanged, and other bodies as base64. Bytes that are not UTF-8 are assumed to be replaced.
+
+    `compressed_text`: whether a body with a text type and a content-encoding is text.
+    """
     if not request.body:
         return {"body": none, "isBase64Encoded": False}
     media_type = "".join(values_of(request.headers, "content-type")[-1:]).partition(";")[0].strip().lower()
     is_text = media_type.startswith("text/") or media_type in _TEXT_TYPES
-    if is_text and not values_of(request.headers, "content-encoding"):
+    if is_text and (compressed_text or not values_of(request.headers, "content-encoding")):
         return {"body": request.body.decode("utf-8", "replace"), "isBase64Encoded": False}
     return {"body": b64encode(request.body).decode("ascii"), "isBase64Encoded": True}
 

@@ -30,7 +30,9 @@ string, header values byte for byte, the order of repeated headers, body, status
 - The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
   distribution forwards all headers and the body.
 - The limits of each service on size and methods also apply: a load balancer takes bodies of 1 MB, Lambda events
-  and results of 6 MB, API Gateway and CloudFront only the usual methods.
+  and results of 6 MB, API Gateway and CloudFront only the usual methods. Nor is listed what a service answers itself:
+  `|`, `{` and `}` in the query of a REST API, `/ping` and `/sping` at the root of its custom domain, more than 30
+  addresses in the X-Forwarded-For of a load balancer.
 - The client speaks HTTPS to the service, and `scope["scheme"]` is "https". All services except CloudFront's viewer
   request add X-Forwarded-For. API Gateway, Function URLs and load balancers also add X-Forwarded-Proto,
   X-Forwarded-Port and X-Amzn-Trace-Id, Function URLs X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, HTTP APIs

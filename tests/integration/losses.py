@@ -113,7 +113,7 @@ class Reason(Enum):
         (
             "Applications trust these headers, so bridge drops them from a client's request. To WSGI and CGI, and "
             "so to Django and PHP, `X_Forwarded_For` is X-Forwarded-For: spellings with underscores or dots of the "
-            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-*`, "
+            "headers that frame a request, or that AWS sets (`X-Forwarded-*`, `X-Amzn-*`, `X-Amz-Cf-*`, "
             "`CloudFront-*`), are dropped too. Nothing is logged: any client could fill the log with it."
         ),
     )
@@ -149,7 +149,8 @@ class Reason(Enum):
         "Request text that is not UTF-8",
         (
             "AWS puts bodies with a text type into the event's JSON as text. What happens to other bytes is not "
-            "documented; the tests assume U+FFFD. Clients that send such text should use another content type."
+            "documented; the tests assume U+FFFD. VPC Lattice does so with compressed text too. Clients that send such "
+            "bodies should use another content type."
         ),
     )
     BODY_LIMIT = (

@@ -287,7 +287,17 @@ BODIES = [
             new=header("content-length", "6"),
         ),
     ),
-    Case("text in gzip", post(b"\x1f\x8b\x08", TEXT, ("Content-Encoding", "gzip"))),
+    Case(
+        "text in gzip",
+        post(b"\x1f\x8b\x08", TEXT, ("Content-Encoding", "gzip")),
+        Loss(
+            why=Reason.NOT_UTF_8_BODY,
+            at=LATTICE,
+            fields={"body": body_report("\x1f\ufffd\x08".encode())},
+            gone=header("content-length", "3"),
+            new=header("content-length", "5"),
+        ),
+    ),
     Case("text `aGVsbG8=`", post(b"aGVsbG8=", TEXT)),
 ]
 

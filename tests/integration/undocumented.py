@@ -40,6 +40,15 @@ OPEN_REQUESTS = (
         "users report that it does (serverless-express#465, powertools-lambda-python#579)",
     ),
     Choice(
+        "Which Content-Type has a request without a body?",
+        "HTTP APIs",
+        "that of the event; none is added or removed",
+        (
+            "[AWS's notes](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html) "
+            "say that one is added, but not which; published events do not have it"
+        ),
+    ),
+    Choice(
         "Are path and query encoded?",
         "VPC Lattice",
         "they are taken as sent; only what would break the query string is encoded",

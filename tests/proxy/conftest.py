@@ -10,7 +10,17 @@ import pytest
 
 from bridge import Proxy
 from bridge.proxy.process import OriginProcess
-from tests.proxy.programs import ENVIRON, Processes, Program, Programs, Proxies, Serve, is_running, join_threads
+from tests.proxy.programs import (
+    ENVIRON,
+    PATIENCE,
+    Processes,
+    Program,
+    Programs,
+    Proxies,
+    Serve,
+    is_running,
+    join_threads,
+)
 
 
 @pytest.fixture
@@ -33,7 +43,14 @@ def programs(tmp_path: Path) -> Iterator[Programs]:
 
 
 @pytest.fixture
-def processes() -> Iterator[Processes]:
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a busy machine time to notice the end of a server, and to read its last words."""
+    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", PATIENCE)
+    monkeypatch.setattr("bridge.proxy.stderr.GRACE", PATIENCE)
+
+
+@pytest.fixture
+def processes(patience: None) -> Iterator[Processes]:
     """Web servers of programs, without a handler. They are ended at the end."""
     made: list[OriginProcess] = []
 
@@ -49,9 +66,8 @@ def processes() -> Iterator[Processes]:
 
 
 @pytest.fixture
-def proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxies]:
+def proxies(patience: None) -> Iterator[Proxies]:
     """Handlers in front of programs. They are closed at the end."""
-    monkeypatch.setattr("bridge.proxy.server.EXIT_NOTICE", 30.0)  # on a busy machine too an end is noticed in time
     made: list[Proxy] = []
 
     def make(program: Program, **arguments: Any) -> Proxy:

@@ -36,7 +36,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 LIFE = 120
 
 # How long the tests wait for what must happen, in seconds.
-PATIENCE = 30
+PATIENCE = 30.0
 
 
 class Program:
@@ -61,7 +61,7 @@ class Program:
 
     def records(self, event: str) -> list[Record]:
         lines = self._log.read_text().splitlines() if self._log.exists() else []
-        return [record for line in lines if (record := json.loads(line))["event"] == event]
+        return [record for line in lines if (record := _parsed(line)).get("event") == event]
 
     def wait_for(self, event: str, count: int = 1) -> Record:
         """Return the `count`th of such records, as soon as it is there."""
@@ -81,6 +81,15 @@ class Program:
 # What a process of `processes` finds in its environment beside its mark. Python sets the second one itself where it is
 # not set.
 ENVIRON = {"COLOUR": "blue", "LC_CTYPE": "C.UTF-8"}
+
+
+def _parsed(line: str) -> Record:
+    """Return the record; an empty one if it is not whole: it is just being written, or its writer was killed."""
+    try:
+        record: Record = json.loads(line)
+    except ValueError:
+        return {}
+    return record
 
 
 def answered(result: Event) -> Any:
@@ -125,7 +134,7 @@ def wait_until(is_so: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not is_so():
         if time.monotonic() > end:
-            raise TimeoutError(f"It did not happen within {PATIENCE} s.")
+            raise TimeoutError(f"It did not happen within {PATIENCE:g} s.")
         time.sleep(0.005)
 
 
@@ -152,7 +161,8 @@ class Server:
         self._requests = 0
 
     def note(self, event: str, **values: Any) -> None:
-        os.write(self._log, (json.dumps({"event": event} | values) + "\n").encode())
+        # A line of its own also after a record whose writer was killed.
+        os.write(self._log, ("\n" + json.dumps({"event": event} | values) + "\n").encode())
 
     def run(self) -> None:
         task = self._task

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -14,6 +15,7 @@ from bridge._types import Message, Receive, Scope, Send
 from bridge.proxy.child import ChildApplication, lambda_context, load
 from bridge.proxy.context_headers import context_headers
 from bridge.proxy.headers import CONNECTION_HEADER
+from tests.logged import assert_logged
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,18 +88,20 @@ def test_what_a_context_does_not_have_is_none() -> None:
 CONNECTION = {"client": ["192.0.2.7", 0], "server": None, "scheme": "https", "http_version": "2", "root_path": "/a b"}
 
 
+async def receive_nothing() -> Message:
+    raise NotImplementedError
+
+
+async def send_nothing(message: Message) -> None:
+    raise NotImplementedError
+
+
 async def scope_of(state: dict[str, Any] | None, *headers: tuple[bytes, bytes]) -> dict[str, Any]:
     """Return the scope that the application gets for one from uvicorn with these headers."""
     seen: dict[str, Any] = {}
 
     async def record(scope: Scope, receive: Receive, send: Send) -> None:
         seen.update(scope)
-
-    async def receive() -> Message:
-        raise NotImplementedError
-
-    async def send(message: Message) -> None:
-        raise NotImplementedError
 
     pairs = [(b"host", b"shop"), *headers]
     scope: dict[str, Any] = {"type": "http", "path": "/a b", "raw_path": b"/a%20b", "query_string": b"c=%20"}
@@ -107,7 +111,7 @@ async def scope_of(state: dict[str, Any] | None, *headers: tuple[bytes, bytes]) 
         "headers": [*pairs, (CONNECTION_HEADER, json.dumps(CONNECTION).encode())],
     }
     lifespan: Any = SimpleNamespace(state=state)
-    await ChildApplication(record, lifespan)(scope, receive, send)
+    await ChildApplication(record, lifespan)(scope, receive_nothing, send_nothing)
     assert CONNECTION_HEADER in dict(scope["headers"])  # uvicorn's own scope stays as it is
     assert seen.pop("headers") == pairs
     return seen
@@ -121,6 +125,19 @@ async def test_the_scope_is_made_of_the_headers(anyio_backend: str, monkeypatch:
     scope |= {"root_path": "/a b", "path": "/a b", "raw_path": b"/a%20b"}
     assert await scope_of(None) == scope
     assert await scope_of({"pool": 1}) == scope | {"state": {"pool": 1}}
+
+
+@pytest.mark.anyio
+async def test_the_log_names_the_request_of_a_failed_application(caplog: pytest.LogCaptureFixture) -> None:
+    """uvicorn logs the traceback, without the request."""
+    headers = [(CONNECTION_HEADER, json.dumps(CONNECTION).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/a b", "raw_path": b"/a%20b", "headers": headers}
+    lifespan: Any = SimpleNamespace(state=None)
+    for error in (KeyError("stock"), SystemExit(3)):
+        failing = ChildApplication(AsyncMock(side_effect=error), lifespan)
+        with pytest.raises(type(error)):
+            await failing(scope, receive_nothing, send_nothing)
+    assert_logged(caplog, ("ERROR", "POST /a%20b: ", "KeyError"), ("ERROR", "POST /a%20b: ", "SystemExit"))
 
 
 @pytest.mark.anyio

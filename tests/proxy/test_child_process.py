@@ -31,6 +31,8 @@ async def unnamed(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 shop = SimpleNamespace(app=unnamed)
+middleware = SimpleNamespace(app=lambda scope, receive, send: unnamed(scope, receive, send))
+bridged = Bridge(middleware.app)
 
 
 def test_the_handler_s_module_names_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +42,8 @@ def test_the_handler_s_module_names_the_application(monkeypatch: pytest.MonkeyPa
     # The name that the runtime was given may be within an object.
     monkeypatch.setenv("_HANDLER", f"{__name__}:shop.app")
     assert application_name(shop.app) == f"{__name__}:shop.app"
+    # A Bridge holds its application, and the child serves that; a middleware is another application.
+    assert application_name(bridged.app) == f"{__name__}:bridged"
 
 
 def test_an_application_without_a_name_is_an_error_that_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,11 +86,15 @@ print(handler(event, None)["body"], flush=True)
 while True: time.sleep(0.01)
 """
 RUNTIME = BEGIN + LOAD + SERVE
-# As `python -m bridge.runtime` does, which puts an application into a Bridge.
+# As `python -m bridge.runtime` does, which puts an application into a Bridge, and runs startups after the import.
 CLASSIFY = """
+from bridge.init_phase import Runtime, set_runtime
 from bridge.runtime.loading import classify, load
+startups = []
+set_runtime(Runtime(startups=startups))
 name = os.environ["_HANDLER"]
 handler = classify(load(name), name)[1]
+for startup in startups: startup()
 """
 RELOAD = "import main\nhandler = importlib.reload(main).handler\n"
 MAIN = """
@@ -145,6 +153,7 @@ def test_in_lambda_the_child_lives_from_the_import_to_sigterm(
         ("app = make()", "main.app", CLASSIFY),
         ("class shop: app = staticmethod(make())", "main:shop.app", CLASSIFY),
         ("app = make()\nhandler = Bridge(app)", "main.handler", RELOAD),
+        ("handler = Bridge(make())", "main.handler", CLASSIFY),
     ],
 )
 def test_the_application_is_found_however_its_bridge_was_made(

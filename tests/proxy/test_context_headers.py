@@ -160,6 +160,8 @@ def test_a_value_of_another_type_is_null() -> None:
         assert told["memory"] == number, memory
 
 
+REQUEST = EventRequest("GET", b"/orders?secret=1", [], b"", {})
+
 # Every character that a header could not carry, and some that it could.
 AWKWARD = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA1))]
 AWKWARD += ["\u2028", "\ufeff", "\U0001f600", "\ud800", "\udcff", '"', "\\", "\u00e9"]
@@ -184,8 +186,8 @@ def test_what_json_cannot_hold_has_no_header_and_the_log_says_so(caplog: pytest.
         deep = {"a": deep}
     for value in (deep, {"a": 10**5000}):
         caplog.clear()
-        assert context_headers({"requestContext": value}, None) == []
-        assert_logged(caplog, ("WARNING", "too deeply"))
+        assert context_headers({"requestContext": value}, None, REQUEST) == []
+        assert_logged(caplog, ("WARNING", "GET /orders: ", "too deeply"))
 
 
 def test_other_mappings_and_sequences_are_objects_and_arrays() -> None:
@@ -220,12 +222,12 @@ def test_a_longer_value_is_left_out_alone_and_the_log_says_so(
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-a")
     text = "x" * (MAX_VALUE - len('{"path":""}') + 1)
     context = SimpleNamespace(tenant_id="b" * (MAX_VALUE + 1))
-    assert context_headers({"requestContext": {"path": text}}, context) == [(b"x-amzn-trace-id", b"Root=1-a")]
+    assert context_headers({"requestContext": {"path": text}}, context, REQUEST) == [(b"x-amzn-trace-id", b"Root=1-a")]
     assert_logged(
         caplog,
-        ("WARNING", "x-amzn-request-context", "8001 bytes"),
-        ("WARNING", "x-amzn-lambda-context"),  # the tenant is in it, too
-        ("WARNING", "x-amz-tenant-id", "8001 bytes"),
+        ("WARNING", "GET /orders: ", "x-amzn-request-context", "8001 bytes"),
+        ("WARNING", "GET /orders: ", "x-amzn-lambda-context"),  # the tenant is in it, too
+        ("WARNING", "GET /orders: ", "x-amz-tenant-id", "8001 bytes"),
     )
 
 

@@ -10,10 +10,10 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from bridge import Proxy
+from bridge import Proxy, Settings
 from bridge._httpx import httpx
 from bridge._messages import EventRequest, header_pairs
-from bridge.errors import OriginBroken, OriginLost
+from bridge.errors import ErrorStatus, OriginBroken, OriginLost
 from bridge.proxy.forwarder import Forwarder, for_web_server
 from bridge.proxy.settings import OriginSettings
 from tests.cases import every_case
@@ -88,13 +88,16 @@ def test_the_first_end_in_a_request_is_a_502_and_the_next_request_waits_for_the_
     assert all(fact in found[1] for fact in ("started again", "status 7", "asked to exit"))
 
 
-def test_a_second_end_in_a_request_ends_the_environment(serve: Serve, make_event: MakeEvent) -> None:
+def test_a_second_end_in_a_request_ends_the_environment(
+    serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+) -> None:
     _, handler = serve()
     assert handler(make_event(path="/exit/1"), None)["statusCode"] == 502
     with pytest.raises(OriginLost) as caught:
         handler(make_event(path="/exit/2"), None)
     assert "status 2" in str(caught.value.code)
     assert "asked to exit" in str(caught.value.code)
+    assert sum([message.startswith("GET /exit/2: ") for message in caplog.messages]) == 1
 
 
 @pytest.mark.anyio
@@ -105,6 +108,16 @@ class TestStream:
             assert await anext(response.body) == b"one"
             with pytest.raises(OriginBroken, match=r"GET /broken: .*incomplete chunked read"):
                 await anext(response.body)
+
+    async def test_one_with_a_status_that_fails_the_invocation_is_named_once(
+        self, serve: Serve, make_event: MakeEvent, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        _, handler = serve({"settings": Settings(error_status_codes=frozenset({200}))})
+        async with handler:
+            with pytest.raises(ErrorStatus):
+                await handler.stream(make_event(path="/broken"), None).__aenter__()
+        assert_logged(caplog, ("ERROR", "GET /broken: ", "incomplete chunked read"))
+        assert caplog.text.count("GET /broken") == 1
 
     async def test_a_server_that_ends_in_the_middle_breaks_the_body(self, serve: Serve, make_event: MakeEvent) -> None:
         program, handler = serve()

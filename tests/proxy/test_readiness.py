@@ -11,9 +11,8 @@ import pytest
 from trio.testing import MockClock
 
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse
 from bridge.errors import OriginLost, OriginNotStarted
-from bridge.proxy.readiness import Readiness
+from bridge.proxy.readiness import BODY_LIMIT, Readiness
 from bridge.proxy.settings import OriginSettings
 from tests.logged import assert_logged
 
@@ -35,12 +34,12 @@ class Server:
         self.times: list[float] = []
         self.requests: list[tuple[str, bytes, list[tuple[bytes, bytes]], bytes]] = []
         self.start = anyio.current_time()
+        self.body: httpx.AsyncByteStream = httpx.ByteStream(b"")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        assert request.extensions[WHOLE_RESPONSE]
         target = request.extensions["target"]
         self.requests.append((request.method, target, request.headers.raw, await request.aread()))
-        return CompleteResponse(await self._next(), [], b"")
+        return httpx.Response(await self._next(), stream=self.body)
 
     async def check_connection(self) -> None:
         await self._next()
@@ -94,6 +93,29 @@ async def test_a_healthy_status_is_any_except_a_server_errors_or_one_of_those_th
     server = Server(200, 404, 503, 204)
     await Readiness(server, OriginSettings(healthy_status=frozenset({204})), check_alive=alive).wait(9.8)
     assert server.times == [0, 0.01, 0.02, 0.03]
+
+
+class Endless(httpx.AsyncByteStream):
+    """The body of a page with server-sent events."""
+
+    is_closed = False
+
+    def __aiter__(self) -> "Endless":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await anyio.sleep(0.01)
+        return b"data: 1\n\n"
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_a_page_without_end_is_healthy_by_its_status() -> None:
+    server = Server(200)
+    server.body = body = Endless()
+    await Readiness(server, OriginSettings(), check_alive=alive).wait(9.8)
+    assert (server.times, server.waited, body.is_closed) == ([0], BODY_LIMIT, True)
 
 
 async def test_over_tcp_a_connection_is_enough() -> None:

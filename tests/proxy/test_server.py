@@ -31,7 +31,7 @@ GRACE = 0.1
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Make]:
+async def make(patience: None) -> AsyncIterator[Make]:
     """Origins that are shut down with the test."""
     made: list[Origin] = []
 

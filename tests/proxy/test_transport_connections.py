@@ -119,7 +119,8 @@ async def test_a_connection_that_may_not_be_used_again_is_closed(caplog: pytest.
                 assert (await ask(transport)).body == b"ok"
                 await seen((await origin.peer(number)).gone)
         assert origin.connections == 3, wire
-    assert_logged(caplog, *[("WARNING", "sent more than its response announced")] * 6)  # two of them, three times
+    line = ("WARNING", "GET /: ", "sent more than its response announced")
+    assert_logged(caplog, *[line] * 6)  # two of them, three times
 
 
 async def test_what_comes_late_after_a_response_never_answers_the_next_request() -> None:

@@ -125,6 +125,24 @@ def test_no_value_of_any_field_is_an_exception_to_the_caller(
         assert SECRET not in caplog.text
 
 
+@every_case("name", BASES)
+@every_case(
+    ("method", "path", "line"),
+    [
+        ("POST", "/orders/%C3%A9", "POST /orders/%C3%A9: "),
+        ("POST", "/a\n\u00e9?secret=1", r"POST /a\n\xe9: "),
+        ("x" * 99, "/" + "y" * 999, f"{'x' * 20} /{'y' * 199}: "),
+        ("POST", 5, "POST ?: "),
+        ([], "/x", "? /x: "),
+    ],
+)
+def test_the_log_line_of_a_malformed_event_names_method_and_path(
+    name: str, method: object, path: object, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer(load(name, **{FIELDS[name]["method"]: method, FIELDS[name]["path"]: path, FIELDS[name]["body"]: ["x"]}))
+    assert caplog.messages[0].startswith(f"{line}A malformed {BASES[name]} event")
+
+
 def test_a_malformed_event_says_what_was_expected_and_what_came() -> None:
     event = load("alb", path=["/"])
     with pytest.raises(MalformedEvent) as caught:
@@ -136,8 +154,8 @@ def assert_one_plain_line(name: str, caplog: pytest.LogCaptureFixture, says: str
     (record,) = caplog.records
     message = record.getMessage()
     assert (record.levelno, record.exc_info, "\n" in message) == (logging.ERROR, None, False)
-    assert message.startswith(f"A malformed {BASES.get(name, name)} event{says}")
-    assert len(message) < 300
+    assert f": A malformed {BASES.get(name, name)} event{says}" in message
+    assert len(message) < 500
 
 
 def assert_bad_request(name: str, result: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def test_the_last_cookie_is_sent_and_the_others_are_named_in_the_log(caplog: pyt
     cookies = [b"sid=secret; Path=/", b"theme=dark", b"visit=1"]
     result = answer(load("vpc_lattice_v1"), Answer(headers=[(b"set-cookie", cookie) for cookie in cookies]))
     assert result == {"statusCode": 200, "headers": {"set-cookie": "visit=1"}, "body": "", "isBase64Encoded": False}
-    assert_logged(caplog, ("WARNING", "'sid, theme'"))
+    assert_logged(caplog, ("WARNING", "POST /orders/caf%C3%A9: ", "'sid, theme'"))
     assert "secret" not in caplog.text
 
 
