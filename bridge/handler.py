@@ -213,10 +213,7 @@ class Handler:
     def _source_of(self, event: Event) -> Source:
         """Return the source of any event. Raises UnsupportedEvent for one that must not reach the application."""
         source = find_source(event, self._sources)
-        if source is not None:
-            return source
-        self._events.check(event)
-        return self._events
+        return self._events.checked(event) if source is None else source
 
     @cached_property
     def _events(self) -> Events:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 
 from bridge.asgi.tasks import in_own_task
+from bridge.errors import EventFailed
 from bridge.sources._event_fields import is_array, is_object
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ async def _is_done(identifier: str, event: Event, send: Send) -> bool:
     """Send one record. Return whether the application has accepted it; its failure is logged."""
     try:
         answer = await in_own_task(lambda: send(event), name="bridge application")
+    except EventFailed as exc:
+        logger.error("The record %.200r failed: %s", identifier, exc)
+        return False
     except Exception as exc:
         logger.error("The record %.200r failed.", identifier, exc_info=exc)
         return False

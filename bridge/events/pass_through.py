@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, PassedEvent, header_pairs, request_line
 from bridge.errors import EventFailed, UnsupportedEvent
 from bridge.responses import error_status, whole_response
@@ -16,7 +17,6 @@ from bridge.sources._path import requoted, unquoted
 from bridge.sources._request import make_request
 
 if TYPE_CHECKING:
-    from bridge._httpx import httpx
     from bridge._types import Event
     from bridge.settings import Settings
 
@@ -55,9 +55,10 @@ async def post(event: Event, request: PassedEvent, transport: httpx.AsyncBaseTra
     response = await whole_response(transport, sent)
     if response.status_code in settings.error_status_codes:
         raise error_status(response)
+    body = _decoded(response)
     if not 200 <= response.status_code < 300:
-        raise EventFailed(_refused(response, sent))
-    return _value(response, sent)
+        raise EventFailed(_refused(response, body, sent))
+    return _value(body, sent)
 
 
 def _with_event(request: PassedEvent, event: Event) -> PassedEvent:
@@ -85,15 +86,22 @@ def _plain(value: object) -> object:
     raise TypeError(f"It contains an object of type {type(value).__name__}.")
 
 
-def _value(response: CompleteResponse, request: PassedEvent) -> Any:
-    body = response.read()  # without a content-encoding
+def _decoded(response: CompleteResponse) -> bytes:
+    """Return the body without its content-encoding, or as it is if that is broken."""
+    try:
+        return response.read()
+    except httpx.DecodingError:
+        return response.body
+
+
+def _value(body: bytes, request: PassedEvent) -> Any:
     if not body:
         return None
     try:
         return json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise EventFailed(
-            f"{request_line(request)}: expected a JSON answer to the event, or an empty one, but got{_shown(response)}"
+            f"{request_line(request)}: expected a JSON answer to the event, or an empty one, but got {_shown(body)}."
         ) from None
 
 
@@ -101,7 +109,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _refused(response: CompleteResponse, request: PassedEvent) -> str:
+def _refused(response: CompleteResponse, body: bytes, request: PassedEvent) -> str:
     advice = ""
     if response.status_code in (404, 405):
         advice = _ADVICE
@@ -110,10 +118,10 @@ def _refused(response: CompleteResponse, request: PassedEvent) -> str:
         advice = f" It redirects to {location[:_MAX_SHOWN]!a}."
     return (
         f"{request_line(request)}: expected the application to answer the event with a status in 2xx, but got "
-        f"{response.status_code}:{_shown(response)}{advice}"
+        f"{response.status_code}: {_shown(body)}.{advice}"
     )
 
 
-def _shown(response: CompleteResponse) -> str:
-    text = response.read()[: 4 * _MAX_SHOWN].decode("utf-8", "replace")
-    return f" {text[:_MAX_SHOWN]!r}."
+def _shown(body: bytes) -> str:
+    text = body[: 4 * _MAX_SHOWN].decode("utf-8", "replace")
+    return repr(text[:_MAX_SHOWN])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from bridge._messages import CompleteResponse, PassedEvent
 from bridge.errors import UnsupportedEvent
@@ -40,10 +40,11 @@ class Events:
         """Return whether `event` may reach the application."""
         return not must_not_pass(event)
 
-    def check(self, event: Event) -> None:
-        """Raise UnsupportedEvent if `event` must not reach the application."""
-        if not self.matches(event):
-            raise UnsupportedEvent(describe(event))
+    def checked(self, event: Event) -> Self:
+        """Return this source. Raise UnsupportedEvent if `event` must not reach the application."""
+        if self.matches(event):
+            return self
+        raise UnsupportedEvent(describe(event))
 
     def decode(self, event: Event, settings: Settings) -> PassedEvent:
         """Return the request for the event, still without the event in its body. Its scope gets the event."""

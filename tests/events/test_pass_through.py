@@ -1,5 +1,7 @@
 """An event that is not an HTTP request is a POST to the application, and the JSON of the answer is the result."""
 
+import asyncio
+import gzip
 import json
 from collections import UserDict
 from types import MappingProxyType
@@ -190,6 +192,13 @@ def test_an_exception_is_the_invocations_own_and_is_not_logged_twice(
     assert_logged(caplog)
 
 
+def test_a_content_encoding_is_decoded() -> None:
+    coded = [(b"content-encoding", b"gzip")]
+    assert called(bridge(Answer(200, coded, gzip.compress(b"[1]"))), queue("1")) == [1]
+    with pytest.raises(EventFailed, match="JSON"):
+        called(bridge(Answer(200, coded, b"broken")), queue("1"))
+
+
 def test_an_exception_after_any_other_answer_is_logged_and_changes_nothing(
     caplog: pytest.LogCaptureFixture, call: Call
 ) -> None:
@@ -207,8 +216,6 @@ def test_an_exit_passes_through(call: Call) -> None:
 
 
 def test_a_cancellation_of_its_own_is_an_error(call: Call) -> None:
-    import asyncio
-
     with pytest.raises(ApplicationCancelled):
         call(bridge(sending(then=asyncio.CancelledError())), queue("1"))
 
