@@ -24,6 +24,7 @@ from benchmarks import (
     slot_memory,
     streams,
     web_adapter,
+    wsgi,
 )
 from benchmarks.document import of_readme, with_figures
 from benchmarks.machine import complaint, keep_memory, machine_lines
@@ -37,6 +38,7 @@ PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {
     "cold-starts": (cold_starts.tables, "the first invocation under AWS's emulator, beside awslambdaric and Mangum"),
     "imports": (imports.tables, "imports: CPU time and instructions"),
     "proxy": (proxy_hop.tables, "Proxy in front of uvicorn, warm: over TCP and UNIX sockets, with and without a pool"),
+    "wsgi": (wsgi.tables, "WSGI, a small body, warm: beside serverless-wsgi, apig-wsgi, and Proxy with gunicorn"),
     "web-adapter": (web_adapter.tables, "Proxy and Bridge under AWS's emulator, beside Lambda Web Adapter"),
     "memory": (slot_memory.tables, "the memory of many slots on Managed Instances"),
     "streams": (streams.tables, "streamed responses: the first byte, and the whole"),

@@ -1,4 +1,4 @@
-"""Run any ASGI application on AWS Lambda, in the function's own process.
+"""Run any ASGI or WSGI application on AWS Lambda, in the function's own process.
 
 ```python
 from bridge import Bridge
@@ -10,7 +10,6 @@ handler = Bridge(app)
 from typing import TYPE_CHECKING
 
 from bridge.application import Bridge
-from bridge.asgi import InProcessTransport
 from bridge.errors import (
     ApplicationCancelled,
     ApplicationError,
@@ -58,7 +57,9 @@ from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
+    from bridge.asgi import InProcessTransport
     from bridge.proxy import Proxy
+    from bridge.wsgi import WSGITransport
 
 __version__ = "0.1.0"
 
@@ -110,6 +111,7 @@ __all__ = [
     "Terminated",
     "UnexpectedMessage",
     "UnsupportedEvent",
+    "WSGITransport",
     "__version__",
 ]
 
@@ -117,9 +119,10 @@ __all__ = [
 if not TYPE_CHECKING:  # or a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import Proxy when it is first used: only it needs the modules for sockets."""
-        if name == "Proxy":
-            from bridge.proxy import Proxy
+        """Import a transport, and Proxy, when it is first used: a function needs one of them."""
+        module = {"InProcessTransport": "asgi", "Proxy": "proxy", "WSGITransport": "wsgi"}.get(name)
+        if module is not None:
+            from importlib import import_module
 
-            return Proxy
+            return getattr(import_module(f"{__name__}.{module}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

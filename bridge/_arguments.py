@@ -20,7 +20,7 @@ def checked_transport(transport: object) -> httpx.AsyncBaseTransport:
     kind = type(transport)
     raise ConfigurationError(
         f"Expected an {httpx.__name__}.AsyncBaseTransport, but got {kind.__module__}.{kind.__qualname__}. "
-        "An ASGI application needs Bridge(app)."
+        "An ASGI or WSGI application needs Bridge(app)."
     )
 
 

@@ -1,6 +1,7 @@
-"""The interface of an object that was given as an application: is it ASGI, and if not, what is it?
+"""The interface of an object that was given as an application: is it ASGI or WSGI, and if not, what is it?
 
 https://asgi.readthedocs.io/en/stable/specs/main.html#applications
+https://peps.python.org/pep-3333/#the-application-framework-side
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ __all__ = [
     "Application",
     "called",
     "check_asgi",
+    "check_wsgi",
     "examine",
+    "interface_of",
 ]
 
 # The interfaces. FUNCTION: of two arguments, as a handler function of event and context. UNKNOWN: only a call can tell.
@@ -44,15 +47,17 @@ _WSGI_NAMES = frozenset({"environ", "start_response"})
 # How many objects may call each other with their `__call__` until a function is found.
 _MAX_CALLS = 5
 
-# What to do with an object that is not an ASGI application.
+# What to do with an object that is not an application of the interface that was expected.
 ADVICE = {
+    ASGI: "An ASGI application needs Bridge(app, interface='asgi'), or InProcessTransport(app).",
     ASGI2: "Make one of it with asgiref.compatibility.guarantee_single_callable().",
-    WSGI: "A WSGI application needs a web server: Proxy(['gunicorn', 'module:app'], port=8080).",
-    FUNCTION: "Lambda calls a handler function itself, without a Bridge. A WSGI application needs a web server: Proxy.",
+    WSGI: "A WSGI application needs Bridge(app, interface='wsgi'), or WSGITransport(app).",
+    FUNCTION: "Lambda calls a handler function itself, without a Bridge. For a WSGI application set interface='wsgi'.",
     FACTORY: "Call it, and give its result to Bridge.",
     CLASS: "Make an instance of it, and give that to Bridge.",
     NOT_CALLABLE: "Give the application itself, such as main.app after 'import main'. A transport needs Handler.",
-    OTHER: "Is it a decorator, or a method of a class?",
+    OTHER: "Is it a decorator, or a method of a class? If it is an application, set interface='asgi' or 'wsgi'.",
+    UNKNOWN: "Its parameters do not tell which it is: set interface='asgi' or interface='wsgi'.",
 }
 
 
@@ -69,10 +74,49 @@ class Application(NamedTuple):
 
 def check_asgi(app: object) -> None:
     """Raise ConfigurationError for an object that is certainly not an ASGI application."""
-    interface, description, _ = examine(app)
-    if interface not in (ASGI, UNKNOWN):
-        what = f"{description}, which is not callable" if interface == NOT_CALLABLE else description
-        raise ConfigurationError(f"Expected an ASGI application, but got {what}. {ADVICE[interface]}")
+    found = examine(app)
+    if found.interface not in (ASGI, UNKNOWN):
+        raise _refusal("an ASGI application", found)
+
+
+def check_wsgi(app: object) -> None:
+    """Raise ConfigurationError for an object that is certainly not a WSGI application.
+
+    The names of the two parameters are the application's own choice.
+    """
+    found = examine(app)
+    if found.interface not in (WSGI, UNKNOWN) and not (found.interface == FUNCTION and not _is_async(app)):
+        raise _refusal("a WSGI application", found)
+
+
+def interface_of(app: object, wanted: object = "auto") -> str:
+    """Return ASGI or WSGI, whichever `app` is. `wanted`: "asgi" or "wsgi" to insist on one.
+
+    Raises ConfigurationError for an object that is neither, and for one that does not tell if nothing was insisted on.
+    """
+    if wanted == "asgi":
+        check_asgi(app)
+        return ASGI
+    if wanted == "wsgi":
+        check_wsgi(app)
+        return WSGI
+    if wanted != "auto":
+        raise ConfigurationError(f"The argument interface is {wanted!r:.100}; expected 'auto', 'asgi' or 'wsgi'.")
+    found = examine(app)
+    if found.interface == UNKNOWN and _is_async(app):
+        return ASGI
+    if found.interface not in (ASGI, WSGI):
+        raise _refusal("an ASGI or a WSGI application", found)
+    return found.interface
+
+
+def _is_async(app: object) -> bool:
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(called(app))
+
+
+def _refusal(expected: str, found: Application) -> ConfigurationError:
+    what = found.description + (", which is not callable" if found.interface == NOT_CALLABLE else "")
+    return ConfigurationError(f"Expected {expected}, but got {what}. {ADVICE[found.interface]}")
 
 
 def examine(found: Any) -> Application:
@@ -102,10 +146,15 @@ def _may_adapt(found: Any, wrapped: str) -> bool:
 
 
 def _examine_class(found: Any, signatures: list[inspect.Signature]) -> Application:
-    """Tell the interface of a class. One whose instances can be called was meant to be an instance."""
+    """Tell the interface of a class. One whose instances can be called was meant to be an instance.
+
+    The instance of a class may be the iterable that a call of a WSGI application returns, as PEP 3333 shows.
+    """
     if any(list(signature.parameters) == ["scope"] for signature in signatures):
         return Application(ASGI2, _named(found))
     makes_callables = any("__call__" in vars(base) for base in found.__mro__)
+    if not makes_callables and any(_interface(signature) == WSGI for signature in signatures):
+        return Application(WSGI, f"a WSGI application, {_named(found)}")
     is_function = not makes_callables and all(_accepts(signature, 2) for signature in signatures)
     return Application(CLASS, _named(found), is_function)
 

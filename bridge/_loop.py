@@ -14,6 +14,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
 from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
@@ -48,6 +49,7 @@ class OwnLoop:
 
     def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
         self.new_loop = new_loop or asyncio.new_event_loop
+        self.outside = OutsideCalls()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._root: asyncio.Task[None] | None = None
@@ -115,13 +117,16 @@ class OwnLoop:
         loop = self._made_loop()
         _call.set(coroutine)
         self._call = coroutine
+        self.outside.offer(loop)
         owner = self._owner = TaskOwner()
         task = self._task = owner.create_task(loop, coroutine)
         try:
             if self._interruption is not None:
                 owner.cancel()
-            loop.stop()
-            self._run_until_stopped(loop)
+            is_alone = True  # in the next turn, too, after calls outside of the loop
+            while is_alone and not task.done():
+                loop.stop()
+                is_alone = self._run_until_stopped(loop)
             if not task.done():
                 task.add_done_callback(self._stop)
                 while not task.done():  # The application can stop the loop, too.
@@ -131,6 +136,7 @@ class OwnLoop:
             raise
         finally:
             self._call = self._task = None
+            self.outside.withdraw()
             owner.forget()
         result: T = task.result()
         return result
@@ -141,8 +147,8 @@ class OwnLoop:
             self._loop = self.new_loop()
         return self._loop
 
-    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run `loop` with a main task that outlasts the calls.
+    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Run `loop` with a main task that outlasts the calls. Return whether it was stopped for calls outside of it.
 
         anyio's worker threads end with the loop's main task: a new one for each call of a sync endpoint would need more
         time than the rest of a small call. asyncio documents that a loop which is stopped earlier is a RuntimeError.
@@ -155,6 +161,7 @@ class OwnLoop:
         except RuntimeError:
             if loop.is_running() or loop.is_closed() or running_loop() is not None:
                 raise
+        return self.outside.run_all()
 
     def _stop(self, task: asyncio.Task[Any]) -> None:
         if task is self._task:  # A loop that was stopped already may call this as late as in the next call.
@@ -169,6 +176,7 @@ class OwnLoop:
             while not task.done() and loop.time() < end:
                 with suppress(SystemExit):  # The call raises the first one.
                     loop.run_forever()
+                    self.outside.run_all()
         timer.cancel()
         if task.done():
             _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
@@ -176,6 +184,7 @@ class OwnLoop:
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
         self._loop = self._root = None
+        self.outside = OutsideCalls()
         with suppress(RuntimeError):
             loop.close()
 

@@ -7,7 +7,7 @@ them, and build `url`, `headers` and `stream` only for a transport, a source or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from bridge._httpx import httpx
 
@@ -21,6 +21,7 @@ __all__ = [
     "WHOLE_RESPONSE",
     "CompleteResponse",
     "EventRequest",
+    "InProcess",
     "PassedEvent",
     "async_body",
     "header_pairs",
@@ -130,6 +131,23 @@ class CompleteResponse(httpx.Response):
         self.read()
         _ = self.headers
         return super().__getstate__()
+
+
+class InProcess:
+    """A transport that calls the application in this process, and asks for a whole response to be read itself.
+
+    `answers_early`: it calls the function that `request.extensions` may have for WHOLE_RESPONSE. A class that derives
+    from such a transport may change the response that it gets, so it must say so itself.
+    """
+
+    answers_early: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, answers_early: bool = False) -> None:
+        super().__init_subclass__()
+        cls.answers_early = answers_early
+
+    def import_streams(self) -> None:
+        """Import what only streams need."""
 
 
 # A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.

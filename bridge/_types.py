@@ -1,11 +1,18 @@
-"""The ASGI vocabulary and the shapes that Lambda hands over, as types. Imported for type checking only.
+"""The vocabulary of ASGI and WSGI and the shapes that Lambda hands over, as types. Imported for type checking only.
 
 Scopes and messages are mappings, as Starlette and others declare them, and not TypedDicts: to a type checker an
 application that takes one is not an application that takes the other. https://asgi.readthedocs.io/en/latest/specs/
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    WSGIApp = WSGIApplication
+else:
+    WSGIApp = Callable[..., Any]
 
 HeaderPairs = list[tuple[bytes, bytes]]
 Address = tuple[str, int]
@@ -20,6 +27,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Interface = Literal["auto", "asgi", "wsgi"]
 
 # Gets an event that is not an HTTP request, and the Lambda context, and returns the result, or an awaitable of it.
 EventFunction = Callable[[Any, Any], Any]

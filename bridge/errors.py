@@ -168,10 +168,8 @@ class InvalidMessage(ProtocolError):
 class NoResponse(ProtocolError):
     """Raised when the application returns without starting a response."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Expected the ASGI application to send 'http.response.start', but it returned without a response."
-        )
+    def __init__(self, expected: str = "the ASGI application to send 'http.response.start'") -> None:
+        super().__init__(f"Expected {expected}, but it returned without a response.")
 
 
 class IncompleteResponse(ProtocolError):

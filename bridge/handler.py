@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bridge._arguments import checked_on_event, checked_settings, checked_transport
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, PassedEvent
-from bridge.asgi import InProcessTransport
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
 from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
@@ -150,7 +149,8 @@ class Handler:
             finish(request)
         else:
             # Early only without a transport around it, which may change the response that it gets.
-            is_last = type(self._transport) is InProcessTransport
+            kind = type(self._transport)
+            is_last = issubclass(kind, InProcess) and kind.answers_early
             try:
                 finish(await self._respond(request, finish if is_last else None))
             finally:
@@ -281,7 +281,12 @@ class Handler:
     @property
     def _runs_in_process(self) -> bool:
         """True if the application is called in this process, and not over a socket."""
-        return isinstance(self._transport, InProcessTransport)
+        return isinstance(self._transport, InProcess)
+
+    def _import_streams(self) -> None:
+        """Import what only streams of an application in this process need."""
+        if isinstance(self._transport, InProcess):
+            self._transport.import_streams()
 
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.

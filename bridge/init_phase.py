@@ -26,7 +26,8 @@ class Runtime:
 
     `can_stream`: whether it passes a response on while the application sends it. `startups`: a list to which a handler
     adds its startup, which the program runs after the import; None if the handler has to run it while it is made.
-    `new_loop`: makes the event loop of a handler.
+    `new_loop`: makes the event loop of a handler. `slots`: how many invocations it may answer concurrently in this
+    process, and `workers`: in how many processes it does so.
     """
 
     def __init__(
@@ -35,10 +36,14 @@ class Runtime:
         can_stream: bool = False,
         startups: list[Callable[[], None]] | None = None,
         new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+        slots: int = 1,
+        workers: int = 1,
     ) -> None:
         self.can_stream = can_stream
         self.startups = startups
         self.new_loop = new_loop
+        self.slots = slots
+        self.workers = workers
 
     def result_size(self, result: object) -> int:
         """Return the bytes of JSON that the program posts for `result`; 0 for a value that JSON lacks."""

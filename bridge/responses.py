@@ -7,8 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, PassedEvent, header_pairs, is_whole, request_line
-from bridge.asgi import InProcessTransport
+from bridge._messages import CompleteResponse, InProcess, PassedEvent, header_pairs, is_whole, request_line
 from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
@@ -130,7 +129,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
     """Send `request` and return the whole response, or one of our own if it failed."""
     try:
         response = await transport.handle_async_request(request)
-        if not isinstance(transport, InProcessTransport):  # which has done this
+        if not isinstance(transport, InProcess):  # which has done this
             await _settle(response, request)
         if is_whole(response):
             return response
@@ -159,7 +158,7 @@ async def started_response(
 ) -> tuple[httpx.Response, dict[str, Any]]:
     """Send `request`. Return the response once it has started, or one of our own if it failed, and its prelude."""
     try:
-        if isinstance(transport, InProcessTransport):  # which makes a task for the application
+        if isinstance(transport, InProcess):  # which makes a task for the application, or needs none
             response = await transport.handle_async_request(request)
         else:  # httpx's ASGITransport runs an application to its end here, which must not cancel the caller's task
             response = await in_own_task(lambda: _sent(transport, request), name="bridge application")

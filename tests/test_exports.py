@@ -40,8 +40,9 @@ def order(name: str) -> tuple[int, str]:
 
 
 def test_the_package_has_the_names_of_the_documentation() -> None:
-    handlers = {"DEFAULT_SOURCES", "Bridge", "Handler", "InProcessTransport", "Proxy", "Settings", "Source"}
-    assert set(bridge.__all__) - set(errors.__all__) == handlers | {"StreamedResponse", "__version__"}
+    handlers = {"DEFAULT_SOURCES", "Bridge", "Handler", "Proxy", "Settings", "Source", "StreamedResponse"}
+    transports = {"InProcessTransport", "WSGITransport"}
+    assert set(bridge.__all__) - set(errors.__all__) == handlers | transports | {"__version__"}
 
 
 def test_every_exception_can_be_imported_from_the_package() -> None:
@@ -126,23 +127,37 @@ def newly_imported(run_python: Callable[..., "subprocess.CompletedProcess[str]"]
 # What runs in every Lambda function that has an application in this process: one event of a Function URL.
 ANSWER = """
 from bridge import Bridge
-
-async def app(scope, receive, send):
-    await send({"type": "http.response.start", "status": 200})
-    await send({"type": "http.response.body", "body": b"fine"})
-
-context = {"domainName": "a.lambda-url.eu-west-1.on.aws", "http": {"method": "GET", "path": "/"}}
-event = {"version": "2.0", "rawPath": "/", "headers": {"host": "a"}, "requestContext": context}
+{app}
+context = {{"domainName": "a.lambda-url.eu-west-1.on.aws", "http": {{"method": "GET", "path": "/"}}}}
+event = {{"version": "2.0", "rawPath": "/", "headers": {{"host": "a"}}, "requestContext": context}}
 handler = Bridge(app)
 assert handler(event, None)["body"] == "fine"
 handler.close()
 """
 
+ASGI_APP = """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"fine"})
+"""
 
+WSGI_APP = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"fine"]
+"""
+
+# The modules for the other kind of application.
+ONLY_ASGI = {f"bridge.asgi.{name}" for name in ("exchange", "handover", "protocol", "streaming", "transport")}
+ONLY_WSGI = {"bridge.wsgi", "wsgiref"}
+
+
+@pytest.mark.parametrize(("app", "others"), [(ASGI_APP, ONLY_WSGI), (WSGI_APP, {*ONLY_ASGI, "bridge.wsgi.threads"})])
 def test_answering_an_event_in_process_imports_nothing_that_only_another_mode_needs(
-    run_python: Callable[..., "subprocess.CompletedProcess[str]"],
+    run_python: Callable[..., "subprocess.CompletedProcess[str]"], app: str, others: set[str]
 ) -> None:
-    modules = newly_imported(run_python, ANSWER)
+    modules = newly_imported(run_python, ANSWER.format(app=app))
+    assert modules & others == set()
     assert {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) <= {"anyio", "bridge", "idna"}
     unwanted = {"bridge._types", "bridge.proxy", "bridge.runtime", "bridge.snapstart", "ssl", "subprocess"}
     assert modules & (unwanted | {"anyio._backends._asyncio"}) == set()

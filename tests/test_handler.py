@@ -153,9 +153,9 @@ def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
         assert call(handler, make_event()) == result("fine")
 
 
-def test_an_object_that_is_not_an_asgi_application_is_refused_at_construction() -> None:
-    with pytest.raises(ConfigurationError, match="Expected an ASGI application"):
-        Bridge(lambda environ, start_response: [])  # type: ignore[arg-type,misc]
+def test_an_object_that_is_not_an_application_is_refused_at_construction() -> None:
+    with pytest.raises(ConfigurationError, match="Expected an ASGI or a WSGI application"):
+        Bridge(lambda event, context: {})
 
 
 @pytest.mark.parametrize("lifespan", ["never", "", None, True])

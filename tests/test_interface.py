@@ -1,4 +1,4 @@
-"""The interface of an object that was given as an application, and the refusal of one that is not ASGI."""
+"""The interface of an object that was given as an application, and the refusal of one that is neither."""
 
 import abc
 import functools
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import AsyncMock, Mock, create_autospec
+from wsgiref.validate import validator
 
 import httpx
 import pytest
@@ -25,7 +26,9 @@ from bridge._interface import (
     UNKNOWN,
     WSGI,
     check_asgi,
+    check_wsgi,
     examine,
+    interface_of,
 )
 from bridge._types import Receive, Scope, Send
 from bridge.errors import ConfigurationError
@@ -145,6 +148,9 @@ def adapted(app: Any) -> Any:
     return wrapper
 
 
+async def adapted_function(event: Any, context: Any) -> None: ...
+
+
 CASES: dict[str, list[Any]] = {
     ASGI: [
         *(application, other_names, lambda scope, receive, send: application(scope, receive, send)),
@@ -163,7 +169,10 @@ CASES: dict[str, list[Any]] = {
         *(adapted(wsgi), adapted(lambda: None), adapted(lambda request: None), wrapped(lambda request: None)),
         *(lambda s=None, receive=None, send=None: None, functools.partial(max)),
     ],
-    WSGI: [wsgi, Wsgi(), Application().wsgi_app, wrapped(wsgi), Wrapping(Wsgi()), Slot(wsgi), functools.partial(wsgi)],
+    WSGI: [
+        *(wsgi, Wsgi(), Application().wsgi_app, wrapped(wsgi), Wrapping(Wsgi()), Slot(wsgi), functools.partial(wsgi)),
+        WsgiClass,
+    ],
     FUNCTION: [
         *(lambda event, context: None, lambda event, context=None: None, lambda event=None, context=None: None),
         *(lambda event, context, *rest: None, wrapped(lambda event, context: None), lambda e, s: []),
@@ -177,7 +186,7 @@ CASES: dict[str, list[Any]] = {
         lambda **options: application,
     ],
     ASGI2: [Asgi2Class, Asgi2Instance(), lambda scope: application, Slot(lambda scope: application)],
-    CLASS: [Abstract, Starlette, Application, Wsgi, WsgiClass, dict, Bridge],
+    CLASS: [Abstract, Starlette, Application, Wsgi, dict, Bridge],
     NOT_CALLABLE: [None, 5, "main:app", b"", sys, object(), httpx.ASGITransport(Application())],
     OTHER: [lambda app: app, lambda a, b, c, d: None, eval("lambda event, context, *, table: None")],
 }
@@ -191,12 +200,48 @@ def test_an_object_tells_its_interface_itself(interface: str, found: Any) -> Non
 @every_case("found", [*CASES[ASGI], *CASES[UNKNOWN]])
 def test_what_may_be_an_application_is_taken(found: Any) -> None:
     check_asgi(found)
+    assert interface_of(found, "asgi") == ASGI
+
+
+@every_case("found", [*CASES[WSGI], *CASES[FUNCTION], *CASES[UNKNOWN], validator(wsgi)])
+def test_what_may_be_a_wsgi_application_is_taken(found: Any) -> None:
+    check_wsgi(found)
+    assert interface_of(found, "wsgi") == WSGI
+
+
+@every_case(("interface", "found"), [(kind, found) for kind in (ASGI, WSGI) for found in CASES[kind]])
+def test_an_application_that_tells_its_interface_needs_no_other_word(interface: str, found: Any) -> None:
+    assert interface_of(found) == interface
+
+
+@every_case("found", [AsyncMock(), adapted(wsgi), adapted(lambda: None)])
+def test_what_is_async_can_only_be_asgi(found: Any) -> None:
+    assert interface_of(found) == ASGI
+
+
+@every_case("found", [validator(wsgi), lambda *args: None, Mock(), lambda env, start: [], *CASES[FACTORY]])
+def test_what_does_not_tell_is_refused_with_the_argument_that_tells(found: Any) -> None:
+    with pytest.raises(ConfigurationError, match="Expected an ASGI or a WSGI application") as caught:
+        interface_of(found)
+    assert "interface='wsgi'" in str(caught.value) or "Call it" in str(caught.value)
+
+
+@every_case(("found", "wanted"), [(application, "wsgi"), (wsgi, "asgi"), (adapted_function, "wsgi"), (None, "wsgi")])
+def test_what_is_certainly_the_other_is_refused(found: Any, wanted: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"Expected an? (A|W)SGI application, but got"):
+        interface_of(found, wanted)
+
+
+@every_case("wanted", ["", "ASGI", None, "rsgi", True, 5])
+def test_an_unknown_interface_is_refused(wanted: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"interface is .*; expected 'auto', 'asgi' or 'wsgi'"):
+        interface_of(application, wanted)
 
 
 REFUSALS: list[tuple[Any, tuple[str, ...]]] = [
-    (Wsgi(), ("an instance of", "Wsgi", "WSGI", "Proxy([")),
-    (wsgi, ("the function", "wsgi", "(environ: ", "WSGI", "Proxy([")),
-    (lambda event, context: None, ("(event, context)", "without a Bridge", "Proxy")),
+    (Wsgi(), ("an instance of", "Wsgi", "WSGI", "interface='wsgi'")),
+    (wsgi, ("the function", "wsgi", "(environ: ", "WSGI", "interface='wsgi'")),
+    (lambda event, context: None, ("(event, context)", "without a Bridge")),
     (create_app, ("create_app", "(config: ", "Call it")),
     (Asgi2Class, ("the class", "Asgi2Class", "guarantee_single_callable")),
     (Starlette, ("the class starlette.applications.Starlette", "instance")),

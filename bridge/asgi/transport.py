@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
 from bridge._interface import check_asgi
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, async_body, request_line
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, InProcess, async_body, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.failures import is_failure
 from bridge.asgi.protocol import WAITING
@@ -21,7 +21,7 @@ __all__ = ["InProcessTransport"]
 logger = logging.getLogger("bridge")
 
 
-class InProcessTransport(httpx.ASGITransport):
+class InProcessTransport(InProcess, httpx.ASGITransport, answers_early=True):
     """An `httpx.ASGITransport` whose responses stream while the application runs.
 
     ```python
@@ -52,6 +52,12 @@ class InProcessTransport(httpx.ASGITransport):
         check_asgi(app)
         # The stock class types its application more narrowly, and allows no unknown client.
         super().__init__(app, raise_app_exceptions, root_path, client)  # type: ignore[arg-type]
+
+    def import_streams(self) -> None:
+        """Import what only streams need."""
+        from importlib import import_module
+
+        import_module("bridge.asgi.streaming")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Run the application beside the reader, and return the response as soon as it has started.

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -53,8 +53,8 @@ def load(name: str) -> ASGIApp:
             f"Expected {attribute!r} in the module {module_name!r} ({getattr(module, '__file__', 'no file')}), but it "
             "has none. Set BRIDGE_APP to the name of the application, such as 'main:app'."
         )
-    app: ASGIApp = found.app if isinstance(found, Bridge) else found
-    return app
+    app: Any = found.app if isinstance(found, Bridge) else found
+    return cast("ASGIApp", app)
 
 
 async def _serve(app: ASGIApp, uds: str, lifespan: Lifespan) -> None:

@@ -81,7 +81,7 @@ class ChildProcess(OriginProcess):
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def application_name(app: ASGIApp) -> str:
+def application_name(app: object) -> str:
     """Return the name, "module:attribute", under which the handler's module holds `app`, or a Bridge of it.
 
     Raises ConfigurationError.

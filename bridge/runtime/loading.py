@@ -110,18 +110,18 @@ def _without_machinery(trace: TracebackType | None) -> TracebackType | None:
 
 
 def classify(found: Any, name: str) -> tuple[Kind, Any]:
-    """Return the kind of a handler, and the object to call: an ASGI application gets a Bridge around it.
+    """Return the kind of a handler, and the object to call: an application gets a Bridge around it.
 
     What only a call could tell is a function. Raises HandlerNotLoaded, and the exceptions of Bridge.
     """
     if isinstance(found, Handler):
         return HANDLER, found
     interface, description, may_be_function = examine(found)
-    if interface == ASGI:
+    if interface in (ASGI, WSGI):
         return HANDLER, Bridge(found)
     if may_be_function:
         return _function(found)
-    raise _not_a_handler(name, description, _advice(interface, name))
+    raise _not_a_handler(name, description, ADVICE[interface])
 
 
 def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
@@ -130,15 +130,9 @@ def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:
     return (ASYNC if is_async else SYNC), found
 
 
-def _advice(interface: str, name: str) -> str:
-    if interface == WSGI:
-        return f"Serve a WSGI application with 'python -m bridge.runtime --proxy -- gunicorn {':'.join(_split(name))}'."
-    return ADVICE[interface]
-
-
 def _not_a_handler(name: str, description: str, advice: str) -> HandlerNotLoaded:
     return HandlerNotLoaded(
-        f"Expected {name!r} to be an ASGI application, a Bridge, Proxy or Handler, or a function of event and context, "
-        f"but it is {description}. {advice}",
+        f"Expected {name!r} to be an ASGI or WSGI application, a Bridge, Proxy or Handler, or a function of event and "
+        f"context, but it is {description}. {advice}",
         error_type="Runtime.HandlerNotFound",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ class _Process:
         self._settings = settings = RuntimeSettings()
         parsed = parse(arguments)
         is_function_process()  # recorded before the function's module is imported, which may start helper processes
-        set_runtime(Runtime(can_stream=True, startups=self._startups, new_loop=self._new_loop))
+        set_runtime(self._features(self._startups))
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
@@ -128,7 +129,7 @@ class _Process:
 
                 import_streams(self._target)
             self._check_workers(self._target)
-        set_runtime(Runtime(can_stream=True, new_loop=self._new_loop))
+        set_runtime(self._features(None))
         if self._workers == 1:
             self._start()
 
@@ -157,6 +158,10 @@ class _Process:
     @property
     def _workers(self) -> int:
         return min(self._settings.workers, self._settings.max_concurrency)
+
+    def _features(self, startups: list[Callable[[], None]] | None) -> Runtime:
+        slots = math.ceil(self._settings.max_concurrency / self._workers)
+        return Runtime(can_stream=True, startups=startups, new_loop=self._new_loop, slots=slots, workers=self._workers)
 
     @property
     def _new_loop(self) -> Callable[[], asyncio.AbstractEventLoop]:

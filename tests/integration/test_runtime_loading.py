@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from asgiref.wsgi import WsgiToAsgi
 from django.core.handlers.asgi import ASGIHandler  # type: ignore[import-untyped]
 from django.core.handlers.wsgi import WSGIHandler  # type: ignore[import-untyped]
@@ -19,7 +18,6 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from bridge import Bridge
-from bridge.errors import ConfigurationError, HandlerNotLoaded
 from bridge.runtime.loading import HANDLER, classify
 
 
@@ -47,10 +45,9 @@ def test_an_asgi_application_gets_a_bridge_around_it() -> None:
         handler.close()
 
 
-def test_a_wsgi_application_is_refused_with_what_serves_it() -> None:
+def test_a_wsgi_application_gets_a_bridge() -> None:
     flask = Flask("shop")
     for found in (flask, flask.wsgi_app, without_settings(WSGIHandler), SentryWsgiMiddleware(flask)):
-        with pytest.raises(ConfigurationError, match=r"WSGI(.|\n)*Proxy\(\["):
-            Bridge(found)  # type: ignore[arg-type]
-        with pytest.raises(HandlerNotLoaded, match=r"WSGI(.|\n)*python -m .* main:app"):
-            classify(found, "main:app")
+        kind, handler = classify(found, "main:app")
+        assert (kind, type(handler), handler.app) == (HANDLER, Bridge, found)
+        handler.close()

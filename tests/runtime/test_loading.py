@@ -325,13 +325,11 @@ class Wsgi:
         return [b""]
 
 
-def test_a_wsgi_application_is_refused_with_what_serves_it() -> None:
-    for name, target in (("main:app", "main:app"), ("shop/web.app", "shop.web:app"), ("a.b:c.d", "a.b:c.d")):
-        for found in (wsgi, Wsgi()):
-            with pytest.raises(HandlerNotLoaded) as caught:
-                classify(found, name)
-            assert caught.value.error_type == "Runtime.HandlerNotFound"
-            assert f"python -m bridge.runtime --proxy -- gunicorn {target}" in str(caught.value)
+def test_a_wsgi_application_gets_a_bridge() -> None:
+    for found in (wsgi, Wsgi()):
+        kind, handler = classify(found, "main:app")
+        assert (kind, type(handler), handler.app) == (HANDLER, Bridge, found)
+        handler.close()
 
 
 def test_annotations_may_name_what_was_never_imported(write: Write) -> None:

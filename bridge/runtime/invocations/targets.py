@@ -107,7 +107,7 @@ def import_streams(handler: Handler) -> None:
 
     import_module("bridge.runtime.invocations.streaming")
     if handler._runs_in_process:
-        import_module("bridge.asgi.streaming")
+        handler._import_streams()
         anyio.run(anyio.sleep, 0)  # imports anyio's backend, a large one
 
 

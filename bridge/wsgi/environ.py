@@ -1,0 +1,115 @@
+"""The environ of a WSGI application, made from an ASGI scope.
+
+https://peps.python.org/pep-3333/#environ-variables
+"""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.util import FileWrapper
+
+if TYPE_CHECKING:
+    from bridge._types import HeaderPairs, Scope
+
+__all__ = ["build_environ"]
+
+# The names that have no HTTP_ in front. The length is that of the body. The body arrives whole, so its transfer has
+# no coding.
+_PLAIN = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH", "transfer-encoding": ""}
+
+# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
+_MAX_NAMES = 512
+_MAX_NAME_LENGTH = 64
+
+_PORTS = {"http": 80, "https": 443}
+
+# The keys of the scope that Lambda adds, under the same names as in a scope.
+_AWS = ("aws.event", "aws.context")
+
+
+def build_environ(
+    scope: Scope, body: bytes, *, is_concurrent: bool = False, has_siblings: bool = False
+) -> dict[str, Any]:
+    """Return the environ of one request.
+
+    `is_concurrent`: other threads may call the application meanwhile. `has_siblings`: other processes may.
+
+    SCRIPT_NAME is the scope's root path, and PATH_INFO the rest of the path; both are decoded. RAW_URI and REQUEST_URI
+    are the request-target as the client sent it. Each text has one character for each byte, as PEP 3333 demands.
+    """
+    raw_path, query = scope["raw_path"], scope["query_string"].decode("latin-1")
+    target = raw_path.decode("latin-1") + (f"?{query}" if query else "")
+    script_name, path_info = _split(raw_path, scope["root_path"])
+    scheme = scope["scheme"]
+    host, port = scope.get("server") or ("localhost", None)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": script_name,
+        "PATH_INFO": path_info,
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "REQUEST_URI": target,
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or _PORTS.get(scheme, 80)),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": is_concurrent,
+        "wsgi.multiprocess": has_siblings,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+    }
+    if scope.get("client"):
+        environ["REMOTE_ADDR"], port = scope["client"]
+        if port:  # most events do not tell it
+            environ["REMOTE_PORT"] = str(port)
+    _add_headers(environ, scope["headers"])
+    if body or "CONTENT_LENGTH" in environ:
+        environ["CONTENT_LENGTH"] = str(len(body))
+    environ.update((key, scope[key]) for key in _AWS if key in scope)
+    return environ
+
+
+def _split(raw_path: bytes, root_path: str) -> tuple[str, str]:
+    """Return SCRIPT_NAME and PATH_INFO. A root path that the path does not begin with was removed on the way."""
+    path, root = unquote_to_bytes(raw_path), root_path.rstrip("/").encode("utf-8", "surrogateescape")
+    for prefix in {root: None, unquote_to_bytes(root): None}:
+        if prefix and path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
+            return prefix.decode("latin-1"), path[len(prefix) :].decode("latin-1")
+    return root.decode("latin-1"), path.decode("latin-1")
+
+
+def _add_headers(environ: dict[str, Any], headers: HeaderPairs) -> None:
+    """Add the headers. Repeated ones are joined as RFC 9110, 5.3, says; of content-type the first one counts.
+
+    A name with an underscore is dropped: it would be another spelling of a header that the application trusts.
+    """
+    for name, value in headers:
+        key = _keys[name]
+        if key not in environ:
+            environ[key] = value.decode("latin-1")
+        elif key.startswith("HTTP_"):
+            environ[key] += ("; " if name == b"cookie" else ", ") + value.decode("latin-1")
+    environ.pop("", None)
+
+
+class _Keys(dict[bytes, str]):
+    """A cache: names of headers -> their keys, "" for one that is dropped."""
+
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1")
+        key = "" if "_" in text else _PLAIN.get(text, "HTTP_" + text.upper().replace("-", "_"))
+        if len(name) <= _MAX_NAME_LENGTH:
+            if len(self) >= _MAX_NAMES:
+                self.clear()  # and remember the usual ones again
+            self[name] = key
+        return key
+
+
+_keys = _Keys()
