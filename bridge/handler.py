@@ -17,7 +17,7 @@ from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
-from bridge.init_phase import current_runtime, is_function_process
+from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -77,19 +77,9 @@ class Handler:
         self._on_event = checked_on_event(on_event)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
-            self._register_snapshot_hooks(_snapshot)
+            owner = self._environment if _snapshot == "restart-lifespan" else transport
+            register_snapshot_hooks(owner, self._environment.run_around_snapshot)
             self._environment.start_in_init_phase(current_runtime())
-
-    def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
-        """Call the hooks of the lifespan or the transport around a snapshot, on the handler's own event loop."""
-        owner = self._environment if snapshot == "restart-lifespan" else self._transport
-        before, after = (getattr(owner, name, None) for name in ("before_snapshot", "after_restore"))
-        if before is None or after is None:
-            return
-        from bridge.snapstart import register_hooks
-
-        run = self._environment.run_around_snapshot
-        register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. Calls from several threads take turns there.
