@@ -38,6 +38,7 @@ from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
+    from bridge.compression import Compression
     from bridge.events import Events
 
 __all__ = ["Handler"]
@@ -75,6 +76,11 @@ class Handler:
         self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
         self._on_event = checked_on_event(on_event)
+        self._compression: Compression | None = None
+        if self._settings.compression:
+            from bridge.compression import compression_of  # most functions compress nothing
+
+            self._compression = compression_of(self._settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
@@ -177,6 +183,8 @@ class Handler:
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
         self._check_status(response)
+        if self._compression is not None and request is not None:
+            response = self._compression.whole(response, request)
         limit = self._max_results.get(id(source), limit)
         try:
             result = source.encode(response, event, self._settings)
@@ -246,7 +254,10 @@ class Handler:
             try:
                 if response.status_code in self._settings.error_status_codes:
                     raise await started_error(response, request)
-                yield StreamedResponse(prelude, BodyParts(response, request.method))
+                body: AsyncIterator[bytes] = BodyParts(response, request.method)
+                if self._compression is not None:
+                    prelude, body = self._compression.streamed(response, request, body)
+                yield StreamedResponse(prelude, body)
             except asyncio.CancelledError:
                 cancel_response(response)
                 raise

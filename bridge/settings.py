@@ -240,6 +240,9 @@ class Settings(SettingsBase):
     ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
     (BRIDGE_BATCH_CONCURRENCY): how many records are under way together, if their order does not matter: 10 by default.
 
+    `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
+    it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -262,3 +265,4 @@ class Settings(SettingsBase):
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
+    compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)

@@ -21,6 +21,7 @@ KNOWN = frozenset(
         "ASYNC_INIT",
         "AWS_LWA_ASYNC_INIT",
         "AWS_LWA_AUTHORIZATION_SOURCE",
+        "AWS_LWA_ENABLE_COMPRESSION",
         "AWS_LWA_ERROR_STATUS_CODES",
         "AWS_LWA_HOST",
         "AWS_LWA_INVOKE_MODE",
@@ -58,7 +59,6 @@ KNOWN = frozenset(
 
 # Lambda Web Adapter's that have no meaning here, and what to do instead.
 NOT_SUPPORTED = {
-    "AWS_LWA_ENABLE_COMPRESSION": "Compress in the application, with a middleware such as Starlette's GZipMiddleware.",
     "AWS_LWA_ENABLE_TLS": "The connection to the web server does not leave this machine.",
     "AWS_LWA_LAMBDA_RUNTIME_API_PROXY": "Set AWS_LAMBDA_RUNTIME_API itself in a wrapper script.",
     "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS.",

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "open_pass_through_path": False,
     "batch": "whole",
     "batch_concurrency": 10,
+    "compression": False,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -41,6 +42,7 @@ ENVIRON = {
     "BRIDGE_OPEN_PASS_THROUGH_PATH": "true",
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
+    "AWS_LWA_ENABLE_COMPRESSION": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -56,6 +58,7 @@ FROM_ENVIRON = {
     "open_pass_through_path": True,
     "batch": "per-record",
     "batch_concurrency": 3,
+    "compression": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -71,6 +74,7 @@ ARGUMENTS: dict[str, Any] = {
     "open_pass_through_path": False,
     "batch": "whole",
     "batch_concurrency": 1,
+    "compression": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -216,6 +220,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         ["0", 0, -1, "-1", "1.5", 1.5, "ten", "", None, True, "\u0663", "1" * 5000],
         "a whole number above 0",
     ),
+    ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
 
@@ -305,7 +310,8 @@ def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
-        "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10)"
+        "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10, "
+        "compression=False)"
     )
 
 

@@ -18,7 +18,6 @@ Tests without an equivalent:
 | --- | --- |
 | test_invoke_mode_from_str | no such setting of Proxy: `handler(...)` is buffered, `handler.stream(...)` is not |
 | test_apply_runtime_proxy_config_sets_env, test_register_extension_... | it is no extension |
-| test_http_compress | Proxy compresses nothing: AWS_LWA_ENABLE_COMPRESSION is a warning |
 | the four tests of tests/e2e_tests | they need a deployed function; test_http_* and the emulator ask the same |
 """
 
@@ -149,6 +148,19 @@ def test_exchange(exchange: Exchange) -> None:
     assert (request.line, request.body) == (line.encode(), exchange.body)
     seen = {name: [value.decode() for value in request.values(name.encode())] for name in exchange.seen_headers}
     assert seen == exchange.seen_headers
+
+
+def test_http_compress() -> None:
+    text = b"a text that is long enough to be compressed"
+    plain = ClientResponse(200, (("content-type", "text/plain"),), text)
+    with origin_of(plain) as origin, closing(proxy(origin, compression=True)) as handler:
+        found = ask(handler, "GET", "/", ("accept-encoding", "gzip"))
+
+    headers = {"content-type": "text/plain", "content-encoding": "gzip", "vary": "Accept-Encoding"}
+    assert dict(found.headers) == {**headers, "content-length": str(len(found.body))}
+    assert gzip.decompress(found.body) == text
+    (request,) = origin.requests
+    assert request.values(b"accept-encoding") == [b"gzip"]
 
 
 def test_http_error_status_codes() -> None:
