@@ -107,10 +107,9 @@ class Handler:
         The application runs in a task of its own, which ends with the call. Concurrent calls need a task each.
 
         Raises StartupFailed, and what a source of your own raises in its encode(). Everything else that goes wrong with
-        an HTTP request is logged and answered: 400 for a broken event, 500 for a broken application. For an event that
-        is not one: UnsupportedEvent if it must not reach the application, EventFailed if that refuses it, and what the
-        application, `on_event` or the transport raises. SystemExit, KeyboardInterrupt and a cancellation from outside
-        pass through.
+        an HTTP request is logged and answered: 400 for a broken event, 500 for a broken application. Any other event
+        raises UnsupportedEvent, EventFailed, and what the application, `on_event` or the transport raises. SystemExit,
+        KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
         source = self._source_of(event)
@@ -182,6 +181,8 @@ class Handler:
         limit: int | None = MAX_RESULT,
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
+        if isinstance(request, PassedEvent):  # what it is answered with is no response to a client
+            return source.encode(response, event, self._settings)
         self._check_status(response)
         if self._compression is not None and request is not None:
             response = self._compression.whole(response, request)

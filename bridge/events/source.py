@@ -83,5 +83,5 @@ class _Answered(CompleteResponse):
     """The answer to an event. `value`: the result of the invocation."""
 
     def __init__(self, value: Any) -> None:
-        super().__init__(0, [], b"")  # no status, which could be set to fail invocations
+        super().__init__(200, [], b"")
         self.value = value
