@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 from bridge._httpx import httpx
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
     from bridge._types import HeaderPairs
 
 __all__ = [
     "MAX_METHOD",
     "MAX_PATH",
+    "MAX_WHOLE",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -26,6 +29,7 @@ __all__ = [
     "async_body",
     "header_pairs",
     "is_whole",
+    "read_whole",
     "replace_headers",
     "request_line",
     "request_target",
@@ -39,6 +43,10 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
+# the memory until the deadline.
+MAX_WHOLE = 64 * 1024 * 1024
 
 # The longest method and path in a log line, in characters.
 MAX_METHOD, MAX_PATH = 20, 200
@@ -157,6 +165,17 @@ _LAZY = (EventRequest, CompleteResponse)
 def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
     """Return whether `response.body` is the body. A transport around another one may have set another stream."""
     return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
+
+
+async def read_whole(parts: AsyncIterable[bytes]) -> bytes:
+    """Return the whole body. Raises RemoteProtocolError if it has more than MAX_WHOLE bytes."""
+    taken, size = [], 0
+    async for part in parts:
+        size += len(part)
+        if size > MAX_WHOLE:
+            raise httpx.RemoteProtocolError(f"The response has more than {MAX_WHOLE} bytes and is not streamed.")
+        taken.append(part)
+    return b"".join(taken)
 
 
 def header_pairs(message: httpx.Request | httpx.Response) -> HeaderPairs:

@@ -162,7 +162,7 @@ class UnexpectedMessage(ProtocolError):
 
 
 class InvalidMessage(ProtocolError):
-    """Raised when a message of the application carries a value the ASGI specification forbids."""
+    """Raised when a message of the application carries a value the ASGI specification forbids, or too much body."""
 
 
 class NoResponse(ProtocolError):

@@ -7,8 +7,16 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, InProcess, PassedEvent, header_pairs, is_whole, request_line
-from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
+from bridge._messages import (
+    CompleteResponse,
+    InProcess,
+    PassedEvent,
+    header_pairs,
+    is_whole,
+    read_whole,
+    request_line,
+)
+from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -143,7 +151,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
 
 async def _settle(response: httpx.Response, request: httpx.Request) -> None:
     """Log if a transport's application has cancelled the task that it ran in, after its response."""
-    if was_cancelled() and await takes_own_cancellation():
+    if await takes_own_cancellation():
         log_failure_after_response(request, ApplicationCancelled(), response.status_code)
 
 
@@ -200,14 +208,14 @@ async def completed_or_failed(response: httpx.Response, request: httpx.Request) 
     if is_whole(response):
         return response
     try:
-        parts = [part async for part in cast("AsyncIterable[bytes]", response.stream)]
+        body = await read_whole(cast("AsyncIterable[bytes]", response.stream))
     except BaseException as exc:
         if not is_failure(exc):
             raise
         return failed_response(exc, request)
     finally:
         await close_response(response, request)
-    return CompleteResponse(response.status_code, header_pairs(response), b"".join(parts))
+    return CompleteResponse(response.status_code, header_pairs(response), body)
 
 
 class StreamedResponse:

@@ -61,6 +61,20 @@ def test_a_mock_transport_gets_an_httpx_request_and_gives_an_httpx_response(make
     assert json.loads(result["body"]) == {"url": "https://abc.lambda-url.eu-west-1.on.aws/a%2Fb?x=1"}
 
 
+def test_a_body_without_end_is_a_502_and_one_line(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bridge._messages.MAX_WHOLE", 10)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"1234"
+
+    with closing(Handler(httpx.MockTransport(lambda request: httpx.Response(200, content=endless())))) as handler:
+        assert handler(make_event("GET", "/live"), None)["statusCode"] == 502
+    assert_logged(caplog, ("ERROR", "GET /live: ", "more than 10 bytes"))
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[str]:
     """Yield the path of a UNIX socket on which a server says what it was asked for."""

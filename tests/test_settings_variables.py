@@ -148,7 +148,7 @@ def _warned(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AWS_LWA_MODE", ["Did you mean BRIDGE_MODE?"]),
         ("AWS_LWA_FOO", ["no such variable", "documentation"]),
         ("AWS_LWA_", ["no such variable", "documentation"]),
-        ("BRIDGE_OF_SIGHS", ["no such variable", "documentation"]),
+        ("BRIDGE_OF_SIGHS", ["no such variable", "documentation", "another program"]),
         ("AWS_LWA_ENABLE_COMPRESION", ["Did you mean AWS_LWA_ENABLE_COMPRESSION?"]),
         ("AWS_LWA_ENABLE_TLS", ["not supported", "does not leave this machine"]),
         ("AWS_LWA_ENABLETLS", ["AWS_LWA_ENABLE_TLS", "not supported here", "does not leave this machine"]),

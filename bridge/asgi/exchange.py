@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from bridge._messages import CompleteResponse, PassedEvent
-from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
+from bridge._messages import MAX_WHOLE, CompleteResponse, PassedEvent
+from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
-from bridge.asgi.protocol import COMPLETE, WAITING, ResponseState
+from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.asgi.tasks import checkpoint, make_event
-from bridge.errors import ApplicationCancelled
+from bridge.errors import ApplicationCancelled, InvalidMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bridge._types import ASGIApp, Message, Scope
 
 __all__ = ["WholeExchange", "respond_whole"]
+
+# The state after a response that has more than MAX_WHOLE bytes.
+TOO_LARGE = "nothing more, because its response is too large"
 
 
 async def respond_whole(
@@ -39,7 +42,7 @@ async def respond_whole(
     exchange = WholeExchange(body, finished)
     try:
         await app(scope, exchange.receive, exchange.send)
-        if was_cancelled() and await takes_own_cancellation():
+        if await takes_own_cancellation():
             raise asyncio.CancelledError
     except BaseException as exc:
         if not is_failure(exc):
@@ -70,13 +73,14 @@ def _is_handled_error(request: httpx.Request, status_code: int) -> bool:
 class WholeExchange(ResponseState):
     """The `receive` and `send` of one request, and the response that its messages add up to."""
 
-    __slots__ = ("_body", "_chunks", "_complete", "_finished")
+    __slots__ = ("_body", "_chunks", "_complete", "_finished", "_size")
 
     def __init__(self, body: bytes, finished: Callable[[CompleteResponse], None] | None = None) -> None:
         self.state = WAITING
         self.violation = None
         self._body: bytes | None = body
         self._chunks: list[bytes] = []
+        self._size = 0
         self._finished = finished
         # Made only if the application waits for the end of its own response.
         self._complete: Any = None
@@ -86,7 +90,7 @@ class WholeExchange(ResponseState):
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
         # Lambda does not tell when a client disconnects: the end of the response is the only disconnect.
-        if self.state is not COMPLETE:
+        if self.state is WAITING or self.state is STARTED:
             if self._complete is None:
                 self._complete = make_event()
             await self._complete.wait()
@@ -95,6 +99,9 @@ class WholeExchange(ResponseState):
     async def send(self, message: Message) -> None:
         part = self.accept(message)
         if part:
+            self._size += len(part)
+            if self._size > MAX_WHOLE:
+                self._refuse()
             self._chunks.append(part)
         if self.state is COMPLETE:
             if self._complete is not None:
@@ -102,6 +109,16 @@ class WholeExchange(ResponseState):
             if self._finished is not None:
                 self._finished(self.response)
                 await checkpoint()  # the task that waits for the response gets it before the application goes on
+
+    def _refuse(self) -> NoReturn:
+        """Fail this response for good, however its application ends."""
+        self.state = TOO_LARGE
+        if self._complete is not None:
+            self._complete.set()
+        self.violation = self.violation or InvalidMessage(
+            f"Expected a response of at most {MAX_WHOLE} bytes, because it is not streamed, but it has more."
+        )
+        raise self.violation
 
     @property
     def response(self) -> CompleteResponse:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
+from bridge._messages import MAX_PATH
 from bridge.application import Bridge
 from bridge.asgi.lifespan import make_lifespan
 from bridge.proxy.headers import CONNECTION_HEADER
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["ChildApplication", "main"]
 
 logger = logging.getLogger("bridge")
-
-# The longest path in a log line, in characters.
-_MAX_PATH = 200
 
 
 def main(name: str, uds: str, lifespan: LifespanMode) -> None:
@@ -104,7 +102,7 @@ class ChildApplication:
         try:
             await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
         except (Exception, SystemExit) as exc:  # uvicorn does not end for the second
-            path = scope["raw_path"][:_MAX_PATH].decode("latin-1")
+            path = scope["raw_path"][:MAX_PATH].decode("latin-1")
             logger.error("%s %s: The application raised %s.", scope["method"], path, type(exc).__name__)
             raise  # uvicorn logs the traceback, and answers
 

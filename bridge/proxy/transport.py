@@ -10,7 +10,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bridge._httpx import httpcore, httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, async_body, header_pairs, request_line, request_target
+from bridge._messages import (
+    WHOLE_RESPONSE,
+    CompleteResponse,
+    async_body,
+    header_pairs,
+    read_whole,
+    request_line,
+    request_target,
+)
 from bridge.asgi.tasks import LoopReference
 from bridge.proxy.headers import checked_method, checked_target, framed, request_headers, response_headers
 from bridge.proxy.network import CURRENT_ATTEMPT, Attempt, Network
@@ -25,10 +33,6 @@ _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE
 # How long the connection of a request that cannot be repeated may have been idle, in seconds. The server must not be
 # about to close it: common servers do so after 2 s (gunicorn) or more.
 FRESH = 1.0
-
-# The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
-# the memory until the deadline.
-MAX_WHOLE = 64 * 1024 * 1024
 
 # The longest text of an exception, in characters: some quote what the server has sent.
 _MAX_TEXT = 300
@@ -86,7 +90,7 @@ class SocketTransport(httpx.AsyncBaseTransport):
         if not request.extensions.get(WHOLE_RESPONSE):
             return httpx.Response(response.status, headers=headers, stream=body, extensions=response.extensions)
         try:
-            return CompleteResponse(response.status, headers, await _read_whole(body))
+            return CompleteResponse(response.status, headers, await read_whole(body))
         finally:
             await body.aclose()
 
@@ -175,17 +179,6 @@ class SocketTransport(httpx.AsyncBaseTransport):
         pools, self._dropped = self._dropped, []
         for pool in pools:
             await pool.aclose()
-
-
-async def _read_whole(parts: AsyncIterator[bytes]) -> bytes:
-    """Return the whole body. Raises RemoteProtocolError if it has more than MAX_WHOLE bytes."""
-    taken, size = [], 0
-    async for part in parts:
-        size += len(part)
-        if size > MAX_WHOLE:
-            raise httpx.RemoteProtocolError(f"The response has more than {MAX_WHOLE} bytes and is not streamed.")
-        taken.append(part)
-    return b"".join(taken)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from bridge._messages import CompleteResponse, EventRequest
 from bridge._types import ASGIApp, Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi.exchange import WholeExchange
-from bridge.errors import ApplicationError, ProtocolError, UnexpectedMessage
+from bridge.errors import ApplicationError, InvalidMessage, ProtocolError, UnexpectedMessage
 from tests.apps import START, part, sending
 from tests.cases import every_case
 from tests.logged import assert_logged
@@ -47,6 +47,28 @@ async def test_the_parts_add_up_to_one_response() -> None:
 async def test_a_body_in_one_part_is_not_copied() -> None:
     body = b"x" * 1000
     assert (await respond(sending(START, part(body)))).body is body
+
+
+async def test_a_response_without_end_is_an_error_also_for_an_application_that_swallows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.asgi.exchange.MAX_WHOLE", 10)
+    assert (await respond(sending(START, part(b"12345", more=True), part(b"67890")))).body == b"1234567890"
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        while True:
+            await send(part(b"1234", more=True))
+
+    async def swallowing(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(InvalidMessage):
+            await endless(scope, receive, send)
+        assert [(await receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
+        await send(part(b""))
+
+    for app in (endless, swallowing, sending(START, part(b"12345678901"))):
+        with pytest.raises(InvalidMessage, match="at most 10 bytes"):
+            await respond(app)
 
 
 async def test_a_response_without_a_body_has_an_empty_one() -> None:

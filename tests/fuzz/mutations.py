@@ -1,7 +1,7 @@
 """Events with some faults: real ones of every source in which fields are missing, of another type, huge or hostile."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -83,15 +83,15 @@ _PLAIN: list[Any] = [
     [None],
 ]
 
-# By name, so that a case that fails is printed in a few lines.
-_LARGE = {
-    "LARGE: a long text": "x" * 100_000,
-    "LARGE: percent signs": "%" * 50_000,
-    "LARGE: parameters": "a=1&" * 20_000,
-    "LARGE: line breaks": "\u00e9,\r\n" * 5_000,
-    "LARGE: a list": ["x"] * 5_000,
-    "LARGE: an object": {f"n{number}": "v" for number in range(5_000)},
-    "LARGE: a depth": _nested(20_000, "x"),
+# By name, so that a case that fails is printed in a few lines. Each use makes a new one, which later faults may change.
+_LARGE: dict[str, Callable[[], Any]] = {
+    "LARGE: a long text": lambda: "x" * 100_000,
+    "LARGE: percent signs": lambda: "%" * 50_000,
+    "LARGE: parameters": lambda: "a=1&" * 20_000,
+    "LARGE: line breaks": lambda: "\u00e9,\r\n" * 5_000,
+    "LARGE: a list": lambda: ["x"] * 5_000,
+    "LARGE: an object": lambda: {f"n{number}": "v" for number in range(5_000)},
+    "LARGE: a depth": lambda: _nested(20_000, "x"),
 }
 
 _scalars = st.sampled_from(_PLAIN) | hostile_text
@@ -152,7 +152,7 @@ def mutated(source: str) -> st.SearchStrategy[Mutated]:
 
 def _change(event: Event, faults: list[tuple[int, int, str, Any]]) -> None:
     for number, kind, name, drawn in faults:
-        value = _LARGE.get(drawn, drawn) if isinstance(drawn, str) else deepcopy(drawn)
+        value = _LARGE[drawn]() if isinstance(drawn, str) and drawn in _LARGE else deepcopy(drawn)
         places = list(_places(event))
         if not places:
             return

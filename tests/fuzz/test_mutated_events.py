@@ -27,7 +27,7 @@ REFUSALS = {400, 413, 501}
 SETTINGS: list[dict[str, Any]] = [
     {},
     {"base_path": "/orders", "authorization_source": "x-auth"},
-    {"root_path": "/v1", "stage": "strip"},
+    {"root_path": "/v1", "stage": "strip", "trust_forwarded_host": True},
     {"root_path": "/orders", "text_media_types": ("application/*",)},
 ]
 

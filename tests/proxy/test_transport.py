@@ -364,7 +364,7 @@ async def test_a_whole_response_without_end_is_an_error_and_a_streamed_one_goes_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limit = 1 << 20
-    monkeypatch.setattr("bridge.proxy.transport.MAX_WHOLE", limit)
+    monkeypatch.setattr("bridge._messages.MAX_WHOLE", limit)
 
     def script(peer: Peer) -> None:
         peer.read_request()
