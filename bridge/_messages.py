@@ -25,6 +25,7 @@ __all__ = [
     "CompleteResponse",
     "EventRequest",
     "InProcess",
+    "PassedEvent",
     "async_body",
     "header_pairs",
     "is_whole",
@@ -103,6 +104,10 @@ class EventRequest(httpx.Request):
         self.read()
         _ = self.url, self.headers
         return super().__getstate__()
+
+
+class PassedEvent(EventRequest):
+    """A request made of an event that is not one: the event is its body. What fails it fails the invocation."""
 
 
 class CompleteResponse(httpx.Response):

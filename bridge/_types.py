@@ -29,6 +29,9 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Interface = Literal["auto", "asgi", "wsgi"]
 
+# Gets an event that is not an HTTP request, and the Lambda context, and returns the result, or an awaitable of it.
+EventFunction = Callable[[Any, Any], Any]
+
 LifespanMode = Literal["auto", "on", "off"]
 SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from bridge._arguments import checked_settings
 from bridge._interface import WSGI, interface_of
 from bridge.errors import ConfigurationError
-from bridge.handler import Handler, checked_settings
+from bridge.handler import Handler
 from bridge.init_phase import current_runtime, is_function_process
 from bridge.settings import Settings, handler_name
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, Interface, LifespanMode, SnapshotMode, WSGIApp
+    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, WSGIApp
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge"]
@@ -28,7 +29,9 @@ class Bridge(Handler):
     Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
     shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
     connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
-    to try, in this order. `settings`: `Settings()` by default, which reads the environment.
+    to try, in this order. `on_event`: a function, sync or async, that gets the events that are not HTTP requests,
+    `on_event(event, context)`, in place of the application; its return value is the result of the invocation.
+    `settings`: `Settings()` by default, which reads the environment.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
     """
@@ -41,6 +44,7 @@ class Bridge(Handler):
         lifespan: LifespanMode = "auto",
         snapshot: SnapshotMode = "keep-lifespan",
         sources: Iterable[Source] = DEFAULT_SOURCES,
+        on_event: EventFunction | None = None,
         settings: Settings | None = None,
     ) -> None:
         found = interface_of(app, interface)
@@ -52,7 +56,7 @@ class Bridge(Handler):
             )
         self.app = app
         settings = checked_settings(settings)
-        options = {"sources": sources, "settings": settings}
+        options = {"sources": sources, "on_event": on_event, "settings": settings}
         if found == WSGI:
             self._init_wsgi(app, settings.mode, lifespan, snapshot, options)
         else:

@@ -6,7 +6,7 @@ BridgeError
 ├── ForeignLoopError            the caller used a handler on another loop than the application was started on
 ├── LoopClosedError             the caller used a handler that was closed
 ├── EventError                  the Lambda event is at fault
-│   ├── UnsupportedEvent        no source knows it: it is not an HTTP request
+│   ├── UnsupportedEvent        it is not an HTTP request, and must not be passed on as one
 │   └── MalformedEvent          it is an HTTP request, but a broken one
 ├── ApplicationError            the ASGI application is at fault
 │   ├── ProtocolError           it broke the ASGI specification
@@ -34,6 +34,7 @@ BridgeError
 │   ├── ResultNotEncoded        the handler function returned a value that JSON lacks
 │   ├── ResultTooLarge          the result is larger than Lambda accepts
 │   └── DeadlineExceeded        there was no result before the deadline
+├── EventFailed                 the application has not accepted an event that is not an HTTP request
 └── ErrorStatus                 the response has a status that is configured to fail the invocation
 
 SystemExit
@@ -54,6 +55,7 @@ __all__ = [
     "DeadlineExceeded",
     "ErrorStatus",
     "EventError",
+    "EventFailed",
     "EventNotDecoded",
     "ForeignLoopError",
     "HandlerNotLoaded",
@@ -130,7 +132,7 @@ class EventError(BridgeError):
 
 
 class UnsupportedEvent(EventError):
-    """Raised when an event is not an HTTP request that any source knows."""
+    """Raised when an event is neither an HTTP request that any source knows, nor one that may be passed on as one."""
 
 
 class MalformedEvent(EventError):
@@ -292,6 +294,10 @@ class DeadlineExceeded(InvocationFailed):
     """Raised when an invocation has no result and its deadline is near."""
 
     error_type = "Function.DeadlineExceeded"
+
+
+class EventFailed(BridgeError):
+    """Raised when the application's answer to an event that is not an HTTP request is outside 2xx, or is not JSON."""
 
 
 class ErrorStatus(BridgeError):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from bridge._arguments import checked_on_event, checked_settings, checked_transport
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
 from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.errors import ConfigurationError, InvalidMessage, MalformedEvent, ResultTooLarge, UnsupportedEvent
-from bridge.init_phase import current_runtime, is_function_process
+from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
+from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import (
     BodyParts,
     StreamedResponse,
@@ -30,15 +32,16 @@ from bridge.responses import (
     whole_response,
 )
 from bridge.settings import Settings, warn_of_unknown_variables
-from bridge.sources import DEFAULT_SOURCES, Source, select_source
+from bridge.sources import DEFAULT_SOURCES, Source, find_source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
-    from bridge._types import Event, Lifespan, Result, SnapshotMode
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
     from bridge.compression import Compression
+    from bridge.events import Events
 
-__all__ = ["Handler", "checked_settings"]
+__all__ = ["Handler"]
 
 T = TypeVar("T")
 
@@ -48,8 +51,8 @@ class Handler:
 
     `transport`: an `httpx.AsyncBaseTransport`, such as `httpx.ASGITransport(app)`, `httpx.MockTransport(function)`, or
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
-    closed with the handler. `sources`: the event sources to try, in this order. `settings`: `Settings()` by default,
-    which reads the environment.
+    closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
+    not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
 
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
@@ -59,6 +62,7 @@ class Handler:
         transport: httpx.AsyncBaseTransport,
         *,
         sources: Iterable[Source] = DEFAULT_SOURCES,
+        on_event: EventFunction | None = None,
         settings: Settings | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
@@ -66,11 +70,12 @@ class Handler:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
-        self._transport = _checked_transport(transport)
+        self._transport = checked_transport(transport)
         self._sources = checked_sources(sources)
         # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
         self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
         self._settings = checked_settings(settings)
+        self._on_event = checked_on_event(on_event)
         self._compression: Compression | None = None
         if self._settings.compression:
             from bridge.compression import compression_of  # most functions compress nothing
@@ -78,19 +83,9 @@ class Handler:
             self._compression = compression_of(self._settings)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
-            self._register_snapshot_hooks(_snapshot)
+            owner = self._environment if _snapshot == "restart-lifespan" else transport
+            register_snapshot_hooks(owner, self._environment.run_around_snapshot)
             self._environment.start_in_init_phase(current_runtime())
-
-    def _register_snapshot_hooks(self, snapshot: SnapshotMode) -> None:
-        """Call the hooks of the lifespan or the transport around a snapshot, on the handler's own event loop."""
-        owner = self._environment if snapshot == "restart-lifespan" else self._transport
-        before, after = (getattr(owner, name, None) for name in ("before_snapshot", "after_restore"))
-        if before is None or after is None:
-            return
-        from bridge.snapstart import register_hooks
-
-        run = self._environment.run_around_snapshot
-        register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
     def __call__(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the handler's own event loop. Calls from several threads take turns there.
@@ -99,7 +94,7 @@ class Handler:
         """
         environment = self._environment
         environment.ready_on_own_loop()
-        source = select_source(event, self._sources)
+        source = self._source_of(event)
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
@@ -111,12 +106,13 @@ class Handler:
 
         The application runs in a task of its own, which ends with the call. Concurrent calls need a task each.
 
-        Raises UnsupportedEvent for an event that is not an HTTP request, StartupFailed, and what a source of your own
-        raises in its encode(). Everything else that goes wrong is logged and answered: 400 for a broken event, 500 for
-        a broken application. SystemExit, KeyboardInterrupt and a cancellation from outside pass through.
+        Raises StartupFailed, and what a source of your own raises in its encode(). Everything else that goes wrong with
+        an HTTP request is logged and answered: 400 for a broken event, 500 for a broken application. Any other event
+        raises UnsupportedEvent, EventFailed, and what the application, `on_event` or the transport raises. SystemExit,
+        KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        source = select_source(event, self._sources)
+        source = self._source_of(event)
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
@@ -131,7 +127,7 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        source = select_source(event, self._sources)
+        source = self._source_of(event)
         request = self._decode(source, event, context)
 
         def finish(response: CompleteResponse) -> None:
@@ -158,18 +154,16 @@ class Handler:
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
-        try:
-            return bool(getattr(select_source(event, self._sources), "streams", False))
-        except UnsupportedEvent:
-            return False
+        return bool(getattr(find_source(event, self._sources), "streams", False))
 
-    def _substitute(self, event: Event, status_code: int, text: str = "") -> Result:
+    def _substitute(self, event: Event, status_code: int, text: str = "") -> Result | None:
         """Return a result in place of the application's own: 504 when time is over, 500 if its own is too large.
 
-        Raises UnsupportedEvent, ErrorStatus if that status is set to fail the invocation, and what a source of your
-        own raises in its encode().
+        None for an event that is not an HTTP request, whose invocation fails. Raises ErrorStatus if that status is set
+        to fail the invocation, and what a source of your own raises in its encode().
         """
-        return self._encode(select_source(event, self._sources), plain(status_code, text), event)
+        source = find_source(event, self._sources)
+        return None if source is None else self._encode(source, plain(status_code, text), event)
 
     def _substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
         """Return the same as the prelude and the body of a stream. Raises ErrorStatus."""
@@ -187,6 +181,8 @@ class Handler:
         limit: int | None = MAX_RESULT,
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
+        if isinstance(request, PassedEvent):  # what it is answered with is no response to a client
+            return source.encode(response, event, self._settings)
         self._check_status(response)
         if self._compression is not None and request is not None:
             response = self._compression.whole(response, request)
@@ -208,8 +204,21 @@ class Handler:
     def _respond(
         self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
     ) -> Coroutine[Any, Any, CompleteResponse]:
+        if isinstance(request, PassedEvent):
+            return self._events.respond(self._transport, request)
         request.extensions[WHOLE_RESPONSE] = finished or True
         return whole_response(self._transport, request)
+
+    def _source_of(self, event: Event) -> Source:
+        """Return the source of any event. Raises UnsupportedEvent for one that must not reach the application."""
+        source = find_source(event, self._sources)
+        return self._events.checked(event) if source is None else source
+
+    @cached_property
+    def _events(self) -> Events:
+        from bridge.events import Events  # most functions get HTTP requests alone
+
+        return Events(self._settings, self._on_event)
 
     def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
         """Return the request, or the response to a broken event."""
@@ -229,7 +238,7 @@ class Handler:
         """Return the response while the application sends it: `async with handler.stream(event, context) as response`.
 
         Leaving the block early tells the application that its reader has left; leaving it after the last part waits
-        for the application to end. Raises as `handle` does.
+        for the application to end. Raises as `handle` does, and UnsupportedEvent for all that is not an HTTP request.
         """
         return self._stream(event, context)
 
@@ -288,21 +297,3 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
-
-
-def _checked_transport(transport: object) -> httpx.AsyncBaseTransport:
-    if isinstance(transport, httpx.AsyncBaseTransport):
-        return transport
-    kind = type(transport)
-    raise ConfigurationError(
-        f"Expected an {httpx.__name__}.AsyncBaseTransport, but got {kind.__module__}.{kind.__qualname__}. "
-        "An ASGI or WSGI application needs Bridge(app)."
-    )
-
-
-def checked_settings(settings: Settings | None) -> Settings:
-    if settings is None:
-        return Settings()
-    if isinstance(settings, Settings):
-        return settings
-    raise ConfigurationError(f"Expected settings to be a bridge.Settings, but got {type(settings).__name__}.")

@@ -9,14 +9,21 @@ import asyncio
 import functools
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.settings import escapes_results, function_process, in_lambda
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-__all__ = ["Runtime", "current_runtime", "is_function_process", "set_runtime", "warn_of_streams"]
+__all__ = [
+    "Runtime",
+    "current_runtime",
+    "is_function_process",
+    "register_snapshot_hooks",
+    "set_runtime",
+    "warn_of_streams",
+]
 
 logger = logging.getLogger("bridge")
 
@@ -82,6 +89,19 @@ def is_function_process() -> bool:
     target, and awslambdaric's workers on Lambda Managed Instances have a parent.
     """
     return in_lambda() and function_process(os.getpid()) == os.getpid()
+
+
+def register_snapshot_hooks(owner: object, run: Callable[[Callable[[], Coroutine[Any, Any, None]]], None]) -> None:
+    """Call `owner.before_snapshot` and `owner.after_restore`, if it has both, around a snapshot.
+
+    `run` runs such a function on the handler's own event loop.
+    """
+    before, after = (getattr(owner, name, None) for name in ("before_snapshot", "after_restore"))
+    if before is None or after is None:
+        return
+    from bridge.snapstart import register_hooks
+
+    register_hooks(before_snapshot=lambda: run(before), after_restore=lambda: run(after))
 
 
 @functools.cache

@@ -7,7 +7,15 @@ import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
-from bridge._messages import CompleteResponse, InProcess, header_pairs, is_whole, read_whole, request_line
+from bridge._messages import (
+    CompleteResponse,
+    InProcess,
+    PassedEvent,
+    header_pairs,
+    is_whole,
+    read_whole,
+    request_line,
+)
 from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
@@ -59,10 +67,15 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
 
 
 def failed_response(exc: BaseException, request: httpx.Request | None) -> CompleteResponse:
-    """Log one line that names the request and the cause, and return the response for that cause."""
+    """Log one line that names the request and the cause, and return the response for that cause.
+
+    Raise the cause of a PassedEvent's failure: nobody reads a response to it.
+    """
     what = "The response" if request is None else request_line(request)
     if isinstance(exc, asyncio.CancelledError):
         exc = ApplicationCancelled()
+    if isinstance(request, PassedEvent):
+        raise exc
     if isinstance(exc, OriginError | MalformedEvent):
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import is_token
-from bridge.settings_base import SettingsBase, flag, from_environment, one_of, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, positive, refusal
 
 __all__ = [
+    "BatchMode",
     "Mode",
     "Settings",
     "StageMode",
@@ -30,6 +31,7 @@ __all__ = [
     "warn_of_unknown_variables",
 ]
 
+BatchMode = Literal["whole", "per-record"]
 Mode = Literal["in-process", "proxy"]
 StageMode = Literal["root_path", "strip"]
 
@@ -143,6 +145,14 @@ def _prefix(name: str, value: object) -> str:
     raise refusal(name, value, "a path of whole segments that starts with a slash, such as '/api'")
 
 
+def _path(name: str, value: object) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str) and re.fullmatch(r"/(?!/)[^?#\s]*", value):
+        return value
+    raise refusal(name, value, "a path that starts with one slash, such as '/events'")
+
+
 def _app_name(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
@@ -221,6 +231,15 @@ class Settings(SettingsBase):
     `error_status_codes` (AWS_LWA_ERROR_STATUS_CODES, such as "500,502-504"): responses with one of these raise
     ErrorStatus and so fail the invocation, for callers that are not browsers and only check that.
 
+    `pass_through_path` (AWS_LWA_PASS_THROUGH_PATH): where the application gets events that are not HTTP requests, each
+    as the body of a POST: "/events" by default. A path that is set is closed to clients: their requests for it, in any
+    spelling, get a 403, unless `open_pass_through_path` (BRIDGE_OPEN_PASS_THROUGH_PATH, "true" or "false") is true.
+
+    `batch` (BRIDGE_BATCH): "whole", or "per-record", with which the application gets each record of an event of SQS,
+    Kinesis or DynamoDB on its own, and the result is the partial batch response. The event source mapping then needs
+    ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
+    (BRIDGE_BATCH_CONCURRENCY): how many records are under way together, if their order does not matter: 10 by default.
+
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
 
@@ -242,4 +261,8 @@ class Settings(SettingsBase):
     error_status_codes: frozenset[int] = from_environment(
         "AWS_LWA_ERROR_STATUS_CODES", check=status_codes, default=frozenset()
     )
+    pass_through_path: str = from_environment("AWS_LWA_PASS_THROUGH_PATH", check=_path, default="")
+    open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
+    batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
+    batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "refusal"]
+__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "positive", "refusal"]
 
 logger = logging.getLogger("bridge")
 
@@ -118,6 +118,15 @@ def flag(name: str, value: object) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     raise refusal(name, value, "'true' or 'false'")
+
+
+def positive(name: str, value: object) -> int:
+    """Return a setting that is a whole number above 0, or its text. Raises ConfigurationError."""
+    is_text = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10
+    number = int(value) if isinstance(value, str) and is_text else value
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return number
+    raise refusal(name, value, "a whole number above 0")
 
 
 def one_of(*accepted: str) -> Callable[[str, object], str]:

@@ -143,7 +143,7 @@ def test_a_source_that_fails_is_a_400_and_one_line_with_its_traceback(
     assert_logged(caplog, ("ERROR", "mine", "Traceback", "KeyError"))
 
 
-@every_case("event", [{}, {"Records": [{"eventSource": "aws:sqs"}]}, [], None, "text"])
+@every_case("event", [{"methodArn": "arn"}, {"rawPath": "/"}, {"requestContext": {"connectionId": "1"}}])
 def test_an_event_that_is_no_http_request_fails_the_invocation_and_only_that(
     call: Call, make_event: MakeEvent, event: Any
 ) -> None:

@@ -69,7 +69,7 @@ async def test_a_broken_event_is_a_400(make_event: MakeEvent, result: Result) ->
 
 async def test_an_event_that_is_no_request_raises(result: Result) -> None:
     with pytest.raises(UnsupportedEvent):
-        await handler_of(START, part(b""))._answer({"Records": []}, None, result)
+        await handler_of(START, part(b""))._answer({"methodArn": "arn"}, None, result)
     assert not result.done()
 
 
@@ -157,7 +157,9 @@ def test_a_substitute_is_what_an_application_could_have_answered(name: str) -> N
 
 
 def test_a_substitute_may_say_more(make_event: MakeEvent) -> None:
-    assert handler_of()._substitute(make_event(), 500, "too large")["body"] == "too large"
+    result = handler_of()._substitute(make_event(), 500, "too large")
+    assert result is not None
+    assert result["body"] == "too large"
     prelude, body = handler_of()._substitute_stream(504)
     assert prelude == {
         "statusCode": 504,
@@ -173,9 +175,10 @@ def test_a_substitute_can_be_set_to_fail_the_invocation(make_event: MakeEvent) -
         handler._substitute(make_event(), 504)
     with pytest.raises(ErrorStatus):
         handler._substitute_stream(504)
-    assert handler._substitute(make_event(), 500)["statusCode"] == 500
+    result = handler._substitute(make_event(), 500)
+    assert result is not None
+    assert result["statusCode"] == 500
 
 
 def test_there_is_no_substitute_for_what_is_no_request() -> None:
-    with pytest.raises(UnsupportedEvent):
-        handler_of()._substitute({"Records": []}, 504)
+    assert handler_of()._substitute({"Records": []}, 504) is None

@@ -260,7 +260,7 @@ def test_an_application_that_fails_within_its_answer_fails_the_invocation_alike(
 
 def test_an_event_that_is_no_request_is_no_failure_of_an_answer(call: Call) -> None:
     with pytest.raises(UnsupportedEvent):
-        call(Recorder(), {"Records": [{"eventSource": "aws:sqs"}]}, Settings(error_status_codes="100-599"))  # type: ignore[arg-type]
+        call(Recorder(), {"methodArn": "arn"}, Settings(error_status_codes="100-599"))  # type: ignore[arg-type]
 
 
 def test_a_source_does_not_get_to_see_an_answer_that_fails() -> None:

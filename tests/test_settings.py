@@ -22,6 +22,10 @@ DEFAULTS: dict[str, Any] = {
     "authorization_source": "",
     "trust_forwarded_host": False,
     "error_status_codes": frozenset(),
+    "pass_through_path": "",
+    "open_pass_through_path": False,
+    "batch": "whole",
+    "batch_concurrency": 10,
     "compression": False,
 }
 ENVIRON = {
@@ -34,6 +38,10 @@ ENVIRON = {
     "AWS_LWA_AUTHORIZATION_SOURCE": "X-Auth-Token",
     "BRIDGE_TRUST_FORWARDED_HOST": "True",
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
+    "AWS_LWA_PASS_THROUGH_PATH": "/internal/events",
+    "BRIDGE_OPEN_PASS_THROUGH_PATH": "true",
+    "BRIDGE_BATCH": "per-record",
+    "BRIDGE_BATCH_CONCURRENCY": "3",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
 }
 FROM_ENVIRON = {
@@ -46,6 +54,10 @@ FROM_ENVIRON = {
     "authorization_source": "x-auth-token",
     "trust_forwarded_host": True,
     "error_status_codes": frozenset({500, 502, 503, 504}),
+    "pass_through_path": "/internal/events",
+    "open_pass_through_path": True,
+    "batch": "per-record",
+    "batch_concurrency": 3,
     "compression": True,
 }
 ARGUMENTS: dict[str, Any] = {
@@ -58,9 +70,16 @@ ARGUMENTS: dict[str, Any] = {
     "authorization_source": "x-other",
     "trust_forwarded_host": False,
     "error_status_codes": frozenset({404}),
+    "pass_through_path": "/queue/",
+    "open_pass_through_path": False,
+    "batch": "whole",
+    "batch_concurrency": 1,
     "compression": False,
 }
-CAN_BE_EMPTY = ["base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"]
+CAN_BE_EMPTY = [
+    *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
+    "pass_through_path",
+]
 
 
 def fields(settings: Settings) -> dict[str, Any]:
@@ -187,6 +206,20 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a list of status codes and ranges from 100 to 599",
     ),
     ("text_media_types", "BRIDGE_TEXT_MEDIA_TYPES", ["text/plain", 5, None], "a sequence of media types"),
+    (
+        "pass_through_path",
+        "AWS_LWA_PASS_THROUGH_PATH",
+        ["events", "//", "//events", "/a b", "/events?x", "/events#x", "/events\n", 5, b"/events"],
+        "a path that starts with one slash",
+    ),
+    ("open_pass_through_path", "BRIDGE_OPEN_PASS_THROUGH_PATH", ["yes", "", 1, None], "'true' or 'false'"),
+    ("batch", "BRIDGE_BATCH", ["per_record", "Whole", "", None, True], "'whole' or 'per-record'"),
+    (
+        "batch_concurrency",
+        "BRIDGE_BATCH_CONCURRENCY",
+        ["0", 0, -1, "-1", "1.5", 1.5, "ten", "", None, True, "\u0663", "1" * 5000],
+        "a whole number above 0",
+    ),
     ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
@@ -277,6 +310,7 @@ def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
+        "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10, "
         "compression=False)"
     )
 

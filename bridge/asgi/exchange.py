@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-from bridge._messages import MAX_WHOLE, CompleteResponse
+from bridge._messages import MAX_WHOLE, CompleteResponse, PassedEvent
 from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
 from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
@@ -50,7 +50,7 @@ async def respond_whole(
                 log_exit_after_response(request, exc)
             raise
         if exchange.violation is None:  # else that counts: a task group may have wrapped it, a handler replaced it
-            if exchange.state is COMPLETE:
+            if exchange.state is COMPLETE and not _is_handled_error(request, exchange.status_code):
                 log_failure_after_response(request, exc, exchange.status_code)
             elif isinstance(exc, asyncio.CancelledError):
                 raise ApplicationCancelled() from None
@@ -60,6 +60,14 @@ async def respond_whole(
         log_failure_after_response(request, exchange.take_violation(), exchange.status_code)
     exchange.check_finished()
     return exchange.response
+
+
+def _is_handled_error(request: httpx.Request, status_code: int) -> bool:
+    """Return whether an exception after this answer is its cause, and says more to the one who reads it.
+
+    An error handler answers 500 and raises the error again: Starlette's does. No client reads the answer to an event.
+    """
+    return isinstance(request, PassedEvent) and status_code >= 500
 
 
 class WholeExchange(ResponseState):

@@ -16,6 +16,7 @@ from bridge._messages import (
     WHOLE_RESPONSE,
     CompleteResponse,
     EventRequest,
+    PassedEvent,
     header_pairs,
     replace_headers,
     request_line,
@@ -23,8 +24,8 @@ from bridge._messages import (
 )
 from bridge.deadline import time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
+from bridge.path_guard import PathGuard
 from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
-from bridge.proxy.guard import HookGuard
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
@@ -67,7 +68,7 @@ class Forwarder(httpx.AsyncBaseTransport):
         probe = SocketTransport(**settings.readiness_address._asdict())
         self.origin = Origin(settings, process, server=self._single, probe=probe)
         self._settings = settings
-        self._guard = HookGuard(settings.before_checkpoint_path, settings.after_restore_path)
+        self._guard = PathGuard(settings.before_checkpoint_path, settings.after_restore_path)
         self._prepare = prepare
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -255,7 +256,9 @@ def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
     pairs = without_context_headers(header_pairs(request))
-    return pairs + context_headers(scope.get("aws.event") or {}, scope.get("aws.context"), request)
+    # No client has sent an event that is not a request, and it has no request context.
+    event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
+    return pairs + context_headers(event, scope.get("aws.context"), request)
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
+from bridge.path_guard import canonical_path
 from bridge.proxy.address import Address
-from bridge.proxy.guard import canonical_path
 from bridge.settings import initialization_type, status_codes
 from bridge.settings_base import SettingsBase, flag, from_environment, refusal
 

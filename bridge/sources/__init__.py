@@ -39,6 +39,7 @@ __all__ = [
     "decode_body",
     "decode_headers",
     "encode_response",
+    "find_source",
     "first_header",
     "make_request",
     "select_source",
@@ -89,15 +90,23 @@ DEFAULT_SOURCES: tuple[Source, ...] = (
 )
 
 
+def find_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> Source | None:
+    """Return the first of `sources` that matches `event`; None if it is not an HTTP request."""
+    if is_object(event):
+        for source in sources:
+            if source.matches(event):
+                return source
+    return None
+
+
 def select_source(event: Event, sources: Iterable[Source] = DEFAULT_SOURCES) -> Source:
     """Return the first of `sources` that matches `event`.
 
     Raise UnsupportedEvent, which names the keys of the event and what was expected.
     """
-    if is_object(event):
-        for source in sources:
-            if source.matches(event):
-                return source
+    source = find_source(event, sources)
+    if source is not None:
+        return source
     from bridge.sources._unsupported import describe  # only an error needs it
 
     raise UnsupportedEvent(describe(event))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
-from bridge._messages import EventRequest, header_pairs, replace_headers
+from bridge._messages import EventRequest, PassedEvent, header_pairs, replace_headers
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
@@ -59,6 +59,12 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     if not isinstance(request, EventRequest):
         _check_request(request, source)
         request.extensions["asgi"] = request.extensions.get("asgi") or {}
+    if isinstance(request, PassedEvent):
+        return request  # nothing in it is a client's
+    if settings.pass_through_path and not settings.open_pass_through_path:
+        from bridge.sources._closed_path import check_path  # only a path that is set needs it
+
+        check_path(request, settings.pass_through_path)
     if settings.trust_forwarded_host:
         _take_forwarded_host(request)
     if settings.authorization_source:

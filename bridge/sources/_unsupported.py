@@ -1,11 +1,11 @@
-"""Descriptions of events that no source matches, for the error message."""
+"""Events that no source matches: their descriptions, and which of them must not be passed to the application."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from bridge.sources._event_fields import is_array, is_object
 
-__all__ = ["describe"]
+__all__ = ["describe", "must_not_pass"]
 
 _EXPECTED = (
     "an HTTP request from API Gateway (REST or HTTP API), a Function URL, an Application Load Balancer, Lambda@Edge "
@@ -28,21 +28,43 @@ def describe(event: object) -> str:
     )
 
 
+def must_not_pass(event: object) -> bool:
+    """Return whether a wrong answer to `event` would do harm, or no answer of an application could be right.
+
+    An authorizer's answer lets people in. A request that lacks a part of its shape must not become an event, which the
+    application trusts more.
+    """
+    return is_object(event) and any(matches(event) for _, matches in _KNOWN_KINDS)
+
+
 def _context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     context = event.get("requestContext")
     return context if is_object(context) else {}
 
 
 def _is_authorizer(event: Mapping[str, Any]) -> bool:
-    return event.get("methodArn") is not None or event.get("routeArn") is not None
+    keys = ("methodArn", "routeArn", "authorizationToken")  # of API Gateway and AppSync
+    return any(event.get(key) is not None for key in keys)
+
+
+def _is_iot_authorizer(event: Mapping[str, Any]) -> bool:
+    return event.get("signatureVerified") is not None or event.get("protocolData") is not None
+
+
+def _is_vpn_authorizer(event: Mapping[str, Any]) -> bool:
+    return event.get("connection-id") is not None and event.get("endpoint-id") is not None
+
+
+def _is_identity_provider(event: Mapping[str, Any]) -> bool:
+    return all(event.get(key) is not None for key in ("username", "protocol", "serverId"))  # of Transfer Family
 
 
 def _is_websocket(event: Mapping[str, Any]) -> bool:
     return _context(event).get("connectionId") is not None
 
 
-def _is_bedrock_agent(event: Mapping[str, Any]) -> bool:
-    return event.get("actionGroup") is not None
+def _is_durable_execution(event: Mapping[str, Any]) -> bool:
+    return event.get("DurableExecutionArn") is not None
 
 
 def _is_edge_response(event: Mapping[str, Any]) -> bool:
@@ -51,9 +73,30 @@ def _is_edge_response(event: Mapping[str, Any]) -> bool:
     return is_object(first) and is_object(first.get("cf")) and first["cf"].get("response") is not None
 
 
+def _is_incomplete_request(event: Mapping[str, Any]) -> bool:
+    if event.get("actionGroup") is not None:  # a Bedrock agent's, which has a method and a path too
+        return False
+    records = event.get("Records")
+    first = records[0] if is_array(records) and records else None
+    return (
+        any(event.get(key) is not None for key in _OF_REQUESTS)
+        or any(_context(event).get(key) is not None for key in _OF_CONTEXTS)
+        or (is_object(first) and first.get("cf") is not None)
+    )
+
+
+# The keys of requests that no other event has.
+_OF_REQUESTS = ("httpMethod", "rawPath", "raw_path", "isBase64Encoded", "is_base64_encoded")
+_OF_CONTEXTS = ("elb", "http", "httpMethod", "resourcePath", "serviceArn", "serviceNetworkArn")
+
+
 _KNOWN_KINDS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
     (" but a Lambda authorizer's, which needs a function of its own that returns a policy", _is_authorizer),
+    (" but an authorizer's of AWS IoT, which needs a function of its own that returns a policy", _is_iot_authorizer),
+    (" but Client VPN's question whether to let a client in, which needs a function of its own", _is_vpn_authorizer),
+    (" but a login at Transfer Family, which needs a function of its own", _is_identity_provider),
     (" but a WebSocket API's, whose messages are not ASGI's 'websocket' protocol", _is_websocket),
-    (" but a Bedrock agent's action, which needs a function of its own", _is_bedrock_agent),
     (" but Lambda@Edge's response event, which has a response already", _is_edge_response),
+    (" but a durable execution's, which needs a handler of the durable execution SDK", _is_durable_execution),
+    (" that is complete, or its source is not among the given ones", _is_incomplete_request),
 )

@@ -77,12 +77,12 @@ def test_startup_runs_once_in_the_init_phase_and_its_loop_serves_every_invocatio
 
 
 def test_what_fails_is_told_apart_and_leaves_the_next_invocation_alone(shop: Emulator) -> None:
-    unsupported = shop.invoke({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": "{}"}]})
+    refused_event = shop.invoke({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": "{}"}]})
     broken = shop.invoke(request("GET", "/broken"))
     sound = shop.invoke(request("POST", "/reverse", body="live"))
 
-    assert (unsupported.status, unsupported.payload["errorType"]) == (200, "UnsupportedEvent")
-    assert "'Records'" in unsupported.payload["errorMessage"]
+    assert (refused_event.status, refused_event.payload["errorType"]) == (200, "EventFailed")
+    assert "POST /events" in refused_event.payload["errorMessage"]
     assert broken == (200, buffered(500, "Internal Server Error"))
     assert sound.payload["body"] == b64encode(b"evil").decode()
     shop.wait_for_log("ValueError: the shelf is empty")

@@ -26,14 +26,6 @@ WEBSOCKET = {
     "body": "hello",
     "isBase64Encoded": False,
 }
-BEDROCK = {
-    "messageVersion": "1.0",
-    "agent": {"name": "shop", "alias": "a", "id": "i", "version": "1"},
-    "actionGroup": "orders",
-    "apiPath": "/orders",
-    "httpMethod": "GET",
-    "parameters": [],
-}
 
 
 @every_case(
@@ -58,8 +50,6 @@ BEDROCK = {
             load("rest_api", requestContext__connectionId="c1=", requestContext__eventType="CONNECT"),
             "a WebSocket API's",
         ),
-        (BEDROCK, "a Bedrock agent's"),
-        ({**BEDROCK, "path": "/orders"}, "a Bedrock agent's"),
         (edge_response("origin-response"), "Lambda@Edge's response event"),
         (edge_response("viewer-response"), "Lambda@Edge's response event"),
     ],

@@ -84,7 +84,7 @@ def test_a_service_that_can_stream_gets_a_stream_and_any_other_one_result(api: R
 def test_an_event_that_is_no_http_request_is_an_error_without_a_prelude(api: RuntimeDouble, slots: Slots) -> None:
     slots.on_loop(sending(TEXT, part(b"x")), streams=True)
     answer = api.invoke({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}).answer()
-    assert (answer.kind, answer.is_streamed, answer.error["errorType"]) == ("error", False, "UnsupportedEvent")
+    assert (answer.kind, answer.is_streamed, answer.error["errorType"]) == ("error", False, "EventFailed")
 
 
 def test_a_status_that_fails_the_invocation_is_an_error_and_never_the_beginning_of_a_stream(

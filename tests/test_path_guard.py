@@ -1,9 +1,9 @@
-"""HookGuard: a hook path is refused in every spelling that a server might accept for it; ordinary paths pass."""
+"""PathGuard: a hook path is refused in every spelling that a server might accept for it; ordinary paths pass."""
 
 import time
 from collections.abc import Iterable
 
-from bridge.proxy.guard import HookGuard, canonical_path
+from bridge.path_guard import PathGuard, canonical_path
 from tests.cases import every_case
 
 BEFORE = "/hooks/before-snapshot"
@@ -59,12 +59,12 @@ ORDINARY = [
 # fmt: on
 
 
-def passed(guard: HookGuard, targets: Iterable[str]) -> list[str]:
+def passed(guard: PathGuard, targets: Iterable[str]) -> list[str]:
     return [target for target in targets if not guard.refuses(target.encode("latin-1"))]
 
 
 def test_a_spelling_of_a_hook_path_is_refused() -> None:
-    assert passed(HookGuard(BEFORE, AFTER), SPELLINGS) == []
+    assert passed(PathGuard(BEFORE, AFTER), SPELLINGS) == []
 
 
 def test_a_hook_path_that_is_not_ascii_is_refused_in_every_form_of_unicode() -> None:
@@ -80,34 +80,34 @@ def test_a_hook_path_that_is_not_ascii_is_refused_in_every_form_of_unicode() -> 
         "/%EF%BD%88ooks/caf%C3%A9",  # a letter of full width
         "/hooks%EF%BC%8Fcaf%C3%A9",  # a slash of full width
     ]
-    assert passed(HookGuard("/hooks/caf%C3%A9"), targets) == []
+    assert passed(PathGuard("/hooks/caf%C3%A9"), targets) == []
 
 
 def test_an_ordinary_path_is_not_refused() -> None:
-    assert passed(HookGuard(BEFORE, AFTER), ORDINARY) == ORDINARY
+    assert passed(PathGuard(BEFORE, AFTER), ORDINARY) == ORDINARY
 
 
 def test_a_guard_without_hook_paths_refuses_nothing() -> None:
     targets = ["/", "", "//", "/.", "/%2F", "/hooks/restored", "*"]
-    assert passed(HookGuard(), targets) == passed(HookGuard("", ""), targets) == targets
+    assert passed(PathGuard(), targets) == passed(PathGuard("", ""), targets) == targets
 
 
 def test_every_hook_path_is_guarded_and_one_without_the_other() -> None:
     targets = [BEFORE.encode(), AFTER.encode(), b"/other"]
-    assert [HookGuard(BEFORE, AFTER).refuses(target) for target in targets] == [True, True, False]
-    assert [HookGuard(BEFORE, "").refuses(target) for target in targets] == [True, False, False]
-    assert [HookGuard("", AFTER).refuses(target) for target in targets] == [False, True, False]
+    assert [PathGuard(BEFORE, AFTER).refuses(target) for target in targets] == [True, True, False]
+    assert [PathGuard(BEFORE, "").refuses(target) for target in targets] == [True, False, False]
+    assert [PathGuard("", AFTER).refuses(target) for target in targets] == [False, True, False]
 
 
 def test_a_hook_path_that_is_set_in_another_spelling_is_guarded_alike() -> None:
     for path in ("/Hooks//Restored/", "/%68ooks/restored", "/hooks/x/../restored", "/hooks/restored;v=1"):
-        assert passed(HookGuard(path), [path, "/hooks/restored", "/hooks"]) == ["/hooks"]
+        assert passed(PathGuard(path), [path, "/hooks/restored", "/hooks"]) == ["/hooks"]
 
 
 # Two combining characters in the order in which normalization swaps them, alone and within characters that decompose.
 @every_case("marks", ["\u0301\u0323", "\u0f73", "\u0301\uff9e"])
 def test_the_cost_of_combining_characters_is_linear(marks: str) -> None:
-    guard = HookGuard("/hooks/caf%C3%A9")
+    guard = PathGuard("/hooks/caf%C3%A9")
 
     def seconds(count: int) -> float:
         target = f"/hooks/cafe{marks * count}".encode()

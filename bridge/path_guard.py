@@ -1,8 +1,8 @@
-"""The guard of the hook paths, which clients must not reach.
+"""The guard of paths that clients must not reach: the hooks around a snapshot, and a path for events alone.
 
 Servers and frameworks differ in the spellings that they treat as one path. A request is refused if any of them might
-read its path as a hook path, so both are converted to one form first. That may refuse too much, but only paths that are
-very similar to a hook path.
+read its path as a guarded one, so both are converted to one form first. That may refuse too much, but only paths that
+are very similar to a guarded one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["HookGuard", "canonical_path"]
+__all__ = ["PathGuard", "canonical_path"]
 
 # A client does not encode a path more often than that by mistake.
 _MAX_ENCODINGS = 4
@@ -26,8 +26,8 @@ _OTHER_MARKS = frozenset("\u0f73\u0f75\u0f81\uff9e\uff9f")
 _CONTROLS = dict.fromkeys((*range(32), 127))
 
 
-class HookGuard:
-    """Tells which request-targets are a hook path in some spelling."""
+class PathGuard:
+    """Tells which request-targets are a guarded path in some spelling."""
 
     def __init__(self, *paths: str) -> None:
         self._paths = frozenset(canonical_path(path) for path in paths if path)

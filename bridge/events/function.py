@@ -1,0 +1,29 @@
+"""The function that gets the events in place of the application."""
+
+from __future__ import annotations
+
+import asyncio
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from bridge.asgi.failures import is_failure
+from bridge.errors import ApplicationCancelled
+
+if TYPE_CHECKING:
+    from bridge._types import Event, EventFunction
+
+__all__ = ["call"]
+
+
+async def call(function: EventFunction, event: Event, context: Any) -> Any:
+    """Call `function`, which may be synchronous, on the event loop of the application.
+
+    Raises what it raises, but ApplicationCancelled for a cancellation of its own, which must not leave a handler.
+    """
+    try:
+        result = function(event, context)
+        return await result if isawaitable(result) else result
+    except asyncio.CancelledError as exc:
+        if is_failure(exc):
+            raise ApplicationCancelled() from None
+        raise

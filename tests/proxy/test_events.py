@@ -1,0 +1,70 @@
+"""Events that are not HTTP requests, in front of a web server: the request that it gets, and what fails."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bridge import Settings
+from bridge.errors import EventFailed, OriginBroken, OriginTimeout
+from tests.events.records import CUSTOM, failures, queue
+from tests.logged import assert_logged
+from tests.proxy.programs import MakeEvent, Serve
+from tests.proxy.test_child import CONTEXT
+
+pytestmark = pytest.mark.usefixtures("nothing_unclosed")
+
+CLOSED = Settings(pass_through_path="/internal/events")
+
+
+def test_the_web_server_gets_a_post_with_the_event_and_its_json_is_the_result(serve: Serve) -> None:
+    _, handler = serve()
+    event = queue("1") | {"requestContext": {"condition": "Success"}}  # as the event of a destination has one
+    found: dict[str, Any] = handler(event, CONTEXT)
+    headers = dict(found["headers"])
+    context = json.loads(headers.pop("x-amzn-lambda-context"))
+    length = str(len(found["body"]))
+    assert (found["method"], found["target"], json.loads(found["body"])) == ("POST", "/events", event)
+    assert context["request_id"] == CONTEXT.aws_request_id
+    expected = {"host": "localhost", "content-type": "application/json", "content-length": length}
+    assert headers == expected | {"x-amz-tenant-id": "acme"}  # and no x-amzn-request-context: no client has sent it
+
+
+@pytest.mark.parametrize("event", [[{"arguments": {}}], "text", None, 5])
+def test_an_event_may_be_any_json(serve: Serve, event: Any) -> None:
+    _, handler = serve()
+    assert json.loads(handler(event, None)["body"]) == event
+
+
+def test_what_fails_fails_the_invocation_with_its_cause(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    _, handler = serve(answers={"/events": 404})
+    with pytest.raises(EventFailed, match=r"POST /events: .*404"):
+        handler(CUSTOM, None)
+    _, broken = serve({"settings": Settings(pass_through_path="/broken")})
+    with pytest.raises(OriginBroken, match="incomplete chunked read"):
+        broken(CUSTOM, None)
+    assert_logged(caplog)
+
+
+def test_a_web_server_that_is_late_fails_the_invocation_before_lambda_does(serve: Serve) -> None:
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 500
+
+    _, handler = serve({"settings": Settings(pass_through_path="/hang")})
+    with pytest.raises(OriginTimeout):
+        handler(CUSTOM, Context())
+
+
+def test_each_record_is_a_request_of_its_own(serve: Serve) -> None:
+    program, handler = serve({"settings": Settings(batch="per-record")})
+    assert handler(queue("1", "2", "3"), None) == failures()
+    assert program.targets.count("POST /events") == 3
+
+
+def test_a_path_that_is_set_is_closed_to_clients(serve: Serve, make_event: MakeEvent) -> None:
+    program, handler = serve({"settings": CLOSED})
+    for path in ("/internal/events", "/internal%2Fevents", "//internal/EVENTS/"):
+        assert handler(make_event("POST", path), None)["statusCode"] == 403
+    assert handler(CUSTOM, None)["target"] == "/internal/events"
+    assert [target for target in program.targets if target != "GET /health"] == ["POST /internal/events"]
