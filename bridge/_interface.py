@@ -28,6 +28,7 @@ __all__ = [
     "UNKNOWN",
     "WSGI",
     "Application",
+    "attribute",
     "called",
     "check_asgi",
     "examine",
@@ -117,14 +118,15 @@ def called(found: Any) -> Any:
     ASGI middleware), or a static method.
     """
     for _ in range(_MAX_CALLS):
-        call = None if issubclass(type(found), type) else _attribute(found, "__call__")
+        call = None if issubclass(type(found), type) else attribute(found, "__call__")
         if call is None or isinstance(call, MethodWrapperType):  # a class; a function, or an object of C code
             break
         found = call
     return found
 
 
-def _attribute(found: Any, name: str) -> Any:
+def attribute(found: Any, name: str) -> Any:
+    """Return an attribute; None without one, and where it raises."""
     try:
         return getattr(found, name, None)
     except Exception:  # of a proxy that is not bound yet

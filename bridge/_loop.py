@@ -22,8 +22,9 @@ __all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
 
 logger = logging.getLogger("bridge")
 
-# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that
-# hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
+# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, and every task at the end of its
+# loop, in seconds. An exception that hits asyncio between two of its steps can lose one of them, and a call that waits
+# for that step would never end; nor does a task that swallows its cancellation.
 INTERRUPT_GRACE = 5.0
 
 # How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
@@ -127,7 +128,10 @@ class OwnLoop:
                 while not task.done():  # The application can stop the loop, too.
                     self._run_until_stopped(loop)
         except BaseException:
-            self._end(loop, task)
+            if os.getpid() == self._pid:  # else a forked child leaves the call, and the loop is its parent's
+                self._end(loop, task)
+            if task.done():
+                _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
             raise
         finally:
             self._call = self._task = None
@@ -170,8 +174,6 @@ class OwnLoop:
                 with suppress(SystemExit):  # The call raises the first one.
                     loop.run_forever()
         timer.cancel()
-        if task.done():
-            _ = task.cancelled() or task.exception()  # Retrieved, so that asyncio does not report it.
         if task.done() and not loop.is_running():
             return
         logger.error("A call did not end within %g s of its interruption: its event loop is left.", INTERRUPT_GRACE)
@@ -268,7 +270,9 @@ def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         if tasks:
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            _, pending = loop.run_until_complete(asyncio.wait(tasks, timeout=INTERRUPT_GRACE))
+            if pending:
+                logger.error("%d task(s) did not end within %g s of their cancellation.", len(pending), INTERRUPT_GRACE)
         loop.run_until_complete(loop.shutdown_asyncgens())
         with suppress(RuntimeError):  # From Python 3.12 on no thread can be started at the interpreter's end.
             loop.run_until_complete(loop.shutdown_default_executor())

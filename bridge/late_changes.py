@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from bridge._interface import attribute
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,12 +45,12 @@ class LateChanges:
 def _registered(app: object) -> Iterator[tuple[str, int]]:
     """Yield the name of each, and its length or its identity."""
     for _ in range(_MAX_WRAPPERS):
-        for prefix, holder in (("", app), ("router.", getattr(app, "router", None))):
-            for name, value in getattr(holder, "__dict__", {}).items():
-                if not name.startswith("_") and isinstance(value, list | dict | set):
+        for prefix, holder in (("", app), ("router.", attribute(app, "router"))):
+            for name, value in (attribute(holder, "__dict__") or {}).items():
+                if not name.startswith("_") and issubclass(type(value), list | dict | set):
                     yield prefix + name, len(value)
                 elif not name.startswith("_") and callable(value):
                     yield prefix + name, id(value)
-        app = getattr(app, "app", None)
+        app = attribute(app, "app")
         if app is None:
             return

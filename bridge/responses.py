@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, header_pairs, is_whole, read_whole, request_line
 from bridge.asgi import InProcessTransport
-from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
+from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -139,7 +139,7 @@ async def whole_response(transport: httpx.AsyncBaseTransport, request: httpx.Req
 
 async def _settle(response: httpx.Response, request: httpx.Request) -> None:
     """Log if a transport's application has cancelled the task that it ran in, after its response."""
-    if was_cancelled() and await takes_own_cancellation():
+    if await takes_own_cancellation():
         log_failure_after_response(request, ApplicationCancelled(), response.status_code)
 
 

@@ -81,7 +81,7 @@ def warn_of(names: Iterable[str]) -> None:
         if name in NOT_SUPPORTED:
             logger.warning("%s is set, but has no effect: it is not supported. %s", shown, NOT_SUPPORTED[name])
         else:
-            logger.warning("%s is set, but has no effect: there is no such variable. %s", shown, _advice(name))
+            logger.warning("%s is set, but has no effect here: there is no such variable. %s", shown, _advice(name))
 
 
 def _advice(name: str) -> str:
@@ -91,7 +91,7 @@ def _advice(name: str) -> str:
     names = {_without_prefix(known): known for known in sorted([*KNOWN, *NOT_SUPPORTED], reverse=True)}
     similar = get_close_matches(_without_prefix(name[:_MAX_NAME].upper()), names, n=1, cutoff=_SIMILAR)
     if not similar:
-        return "The documentation lists the variables of Settings, Proxy and the runtime."
+        return "The documentation lists the variables of bridge. If another program reads it, ignore this."
     meant = names[similar[0]]
     if meant in NOT_SUPPORTED:
         return f"Lambda Web Adapter has {meant}, which is not supported here. {NOT_SUPPORTED[meant]}"

@@ -186,11 +186,12 @@ def test(is_collected):
         handler.itself = handler
 
 before = len(os.listdir("/dev/fd"))
-for _ in range(20):
+number = 0
+while number < 20 or len(os.listdir("/dev/fd")) >= before + 20:  # a thread may hold the last ones for a moment
     test(True)
-assert len(os.listdir("/dev/fd")) < before + 20
+    number += 1
 test(False)
-print("passed")
+print(number + 1, "passed")
 """
 
 
@@ -199,4 +200,5 @@ def test_a_process_ends_whose_handlers_were_forgotten_with_their_lifespans_and_t
 ) -> None:
     done = run_python(FORGOTTEN.replace("{EVENT!r}", repr(make_event())), "-Werror")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [*["ended"] * 20, "passed", "ended"]
+    (passed,) = (line for line in done.stdout.splitlines() if line != "ended")
+    assert passed == f"{done.stdout.count('ended')} passed"

@@ -11,7 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from bridge import Bridge
+from bridge._types import Receive, Scope, Send
 from bridge.init_phase import Runtime, set_runtime
+from tests.apps import START, part, sending
 from tests.cases import every_case
 from tests.logged import assert_logged
 
@@ -91,6 +93,31 @@ def test_an_application_that_is_not_started_there_may_be_changed(
     finally:
         set_runtime(Runtime())
     assert_logged(caplog)
+
+
+class Guarded:
+    """A proxy whose object is not there yet, as of werkzeug, which an application may hold, too."""
+
+    def __init__(self) -> None:
+        self.proxy = Unbound()
+
+    @property
+    def router(self) -> object:
+        raise RuntimeError("not yet")
+
+    app = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await sending(START, part(b"fine"))(scope, receive, send)
+
+
+class Unbound:
+    __class__ = property(lambda self: 1 / 0)
+
+
+@pytest.mark.usefixtures("_in_lambda")
+def test_an_application_whose_attributes_raise_is_served(make_event: MakeEvent) -> None:
+    serve(Guarded(), lambda: None, make_event())
 
 
 def test_outside_of_lambda_the_startup_comes_with_the_first_call(

@@ -7,13 +7,16 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import anyio.to_thread
 import pytest
 
+from bridge import _loop
 from bridge._loop import OwnLoop, close_forgotten
 from bridge.errors import LoopClosedError, RunningLoopError
+from tests.logged import assert_logged
 from tests.loops import TIMEOUT, Gate, running_loop, until_refused, value
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
@@ -293,6 +296,32 @@ def test_the_loop_of_one_that_is_forgotten_is_closed_by_the_next_one(own: OwnLoo
     assert (loop.is_closed(), steps) == (True, ["ended"])
     thread.join(TIMEOUT)
     assert not thread.is_alive()
+
+
+def test_a_loop_is_closed_although_a_task_swallows_its_cancellation(
+    own: OwnLoop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_loop, "INTERRUPT_GRACE", 0.01)
+    swallows = [True]
+    tasks: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        while swallows:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+    async def start() -> None:
+        tasks.append(asyncio.create_task(work()))
+        await asyncio.sleep(0)
+
+    own.run(start())
+    loop = own.run(running_loop())
+    own.close()
+    assert loop.is_closed()
+    assert_logged(caplog, ("ERROR", "1 task", "cancellation"))
+    swallows.clear()
+    with suppress(StopIteration):
+        tasks[0].get_coro().throw(asyncio.CancelledError)
 
 
 def test_a_fork_leaves_the_forgotten_loops_of_its_parent_alone(monkeypatch: pytest.MonkeyPatch) -> None:

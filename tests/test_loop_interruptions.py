@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -34,6 +35,36 @@ def test_what_is_not_an_exception_comes_out_and_the_loop_goes_on(own: OwnLoop, e
     with pytest.raises(error):
         own.run(fail())
     assert own.run(value("goes on")) == "goes on"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_child_that_exits_in_a_call_goes_on_with_nothing_of_its_parents(own: OwnLoop) -> None:
+    read, write = os.pipe()
+
+    async def fork() -> int:
+        if (child := os.fork()) == 0:
+            signal.alarm(TIMEOUT)  # which ends it if it hangs
+            raise SystemExit(3)
+        return child
+
+    async def call() -> int:
+        try:
+            return await asyncio.create_task(fork())
+        except asyncio.CancelledError:
+            os.write(write, b"went on")
+            raise
+
+    parent = os.getpid()
+    try:
+        child = own.run(call())
+    except BaseException:
+        if os.getpid() != parent:
+            os._exit(3)
+        raise
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    os.close(write)
+    assert os.read(read, 100) == b""
+    os.close(read)
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])

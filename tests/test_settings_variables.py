@@ -148,7 +148,7 @@ def _warned(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AWS_LWA_MODE", ["Did you mean BRIDGE_MODE?"]),
         ("AWS_LWA_FOO", ["no such variable", "documentation"]),
         ("AWS_LWA_", ["no such variable", "documentation"]),
-        ("BRIDGE_OF_SIGHS", ["no such variable", "documentation"]),
+        ("BRIDGE_OF_SIGHS", ["no such variable", "documentation", "another program"]),
         ("AWS_LWA_ENABLE_COMPRESSION", ["not supported", "GZipMiddleware"]),
         ("AWS_LWA_ENABLE_COMPRESION", ["AWS_LWA_ENABLE_COMPRESSION", "not supported here", "GZipMiddleware"]),
         ("READINESS_CHECK_MIN_UNHEALTHY_STATUS", ["not supported", "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"]),

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
 from bridge._messages import MAX_WHOLE, CompleteResponse
-from bridge.asgi.cancellation import takes_own_cancellation, was_cancelled
+from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
 from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.asgi.tasks import checkpoint, make_event
@@ -42,7 +42,7 @@ async def respond_whole(
     exchange = WholeExchange(body, finished)
     try:
         await app(scope, exchange.receive, exchange.send)
-        if was_cancelled() and await takes_own_cancellation():
+        if await takes_own_cancellation():
             raise asyncio.CancelledError
     except BaseException as exc:
         if not is_failure(exc):

@@ -25,15 +25,14 @@ class _Offer:
 class Handover:
     """Parts that any number of tasks put, and a reader takes in their order.
 
-    A part stays with its `put` until the reader has it in its hands: a reader that is cancelled while it waits loses
-    none, which an anyio memory stream does not promise.
+    A part stays here until the reader has it in its hands. A reader that is cancelled while it waits loses none, which
+    an anyio memory stream does not promise. A `put` that is cancelled leaves its part, as a web server's socket does.
     """
 
     def __init__(self) -> None:
         self._offers: deque[_Offer] = deque()
         self._news = anyio.Event()
         self._is_closed = self._is_left = False
-        self._lost = False
 
     async def put(self, part: bytes) -> None:
         """Offer `part`, and return when it was taken. Raises ReaderLeft."""
@@ -42,18 +41,13 @@ class Handover:
         offer = _Offer(part)
         self._offers.append(offer)
         self._news.set()
-        try:
-            await offer.settled.wait()
-        finally:
-            if offer in self._offers:  # cancelled
-                self._offers.remove(offer)
-                self._lost = True
+        await offer.settled.wait()
         if not offer.taken:
             raise ReaderLeft
 
     async def take(self) -> bytes:
         """Return the next part; wait for it. Raises anyio.EndOfStream when there are no more."""
-        while not self._offers:
+        while self._is_left or not self._offers:
             if self._is_closed or self._is_left:
                 raise anyio.EndOfStream
             if self._news.is_set():
@@ -67,12 +61,7 @@ class Handover:
     @property
     def is_empty(self) -> bool:
         """True if every part that was put was taken."""
-        return not self._offers and not self._lost
-
-    @property
-    def has_lost(self) -> bool:
-        """True if a part was withdrawn, because its `put` was cancelled."""
-        return self._lost
+        return not self._offers
 
     def close(self) -> None:
         """Say that there are no more parts."""
@@ -82,7 +71,6 @@ class Handover:
     def leave(self) -> None:
         """Say that the reader has left: what was put and not taken is refused."""
         self._is_left = True
-        self._lost = self._lost or bool(self._offers)
         self._news.set()
-        while self._offers:
-            self._offers.popleft().settled.set()
+        for offer in self._offers:
+            offer.settled.set()

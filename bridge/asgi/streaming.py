@@ -16,7 +16,7 @@ from bridge.asgi.failures import is_failure, log_exit_after_response, log_failur
 from bridge.asgi.handover import Handover, ReaderLeft
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
-from bridge.errors import ApplicationCancelled, ClientDisconnected, IncompleteResponse
+from bridge.errors import ApplicationCancelled, ClientDisconnected
 
 if TYPE_CHECKING:
     from bridge._types import ASGIApp, Message, Scope
@@ -55,7 +55,6 @@ class StreamingExchange(ResponseState):
         self.parts = Handover()
         self._is_head = scope["method"] == "HEAD"
         self._gone = False
-        self._sending = 0  # how many send() calls are under way: several tasks may send
         self._request_broken = False
         self._listeners = 0  # how many receive() calls wait for the end, or waited for it when the reader left
         self.task: ApplicationTask
@@ -80,8 +79,6 @@ class StreamingExchange(ResponseState):
             await self._close_request()
         if self.violation is not None or not self._gone:
             self.check_finished()
-        if self.parts.has_lost and not self._gone:
-            raise IncompleteResponse()
 
     async def _close_request(self) -> None:
         close = getattr(self._request_parts, "aclose", None)
@@ -129,14 +126,12 @@ class StreamingExchange(ResponseState):
             await self._refuse()
         part = self.accept(message)
         self._started.set()
-        self._sending += 1
         try:
             await (self._offer(part) if part and not self._is_head else anyio.lowlevel.checkpoint())
-        finally:
-            self._sending -= 1
-        if self.state is COMPLETE and not self._sending:
-            self._over.set()
-            self.parts.close()
+        finally:  # also of a send() that the application cancels: its part is on the way
+            if self.state is COMPLETE:
+                self._over.set()
+                self.parts.close()
 
     async def _offer(self, part: bytes) -> None:
         try:
@@ -161,11 +156,14 @@ class StreamingExchange(ResponseState):
         self.parts.leave()
 
     async def finish(self) -> BaseException | None:
-        """Wait for the application to end, and return what it raised, unless that only says that the reader has left.
+        """Leave, wait for the application to end, and return what it raised.
+
+        That is None if it only says that the reader has left.
 
         Without a time limit if its response is complete: then it does background work. Else it is cancelled after
         DISCONNECT_GRACE seconds.
         """
+        self.leave()
         try:
             with anyio.move_on_after(DISCONNECT_GRACE if self._gone else None):
                 await self.task.done.wait()
@@ -183,11 +181,6 @@ class StreamingExchange(ResponseState):
             return self.failure()
         finally:
             self.task.error = None  # its frames refer to this object, and hold a generator that is to be closed
-
-    async def finish_unread(self) -> BaseException | None:
-        """Do as `finish` does, for a response that was never started."""
-        self.leave()
-        return await self.finish()
 
     def failure(self) -> BaseException | None:
         """Return what the application raised, if it has ended, except where its cancellation came from outside."""
@@ -220,13 +213,12 @@ class ResponseStream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        try:
+        with suppress(anyio.EndOfStream):
             return await self._exchange.parts.take()
-        except anyio.EndOfStream:
-            if not self._exchange.is_delivered and not self._closed:
-                await self._exchange.task.done.wait()
-                self._fail_mid_body()
-            raise StopAsyncIteration from None
+        if not self._exchange.is_delivered and not self._closed:
+            await self._exchange.task.done.wait()
+            self._fail_mid_body()
+        raise StopAsyncIteration
 
     def _fail_mid_body(self) -> None:
         error = self._exchange.failure()
@@ -251,7 +243,6 @@ class ResponseStream(httpx.AsyncByteStream):
         if self._closed:
             return
         self._closed = True
-        self._exchange.leave()
         error = await self._exchange.finish()
         if error is None:
             return

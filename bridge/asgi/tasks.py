@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 
-from bridge.asgi.cancellation import TaskOwner, takes_own_cancellation, was_cancelled
+from bridge.asgi.cancellation import TaskOwner, takes_own_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,7 +85,7 @@ class ApplicationTask:
         try:
             with self._scope or nullcontext():
                 await self._function()
-            if was_cancelled() and await takes_own_cancellation():
+            if await takes_own_cancellation():
                 self.error = asyncio.CancelledError()
         except BaseException as exc:  # The owner raises it, in the task that waits.
             if not is_cancellation(exc):

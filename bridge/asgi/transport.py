@@ -80,7 +80,7 @@ class InProcessTransport(httpx.ASGITransport):
         exchange = StreamingExchange(self.app, scope, request)
         await exchange.start()
         if exchange.state is WAITING:
-            return self._without_response(request, await exchange.finish_unread())
+            return self._without_response(request, await exchange.finish())
         body = ResponseStream(exchange, raise_app_exceptions=self.raise_app_exceptions)
         return httpx.Response(exchange.status_code, headers=exchange.headers, stream=body)
 

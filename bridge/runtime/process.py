@@ -1,7 +1,7 @@
 """The life of the process: init, snapshot, invocations, shutdown.
 
 exit code   0   SIGTERM, and everything ended in order
-            1   the init phase failed, or the Runtime API is gone
+            1   the init phase failed, the Runtime API is gone, or the application has cancelled the runtime
            64   a hook before the snapshot failed       65   a hook after the restore failed
 """
 
@@ -19,7 +19,7 @@ from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.api.vocabulary import FORBIDDEN, INIT_ERROR, check_reply, error_headers
 from bridge.runtime.arguments import USAGE, parse
 from bridge.runtime.init_garbage import few_collections
-from bridge.runtime.invocations.waker import hearing_sigterm
+from bridge.runtime.invocations.waker import succeeds
 from bridge.runtime.loading import HANDLER, classify, load, prepare_path
 from bridge.runtime.log.handler import set_up_logging
 from bridge.runtime.settings import RuntimeSettings, StartSettings
@@ -42,7 +42,7 @@ logger = logging.getLogger("bridge")
 # The exit code outside of Lambda.
 USAGE_FAILED = 2
 
-INIT_FAILED = API_GONE = 1
+INIT_FAILED = API_GONE = CANCELLED = 1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -97,17 +97,7 @@ class _Process:
 
     def _runs(self, step: Callable[[], None]) -> bool:
         """Run a step of the init phase and report its error. Return whether it succeeded."""
-        try:
-            with hearing_sigterm():
-                step()
-        except (KeyboardInterrupt, Terminated):
-            raise
-        except BaseException as exc:  # SystemExit too: an import that exits has failed
-            if sigterm.is_cause_of(exc):
-                raise
-            self._report(exc, INIT_ERROR)
-            return False
-        return True
+        return succeeds(step, lambda exc: self._report(exc, INIT_ERROR))
 
     def _initialize(self, arguments: Sequence[str]) -> None:
         warn_of_unknown_variables()  # a plain handler function makes no Handler, which does it too
@@ -230,6 +220,12 @@ class _Process:
         except RuntimeApiError as exc:
             logger.error("%s The process ends.", exc)
             return API_GONE
+        except asyncio.CancelledError:
+            logger.error(
+                "Expected the application to cancel its own tasks alone, but it has cancelled those of the runtime, "
+                "too. The process ends."
+            )
+            return CANCELLED
         except Terminated:
             raise
         except SystemExit as exc:

@@ -17,10 +17,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from bridge.errors import Terminated
 from bridge.runtime.api.vocabulary import INIT_ERROR, RESTORE_ERROR, RESTORE_NEXT, check_reply
-from bridge.runtime.invocations.waker import hearing_sigterm
-from bridge.signals import sigterm
+from bridge.runtime.invocations.waker import succeeds
 from bridge.snapstart import hooks
 
 if TYPE_CHECKING:
@@ -43,25 +41,9 @@ def snapshot(connection: Connection, report: Callable[[BaseException, bytes, str
     `report(exc, path, error_type)` logs and posts an error. No connection may outlive the snapshot, so `connection` is
     closed after its one request.
     """
-    try:
-        with hearing_sigterm():
-            _take(connection)
-    except (KeyboardInterrupt, Terminated):
-        raise
-    except BaseException as exc:  # SystemExit too: without a report, Lambda would not tell why there is no snapshot
-        if sigterm.is_cause_of(exc):
-            raise
-        report(exc, INIT_ERROR, "Runtime.BeforeSnapshotError")
+    if not succeeds(lambda: _take(connection), lambda exc: report(exc, INIT_ERROR, "Runtime.BeforeSnapshotError")):
         return BEFORE_SNAPSHOT_FAILED
-    try:
-        with hearing_sigterm():
-            _restore()
-    except (KeyboardInterrupt, Terminated):
-        raise
-    except BaseException as exc:
-        if sigterm.is_cause_of(exc):
-            raise
-        report(exc, RESTORE_ERROR, "Runtime.AfterRestoreError")
+    if not succeeds(_restore, lambda exc: report(exc, RESTORE_ERROR, "Runtime.AfterRestoreError")):
         return AFTER_RESTORE_FAILED
     return 0
 

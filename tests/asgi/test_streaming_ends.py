@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from typing import cast
 
 import anyio
 import pytest
@@ -12,7 +14,6 @@ from bridge._httpx import httpx
 from bridge._types import Message, Receive, Scope, Send
 from bridge.asgi import InProcessTransport
 from bridge.asgi import streaming as _streaming
-from bridge.errors import IncompleteResponse
 from tests.apps import START, part
 from tests.asgi.readers import leave
 from tests.logged import assert_logged
@@ -22,32 +23,57 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 ClientOf = Callable[..., httpx.AsyncClient]
 
 
-@pytest.mark.parametrize("lost", [0, 1, 2])
+@pytest.mark.parametrize("cancelled", [0, 1, 2])
 @pytest.mark.parametrize("waits", [0, 0.01])
-async def test_a_response_with_a_cancelled_send_never_ends_as_a_whole_one(
-    client_of: ClientOf, lost: int, waits: float
+async def test_a_part_whose_send_was_cancelled_arrives_in_its_place(
+    client_of: ClientOf, cancelled: int, waits: float
 ) -> None:
+    """As with a web server, which has put it into the socket's buffer before it waits."""
     may_read = anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         for number in range(3):
-            with anyio.move_on_after(waits if number == lost else None):
-                if number > lost:
+            with anyio.move_on_after(waits if number == cancelled else None):
+                if number > cancelled:
                     may_read.set()
                 await send(part(b"%d" % number, more=number < 2))
         may_read.set()
 
-    async def read() -> None:
-        async with client_of(app) as client, client.stream("GET", "/") as response:
-            if lost == 0:
+    parts: list[bytes] = []
+    async with client_of(app) as client, client.stream("GET", "/") as response:
+        if cancelled == 0:
+            await may_read.wait()
+        async for item in response.aiter_raw():
+            parts.append(item)
+            if item == b"%d" % (cancelled - 1):
                 await may_read.wait()
-            async for item in response.aiter_raw():
-                if item == b"%d" % (lost - 1):
-                    await may_read.wait()
+    assert parts == [b"0", b"1", b"2"]
 
-    with pytest.raises(IncompleteResponse):
-        await read()
+
+@pytest.mark.parametrize("is_last", [True, False])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_application_that_is_cancelled_in_its_send_has_sent_that_part(
+    caplog: pytest.LogCaptureFixture, is_last: bool
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        await send(START)
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await send(part(b"part", more=not is_last))
+
+    transport = InProcessTransport(app, raise_app_exceptions=False)
+    response = await transport.handle_async_request(httpx.Request("GET", "http://app/"))
+    await asyncio.sleep(0.01)
+    parts: list[bytes] = []
+    with nullcontext() if is_last else pytest.raises(httpx.RemoteProtocolError):
+        async for item in cast("httpx.AsyncByteStream", response.stream):
+            parts += [item]
+    await response.aclose()
+    assert parts == [b"part"]
+    fact = "was complete, and stays" if is_last else "in the middle"
+    assert_logged(caplog, ("ERROR", "GET /", fact))
 
 
 @pytest.mark.parametrize("raise_app_exceptions", [True, False])

@@ -56,3 +56,14 @@ def test_a_refusal_of_the_next_invocation_ends_the_process(fork_runtime: Runtime
     asked = [request.line.split()[1].decode() for request in origin.requests]
     assert asked == [NEXT] * len(asked)
     assert 1 <= len(asked) <= slots
+
+
+@pytest.mark.parametrize("names", ["", "bridge slot"])
+def test_an_application_that_cancels_the_runtime_ends_the_process(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, names: str
+) -> None:
+    cancel = f"for t in asyncio.all_tasks():\n        if t.get_name().startswith({names!r}): t.cancel()"
+    code = f"import asyncio\nasync def handler(event, context):\n    {cancel}\n    await asyncio.sleep(0)"
+    runtime = fork_runtime(code, "app.handler")
+    api.invoke(make_event(), may_stay_unanswered=True)
+    check_end(runtime, "async function", "cancel its own tasks alone")

@@ -36,7 +36,11 @@ LASTING_TASKS = frozenset({"bridge lifespan", LOOP_TASK})
 
 
 async def serve(slots: Sequence[Slot]) -> None:
-    """Run slots on this event loop until SIGTERM. Raises RuntimeApiGone and RuntimeApiRefused, which end a slot."""
+    """Run slots on this event loop until SIGTERM.
+
+    Raises RuntimeApiGone and RuntimeApiRefused, which end a slot, and CancelledError if the application has cancelled
+    tasks of the runtime.
+    """
     loop = asyncio.get_running_loop()
     applications = collect_tasks(loop)
     with _waking(loop) as (waker, stopping):
@@ -98,12 +102,7 @@ class _Rest:
 
 def _failure(task: asyncio.Task[None]) -> BaseException | None:
     """Return the exception that has ended a slot; None if it was stopped."""
-    if task.cancelled():
-        return RuntimeError(
-            "Expected the application to cancel its own tasks alone, but a slot of the runtime was cancelled, too: the "
-            "process ends."
-        )
-    return task.exception()
+    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 async def _drain(slots: Sequence[Slot], tasks: Sequence[asyncio.Task[None]], why: str) -> None:

@@ -9,24 +9,36 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bridge.errors import Terminated
 from bridge.runtime.api.connection import SIGNAL_CHECK_INTERVAL
 from bridge.signals import sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Stopped", "Waker", "hearing_sigterm"]
+__all__ = ["Stopped", "Waker", "succeeds"]
 
 
-@contextmanager
-def hearing_sigterm() -> Iterator[None]:
-    """Note in `sigterm` whether SIGTERM comes inside the block, whoever handles it."""
+def succeeds(step: Callable[[], object], report: Callable[[BaseException], object]) -> bool:
+    """Run a step before the first invocation, and `report` its failure. Return whether it succeeded.
+
+    SystemExit is a failure, too: without a report, Lambda would not tell why the environment has ended. It is none
+    where the application handles SIGTERM itself. That, KeyboardInterrupt and Terminated pass through.
+    """
     waker = Waker()
     try:
         with waker.hearing_signals():
-            yield
+            step()
+    except (KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as exc:
+        if sigterm.is_cause_of(exc):
+            raise
+        report(exc)
+        return False
     finally:
         waker.close()
+    return True
 
 
 class Stopped(Exception):
