@@ -175,7 +175,7 @@ def freezes(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Look for events, responses and bytes that break a rule: 100,000 random cases, then coverage-guided ones.
 
-    `nox -s fuzz -- 500` draws ten times as many.
+    It needs some 5 minutes. `nox -s fuzz -- 500` needs ten times as long.
     """
     install(session, "fuzz")
     factor = session.posargs[0] if session.posargs else "50"  # times the 2,000 cases of the ordinary tests
