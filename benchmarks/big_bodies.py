@@ -26,8 +26,11 @@ __all__ = ["tables"]
 ROUNDS, QUICK_ROUNDS = 20, 2
 GOAL = 1.15
 
+# A load balancer accepts a result of 1 MB at most, which these bodies exceed as JSON.
+_SOURCES = [source for source in SOURCES if source != "ALB"]
+
 # The source whose table has the socket, too; the other sources are measured in process alone.
-_FIRST = next(iter(SOURCES))
+_FIRST = _SOURCES[0]
 
 _BODIES = "ascii: JSON with no letter beyond ASCII. utf8: prose in several scripts. binary: random bytes, as base64."
 _NO_CODEC = "The direct calls and the client receive and return bytes: they do none of that work."
@@ -42,7 +45,7 @@ def tables(quick: bool) -> list[Table]:
     for name, (title, _) in APPS.items():
         with bench(name) as made:
             figures = {
-                source: {each.name: _measure(made, source, each, rounds) for each in MEGABYTES} for source in SOURCES
+                source: {each.name: _measure(made, source, each, rounds) for each in MEGABYTES} for source in _SOURCES
             }
         found += [_times(title, figures[_FIRST], rounds), _beside_codec(title, figures)]
     return found
@@ -65,11 +68,11 @@ def _times(app: str, figures: Mapping[str, Figures], rounds: int) -> Table:
 def _beside_codec(app: str, figures: _Measured) -> Table:
     rows: list[list[str]] = []
     for request in MEGABYTES:
-        columns = [figures[source][request.name] for source in SOURCES]
+        columns = [figures[source][request.name] for source in _SOURCES]
         rows += [
             [f"{request.name}: Bridge / work", *(judged(c.ratio(BRIDGE, CODEC), GOAL, by="least") for c in columns)],
             ["  Bridge / (work + direct call)", *(shown(c.ratio(BRIDGE, CODEC, DIRECT), 2) for c in columns)],
             ["  Mangum / work", *(shown(c.ratio(MANGUM, CODEC), 2) for c in columns)],
         ]
     title = f"1 MB body, {app}: total time beside the base64 or UTF-8 work alone, {MEDIAN}"
-    return Table(title, list(SOURCES), rows, [f"Goal: Bridge's total at most {GOAL} x that work alone. {BY_LEAST}"])
+    return Table(title, list(_SOURCES), rows, [f"Goal: Bridge's total at most {GOAL} x that work alone. {BY_LEAST}"])
