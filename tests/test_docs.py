@@ -86,6 +86,14 @@ def test_the_newest_version_of_the_changelog_is_this_one() -> None:
     assert "Unreleased" not in versions[1:]
 
 
+def test_the_readmes_rows_about_restores_are_those_of_the_page() -> None:
+    section = README.partition("### After a SnapStart restore")[2].partition("### ")[0]
+    page = (ROOT / "docs" / "snapstart.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(rows) > 2
+    assert [row for row in rows if row not in page] == []
+
+
 def test_every_python_example_compiles() -> None:
     for page in PAGES:
         for code in python_blocks(page):
