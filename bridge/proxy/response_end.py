@@ -154,12 +154,12 @@ class ResponseEnd:
     def _line(self, data: bytes, position: int) -> tuple[bytes | None, int]:
         """Return the next line, if all of it is there, and the position of its end."""
         end = data.find(b"\n", position)
+        self._held += data[position : len(data) if end < 0 else end]
+        if len(self._held) > MAX_LINE:  # however the network cuts it
+            raise ValueError(f"a line of more than {MAX_LINE} bytes between its chunks or after them")
         if end < 0:
-            self._held += data[position:]
-            if len(self._held) > MAX_LINE:
-                raise ValueError(f"a line of more than {MAX_LINE} bytes between its chunks or after them")
             return None, len(data)
-        line = bytes(self._held) + data[position:end]
+        line = bytes(self._held)
         self._held.clear()
         return line, end + 1
 

@@ -47,6 +47,7 @@ FAULTS = {
     "a chunk size without end": (CHUNKED + b"0" * (MAX_LINE + 1), "a line of more than"),
     "a chunk extension without end": (CHUNKED + b"2\r\nok\r\n2;" + b"x" * MAX_LINE, "a line of more than"),
     "a trailer without end": (CHUNKED + b"0\r\nx: " + b"x" * MAX_LINE, "a line of more than"),
+    "a trailer that is too long": (CHUNKED + b"0\r\nx: " + b"x" * MAX_LINE + b"\r\n\r\n", "a line of more than"),
     "not HTTP after an informational head": (HINTS + b"nonsense", "it begins with b'n"),
 }
 

@@ -83,10 +83,10 @@ def read_reply() -> Generator[None, bytes, Reply]:
     headers: dict[bytes, bytes] = {}
     buffer = b""
     while 100 <= status < 200:  # an interim reply comes before the reply
-        while (end := buffer.find(b"\r\n\r\n")) < 0:
-            if len(buffer) > MAX_HEAD:
-                raise BrokenReply(f"the head of a reply is over {MAX_HEAD} bytes")
+        while (end := buffer.find(b"\r\n\r\n")) < 0 and len(buffer) < MAX_HEAD + 4:
             buffer += yield from _more()
+        if not 0 <= end <= MAX_HEAD:  # however the network cuts it
+            raise BrokenReply(f"the head of a reply is over {MAX_HEAD} bytes")
         minor, status, headers = _parse_head(buffer[:end])
         buffer = buffer[end + 4 :]
     length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
@@ -179,10 +179,10 @@ def _read_chunks(data: bytes, coding: bytes) -> Generator[None, bytes, bytes]:
 
 
 def _read_line(buffer: bytearray) -> Generator[None, bytes, bytes]:
-    while (end := buffer.find(b"\r\n")) < 0:
-        if len(buffer) > MAX_CHUNK_LINE:
-            raise BrokenReply(f"a line between the chunks of a reply is over {MAX_CHUNK_LINE} bytes")
+    while (end := buffer.find(b"\r\n")) < 0 and len(buffer) < MAX_CHUNK_LINE + 2:
         buffer += yield from _more()
+    if not 0 <= end <= MAX_CHUNK_LINE:
+        raise BrokenReply(f"a line between the chunks of a reply is over {MAX_CHUNK_LINE} bytes")
     line = bytes(buffer[:end])
     del buffer[: end + 2]
     return line

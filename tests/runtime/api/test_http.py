@@ -147,7 +147,10 @@ BROKEN = [
     (CHUNKED + b"0x1\r\nx\r\n0\r\n\r\n", "0x1"),
     (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", "gzip"),
     (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD, f"over {MAX_HEAD} bytes"),
+    (b"HTTP/1.1 200 OK\r\nA: " + b"x" * MAX_HEAD + b"\r\n\r\n", f"over {MAX_HEAD} bytes"),
     (CHUNKED + b"1;" + b"x" * MAX_CHUNK_LINE, f"over {MAX_CHUNK_LINE} bytes"),
+    (CHUNKED + b"1;" + b"x" * MAX_CHUNK_LINE + b"\r\nx\r\n0\r\n\r\n", f"over {MAX_CHUNK_LINE} bytes"),
+    (CHUNKED + b"0\r\nx: " + b"x" * MAX_CHUNK_LINE + b"\r\n\r\n", f"over {MAX_CHUNK_LINE} bytes"),
 ]
 
 
