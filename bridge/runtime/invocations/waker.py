@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
@@ -101,10 +102,22 @@ class Waker:
 
     def _write_signals_to(self, fd: int) -> int:
         """Set the wake-up descriptor and return the former one. That of an event loop with signal handlers stays."""
-        before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
-        if before not in (-1, self._writer.fileno()):
+        ours = self._writer.fileno()
+        before = signal.set_wakeup_fd(ours, warn_on_full_buffer=False)
+        if before not in (-1, ours):
             signal.set_wakeup_fd(before)
+            self._pass_on(before)
+        elif fd != ours:
+            signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
         return before
+
+    def _pass_on(self, fd: int) -> None:
+        """Give the event loop at `fd` the signals that came while its descriptor was replaced."""
+        with suppress(OSError):
+            came = self._reader.recv(4096)
+            os.write(fd, came.replace(b"\0", b""))
+            if b"\0" in came:
+                self.wake()
 
     def _stop(self) -> None:
         self.is_stopping = True

@@ -154,3 +154,31 @@ def test_a_forked_child_dies_of_the_signal_and_its_parent_goes_on(waker: Waker) 
             os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
     assert not waker.is_stopping
+
+
+def test_a_signal_that_comes_while_the_descriptor_of_a_loop_is_replaced_reaches_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = socket.socketpair()
+    reader.settimeout(30)
+    writer.setblocking(False)
+    waker = Waker()
+    set_wakeup_fd, ours = signal.set_wakeup_fd, waker._writer
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def set_and_signal(fd: int, **options: bool) -> int:
+        replaced = set_wakeup_fd(fd, **options)
+        if fd == ours.fileno():
+            signal.raise_signal(signal.SIGUSR1)
+        return replaced
+
+    with reader, writer:
+        former = set_wakeup_fd(writer.fileno())
+        try:
+            monkeypatch.setattr(signal, "set_wakeup_fd", set_and_signal)
+            assert waker._write_signals_to(ours.fileno()) == writer.fileno()
+            assert reader.recv(10) == bytes([signal.SIGUSR1])
+        finally:
+            set_wakeup_fd(former)
+            signal.signal(signal.SIGUSR1, before)
+            waker.close()
