@@ -1,4 +1,11 @@
-"""Facts of HTTP that several parts of the package need."""
+"""Facts of HTTP that several parts of the package need, and a cache for the names of headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "BODILESS",
@@ -7,6 +14,7 @@ __all__ = [
     "HOP_BY_HOP",
     "TOKEN",
     "VISIBLE",
+    "NameCache",
     "has_controls",
     "is_forged",
     "is_other_spelling",
@@ -48,6 +56,30 @@ def is_token(text: bytes) -> bool:
 def has_controls(value: bytes) -> bool:
     """Return whether `value` has bytes that the value of a header cannot contain."""
     return len(value.translate(None, CONTROLS)) != len(value)
+
+
+# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
+_MAX_NAMES = 512
+_MAX_NAME_LENGTH = 64
+
+Name = TypeVar("Name", bound=str | bytes)
+Value = TypeVar("Value")
+
+
+class NameCache(dict[Name, Value]):
+    """A cache of the names of headers, each with what `make` makes of it. Its size is bounded."""
+
+    def __init__(self, make: Callable[[Name], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: Name) -> Value:
+        value = self._make(name)
+        if len(name) <= _MAX_NAME_LENGTH:
+            if len(self) >= _MAX_NAMES:
+                self.clear()  # and remember the usual ones again
+            self[name] = value
+        return value
 
 
 def is_forged(name: bytes) -> bool:

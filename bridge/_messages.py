@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from bridge._httpx import httpx
+from bridge.errors import InvalidMessage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -33,6 +34,7 @@ __all__ = [
     "replace_headers",
     "request_line",
     "request_target",
+    "too_large",
 ]
 
 # The version of ASGI's HTTP specification that the scope announces. From 2.4 on, send() raises an OSError after the
@@ -165,6 +167,11 @@ _LAZY = (EventRequest, CompleteResponse)
 def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
     """Return whether `response.body` is the body. A transport around another one may have set another stream."""
     return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
+
+
+def too_large(limit: int) -> InvalidMessage:
+    """Return the error of an application in this process whose whole response has more than `limit` bytes."""
+    return InvalidMessage(f"Expected a response of at most {limit} bytes, because it is not streamed, but it has more.")
 
 
 async def read_whole(parts: AsyncIterable[bytes]) -> bytes:

@@ -20,7 +20,7 @@ __all__ = ["Outcome", "OutsideCalls", "outcome_of", "outside_calls_here", "resul
 T = TypeVar("T")
 
 # What a function returned, and what it raised. A future accepts no StopIteration as its exception, and an exit in a
-# future would be reported if nobody asks for it.
+# future would be reported if it is never retrieved.
 Outcome = tuple[T | None, BaseException | None]
 
 

@@ -24,14 +24,13 @@ class Bridge(Handler):
     """Any ASGI or WSGI application as a Lambda handler, in the function's own process.
 
     `interface`: "asgi" or "wsgi" for an application whose parameters do not tell which it is. `lifespan`: "auto" runs
-    an ASGI application's lifespan if it has one, "on" insists on it, "off" leaves it out. In
-    Lambda startup runs in the init phase: here, or after the import of the module under `python -m bridge.runtime`.
-    Elsewhere it runs before the first request. `snapshot`: "restart-lifespan"
-    shuts the application down before a SnapStart snapshot and starts it again after each restore, so that none of the
-    connections that it opened can be stale then; "keep-lifespan" leaves it running. `sources`: the event sources
-    to try, in this order. `on_event`: a function, sync or async, that gets the events that are not HTTP requests,
-    `on_event(event, context)`, in place of the application; its return value is the result of the invocation.
-    `settings`: `Settings()` by default, which reads the environment.
+    an ASGI application's lifespan if it has one, "on" insists on it, "off" leaves it out. In Lambda startup runs in the
+    init phase: here, or after the import of the module under `python -m bridge.runtime`. Elsewhere it runs before the
+    first request. `snapshot`: "restart-lifespan" shuts the application down before a SnapStart snapshot and starts it
+    again after each restore, so that none of the connections that it opened can be stale then; "keep-lifespan" leaves
+    it running. `sources`: the event sources to try, in this order. `on_event`: a function, sync or async, that gets the
+    events that are not HTTP requests, `on_event(event, context)`, in place of the application; its return value is the
+    result of the invocation. `settings`: `Settings()` by default, which reads the environment.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
     """

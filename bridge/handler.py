@@ -181,7 +181,7 @@ class Handler:
         limit: int | None = MAX_RESULT,
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
-        if isinstance(request, PassedEvent):  # what it is answered with is no response to a client
+        if isinstance(request, PassedEvent):  # its answer is not a response to a client
             return source.encode(response, event, self._settings)
         self._check_status(response)
         if self._compression is not None and request is not None:

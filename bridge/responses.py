@@ -69,7 +69,7 @@ def plain(status_code: int, text: str = "") -> CompleteResponse:
 def failed_response(exc: BaseException, request: httpx.Request | None) -> CompleteResponse:
     """Log one line that names the request and the cause, and return the response for that cause.
 
-    Raise the cause of a PassedEvent's failure: nobody reads a response to it.
+    Raise the cause of a PassedEvent's failure: no client reads a response to it.
     """
     what = "The response" if request is None else request_line(request)
     if isinstance(exc, asyncio.CancelledError):

@@ -45,6 +45,7 @@ _APP_NAME = r"[^\s.:/]+(\.[^\s.:/]+)*:[^\s.:/]+(\.[^\s.:/]+)*"
 # RFC 9110, 8.3.1 and RFC 6838, 4.2; "*" may replace the subtype, or both types before a suffix: "text/*", "*/*+json".
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*"
 _MEDIA_TYPE = rf"{_NAME}/(?:\*|(?:\*\+)?{_NAME})|\*/\*\+{_NAME}"
+
 # Where function_process() keeps its record.
 _FUNCTION_PROCESS = "_BRIDGE_FUNCTION_PROCESS"
 

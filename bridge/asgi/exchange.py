@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
-from bridge._messages import MAX_WHOLE, CompleteResponse, PassedEvent
+from bridge._messages import MAX_WHOLE, CompleteResponse, PassedEvent, too_large
 from bridge.asgi.cancellation import takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
 from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.asgi.tasks import checkpoint, make_event
-from bridge.errors import ApplicationCancelled, InvalidMessage
+from bridge.errors import ApplicationCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,9 +115,7 @@ class WholeExchange(ResponseState):
         self.state = TOO_LARGE
         if self._complete is not None:
             self._complete.set()
-        self.violation = self.violation or InvalidMessage(
-            f"Expected a response of at most {MAX_WHOLE} bytes, because it is not streamed, but it has more."
-        )
+        self.violation = self.violation or too_large(MAX_WHOLE)
         raise self.violation
 
     @property

@@ -21,7 +21,7 @@ logger = logging.getLogger("bridge")
 def is_failure(error: BaseException) -> bool:
     """Return whether `error` is the application's own failure, and not an exit or a cancellation from outside.
 
-    A cancellation that nobody outside has asked for is one, alone or in a group. A group with an exit in it is an exit.
+    A cancellation that was not requested from outside is one, alone or in a group. A group with an exit is an exit.
     """
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_failure, error.exceptions))

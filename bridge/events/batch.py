@@ -93,7 +93,6 @@ async def _one_by_one(batch: Batch, send: Send) -> list[str]:
 async def _concurrently(batch: Batch, send: Send, concurrency: int) -> list[str]:
     failed: set[int] = set()
     rest = iter(enumerate(batch.records))
-
     exits: list[BaseException] = []
 
     async def work() -> None:

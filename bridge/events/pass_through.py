@@ -12,7 +12,7 @@ from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, PassedEvent, header_pairs, request_line
 from bridge.errors import EventFailed, UnsupportedEvent
 from bridge.responses import error_status, whole_response
-from bridge.sources._event_fields import is_array, is_object
+from bridge.sources._event_fields import json_value
 from bridge.sources._path import requoted, unquoted
 from bridge.sources._request import make_request
 
@@ -72,18 +72,9 @@ def _with_event(request: PassedEvent, event: Event) -> PassedEvent:
 
 def _encoded(event: Event) -> bytes:
     try:
-        return json.dumps(event, allow_nan=False, separators=(",", ":"), default=_plain).encode("ascii")
+        return json.dumps(event, allow_nan=False, separators=(",", ":"), default=json_value).encode("ascii")
     except (TypeError, ValueError, RecursionError) as exc:
         raise UnsupportedEvent(f"Expected an event that JSON can hold, but it cannot be encoded: {exc}") from None
-
-
-def _plain(value: object) -> object:
-    """Return another mapping or sequence than JSON's as JSON's."""
-    if is_object(value):
-        return dict(value)
-    if is_array(value):
-        return list(value)
-    raise TypeError(f"It contains an object of type {type(value).__name__}.")
 
 
 def _decoded(response: CompleteResponse) -> bytes:

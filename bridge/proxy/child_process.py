@@ -107,7 +107,7 @@ def _attribute(module: Any, name: str) -> object:
 
 
 class _ChildSettings(OriginSettings):
-    """Settings that no argument gives: nobody can set the address."""
+    """Settings that no argument gives: the address cannot be set."""
 
     @property
     def advice(self) -> str:

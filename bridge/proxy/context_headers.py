@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
 from bridge._messages import request_line
-from bridge.sources._event_fields import is_array, is_object
+from bridge.sources._event_fields import json_value
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
@@ -149,10 +149,11 @@ def header_json(value: object, request: httpx.Request | None = None) -> bytes:
 
 
 def _of_json(value: object) -> object:
-    """Return a mapping or a sequence as JSON has it, and null for everything else that JSON lacks."""
-    if is_object(value):
-        return dict(value)
-    return list(value) if is_array(value) else None
+    """Return a mapping or a sequence as JSON has it, and null for what JSON lacks."""
+    try:
+        return json_value(value)
+    except TypeError:
+        return None
 
 
 def _plain(value: object) -> bytes:

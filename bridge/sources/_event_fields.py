@@ -25,6 +25,7 @@ __all__ = [
     "is_array",
     "is_object",
     "join_query",
+    "json_value",
     "lenient_object",
     "object_field",
     "path_field",
@@ -46,6 +47,15 @@ def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
 def is_array(value: object) -> TypeGuard[Sequence[Any]]:
     """Return whether `value` is an array of JSON, or any other sequence, except text and bytes."""
     return type(value) is list or (not isinstance(value, _TEXT) and isinstance(value, Sequence))
+
+
+def json_value(value: object) -> object:
+    """Return a mapping or a sequence as JSON has it. Raise TypeError for what JSON lacks."""
+    if is_object(value):
+        return dict(value)
+    if is_array(value):
+        return list(value)
+    raise TypeError(f"It contains an object of type {type(value).__name__}.")
 
 
 def well_formed(text: str) -> str:

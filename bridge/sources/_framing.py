@@ -1,6 +1,6 @@
 """The check of a decoded request: what two HTTP parsers could frame differently reaches neither application nor socket.
 
-AWS's front ends refuse nearly all of this themselves. An event that somebody else wrote may contain it.
+AWS's front ends refuse nearly all of this themselves. An event that did not come from a front end may contain it.
 """
 
 from __future__ import annotations

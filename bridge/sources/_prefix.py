@@ -38,8 +38,8 @@ def is_prefix(prefix: str) -> bool:
 def before_route(path: str, template: object, event: Event) -> str | None:
     """Return what `path` has before the part that `template` matched, such as "/orders/{id}".
 
-    "" stands for nothing, and None for an event that does not tell. `path` may be encoded or not, and so may the
-    event's path parameters: REST APIs leave both encoded, HTTP APIs decode the parameters.
+    That is "" if there is nothing before it, and None if the event does not tell. `path` may be encoded or not, and so
+    may the event's path parameters: REST APIs leave both encoded, HTTP APIs decode the parameters.
     """
     if not isinstance(template, str) or not template.startswith("/"):
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge._http import CONTEXT_HEADERS, HOP_BY_HOP, is_forged
+from bridge._http import CONTEXT_HEADERS, HOP_BY_HOP, NameCache, is_forged
 from bridge._messages import SPEC_VERSION, EventRequest
 from bridge.errors import MalformedEvent
 from bridge.sources._address import server_address
@@ -23,10 +23,6 @@ __all__ = ["decode_headers", "first_header", "header_value", "make_request"]
 # The client's connection ends at AWS, and a Lambda body arrives whole: neither its options nor its framing apply.
 _DROPPED = CONTEXT_HEADERS | HOP_BY_HOP
 
-# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
-_MAX_NAMES = 512
-_MAX_NAME_LENGTH = 64
-
 _HTTP_VERSIONS: dict[str | None, str] = {
     "HTTP/1.0": "1.0",
     "HTTP/1.1": "1.1",
@@ -37,20 +33,14 @@ _HTTP_VERSIONS: dict[str | None, str] = {
 }
 
 
-class _Names(dict[str, bytes | None]):
-    """A cache: header names as events spell them -> as the scope has them, or None for one that is dropped."""
-
-    def __missing__(self, name: str) -> bytes | None:
-        encoded = name.encode("latin-1", "replace").lower()
-        value = None if is_forged(encoded) else encoded
-        if len(name) <= _MAX_NAME_LENGTH:
-            if len(self) >= _MAX_NAMES:
-                self.clear()  # and remember the usual ones again
-            self[name] = value
-        return value
+def _scope_name(name: str) -> bytes | None:
+    """Return the name of a header as the scope has it, or None for one that is dropped."""
+    encoded = name.encode("latin-1", "replace").lower()
+    return None if is_forged(encoded) else encoded
 
 
-_names = _Names()
+# By the names as events spell them.
+_names = NameCache(_scope_name)
 
 
 def decode_headers(headers: object, more: object = None) -> HeaderPairs:

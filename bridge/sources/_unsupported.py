@@ -42,6 +42,13 @@ def _context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return context if is_object(context) else {}
 
 
+def _edge_record(event: Mapping[str, Any]) -> object:
+    """Return what a Lambda@Edge event has under "cf"; None for every other event."""
+    records = event.get("Records")
+    first = records[0] if is_array(records) and records else None
+    return first.get("cf") if is_object(first) else None
+
+
 def _is_authorizer(event: Mapping[str, Any]) -> bool:
     keys = ("methodArn", "routeArn", "authorizationToken")  # of API Gateway and AppSync
     return any(event.get(key) is not None for key in keys)
@@ -68,20 +75,17 @@ def _is_durable_execution(event: Mapping[str, Any]) -> bool:
 
 
 def _is_edge_response(event: Mapping[str, Any]) -> bool:
-    records = event.get("Records")
-    first = records[0] if is_array(records) and records else None
-    return is_object(first) and is_object(first.get("cf")) and first["cf"].get("response") is not None
+    cf = _edge_record(event)
+    return is_object(cf) and cf.get("response") is not None
 
 
 def _is_incomplete_request(event: Mapping[str, Any]) -> bool:
     if event.get("actionGroup") is not None:  # a Bedrock agent's, which has a method and a path too
         return False
-    records = event.get("Records")
-    first = records[0] if is_array(records) and records else None
     return (
         any(event.get(key) is not None for key in _OF_REQUESTS)
         or any(_context(event).get(key) is not None for key in _OF_CONTEXTS)
-        or (is_object(first) and first.get("cf") is not None)
+        or _edge_record(event) is not None
     )
 
 

@@ -56,6 +56,6 @@ def _place(path: str, event: Event, settings: Settings) -> tuple[str, str]:
 
 
 def _template(event: Event) -> str:
-    """Return "/orders/{id}" of the route key "GET /orders/{id}"; "$default" is no template."""
+    """Return "/orders/{id}" of the route key "GET /orders/{id}"; "$default" is not a template."""
     route = event.get("routeKey")
     return route.rpartition(" ")[2] if isinstance(route, str) else ""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
+from bridge._http import NameCache
+
 if TYPE_CHECKING:
     from bridge._types import HeaderPairs, Scope
 
@@ -19,10 +21,6 @@ __all__ = ["build_environ"]
 # The names that have no HTTP_ in front. The length is that of the body. The body arrives whole, so its transfer has
 # no coding.
 _PLAIN = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH", "transfer-encoding": ""}
-
-# Clients and AWS together send a few dozen names. More names, or longer ones, come from a client that invents them.
-_MAX_NAMES = 512
-_MAX_NAME_LENGTH = 64
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -99,17 +97,10 @@ def _add_headers(environ: dict[str, Any], headers: HeaderPairs) -> None:
     environ.pop("", None)
 
 
-class _Keys(dict[bytes, str]):
-    """A cache: names of headers -> their keys, "" for one that is dropped."""
-
-    def __missing__(self, name: bytes) -> str:
-        text = name.decode("latin-1")
-        key = "" if "_" in text else _PLAIN.get(text, "HTTP_" + text.upper().replace("-", "_"))
-        if len(name) <= _MAX_NAME_LENGTH:
-            if len(self) >= _MAX_NAMES:
-                self.clear()  # and remember the usual ones again
-            self[name] = key
-        return key
+def _key(name: bytes) -> str:
+    """Return the key of a header, or "" for one that is dropped."""
+    text = name.decode("latin-1")
+    return "" if "_" in text else _PLAIN.get(text, "HTTP_" + text.upper().replace("-", "_"))
 
 
-_keys = _Keys()
+_keys = NameCache(_key)

@@ -10,7 +10,7 @@ from collections import deque
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import MAX_WHOLE, CompleteResponse
+from bridge._messages import MAX_WHOLE, CompleteResponse, too_large
 from bridge.errors import InvalidMessage, NoResponse, ProtocolError
 
 if TYPE_CHECKING:
@@ -120,9 +120,7 @@ class WSGIExchange:
         while part:
             size += len(part)
             if size > MAX_WHOLE:
-                raise InvalidMessage(
-                    f"Expected a response of at most {MAX_WHOLE} bytes, because it is not streamed, but it has more."
-                )
+                raise too_large(MAX_WHOLE)
             yield part
             part = self.next_part()
 

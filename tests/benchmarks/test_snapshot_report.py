@@ -24,7 +24,7 @@ def drawn(number: int, *, database: str = "fine", unique: str = "") -> tuple[int
 
 
 def restores(changes: dict[str, tuple[int, str]] | None = None, *, late: int = 0) -> list[Restore]:
-    """Return three restores that are as expected, but for one outcome in the last one.
+    """Return three restores that are as expected, except for one outcome in the last one.
 
     `late`: how many requests of `proxy` came over a dead connection in each.
     """

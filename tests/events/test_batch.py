@@ -130,7 +130,7 @@ def test_the_rest_of_the_event_stays_as_it_is() -> None:
         {"Records": [{"eventSource": "aws:s3"}]},
         {"Records": [{"EventSource": "aws:sns", "Sns": {}}]},
         {"Records": [{"eventSource": ["aws:sqs"], "messageId": "1"}]},
-        # Whoever reports such a record would report the wrong one.
+        # The report of such a record would name the wrong one.
         {"Records": [*queue("1")["Records"], {"eventSource": "aws:sqs"}]},
         {"Records": [*queue("1")["Records"], {"eventSource": "aws:sqs", "messageId": ""}]},
         {"Records": [*queue("1")["Records"], *stream("2")["Records"]]},

@@ -1,4 +1,4 @@
-"""What two HTTP parsers could frame differently is refused, whichever source it comes from and whoever wrote that."""
+"""What two HTTP parsers could frame differently is refused, with every source, those of users too."""
 
 from contextlib import closing
 from typing import Any
