@@ -87,7 +87,7 @@ KINDS = {
     ("endless", "function_url"): 3,
 }
 
-# A fact that the log has, once, for each kind that goes wrong.
+# A fact that the log has for each kind that goes wrong: once, except for a deadline.
 LOGGED = {
     "raises": "ValueError",
     "cancels": "cancellation",
@@ -205,6 +205,13 @@ def test_soak(api: RuntimeDouble, start_runtime: Runtimes, record_property: Call
     assert max(memory[len(memory) // 2 :]) - max(memory[: len(memory) // 2]) < MAX_GROWTH, shown
     runtime.terminate()
     assert runtime.wait() == 0
-    found, expected = sorted(errors_in(runtime.log)), sorted(logged)
-    assert [request_id for request_id, _ in found] == [request_id for request_id, _ in expected]
-    assert [line for (_, line), (_, fact) in zip(found, expected, strict=True) if fact not in line] == []
+    facts = dict(logged)
+    lines: dict[str, list[str]] = {request_id: [] for request_id in facts}
+    for request_id, line in errors_in(runtime.log):
+        lines.setdefault(request_id, []).append(line)
+    assert [found for request_id, found in lines.items() if request_id not in facts] == []
+    assert [request_id for request_id, found in lines.items() if not found] == []
+    assert [line for request_id, found in lines.items() for line in found if facts[request_id] not in line] == []
+    # On a busy machine an event loop is so late that the watchdog tells of the deadline as well.
+    once = [found for request_id, found in lines.items() if facts[request_id] != LOGGED["late"]]
+    assert [found for found in once if len(found) > 1] == []
