@@ -19,7 +19,7 @@ from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
 from bridge.settings import asks_for_streams, in_lambda
-from bridge.signals import sigterm
+from bridge.signals import ctrl_c_cancels, sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,7 +76,8 @@ class Environment:
         sigterm.shut_down(self)  # First, because SIGTERM must cancel a startup that is going on.
         if not in_async_code():
             try:
-                self.loop.run(hearing_signals(self.start))
+                with ctrl_c_cancels(self.loop):
+                    self.loop.run(hearing_signals(self.start))
             except BaseException:
                 self.loop.close()
                 sigterm.leave(self)
@@ -103,7 +104,8 @@ class Environment:
             first()
         lifespan = self.lifespan
         if lifespan is None or lifespan.is_lost:
-            self.loop.run(self.start())
+            with ctrl_c_cancels(self.loop):
+                self.loop.run(self.start())
         elif not self._is_on_own_loop and not lifespan.is_here:
             raise ForeignLoopError("Use 'await handler.handle(event, context)' on that event loop.")
 

@@ -1,4 +1,4 @@
-"""SIGTERM: its one owner in this process.
+"""SIGTERM: its one owner in this process. And Ctrl-C during a startup.
 
 Lambda ends an environment with it, and Python's default is to end immediately. While the runtime serves, SIGTERM tells
 it to stop; else it shuts down the handlers of this process. A signal handler of the application stays in place. A
@@ -12,22 +12,27 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from bridge.errors import Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["Sigterm", "sigterm"]
+__all__ = ["Sigterm", "ctrl_c_cancels", "sigterm"]
 
 
-class Closable(Protocol):
-    """The interface of an object that is shut down on SIGTERM."""
+class Interruptible(Protocol):
+    """The interface of an object whose call a signal can end."""
 
     def interrupt(self, then: Callable[[], None]) -> bool:
         """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
+
+
+class Closable(Interruptible, Protocol):
+    """The interface of an object that is shut down on SIGTERM."""
 
     def close_on_sigterm(self) -> None:
         """Shut down if that is possible in a signal handler. Never raises an Exception."""
@@ -155,3 +160,32 @@ class Sigterm:
 
 
 sigterm = Sigterm()
+
+
+@contextmanager
+def ctrl_c_cancels(call: Interruptible) -> Iterator[None]:
+    """Let the first Ctrl-C cancel the call in the block, and raise KeyboardInterrupt after it, as asyncio.run() does.
+
+    An exception that hits a library between two of its steps can make that raise another error in its place. A second
+    Ctrl-C is raised immediately. A signal handler of the application stays in place.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not call.interrupt(_raise_keyboard_interrupt):
+            _raise_keyboard_interrupt()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _raise_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt

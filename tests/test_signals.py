@@ -13,7 +13,7 @@ import pytest
 
 from bridge._loop import OwnLoop
 from bridge.errors import Terminated
-from bridge.signals import Sigterm
+from bridge.signals import Sigterm, ctrl_c_cancels
 
 
 class Environment:
@@ -258,3 +258,55 @@ def test_an_exit_that_python_loses_in_a_callback_is_raised_at_the_next_check(
     assert (reference(), steps, [type(each.exc_value) for each in lost]) == (None, ["only"], [Terminated])
     with pytest.raises(Terminated):
         sigterm.check()
+
+
+def test_the_first_control_c_cancels_the_call_and_is_raised_after_it(steps: list[str]) -> None:
+    async def call() -> None:
+        signal.raise_signal(signal.SIGINT)
+        steps.append("not interrupted between two steps")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            steps.append("cleaned up")
+
+    own = OwnLoop()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_cancels(own):
+        own.run(call())
+    assert steps == ["not interrupted between two steps", "cleaned up"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    own.close()
+
+
+def test_a_second_control_c_is_raised_immediately(steps: list[str]) -> None:
+    async def call() -> None:
+        signal.raise_signal(signal.SIGINT)
+        steps.append("first")
+        signal.raise_signal(signal.SIGINT)
+        steps.append("second")
+
+    own = OwnLoop()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_cancels(own):
+        own.run(call())
+    assert steps == ["first"]
+    own.close()
+
+
+def test_control_c_outside_of_a_call_is_raised_immediately() -> None:
+    own = OwnLoop()
+    with pytest.raises(KeyboardInterrupt), ctrl_c_cancels(own):
+        signal.raise_signal(signal.SIGINT)
+    own.close()
+
+
+def test_the_applications_own_handler_of_control_c_stays(steps: list[str]) -> None:
+    def handle(signum: int, frame: Any) -> None:
+        steps.append("the application's")
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with ctrl_c_cancels(OwnLoop()):
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is handle
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert steps == ["the application's"]

@@ -97,8 +97,7 @@ def test_sigterm_to_the_whole_environment_starts_nothing_again(start_python: Sta
 def test_ctrl_c_while_the_server_is_waited_for_ends_it(start_python: Start, programs: Programs) -> None:
     program = programs(unhealthy=sys.maxsize)
     process = start_python(PRELUDE + "\nmake(readiness_timeout=0)\n", **environ(program), **LAMBDA)
-    # By then everything is imported: Python loses an exception that hits the callback of an import's lock.
-    program.wait_for("request", 3)
+    program.wait_for("request")
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in stderr.splitlines()
