@@ -1,0 +1,118 @@
+"""What is called: a handler of this package, any function, or an endpoint that speaks Lambda's invoke API."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from bridge._loop import OwnLoop
+from bridge.handler import Handler
+
+__all__ = ["Event", "Function", "FunctionFailed", "HandlerFunction", "error_document", "function_of"]
+
+Event = dict[str, Any]
+
+
+class FunctionFailed(Exception):
+    """Raised for an error document that stands for the function's own exception: `error_type` and its message."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(f"{error_type}: {message}")
+        self.error_type = error_type
+
+
+class Function(Protocol):
+    """A Lambda function, for sync and for async callers. A call raises what the function raises.
+
+    `streams`: whether it can be read as a stream, with `open` and `open_async` of streams.py.
+    """
+
+    def call(self, event: Event, context: Any) -> object:
+        """Return the result."""
+
+    async def call_async(self, event: Event, context: Any) -> object:
+        """Return the result."""
+
+    def close(self) -> None:
+        """Run the shutdown. The function can be called again afterwards."""
+
+    async def close_async(self) -> None:
+        """Run the shutdown, in async code."""
+
+
+class HandlerFunction:
+    """A Bridge, a Proxy or another Handler. Its lifespan starts with the first call."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    def call(self, event: Event, context: Any) -> object:
+        return self.handler(event, context)
+
+    async def call_async(self, event: Event, context: Any) -> object:
+        return await self.handler.handle(event, context)
+
+    def close(self) -> None:
+        """Shut the application down, and leave the handler open: the next test may use it too."""
+        self.handler._run(self.handler.__aexit__(None, None, None))
+
+    async def close_async(self) -> None:
+        await self.handler.__aexit__(None, None, None)
+
+
+class PlainFunction:
+    """Any other function of an event and a context, sync or async. A sync one is called in a thread by async code."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self._function = function
+        self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004  # an object with an async __call__
+        )
+        self._loop = OwnLoop()
+
+    def call(self, event: Event, context: Any) -> object:
+        if not self._is_async:
+            return self._function(event, context)
+        self._loop.check_callable()
+        result: object = self._loop.run(self._function(event, context))
+        return result
+
+    async def call_async(self, event: Event, context: Any) -> object:
+        if self._is_async:
+            result: object = await self._function(event, context)
+            return result
+        from anyio import to_thread
+
+        return await to_thread.run_sync(self._function, event, context)
+
+    def close(self) -> None:
+        self._loop.close()
+        self._loop = OwnLoop()
+
+    async def close_async(self) -> None:
+        """Do nothing: async calls leave nothing behind."""
+
+
+def function_of(handler: object) -> Function:
+    """Return what calls `handler`. Raises TypeError for what is neither a function nor a URL."""
+    if isinstance(handler, Handler):
+        return HandlerFunction(handler)
+    if isinstance(handler, str):
+        from bridge.testing.endpoint import Endpoint
+
+        return Endpoint(handler)
+    if callable(handler):
+        return PlainFunction(handler)
+    raise TypeError(
+        "Expected a handler, a function (event, context), or the URL of an endpoint of Lambda's invoke API, but got "
+        f"{handler!r}."
+    )
+
+
+def error_document(document: object) -> FunctionFailed | None:
+    """Return the failure that `document` describes, if it has the shape of an error and nothing else."""
+    known = {"errorMessage", "errorType", "requestId", "stackTrace", "cause"}
+    if isinstance(document, Mapping) and "errorMessage" in document and set(document) <= known:
+        return FunctionFailed(str(document.get("errorType", "Unknown")), str(document["errorMessage"]))
+    return None

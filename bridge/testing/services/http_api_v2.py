@@ -1,0 +1,70 @@
+"""An HTTP API with payload format 2.0.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+The path is decoded, and ends at a question mark that was encoded. Cookies have a field of their own. An API mapping of
+a custom domain is not in the event. Nothing is renamed in responses.
+"""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+from bridge.testing.messages import ClientRequest, ClientResponse
+from bridge.testing.services import Service
+from bridge.testing.services._http_api import OPTIONS, added, check_request, failure, own_headers, too_large
+from bridge.testing.services._request import Event, api_domain, joined, payload_v2, received
+from bridge.testing.services._response import (
+    MAX_RESULT,
+    InvalidResult,
+    body_of,
+    check,
+    cookies_of,
+    json_size,
+    respond,
+    single,
+    status_of,
+    typed,
+)
+from bridge.testing.setup import Setup
+
+__all__ = ["SERVICES"]
+
+
+def event(request: ClientRequest, setup: Setup) -> Event:
+    rest = check_request(request, setup)
+    headers = joined(received(request, added(request, setup)))
+    headers.pop("cookie", None)
+    stage_path = request.path if setup.stage and not setup.domain else rest
+    path = unquote(stage_path).partition("?")[0]
+    domain = api_domain(setup)
+    context = {"domainName": domain, "domainPrefix": domain.partition(".")[0], "stage": setup.stage or "$default"}
+    return payload_v2(request, setup, headers, path=path, context=context)
+
+
+def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:
+    """Return the response. Measured: a result without a statusCode is a body of JSON, and a string goes out unquoted.
+
+    `multiValueHeaders` is not read.
+    """
+    reasons: list[str] = []
+    try:
+        check(json_size(result) <= MAX_RESULT, f"The result has more than {MAX_RESULT} bytes of JSON.")
+        if not isinstance(result, dict) or "statusCode" not in result:
+            text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+            headers = [("content-type", "application/json"), *own_headers(setup)]
+            return respond(200, headers, text.encode("utf-8", "replace"), request, reasons)
+        if result.get("multiValueHeaders"):
+            reasons.append("The service does not read multiValueHeaders in payload format 2.0.")
+        headers = typed([*single(result.get("headers")), *cookies_of(result)], "text/plain; charset=utf-8")
+        return respond(status_of(result), [*headers, *own_headers(setup)], body_of(result), request, reasons)
+    except InvalidResult as exc:
+        return failure(str(exc), setup)
+
+
+SERVICES = {
+    "http-api": Service(
+        event=event, response=response, failure=failure, too_large=too_large, added=added, options=OPTIONS
+    )
+}

@@ -1,0 +1,45 @@
+"""How a service is set up in front of the function: what a developer gives when it is deployed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Setup"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """The deployment of one function, and the identifiers of one request.
+
+    `stage`: the name of an API's stage, which is the first segment of the client's path. `domain`: a custom domain
+    instead. `base_path`: the first segment of its path, "" or with a slash in front. `authorizer`: the value of
+    `requestContext.authorizer`. `binary_media_types`: those of a REST API. `is_streamed`: whether the service is set up
+    for streams. `time`: seconds since the epoch.
+    """
+
+    stage: str = ""
+    domain: str = ""
+    base_path: str = ""
+    authorizer: Mapping[str, Any] | None = None
+    binary_media_types: tuple[str, ...] = ("*/*",)
+    is_streamed: bool = False
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    trace_id: str = ""
+    time: float = field(default_factory=time.time)
+
+    @property
+    def prefix(self) -> str:
+        """The part of the client's path that belongs to the deployment."""
+        return self.base_path if self.domain else f"/{self.stage}" if self.stage else ""
+
+    def without_prefix(self, path: str) -> str | None:
+        """Return the rest of `path`, which begins with a slash; None for a path of another deployment."""
+        if not self.prefix:
+            return path
+        if path == self.prefix:
+            return "/"
+        return path.removeprefix(self.prefix) if path.startswith(self.prefix + "/") else None
