@@ -1,0 +1,21 @@
+"""The program `python -m bridge`, and the console script `lambda-bridge`."""
+
+import importlib.util
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line. Return its exit status: 0, 1 if something failed, 2 for a wrong use."""
+    if importlib.util.find_spec("click") is None:
+        print("python -m bridge needs click, which the extra 'local' brings: pip install '.[local]'", file=sys.stderr)
+        return 2
+    from bridge.cli.commands import commands
+
+    commands(prog_name="python -m bridge")  # which ends the process with its status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

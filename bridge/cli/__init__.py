@@ -1,0 +1,1 @@
+"""The command line, `python -m bridge`: try events on a function, make them, check a function before it is deployed."""
