@@ -57,7 +57,7 @@ def _unwanted(parts: tuple[str, ...]) -> str:
     """Return the part of a path that does not belong into a deployment; "" if all of it does."""
     *folders, name = parts
     for index, folder in enumerate(folders):
-        if folder in _UNWANTED_FOLDERS and (index == 0 or folder not in ("tests",)):
+        if folder in _UNWANTED_FOLDERS and (index == 0 or folder != "tests"):
             return "/".join(folders[: index + 1]) + "/"
     is_unwanted = name in _UNWANTED_FILES or name.endswith(_UNWANTED_SUFFIXES)
     return "/".join(parts) if is_unwanted and len(parts) == 1 else ""
