@@ -27,19 +27,23 @@ class _Variable:
         default: Any,
     ) -> None:
         self.names = names
-        self.check = check
-        self._deprecated = deprecated
+        self.deprecated = deprecated
+        self.default = default
+        self._check = check
         self._parse = parse
-        self._default = default
 
     def read(self) -> Any:
-        for name in self.names + self._deprecated:
+        for name in self.names + self.deprecated:
             value = os.environ.get(name)
             if value is not None:
-                if name in self._deprecated:
+                if name in self.deprecated:
                     _warn_of_deprecated(name, self.names[0])
                 return self._parse(value.strip())
-        return self._default
+        return self.default
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return the value that counts. Raises ConfigurationError."""
+        return value if self._check is None else self._check(f"{name} ({' or '.join(self.names)})", value)
 
 
 @functools.cache
@@ -80,11 +84,19 @@ class SettingsBase:
     def __init__(self, **arguments: Any) -> None:
         for name, variable in self._variables.items():
             value = arguments.pop(name) if name in arguments else variable.read()
-            if variable.check is not None:
-                value = variable.check(f"{name} ({' or '.join(variable.names)})", value)
-            vars(self)[name] = value
+            vars(self)[name] = variable.checked(name, value)
         if arguments:
             raise TypeError(f"{type(self).__name__} has no setting named {', '.join(map(repr, arguments))}.")
+
+    @classmethod
+    def variables(cls) -> dict[str, tuple[str, ...]]:
+        """Return the names of each setting's environment variables, the deprecated ones last."""
+        return {name: variable.names + variable.deprecated for name, variable in cls._variables.items()}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return each setting's default, as it is after its check."""
+        return {name: variable.checked(name, variable.default) for name, variable in cls._variables.items()}
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: its attribute {name!r} cannot be changed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge import __version__
+from bridge.cli.check import check
 from bridge.cli.event import event
 from bridge.cli.invoke import invoke
 
@@ -19,3 +20,4 @@ def commands() -> None:
 
 commands.add_command(invoke)
 commands.add_command(event)
+commands.add_command(check)

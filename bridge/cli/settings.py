@@ -1,0 +1,23 @@
+"""The environment variables that only the command line reads: those that the function will have on Lambda."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+__all__ = ["exec_wrapper", "first_set", "runs_in_child"]
+
+
+def first_set(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> str:
+    """Return the first of `names` that is set; "" if none is."""
+    return next((name for name in names if name in environ), "")
+
+
+def runs_in_child(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the application is to run in a child process."""
+    return environ.get("BRIDGE_MODE") == "proxy"
+
+
+def exec_wrapper(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the path of the script that Lambda starts in place of its runtime; "" without one."""
+    return environ.get("AWS_LAMBDA_EXEC_WRAPPER", "")
