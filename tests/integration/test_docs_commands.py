@@ -27,7 +27,7 @@ PAGES = [
 ]
 
 # The commands that run here, by their first words, and why others do not.
-RUN = ("export ", "pip ", "python -c ", "uvicorn ")
+RUN = ("cd ", "export ", "pip ", "python -c ", "python -m bridge ", "uvicorn ")
 NOT_RUN = {
     "BRIDGE_BENCH_LWA=": "it measures for minutes",
     "cargo install ": "it compiles for minutes",
