@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bridge._loop import OwnLoop
 from bridge.handler import Handler
 
-__all__ = ["Event", "Function", "FunctionFailed", "HandlerFunction", "error_document", "function_of"]
+__all__ = ["AsyncStream", "Event", "Function", "FunctionFailed", "Stream", "error_document", "function_of"]
 
 Event = dict[str, Any]
 
@@ -22,17 +22,51 @@ class FunctionFailed(Exception):
         self.error_type = error_type
 
 
+class Stream(Protocol):
+    """A response that is read as it comes. `prelude`: status and headers; None for a result that is not a stream."""
+
+    @property
+    def prelude(self) -> dict[str, Any] | None: ...
+
+    def next(self) -> bytes | None:
+        """Return the next part of the body, None after the last one. Raises what broke the stream."""
+
+    def close(self) -> None:
+        """Tell the function that its reader has left, unless it has ended. Raises what it raises."""
+
+
+class AsyncStream(Protocol):
+    """The same for async callers."""
+
+    @property
+    def prelude(self) -> dict[str, Any] | None: ...
+
+    async def next(self) -> bytes | None:
+        """Return the next part of the body, None after the last one. Raises what broke the stream."""
+
+    async def aclose(self) -> None:
+        """Tell the function that its reader has left, unless it has ended. Raises what it raises."""
+
+
 class Function(Protocol):
     """A Lambda function, for sync and for async callers. A call raises what the function raises.
 
-    `streams`: whether it can be read as a stream, with `open` and `open_async` of streams.py.
+    `streams`: whether it can be opened. All other functions return a whole result in any case.
     """
+
+    streams: bool
 
     def call(self, event: Event, context: Any) -> object:
         """Return the result."""
 
     async def call_async(self, event: Event, context: Any) -> object:
         """Return the result."""
+
+    def open(self, event: Event, context: Any) -> Stream:
+        """Return the response as soon as its prelude is there."""
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        """Return the response as soon as its prelude is there."""
 
     def close(self) -> None:
         """Run the shutdown. The function can be called again afterwards."""
@@ -44,25 +78,39 @@ class Function(Protocol):
 class HandlerFunction:
     """A Bridge, a Proxy or another Handler. Its lifespan starts with the first call."""
 
+    streams = True
+
     def __init__(self, handler: Handler) -> None:
-        self.handler = handler
+        self._handler = handler
 
     def call(self, event: Event, context: Any) -> object:
-        return self.handler(event, context)
+        return self._handler(event, context)
 
     async def call_async(self, event: Event, context: Any) -> object:
-        return await self.handler.handle(event, context)
+        return await self._handler.handle(event, context)
+
+    def open(self, event: Event, context: Any) -> Stream:
+        from bridge.testing.handler_streams import HandlerStream
+
+        return HandlerStream(self._handler, event, context)
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        from bridge.testing.handler_streams import HandlerStreamAsync
+
+        return await HandlerStreamAsync.started(self._handler, event, context)
 
     def close(self) -> None:
         """Shut the application down, and leave the handler open: the next test may use it too."""
-        self.handler._run(self.handler.__aexit__(None, None, None))
+        self._handler._run(self._handler.__aexit__(None, None, None))
 
     async def close_async(self) -> None:
-        await self.handler.__aexit__(None, None, None)
+        await self._handler.__aexit__(None, None, None)
 
 
 class PlainFunction:
     """Any other function of an event and a context, sync or async. A sync one is called in a thread by async code."""
+
+    streams = False
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._function = function
@@ -85,6 +133,12 @@ class PlainFunction:
         from anyio import to_thread
 
         return await to_thread.run_sync(self._function, event, context)
+
+    def open(self, event: Event, context: Any) -> Stream:
+        raise NotImplementedError
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        raise NotImplementedError
 
     def close(self) -> None:
         self._loop.close()

@@ -43,8 +43,8 @@ REGION = "eu-west-1"
 # balancer passes as text. Assumed: HTTP APIs, Function URLs and Lattice do the same.
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
-# Measured: the spelling of names that API Gateway sets or reads itself, in payload format 1.0 and in REST APIs. All other
-# names are as sent.
+# Measured: the spelling of names that API Gateway sets or reads itself, in payload format 1.0 and in REST APIs. All
+# other names are as sent.
 _TITLE_CASE = {
     name.lower(): name
     for name in (

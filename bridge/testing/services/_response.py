@@ -32,6 +32,7 @@ __all__ = [
     "text_error",
     "text_of",
     "typed",
+    "value_of",
     "without",
 ]
 
@@ -143,7 +144,7 @@ def typed(headers: Pairs, default: str) -> Pairs:
 
 
 def status_of(result: Mapping[str, Any], key: str = "statusCode") -> int:
-    """Return the status. A text of digits is one too (measured). Not documented: a status above 599 is assumed invalid."""
+    """Return the status. A text of digits is one too (measured). Assumed: no service accepts one above 599."""
     status = result.get(key)
     if isinstance(status, str) and status.isascii() and status.isdigit():
         status = int(status)

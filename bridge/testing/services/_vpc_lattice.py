@@ -2,7 +2,8 @@
 
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-Headers about the connection do not reach the client. Assumed: path and query parameters stay encoded; errors look as those of a load balancer, without a body.
+Headers about the connection do not reach the client. Assumed: path and query parameters stay encoded; errors are a
+short text, and those for a result are a 502.
 """
 
 from __future__ import annotations

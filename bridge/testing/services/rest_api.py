@@ -4,9 +4,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 The path stays encoded, query parameters are decoded. Semicolons split the query:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
-X-HTTP-Method-Override changes the method, and is not passed on; neither is an Authorization that is a signature for AWS.
-The API is regional: an edge-optimised one has a CloudFront distribution in front, with headers of its own. Measured: of several slashes after the stage, `path`
-has one, and a greedy path parameter has no slash at its end.
+X-HTTP-Method-Override changes the method, and is not passed on; nor is an Authorization that is a signature for AWS.
+The API is regional: an edge-optimised one has a CloudFront distribution in front, with headers of its own.
+Measured: of several slashes after the stage, `path` has one, and a greedy path parameter has no slash at its end.
 """
 
 from __future__ import annotations
