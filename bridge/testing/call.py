@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from bridge.testing.services import Service
     from bridge.testing.setup import Setup
 
-__all__ = ["REASON", "Call", "parsed", "to_httpx"]
+__all__ = ["Call", "add_reason", "parsed", "to_httpx"]
 
 # The key of `response.extensions` with what the service refused or changed, and why.
-REASON = "bridge.reason"
+_REASON = "bridge.reason"
 
 
 class Call:
@@ -74,5 +75,10 @@ def to_httpx(
         response.status,
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers],
         stream=httpx.ByteStream(response.body) if stream is None else stream,
-        extensions={"http_version": b"HTTP/1.1"} | ({REASON: " ".join(response.reasons)} if response.reasons else {}),
+        extensions={"http_version": b"HTTP/1.1"} | ({_REASON: " ".join(response.reasons)} if response.reasons else {}),
     )
+
+
+def add_reason(extensions: MutableMapping[str, Any], reason: str) -> None:
+    """Add a sentence to those of a response."""
+    extensions[_REASON] = " ".join(filter(None, [extensions.get(_REASON), reason]))

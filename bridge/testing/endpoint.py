@@ -10,7 +10,7 @@ from typing import Any
 from bridge._httpx import httpx
 from bridge.testing.call import parsed
 from bridge.testing.endpoint_streams import EndpointStream, EndpointStreamAsync
-from bridge.testing.functions import AsyncStream, Event, FunctionFailed, Stream, error_document
+from bridge.testing.interface import AsyncStream, Event, FunctionFailed, Stream, error_document
 
 __all__ = ["Endpoint"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge._httpx import httpx
 from bridge.testing.event_stream import EventStreamDecoder
-from bridge.testing.functions import FunctionFailed, error_document
+from bridge.testing.interface import FunctionFailed, error_document
 
 __all__ = ["EndpointStream", "EndpointStreamAsync"]
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from bridge._httpx import httpx
-from bridge.testing.call import REASON, Call, parsed, to_httpx
+from bridge.testing.call import Call, add_reason, parsed, to_httpx
 from bridge.testing.failures import Failures
-from bridge.testing.functions import AsyncStream, Stream
+from bridge.testing.interface import AsyncStream, Stream
 
 __all__ = ["streamed", "streamed_async"]
 
@@ -106,5 +106,4 @@ def _broke(exc: Exception, extensions: dict[str, Any], failures: Failures) -> No
     """Note why a stream ended early, or raise that."""
     if failures.is_raised:
         raise exc
-    reason = f"The stream broke: {type(exc).__name__}: {exc}"
-    extensions[REASON] = " ".join(filter(None, [extensions.get(REASON), reason]))
+    add_reason(extensions, f"The stream broke: {type(exc).__name__}: {exc}")

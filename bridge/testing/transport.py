@@ -94,16 +94,14 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._is_raised:
                 raise
             return call.failed(exc)
-        failures.check()
-        return call.finished(result)
+        return failures.settle(call.finished(result))
 
     def _streamed(self, call: Call, failures: Failures) -> httpx.Response:
         from bridge.testing.streams import streamed
 
         stream = self._function.open(call.event, self._new_context())
         try:
-            failures.check()
-            return streamed(stream, call, failures)
+            return failures.settle(streamed(stream, call, failures))
         except BaseException:
             stream.close()
             raise
@@ -123,16 +121,14 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             if self._is_raised:
                 raise
             return call.failed(exc)
-        failures.check()
-        return call.finished(result)
+        return failures.settle(call.finished(result))
 
     async def _streamed_async(self, call: Call, failures: Failures) -> httpx.Response:
         from bridge.testing.streams import streamed_async
 
         stream = await self._function.open_async(call.event, self._new_context())
         try:
-            failures.check()
-            return await streamed_async(stream, call, failures)
+            return failures.settle(await streamed_async(stream, call, failures))
         except BaseException:
             await stream.aclose()
             raise
