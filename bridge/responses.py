@@ -17,7 +17,7 @@ from bridge._messages import (
     request_line,
 )
 from bridge.asgi.cancellation import takes_own_cancellation
-from bridge.asgi.failures import is_failure, log_failure_after_response
+from bridge.asgi.failures import is_failure, log_failure_after_response, note_failure
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
     ApplicationCancelled,
@@ -83,6 +83,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
+    note_failure(exc)
     if isinstance(exc, ResultTooLarge):
         logger.error("%s: %s The client gets a 500 instead.", what, exc)
         return plain(500, str(exc))

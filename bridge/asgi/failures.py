@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from bridge._messages import request_line
@@ -13,9 +14,12 @@ from bridge.errors import ApplicationCancelled, ProtocolError
 if TYPE_CHECKING:
     from bridge._httpx import httpx
 
-__all__ = ["is_failure", "log_exit_after_response", "log_failure_after_response"]
+__all__ = ["is_failure", "log_exit_after_response", "log_failure_after_response", "note_failure", "noted_failures"]
 
 logger = logging.getLogger("bridge")
+
+# The list that gets each failure of an application, for a test that wants to see the exception itself. None elsewhere.
+noted_failures: ContextVar[list[BaseException] | None] = ContextVar("bridge_noted_failures", default=None)
 
 
 def is_failure(error: BaseException) -> bool:
@@ -30,12 +34,20 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
+def note_failure(error: BaseException) -> None:
+    """Keep a failure of the application for a test that asked for it. It is answered and logged as always."""
+    noted = noted_failures.get()
+    if noted is not None:
+        noted.append(error)
+
+
 def log_failure_after_response(request: httpx.Request, error: BaseException, status_code: int) -> None:
     """Log a failure of the application after its response was complete. The response stays as it is."""
     what = request_line(request)
     name = type(error).__name__
     if isinstance(error, asyncio.CancelledError):
         error = ApplicationCancelled()
+    note_failure(error)
     if isinstance(error, ProtocolError | ApplicationCancelled):
         logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
     elif status_code >= 500:  # what an application's own error handler answers before it raises the error again

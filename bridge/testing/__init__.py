@@ -4,7 +4,7 @@ from bridge.testing import LambdaTransport
 """
 
 from bridge.testing.context import LambdaContext
-from bridge.testing.functions import FunctionFailed
+from bridge.testing.interface import FunctionFailed
 from bridge.testing.transport import LambdaTransport
 
 __all__ = ["FunctionFailed", "LambdaContext", "LambdaTransport"]

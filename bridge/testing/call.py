@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import MutableMapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpx
@@ -12,13 +14,10 @@ if TYPE_CHECKING:
     from bridge.testing.services import Service
     from bridge.testing.setup import Setup
 
-__all__ = ["REASON", "Call", "to_httpx"]
+__all__ = ["Call", "add_reason", "parsed", "to_httpx"]
 
 # The key of `response.extensions` with what the service refused or changed, and why.
-REASON = "bridge.reason"
-
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of an event, in bytes of JSON.
-MAX_EVENT = 6_291_556
+_REASON = "bridge.reason"
 
 
 class Call:
@@ -30,18 +29,14 @@ class Call:
         self.event: dict[str, Any] = {}
         self.refused: httpx.Response | None = None
         try:
-            self.event = service.event(request, setup)
-            size = len(json.dumps(self.event, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-            if size > MAX_EVENT:
-                reason = f"The event has {size} bytes of JSON where Lambda accepts {MAX_EVENT}."
-                raise Refused(service.too_large(reason, setup))
+            self.event = service.event_for(request, setup)
         except Refused as exc:
             self.refused = to_httpx(exc.response)
 
     def finished(self, result: object) -> httpx.Response:
-        """Return the response for the function's result. Lambda passes it on as JSON."""
+        """Return the response for the function's result. Lambda passes it on as JSON; `bytes` are not JSON."""
         try:
-            plain = json.loads(json.dumps(result))
+            plain = result if isinstance(result, bytes) else json.loads(json.dumps(result, default=_plain))
         except (TypeError, ValueError) as exc:
             return self.failed(exc, what="The result is not JSON")
         return to_httpx(self._service.response(plain, self.request, self.setup))
@@ -56,6 +51,22 @@ class Call:
         return self._service.head(prelude, self.request, self.setup)
 
 
+def _plain(value: object) -> float:
+    """Return a Decimal as a number, which awslambdaric does. Raises TypeError for all else that JSON does not have."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def parsed(content: bytes) -> object:
+    """Return the result that a function returned as JSON, or `content` itself, which only custom runtimes return."""
+    try:
+        document: object = json.loads(content)
+    except ValueError:
+        return content
+    return document
+
+
 def to_httpx(
     response: ClientResponse, stream: httpx.SyncByteStream | httpx.AsyncByteStream | None = None
 ) -> httpx.Response:
@@ -64,5 +75,10 @@ def to_httpx(
         response.status,
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers],
         stream=httpx.ByteStream(response.body) if stream is None else stream,
-        extensions={"http_version": b"HTTP/1.1"} | ({REASON: " ".join(response.reasons)} if response.reasons else {}),
+        extensions={"http_version": b"HTTP/1.1"} | ({_REASON: " ".join(response.reasons)} if response.reasons else {}),
     )
+
+
+def add_reason(extensions: MutableMapping[str, Any], reason: str) -> None:
+    """Add a sentence to those of a response."""
+    extensions[_REASON] = " ".join(filter(None, [extensions.get(_REASON), reason]))

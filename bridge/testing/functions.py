@@ -3,66 +3,52 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from bridge._loop import OwnLoop
 from bridge.handler import Handler
+from bridge.testing.interface import AsyncStream, Event, Function, Stream
 
-__all__ = ["Event", "Function", "FunctionFailed", "HandlerFunction", "error_document", "function_of"]
-
-Event = dict[str, Any]
-
-
-class FunctionFailed(Exception):
-    """Raised for an error document that stands for the function's own exception: `error_type` and its message."""
-
-    def __init__(self, error_type: str, message: str) -> None:
-        super().__init__(f"{error_type}: {message}")
-        self.error_type = error_type
-
-
-class Function(Protocol):
-    """A Lambda function, for sync and for async callers. A call raises what the function raises.
-
-    `streams`: whether it can be read as a stream, with `open` and `open_async` of streams.py.
-    """
-
-    def call(self, event: Event, context: Any) -> object:
-        """Return the result."""
-
-    async def call_async(self, event: Event, context: Any) -> object:
-        """Return the result."""
-
-    def close(self) -> None:
-        """Run the shutdown. The function can be called again afterwards."""
-
-    async def close_async(self) -> None:
-        """Run the shutdown, in async code."""
+__all__ = ["function_of"]
 
 
 class HandlerFunction:
     """A Bridge, a Proxy or another Handler. Its lifespan starts with the first call."""
 
+    streams = True
+
     def __init__(self, handler: Handler) -> None:
-        self.handler = handler
+        self._handler = handler
 
     def call(self, event: Event, context: Any) -> object:
-        return self.handler(event, context)
+        return self._handler(event, context)
 
     async def call_async(self, event: Event, context: Any) -> object:
-        return await self.handler.handle(event, context)
+        return await self._handler.handle(event, context)
+
+    def open(self, event: Event, context: Any) -> Stream:
+        from bridge.testing.handler_streams import HandlerStream
+
+        return HandlerStream(self._handler, event, context)
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        from bridge.testing.handler_streams import HandlerStreamAsync
+
+        return await HandlerStreamAsync.started(self._handler, event, context)
 
     def close(self) -> None:
         """Shut the application down, and leave the handler open: the next test may use it too."""
-        self.handler._run(self.handler.__aexit__(None, None, None))
+        self._handler._run(self._handler.__aexit__(None, None, None))
 
     async def close_async(self) -> None:
-        await self.handler.__aexit__(None, None, None)
+        await self._handler.__aexit__(None, None, None)
 
 
 class PlainFunction:
     """Any other function of an event and a context, sync or async. A sync one is called in a thread by async code."""
+
+    streams = False
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._function = function
@@ -86,6 +72,12 @@ class PlainFunction:
 
         return await to_thread.run_sync(self._function, event, context)
 
+    def open(self, event: Event, context: Any) -> Stream:
+        raise NotImplementedError
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        raise NotImplementedError
+
     def close(self) -> None:
         self._loop.close()
         self._loop = OwnLoop()
@@ -108,11 +100,3 @@ def function_of(handler: object) -> Function:
         "Expected a handler, a function (event, context), or the URL of an endpoint of Lambda's invoke API, but got "
         f"{handler!r}."
     )
-
-
-def error_document(document: object) -> FunctionFailed | None:
-    """Return the failure that `document` describes, if it has the shape of an error and nothing else."""
-    known = {"errorMessage", "errorType", "requestId", "stackTrace", "cause"}
-    if isinstance(document, Mapping) and "errorMessage" in document and set(document) <= known:
-        return FunctionFailed(str(document.get("errorType", "Unknown")), str(document["errorMessage"]))
-    return None

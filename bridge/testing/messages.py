@@ -18,7 +18,7 @@ class ClientRequest:
     """A client's request. `headers`: in the client's spelling and order, Host and the framing among them.
 
     `target`: the request-target, in ASCII: an encoded path, and a query. `body`: without the framing of a chunked
-    upload. `client`: address and port.
+    upload. `client`: address and port. `server_port`: the port that the client connected to; None for the scheme's own.
     """
 
     method: str
@@ -28,6 +28,7 @@ class ClientRequest:
     scheme: str = "https"
     http_version: str = "1.1"
     client: tuple[str, int] = ("203.0.113.7", 50000)
+    server_port: int | None = None
 
     @property
     def path(self) -> str:
@@ -43,9 +44,7 @@ class ClientRequest:
 
     @property
     def port(self) -> str:
-        """The port of the Host header, or the scheme's own."""
-        _, colon, port = self.host.rpartition(":")
-        return port if colon and port.isdigit() else {"http": "80"}.get(self.scheme, "443")
+        return str(self.server_port or (80 if self.scheme == "http" else 443))
 
     @property
     def is_chunked(self) -> bool:
@@ -54,7 +53,7 @@ class ClientRequest:
 
 @dataclass(frozen=True)
 class ClientResponse:
-    """The response that a service sends. `headers`: lower-case names, repeats kept, in order.
+    """The response that a service sends. `headers`: in the service's spelling of names, repeats kept, in order.
 
     `reasons`: one sentence for each thing that the service refused or changed.
     """

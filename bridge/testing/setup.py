@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ class Setup:
     `stage`: the name of an API's stage, which is the first segment of the client's path. `domain`: a custom domain
     instead. `base_path`: the first segment of its path, "" or with a slash in front. `authorizer`: the value of
     `requestContext.authorizer`. `binary_media_types`: those of a REST API. `is_streamed`: whether the service is set up
-    for streams. `time`: seconds since the epoch.
+    for streams. `request_id`: a UUID. `time`: seconds since the epoch.
     """
 
     stage: str = ""
@@ -30,6 +31,11 @@ class Setup:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     trace_id: str = ""
     time: float = field(default_factory=time.time)
+
+    @property
+    def extended_id(self) -> str:
+        """The same identifier in the form of API Gateway's extended ones, such as "ATfSmjLgPHcESJw="."""
+        return b64encode(uuid.UUID(self.request_id).bytes[:11]).decode("ascii")
 
     @property
     def prefix(self) -> str:

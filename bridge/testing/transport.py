@@ -11,7 +11,8 @@ from typing import Any
 from bridge._httpx import httpx
 from bridge.testing.call import Call
 from bridge.testing.context import LambdaContext
-from bridge.testing.functions import HandlerFunction, function_of
+from bridge.testing.failures import Failures
+from bridge.testing.functions import function_of
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import Service, ServiceName, service_of
 from bridge.testing.setup import Setup
@@ -73,46 +74,64 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             is_streamed=stream,
         )
         self._function = function_of(handler)
-        self._streamed_handler = (
-            self._function.handler if stream and isinstance(self._function, HandlerFunction) else None
-        )
+        self._is_streamed = stream and self._function.streams
         self._client = client
         self._context = context
-        self._raises = raise_exceptions
+        self._is_raised = raise_exceptions
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response. Raises what the handler raises, if it was told to."""
         call = self._call(request, request.read())
         if call.refused is not None:
             return call.refused
+        failures = Failures(is_raised=self._is_raised)
         try:
-            if self._streamed_handler is not None:
-                from bridge.testing.streams import streamed
-
-                return streamed(self._streamed_handler, call, self._new_context(), raises=self._raises)
-            result = self._function.call(call.event, self._new_context())
+            with failures.noting():
+                if self._is_streamed:
+                    return self._streamed(call, failures)
+                result = self._function.call(call.event, self._new_context())
         except Exception as exc:
-            if self._raises:
+            if self._is_raised:
                 raise
             return call.failed(exc)
-        return call.finished(result)
+        return failures.settle(call.finished(result))
+
+    def _streamed(self, call: Call, failures: Failures) -> httpx.Response:
+        from bridge.testing.streams import streamed
+
+        stream = self._function.open(call.event, self._new_context())
+        try:
+            return failures.settle(streamed(stream, call, failures))
+        except BaseException:
+            stream.close()
+            raise
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the response. Raises what the handler raises, if it was told to."""
         call = self._call(request, await request.aread())
         if call.refused is not None:
             return call.refused
+        failures = Failures(is_raised=self._is_raised)
         try:
-            if self._streamed_handler is not None:
-                from bridge.testing.streams import streamed_async
-
-                return await streamed_async(self._streamed_handler, call, self._new_context(), raises=self._raises)
-            result = await self._function.call_async(call.event, self._new_context())
+            with failures.noting():
+                if self._is_streamed:
+                    return await self._streamed_async(call, failures)
+                result = await self._function.call_async(call.event, self._new_context())
         except Exception as exc:
-            if self._raises:
+            if self._is_raised:
                 raise
             return call.failed(exc)
-        return call.finished(result)
+        return failures.settle(call.finished(result))
+
+    async def _streamed_async(self, call: Call, failures: Failures) -> httpx.Response:
+        from bridge.testing.streams import streamed_async
+
+        stream = await self._function.open_async(call.event, self._new_context())
+        try:
+            return failures.settle(await streamed_async(stream, call, failures))
+        except BaseException:
+            await stream.aclose()
+            raise
 
     def _call(self, request: httpx.Request, body: bytes) -> Call:
         return Call(self._service, _client_request(request, body, self._client), replace(self._setup, **_identifiers()))
@@ -161,6 +180,7 @@ def _client_request(request: httpx.Request, body: bytes, client: tuple[str, int]
         body=body,
         scheme=request.url.scheme,
         client=client,
+        server_port=request.url.port,
     )
 
 

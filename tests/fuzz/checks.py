@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from bridge._types import Receive, Scope, Send
 from bridge.handler import Handler
-from tests.integration.exchange import ClientResponse, by_name
+from bridge.testing.messages import ClientResponse, by_name
 from tests.sources.exchange import as_client
 
 __all__ = ["MARKER", "Echo", "check_result", "check_scope", "comparable", "echo_of", "streamed"]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from bridge import Bridge, Settings
 from bridge.errors import EventFailed, UnsupportedEvent
 from bridge.sources import find_source
+from bridge.testing.messages import ClientResponse, values_of
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import MARKER, Echo, check_result, check_scope, comparable, echo_of, streamed
 from tests.fuzz.log import PlainLog
 from tests.fuzz.mutations import SOURCES, Event, Mutated, mark, mutated
-from tests.integration.exchange import ClientResponse, values_of
 
 # 413 is for a body that CloudFront cut, 501 for CONNECT.
 REFUSALS = {400, 413, 501}

@@ -16,12 +16,12 @@ from bridge._httpx import httpx
 from bridge._messages import header_pairs
 from bridge.errors import EventFailed, MalformedEvent, UnsupportedEvent
 from bridge.sources import select_source
+from bridge.testing.messages import ClientRequest, ClientResponse, values_of
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import MARKER, Echo, check_result, comparable, echo_of, streamed
 from tests.fuzz.log import PlainLog
 from tests.fuzz.mutations import SOURCES, Event, Mutated, mark, mutated
 from tests.fuzz.requests import client_requests, expected_headers, expected_query, keeps_path, query_of, received
-from tests.integration.exchange import ClientRequest, ClientResponse, values_of
 from tests.integration.servers import BackgroundServer
 from tests.integration.services import SERVICES, Service
 
@@ -109,7 +109,7 @@ def test_a_valid_request_arrives_at_a_web_server_as_it_was_sent(
     request: ClientRequest, service: Service, proxy: Proxy, runner: asyncio.Runner
 ) -> None:
     APP.reset()
-    response = check_result(runner.run(proxy.handle(service.encode(request, ""), None)))
+    response = check_result(runner.run(proxy.handle(service.event(request), None)))
     assert (response.status, response.body) == (200, b"" if request.method == "HEAD" else echo_of(request.body))
     scope = APP.scope
     assert scope is not None

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from bridge import Bridge, Settings
 from bridge._types import Message, Receive, Scope, Send
+from bridge.testing.messages import ClientResponse
 from tests.events import BASES, load
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import check_result, comparable
 from tests.fuzz.log import PlainLog
 from tests.fuzz.mutations import hostile_text
-from tests.integration.exchange import ClientResponse
 from tests.sources.exchange import FIELDS
 
 

@@ -1,7 +1,6 @@
 """What a client sent arrives at the application, through every service, in process and over a socket."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,11 +10,11 @@ import pytest
 from hypothesis import given
 
 from bridge import Bridge, Settings
+from bridge.testing.messages import ClientRequest
 from tests.fuzz.budget import cases
 from tests.fuzz.checks import Echo, check_result, check_scope, comparable, echo_of, streamed
 from tests.fuzz.log import PlainLog
 from tests.fuzz.requests import client_requests, expected_headers, expected_query, keeps_path, query_of, received
-from tests.integration.exchange import ClientRequest
 from tests.integration.services import SERVICES, Service
 
 APP = Echo()
@@ -35,7 +34,7 @@ def test_a_valid_request_arrives_at_the_application_as_it_was_sent(
     @given(request=client_requests())
     def check(request: ClientRequest) -> None:
         request = replace(request, target=service.stage + request.target)
-        event = json.loads(json.dumps(service.encode(request, service.stage)))
+        event = service.event(request)
         APP.reset()
         result = runner.run(handler.handle(event, None))
         assert_arrived(service, request)
@@ -62,4 +61,4 @@ def assert_arrived(service: Service, request: ClientRequest) -> None:
     assert query_of(scope["query_string"].decode("ascii")) == expected_query(service, request)
     assert received(scope) == expected_headers(service, request)
     assert APP.body == request.body
-    assert scope["client"] == (request.peer, 0)
+    assert scope["client"] == (request.client[0], 0)

@@ -4,7 +4,7 @@ import gzip
 import re
 from dataclasses import dataclass, field
 
-from tests.integration.exchange import Headers
+from bridge.testing.messages import Headers
 from tests.integration.losses import ALB, ALL, EDGE, HTTP_API_1, HTTP_API_2, REST, Loss, Reason, but, header
 
 __all__ = ["ANSWERS", "Answer"]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from bridge._types import Receive, Scope, Send
+from bridge.testing.messages import ClientResponse, by_name
 from tests.integration.answers_table import ANSWERS
-from tests.integration.exchange import ClientResponse, body_report, by_name
+from tests.integration.wire import body_report
 
 __all__ = ["Report", "app", "report_of"]
 

@@ -25,21 +25,18 @@ string, header values byte for byte, the order of repeated headers, body, status
 
 ## Assumptions
 
-- The services are simulated by `tests/integration/encoders.py` and `decoders.py`, which follow AWS's documentation, and
-  measurements that others published where it is silent. What neither settles is [listed below](#undocumented).
+- The services are simulated by [`bridge.testing`](testing.md), which follows AWS's documentation, and measurements that
+  others published where it is silent. What neither settles is [listed below](#undocumented).
 - The REST API has the binary media type `*/*`; without it, REST APIs damage binary bodies both ways. The CloudFront
   distribution forwards all headers and the body.
-- The limits of each service on size and methods also apply: a load balancer takes bodies of 1 MB, Lambda events
-  and results of 6 MB, API Gateway and CloudFront only the usual methods. Nor is listed what a service answers itself:
-  `|`, `{` and `}` in the query of a REST API, `/ping` and `/sping` at the root of its custom domain, more than 30
-  addresses in the X-Forwarded-For of a load balancer.
+- What a service answers itself is not listed: headers that are too large, `|`, `{` and `}` in the query of a REST API,
+  `/ping` and `/sping` at the root of its custom domain, more than 30 addresses in the X-Forwarded-For of a load
+  balancer, and TRACE and WebSockets there.
 - The client speaks HTTPS to the service, and `scope["scheme"]` is "https". All services except CloudFront's viewer
   request add X-Forwarded-For. API Gateway, Function URLs and load balancers also add X-Forwarded-Proto,
   X-Forwarded-Port and X-Amzn-Trace-Id, Function URLs X-Amzn-Tls-Version and X-Amzn-Tls-Cipher-Suite, HTTP APIs
   `content-length: 0`, CloudFront's origin request Via. No other header is new. Edge-optimised REST APIs have a
   CloudFront distribution of AWS's own in front, which adds its headers.
-- The load balancer preserves the Host header (`routing.http.preserve_host_header.enabled`). Otherwise it adds the port
-  of a listener on another port than 80 and 443, and removes those two.
 - Header names arrive in lower case, as ASGI requires. The order across names has no meaning in HTTP (RFC 9110, 5.3)
   and is not kept.
 - No CORS is configured at the service. Where it is, the service answers preflight requests itself, and HTTP APIs

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tests.integration.exchange import Headers
+from bridge.testing.messages import Headers
 from tests.integration.services import SERVICES
 
 __all__ = ["ALB", "ALL", "EDGE", "HTTP_API_1", "HTTP_API_2", "LATTICE", "REST", "Loss", "Reason", "but", "header"]
@@ -108,6 +108,24 @@ class Reason(Enum):
             "wrote."
         ),
     )
+    OF_THE_SERVICE = (
+        "X-Forwarded-Proto, X-Forwarded-Port and X-Amzn-Trace-Id as the client sent them",
+        (
+            "The services that add them describe their own connection with the client. That they replace the client's "
+            "is assumed. The scheme is that of the connection."
+        ),
+    )
+    TRACE_ID = (
+        "X-Amzn-Trace-Id at a load balancer",
+        "A load balancer keeps the client's, and puts a field Self before it.",
+    )
+    HOST_PORT = (
+        "The port in Host",
+        (
+            "A load balancer with a listener on port 80 or 443 removes it, and with another port it adds that. With "
+            "`routing.http.preserve_host_header.enabled` it does neither."
+        ),
+    )
     TRUSTED_HEADER = (
         "Headers that only a server may set",
         (
@@ -121,9 +139,9 @@ class Reason(Enum):
         "Request headers that AWS drops",
         (
             "REST APIs do not pass on Content-MD5, Expect, Max-Forwards, Proxy-Authenticate, Server, Trailer and "
-            "WWW-Authenticate, nor an Authorization that is a signature for AWS. Before origin requests, CloudFront "
-            "removes Expect, Proxy-Authenticate, Proxy-Authorization, Trailer, X-Forwarded-Proto, "
-            "X-HTTP-Method-Override and X-Real-IP."
+            "WWW-Authenticate, nor an Authorization that is a signature for AWS. CloudFront shows a function no "
+            "Expect, Proxy-Authenticate, Proxy-Authorization, Trailer, X-Forwarded-Proto and X-Real-IP, "
+            "nor the others that a function may not set. Before origin requests it removes X-HTTP-Method-Override, too."
         ),
     )
     METHOD_OVERRIDE = (
@@ -153,11 +171,16 @@ class Reason(Enum):
             "bodies should use another content type."
         ),
     )
+    METHOD = (
+        "Unusual methods",
+        "REST APIs and CloudFront know seven methods, and answer others themselves.",
+    )
     BODY_LIMIT = (
         "Large request bodies",
         (
-            "CloudFront shows a function the first 40 KB (viewer request) or 1 MB (origin request). The application "
-            "does not get half a body: the client gets a 413."
+            "A load balancer accepts bodies of 1 MB, and Lambda events of 6,291,556 bytes of JSON, in which binary "
+            "bodies are a third longer. CloudFront shows a function the first 40 KB (viewer request) or 1 MB (origin "
+            "request). The application does not get half a body: the client gets a 413."
         ),
     )
     JOINED_RESPONSE_HEADER = (

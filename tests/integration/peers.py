@@ -1,14 +1,14 @@
 """The two peers: the application through a service and bridge, and over a socket to a real server."""
 
-import json
 from contextlib import ExitStack
 from functools import cache
 
 from bridge import Bridge, Settings
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused
 from tests.integration.echo_app import app
-from tests.integration.exchange import ClientRequest, ClientResponse, exchange
 from tests.integration.servers import BackgroundServer
 from tests.integration.services import SERVICES, Service
+from tests.integration.wire import exchange
 
 __all__ = ["Peers"]
 
@@ -33,10 +33,11 @@ class Peers:
         return exchange(self._servers[root_path].port, request)
 
     def through_bridge(self, service: Service, request: ClientRequest) -> ClientResponse:
-        """Event and result go through JSON, as they do on AWS."""
-        event = json.loads(json.dumps(service.encode(request, service.stage)))
-        result = json.loads(json.dumps(self._bridge(event, None)))
-        return service.decode(result, request)
+        try:
+            event = service.event(request)
+        except Refused as exc:
+            return exc.response
+        return service.response(self._bridge(event, None), request)
 
     def close(self) -> None:
         self._bridge.close()

@@ -1,12 +1,16 @@
 """Requests that are awkward to carry, and what each service loses of them before the function sees it."""
 
-from tests.integration.exchange import ClientRequest, Headers, body_report
+from bridge.testing.messages import ClientRequest, Headers
 from tests.integration.losses import ALB, ALL, EDGE, HTTP_API_1, HTTP_API_2, LATTICE, REST, Loss, Reason, but, header
+from tests.integration.wire import body_report
 
 __all__ = ["REQUESTS", "Case"]
 
 # The least that a client sends.
 HOST = ("Host", "app.example.com")
+
+# As the server that the tests ask over a socket sees it.
+PEER = ("127.0.0.1", 50000)
 
 
 class Case:
@@ -21,19 +25,21 @@ class Case:
 def get(target: str, *headers: tuple[str, str], method: str = "GET", http_version: str = "1.1") -> ClientRequest:
     """Return a request without a body; a Host header comes first unless there is one in `headers`."""
     hosts = () if any(name == "Host" for name, _ in headers) else (HOST,)
-    return ClientRequest(method=method, target=target, headers=(*hosts, *headers), http_version=http_version)
+    return ClientRequest(
+        method=method, target=target, headers=(*hosts, *headers), http_version=http_version, client=PEER
+    )
 
 
 def post(body: bytes, *headers: tuple[str, str], method: str = "POST") -> ClientRequest:
     """Return a request with a body and its length."""
     framing = (HOST, ("Content-Length", str(len(body))))
-    return ClientRequest(method=method, target="/upload", headers=(*framing, *headers), body=body)
+    return ClientRequest(method=method, target="/upload", headers=(*framing, *headers), body=body, client=PEER)
 
 
 def chunked(body: bytes, *headers: tuple[str, str]) -> ClientRequest:
     """Return a request whose body comes in chunks."""
     framing = (HOST, ("Transfer-Encoding", "chunked"))
-    return ClientRequest(method="POST", target="/upload", headers=(*framing, *headers), body=body)
+    return ClientRequest(method="POST", target="/upload", headers=(*framing, *headers), body=body, client=PEER)
 
 
 def path(target: str, *losses: Loss) -> Case:
@@ -58,6 +64,14 @@ def respelt_query(query_string: str, at: tuple[str, ...] = REST + HTTP_API_1) ->
 
 def changed_headers(why: Reason, at: tuple[str, ...], gone: Headers, new: Headers = ()) -> Loss:
     return Loss(why=why, at=at, gone=gone, new=new)
+
+
+def bare_host(sent: str, host: str) -> Loss:
+    return changed_headers(Reason.HOST_PORT, ALB, header("host", sent), header("host", host))
+
+
+def unrouted(*at: str) -> Loss:
+    return Loss(why=Reason.METHOD, at=at, refused=403)
 
 
 def binary(length: int) -> bytes:
@@ -157,6 +171,8 @@ TAGS = (
     changed_headers(Reason.LAST_HEADER, ("alb",), header("x-tag", "one")),
 )
 
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Fancy=1"
+
 HEADERS = [
     Case("two `X-Tag`", get("/h", ("X-Tag", "one"), ("X-Tag", "two")), *TAGS),
     Case("`X-Tag`, `x-tag`", get("/h", ("X-Tag", "one"), ("x-tag", "two")), *TAGS),
@@ -173,11 +189,45 @@ HEADERS = [
     Case("`If-None-Match` with quotes", get("/h", ("If-None-Match", 'W/"a,b", "c\\"d"'))),
     Case("a header of 8,000 bytes", get("/h", ("X-Long", "0123456789" * 800))),
     Case("`x_tag`", get("/h", ("x_tag", "one"))),
-    Case("`Host: [2001:db8::1]:8443`", get("/h", ("Host", "[2001:db8::1]:8443"))),
+    Case(
+        "`Host: [2001:db8::1]:8443`",
+        get("/h", ("Host", "[2001:db8::1]:8443")),
+        bare_host("[2001:db8::1]:8443", "[2001:db8::1]"),
+    ),
+    Case("`Host: [2001:db8::1]`", get("/h", ("Host", "[2001:db8::1]"))),
     Case("`Host: APP.Example.COM`", get("/h", ("Host", "APP.Example.COM"))),
-    Case("`Host: app.example.com:8443`", get("/h", ("Host", "app.example.com:8443"))),
-    Case("`Host: app.example.com:99999`", get("/h", ("Host", "app.example.com:99999"))),
+    Case(
+        "`Host: app.example.com:8443`",
+        get("/h", ("Host", "app.example.com:8443")),
+        bare_host("app.example.com:8443", "app.example.com"),
+    ),
+    Case(
+        "`Host: app.example.com:99999`",
+        get("/h", ("Host", "app.example.com:99999")),
+        bare_host("app.example.com:99999", "app.example.com"),
+    ),
     Case("`Authorization: Basic dTpw`", get("/h", ("Authorization", "Basic dTpw"))),
+    Case(
+        "`Authorization: AWS4-HMAC-SHA256 ...`",
+        get("/h", ("Authorization", "AWS4-HMAC-SHA256 Credential=a")),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, REST, header("authorization", "AWS4-HMAC-SHA256 Credential=a")),
+    ),
+    Case(
+        "`X-Forwarded-Proto: http`, `X-Forwarded-Port: 80`",
+        get("/h", ("X-Forwarded-Proto", "http"), ("X-Forwarded-Port", "80")),
+        changed_headers(
+            Reason.OF_THE_SERVICE,
+            but(*EDGE, *LATTICE),
+            (*header("x-forwarded-proto", "http"), *header("x-forwarded-port", "80")),
+        ),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, EDGE, header("x-forwarded-proto", "http")),
+    ),
+    Case(
+        "`X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Fancy=1`",
+        get("/h", ("X-Amzn-Trace-Id", TRACE)),
+        changed_headers(Reason.OF_THE_SERVICE, but(*ALB, *EDGE, *LATTICE), header("x-amzn-trace-id", TRACE)),
+        changed_headers(Reason.TRACE_ID, ALB, header("x-amzn-trace-id", TRACE)),
+    ),
     Case("`Cookie: a=1; b=2`", get("/h", ("Cookie", "a=1; b=2"))),
     Case('`Cookie: a=1,2; b="x"`', get("/h", ("Cookie", 'a=1,2; b="x"'))),
     Case("`Cookie: a=café` in latin-1", get("/h", ("Cookie", "a=caf\xe9")), *latin_1("cookie", "a=caf\xe9")),
@@ -226,7 +276,7 @@ HEADERS = [
         "`Max-Forwards: 5`, `X-Real-IP: 203.0.113.9`",
         get("/h", ("Max-Forwards", "5"), ("X-Real-IP", "203.0.113.9")),
         changed_headers(Reason.DROPPED_REQUEST_HEADER, REST, header("max-forwards", "5")),
-        changed_headers(Reason.DROPPED_REQUEST_HEADER, ("edge-origin",), header("x-real-ip", "203.0.113.9")),
+        changed_headers(Reason.DROPPED_REQUEST_HEADER, EDGE, header("x-real-ip", "203.0.113.9")),
     ),
     Case(
         "`X-HTTP-Method-Override: PATCH`",
@@ -269,7 +319,10 @@ BODIES = [
     Case("`Content-Length: 0`", post(b""), changed_headers(Reason.NO_LENGTH, REST, header("content-length", "0"))),
     Case("binary in chunks", chunked(b"\x00\x01chunked\xff", DATA), *unchunked(10)),
     Case("text in chunks", chunked(b"chunked", TEXT), *unchunked(7)),
-    Case("6 MB, binary", post(binary(6 << 20), DATA), Loss(why=Reason.BODY_LIMIT, at=EDGE, refused=413)),
+    Case("40 KB, binary", post(binary(40 << 10), DATA)),
+    Case("1 MB, binary", post(binary(1 << 20), DATA), Loss(why=Reason.BODY_LIMIT, at=("edge-viewer",), refused=413)),
+    Case("4 MB, binary", post(binary(4 << 20), DATA), Loss(why=Reason.BODY_LIMIT, at=(*ALB, *EDGE), refused=413)),
+    Case("6 MB, binary", post(binary(6 << 20), DATA), Loss(why=Reason.BODY_LIMIT, at=ALL, refused=413)),
     Case("every byte", post(bytes(range(256)), ("Content-Type", "image/png"))),
     Case("no `Content-Type`", post(b"\xff\xfe")),
     Case("JSON in UTF-8", post('{"name": "café ☃ 😀"}'.encode(), JSON)),
@@ -311,9 +364,9 @@ METHODS = [
     Case("`DELETE`", get("/m", method="DELETE")),
     Case("`DELETE` with a body", post(b"{}", JSON, method="DELETE")),
     Case("`GET` with a body", post(b"{}", JSON, method="GET")),
-    Case("`PROPFIND`", get("/m", method="PROPFIND")),
-    Case("`M-SEARCH`", get("/m", method="M-SEARCH")),
-    Case("`get`", get("/m", method="get")),
+    Case("`PROPFIND`", get("/m", method="PROPFIND"), unrouted(*REST, *EDGE)),
+    Case("`M-SEARCH`", get("/m", method="M-SEARCH"), unrouted(*REST, *EDGE)),
+    Case("`get`", get("/m", method="get"), unrouted(*REST, *EDGE)),
 ]
 
 REQUESTS = [*PATHS, *QUERIES, *HEADERS, *BODIES, *METHODS]

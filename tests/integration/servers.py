@@ -1,6 +1,5 @@
 """Real web servers that serve origin_site: how each of them is started, on a TCP port or on a UNIX socket."""
 
-import json
 import shutil
 import socket
 import sys
@@ -17,7 +16,7 @@ import uvicorn
 
 from bridge import Proxy
 from bridge._types import ASGIApp
-from tests.integration.exchange import ClientRequest, ClientResponse
+from bridge.testing.messages import ClientRequest, ClientResponse
 from tests.integration.services import SERVICES
 
 __all__ = [
@@ -133,20 +132,19 @@ def running(server: WebServer, folder: Path, *, keep_alive: int | None = None) -
 
 def event_for(method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> dict[str, Any]:
     """Return a load balancer's event for this request."""
-    request = _request(method, target, *headers, body=body)
-    event: dict[str, Any] = json.loads(json.dumps(_ALB.encode(request, "")))
-    return event
+    return _ALB.event(_request(method, target, *headers, body=body))
 
 
 def _request(method: str, target: str, *headers: tuple[str, str], body: bytes = b"") -> ClientRequest:
     length = [("Content-Length", str(len(body)))] if body else []
     pairs = (("Host", "shop.example"), *headers, *length)
-    return ClientRequest(method=method, target=target, headers=pairs, body=body)
+    return ClientRequest(method=method, target=target, headers=pairs, body=body, client=(HOST, 50000))
 
 
 def result_of(result: dict[str, Any], method: str, target: str = "/") -> ClientResponse:
     """Return a load balancer's response for this result, without the web server's headers about itself."""
-    response = _ALB.decode(json.loads(json.dumps(result)), _request(method, target))
+    response = _ALB.response(result, _request(method, target))
+    assert response.reasons == ()
     headers = tuple((name, value) for name, value in response.headers if name not in ("date", "server"))
     return ClientResponse(response.status, headers, response.body)
 

@@ -31,8 +31,8 @@ import pytest
 
 from bridge import Proxy, Settings
 from bridge.errors import ErrorStatus
+from bridge.testing.messages import ClientResponse
 from tests.cases import every_case
-from tests.integration.exchange import ClientResponse
 from tests.integration.servers import ask
 from tests.proxy.origins import Origin, answering, response
 

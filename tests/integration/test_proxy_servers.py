@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bridge import Bridge, Proxy, Settings
+from bridge.testing.messages import ClientResponse
 from tests.events import BASES, load
-from tests.integration.exchange import ClientResponse
 from tests.integration.origin_site import COOKIES, LARGE, MOST, PARTS, asgi
 from tests.integration.servers import SERVERS, WebServer, ask, event_for, running
 

@@ -6,12 +6,13 @@ this package's own sources, so that each is the other's check.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, get_args
 
-from bridge.testing.messages import ClientRequest, ClientResponse
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused
 from bridge.testing.setup import Setup
 
 __all__ = ["Service", "ServiceName", "service_of"]
@@ -28,6 +29,9 @@ ServiceName = Literal[
     "edge-viewer",
     "edge-origin",
 ]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of an event, in bytes of JSON.
+_MAX_EVENT = 6_291_556
 
 _MODULES = {
     "function-url": "function_url",
@@ -61,6 +65,16 @@ class Service:
     added: Callable[[ClientRequest, Setup], tuple[tuple[str, str], ...]]
     head: Callable[[Mapping[str, Any], ClientRequest, Setup], ClientResponse] | None = None
     options: frozenset[str] = frozenset()
+
+    def event_for(self, request: ClientRequest, setup: Setup) -> dict[str, Any]:
+        """Return the event, as a function gets it. Raises Refused, also for an event that Lambda does not accept."""
+        text = json.dumps(self.event(request, setup), ensure_ascii=False)
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if size > _MAX_EVENT:
+            reason = f"The event has {size} bytes of JSON where Lambda accepts {_MAX_EVENT}."
+            raise Refused(self.too_large(reason, setup))
+        event: dict[str, Any] = json.loads(text)
+        return event
 
 
 def service_of(name: ServiceName) -> Service:

@@ -40,13 +40,16 @@ def check_request(request: ClientRequest, setup: Setup) -> str:
 
 
 def added(request: ClientRequest, setup: Setup) -> Headers:
-    """Return the headers of an HTTP API, which always adds content-length, also without a body."""
+    """Return the headers of an HTTP API, which always adds content-length, also without a body.
+
+    AWS's notes say that it also adds a content-type to such a request, but not which: assumed to be none.
+    """
     is_framed = request.is_chunked or bool(values_of(request.headers, "content-length"))
     return forwarded(request, setup) + (() if is_framed else (("content-length", "0"),))
 
 
 def own_headers(setup: Setup) -> Pairs:
-    return [("apigw-requestid", "ATfSmjLgPHcESJw=")]
+    return [("apigw-requestid", setup.extended_id)]
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:

@@ -43,6 +43,16 @@ REGION = "eu-west-1"
 # balancer passes as text. Assumed: HTTP APIs, Function URLs and Lattice do the same.
 _TEXT_TYPES = frozenset({"application/json", "application/javascript", "application/xml"})
 
+# Measured: the spelling of names that API Gateway sets or reads itself, in payload format 1.0 and in REST APIs. All
+# other names are as sent.
+_TITLE_CASE = {
+    name.lower(): name
+    for name in (
+        *("Authorization", "Content-Length", "Host", "User-Agent", "X-Amzn-Trace-Id"),
+        *("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"),
+    )
+}
+
 # The date format of API Gateway's request contexts: "12/Mar/2020:19:03:58 +0000".
 _TIME = "%d/%b/%Y:%H:%M:%S +0000"
 
@@ -83,7 +93,8 @@ def decoded_value(value: str) -> str:
 def appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
     """Return `headers` and those that AWS adds. AWS appends to the client's own x-forwarded-for.
 
-    The other ones that describe the connection take the place of the client's own.
+    Assumed: the other ones that describe the connection take the place of the client's own, and so does the trace id,
+    except at a load balancer, for which it is documented.
     """
     new = dict(added)
     kept = []
@@ -129,7 +140,7 @@ def body_fields(request: ClientRequest, *, none: str | None, compressed_text: bo
 
 def payload_v1_fields(method: str, headers: list[tuple[str, str]], query_string: str) -> Event:
     """Return one map with the last value of each name, and one with all values; null instead of empty maps."""
-    multi = listed(headers)
+    multi = listed((_TITLE_CASE.get(name.lower(), name), value) for name, value in headers)
     query = listed(parse_qsl(query_string, keep_blank_values=True, errors="replace"))
     return {
         "httpMethod": method,
@@ -141,7 +152,7 @@ def payload_v1_fields(method: str, headers: list[tuple[str, str]], query_string:
     }
 
 
-def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, stage: str) -> Event:
+def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, stage: str, request_id: str) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
     agent = values_of(request.headers, "user-agent")
     return {
@@ -150,7 +161,7 @@ def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, sta
         **({} if setup.authorizer is None else {"authorizer": dict(setup.authorizer)}),
         "domainName": api_domain(setup),
         "domainPrefix": api_domain(setup).partition(".")[0],
-        "extendedRequestId": "JKJaXmPLvHcESHA=",
+        "extendedRequestId": setup.extended_id,
         "httpMethod": method,
         "identity": {
             "accessKey": None,
@@ -167,7 +178,7 @@ def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, sta
             "userArn": None,
         },
         "protocol": f"HTTP/{request.http_version}",
-        "requestId": setup.request_id,
+        "requestId": request_id,
         **_times(setup, "requestTime", "requestTimeEpoch"),
         "stage": stage,
     }
@@ -176,7 +187,7 @@ def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, sta
 def payload_v2(request: ClientRequest, setup: Setup, headers: dict[str, str], *, path: str, context: Event) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-    `path`: that of `rawPath`. `context`: the fields of the request context that differ.
+    `path`: that of `rawPath`. `context`: the fields of the request context that differ, or are added.
     """
     sent = values_of(request.headers, "cookie")
     cookies = [decoded_value(cookie.strip()) for value in sent for cookie in value.split(";")]

@@ -14,20 +14,25 @@ from typing import Any
 from bridge.testing.messages import ClientRequest, ClientResponse, values_of
 
 __all__ = [
+    "HOP_BY_HOP",
     "MAX_RESULT",
+    "InvalidBase64",
     "InvalidResult",
     "Pairs",
     "body_of",
     "check",
     "cookies_of",
     "json_size",
+    "lowered",
     "multi",
     "remapped",
     "respond",
     "single",
     "status_of",
     "text_error",
+    "text_of",
     "typed",
+    "value_of",
     "without",
 ]
 
@@ -38,8 +43,18 @@ Reasons = list[str]
 MAX_RESULT = 6_291_556
 
 
+# RFC 9110, 7.6.1: about the connection, which ends at the service.
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
 class InvalidResult(ValueError):
     """Raised for a result that the service does not understand. Its text is the reason."""
+
+
+class InvalidBase64(InvalidResult):
+    """Raised for a body that is not base64, and should be."""
 
 
 def check(condition: bool, otherwise: str) -> None:
@@ -49,16 +64,26 @@ def check(condition: bool, otherwise: str) -> None:
 
 def json_size(result: object) -> int:
     """Return the size of a result in bytes, as Lambda measures it: JSON in UTF-8."""
+    if isinstance(result, bytes):
+        return len(result)
     return len(json.dumps(result, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
+def text_of(result: object) -> bytes:
+    """Return a result that is the body itself: text as it is, and all else as JSON. `bytes` are not JSON."""
+    if isinstance(result, bytes):
+        return result
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    return text.encode("utf-8", "replace")
+
+
 def single(headers: object) -> Pairs:
-    """Return the pairs of a map from names to values. null counts as no headers."""
+    """Return the pairs of a map from names to values, with the names as they are written. null is no headers."""
     return [(_name(name), value_of(name, value)) for name, value in _mapping("headers", headers).items()]
 
 
 def multi(headers: object) -> Pairs:
-    """Return the pairs of a map from names to lists of values. null counts as no headers."""
+    """Return the pairs of a map from names to lists of values, as `single` does."""
     pairs: Pairs = []
     for name, values in _mapping("multiValueHeaders", headers).items():
         check(isinstance(values, list), f"Expected a list of values for the header {name!r}, but got {values!r}.")
@@ -74,7 +99,7 @@ def _mapping(field: str, value: object) -> Mapping[Any, Any]:
 def _name(name: str) -> str:
     is_token = name.isascii() and name != "" and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
     check(is_token, f"Expected the name of a header, but got {name!r}.")
-    return name.lower()
+    return name
 
 
 def value_of(name: str, value: object) -> str:
@@ -95,15 +120,22 @@ def cookies_of(result: Mapping[str, Any]) -> Pairs:
 
 
 def remapped(headers: Pairs, names: frozenset[str], reasons: Reasons) -> Pairs:
-    """Return `headers` with another name for those in `names`."""
-    reasons += [f"The service renames {name} to x-amzn-remapped-{name}." for name, _ in headers if name in names]
-    return [(f"x-amzn-remapped-{name}" if name in names else name, value) for name, value in headers]
+    """Return `headers` with another name for those in `names`: the original one after a prefix (measured)."""
+    new = [(f"x-amzn-Remapped-{name}" if name.lower() in names else name, value) for name, value in headers]
+    changed = [(before, after) for (before, _), (after, _) in zip(headers, new, strict=True) if before != after]
+    reasons += [f"The service renames the header {before} to {after}." for before, after in changed]
+    return new
 
 
 def without(headers: Pairs, names: frozenset[str], reasons: Reasons) -> Pairs:
     """Return `headers` without those in `names`."""
-    reasons += [f"The service does not pass on the header {name}." for name, _ in headers if name in names]
-    return [pair for pair in headers if pair[0] not in names]
+    reasons += [f"The service does not pass on the header {name}." for name, _ in headers if name.lower() in names]
+    return [pair for pair in headers if pair[0].lower() not in names]
+
+
+def lowered(headers: Pairs) -> Pairs:
+    """Return `headers` with names in lower case, as every service but REST APIs sends them."""
+    return [(name.lower(), value) for name, value in headers]
 
 
 def typed(headers: Pairs, default: str) -> Pairs:
@@ -112,7 +144,7 @@ def typed(headers: Pairs, default: str) -> Pairs:
 
 
 def status_of(result: Mapping[str, Any], key: str = "statusCode") -> int:
-    """Return the status. A text of digits is one too."""
+    """Return the status. A text of digits is one too (measured). Assumed: no service accepts one above 599."""
     status = result.get(key)
     if isinstance(status, str) and status.isascii() and status.isdigit():
         status = int(status)
@@ -123,7 +155,7 @@ def status_of(result: Mapping[str, Any], key: str = "statusCode") -> int:
 
 
 def body_of(result: Mapping[str, Any], *, is_base64: bool | None = None) -> bytes:
-    """Return the body. null and a missing one are empty."""
+    """Return the body. null and a missing one are empty. Not documented: other values are assumed to be invalid."""
     body = result.get("body")
     if body is None:
         return b""
@@ -134,7 +166,7 @@ def body_of(result: Mapping[str, Any], *, is_base64: bool | None = None) -> byte
     try:
         return b64decode(body, validate=True)
     except ValueError:
-        raise InvalidResult("The body is not the base64 that isBase64Encoded says it is.") from None
+        raise InvalidBase64("The body is not the base64 that isBase64Encoded says it is.") from None
 
 
 def respond(
@@ -150,7 +182,7 @@ def respond(
     if lengths != [str(len(body))]:
         if lengths:
             reasons.append(f"The service sends the body's length, {len(body)}, in place of {', '.join(lengths)}.")
-        pairs = [pair for pair in pairs if pair[0] != "content-length"]
+        pairs = [pair for pair in pairs if pair[0].lower() != "content-length"]
         pairs.append(("content-length", str(len(body))))
     return ClientResponse(status, tuple(pairs), body, tuple(reasons))
 

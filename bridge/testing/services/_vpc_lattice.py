@@ -2,7 +2,8 @@
 
 https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
-Assumed: path and query parameters stay encoded; errors look as those of a load balancer, without a body.
+Headers about the connection do not reach the client. Assumed: path and query parameters stay encoded; errors are a
+short text, and those for a result are a 502.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from typing import Any
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused
 from bridge.testing.services._request import Event, body_fields, client_ip
 from bridge.testing.services._response import (
+    HOP_BY_HOP,
     MAX_RESULT,
     InvalidResult,
     Pairs,
     body_of,
     check,
     json_size,
+    lowered,
     respond,
     status_of,
     text_error,
+    without,
 )
 from bridge.testing.setup import Setup
 
@@ -36,8 +40,9 @@ def check_request(request: ClientRequest) -> None:
 
 
 def body(request: ClientRequest) -> Event:
-    """Return the body. A text type decides alone that it is text, also a compressed one."""
-    return body_fields(request, none="", compressed_text=True)
+    """Return the body. A text type decides alone that it is text, also a compressed one; text has no flag."""
+    fields = body_fields(request, none="", compressed_text=True)
+    return fields if fields["isBase64Encoded"] else {"body": fields["body"]}
 
 
 def added(request: ClientRequest, setup: Setup) -> Headers:
@@ -59,7 +64,8 @@ def lattice_response(result: dict[str, Any], headers: Pairs, request: ClientRequ
     """Return the response. Status, headers, body and its encoding are all that the page has: nothing else is read."""
     ignored = sorted(key for key in result if key not in _REQUIRED | {"body", "statusDescription"} and result[key])
     reasons = [f"VPC Lattice does not read {key}." for key in ignored]
-    return respond(status_of(result), headers, body_of(result), request, reasons)
+    kept = without(lowered(headers), HOP_BY_HOP, reasons)
+    return respond(status_of(result), kept, body_of(result), request, reasons)
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:

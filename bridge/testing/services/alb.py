@@ -3,16 +3,19 @@
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 
 Path and query parameters stay encoded; of repeated headers and parameters the last value wins, unless the target group
-has the attribute lambda.multi_value_headers.enabled. Measured: a field that is null is an error.
+has the attribute lambda.multi_value_headers.enabled. Measured: a field that is null is an error. The load balancer has
+its default attributes: it appends to X-Forwarded-For, and the Host header has the listener's port, unless that is 80
+or 443.
 """
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
-from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name
+from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name, values_of
 from bridge.testing.services import Service
 from bridge.testing.services._request import (
     ACCOUNT,
@@ -26,11 +29,13 @@ from bridge.testing.services._request import (
     refuse_large,
 )
 from bridge.testing.services._response import (
+    HOP_BY_HOP,
     InvalidResult,
     Pairs,
     body_of,
     check,
     json_size,
+    lowered,
     multi,
     respond,
     single,
@@ -49,17 +54,18 @@ _MAX_LINE = 16 << 10
 _MAX_HEADERS = 64 << 10
 _MAX_RESPONSE_HEADERS = 32 << 10
 
-_GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/functions/0123456789abcdef"
+# Documented: a request with more addresses in X-Forwarded-For is a 463.
+_MAX_ADDRESSES = 30
 
-# RFC 9110, 7.6.1: about the connection, which ends at the load balancer.
-_HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
+_GROUP = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/functions/0123456789abcdef"
 
 
 def event(request: ClientRequest, setup: Setup, *, is_multi: bool) -> Event:
     _check_request(request)
-    pairs = received(request, added(request, setup))
+    pairs = [
+        (name, _host(value, request) if name.lower() == "host" else value)
+        for name, value in received(request, added(request, setup))
+    ]
     query = query_pairs(request.query)
     if is_multi:
         parameters: Event = {"multiValueHeaders": by_name(pairs), "multiValueQueryStringParameters": listed(query)}
@@ -75,10 +81,25 @@ def event(request: ClientRequest, setup: Setup, *, is_multi: bool) -> Event:
     }
 
 
+def _host(host: str, request: ClientRequest) -> str:
+    """Return the Host with the listener's port, or without one for 80 and 443: its brackets may have colons, too."""
+    name, colon, port = host.rpartition(":")
+    bare = name if colon and port.isdigit() and not name.endswith(":") else host
+    return bare if request.port in ("80", "443") else f"{bare}:{request.port}"
+
+
 def _check_request(request: ClientRequest) -> None:
-    """Raise Refused. TRACE is documented to be refused; of CONNECT nothing is known."""
+    """Raise Refused. All of it is documented, except that CONNECT is refused as TRACE is."""
     if request.method in ("TRACE", "CONNECT"):
         raise Refused(_error(405, "Method Not Allowed").because(f"A load balancer accepts no {request.method}."))
+    if any(value.lower() == "websocket" for value in values_of(request.headers, "upgrade")):
+        raise Refused(_error(400, "Bad Request").because("A load balancer upgrades no connection for a function."))
+    if values_of(request.headers, "transfer-encoding") and not request.is_chunked:
+        raise Refused(_error(501, "Not Implemented").because("The only Transfer-Encoding is chunked."))
+    addresses = ",".join(values_of(request.headers, "x-forwarded-for")).count(",") + 1
+    if addresses > _MAX_ADDRESSES:
+        reason = f"X-Forwarded-For has {addresses} addresses where a load balancer accepts {_MAX_ADDRESSES}."
+        raise Refused(_error(463, "").because(reason))
     line = len(request.method) + len(request.target) + len(" HTTP/1.1") + 1
     sizes = [len(name) + len(value) for name, value in request.headers]
     limits = [
@@ -91,13 +112,28 @@ def _check_request(request: ClientRequest) -> None:
 
 
 def added(request: ClientRequest, setup: Setup) -> Headers:
-    return forwarded(request, setup)
+    return tuple(
+        (name, _trace(request, value) if name == "x-amzn-trace-id" else value)
+        for name, value in forwarded(request, setup)
+    )
+
+
+def _trace(request: ClientRequest, own: str) -> str:
+    """Return the trace id. A client's Root is kept, and Self put before it; so are fields of its own.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html
+    """
+    sent = "".join(values_of(request.headers, "x-amzn-trace-id")[-1:])
+    fields = [field for field in sent.split(";") if field and not field.startswith("Self=")]
+    has_root = any(field.startswith("Root=") for field in fields)
+    return ";".join([own.replace("Root=", "Self=") if has_root else own, *fields])
 
 
 def response(result: object, request: ClientRequest, setup: Setup, *, is_multi: bool) -> ClientResponse:
     """Return the response. Only one of the two maps of headers is read.
 
-    Assumed: each spelling of a name is a header of its own. The page says not to count on the order of values, and it
+    Assumed: each spelling of a name is a header of its own, and a Date or Server of the function's replaces that of the
+    load balancer. The page says not to count on the order of values, and it
     was seen reversed: https://github.com/dougmoscrop/serverless-http/issues/244
     """
     reasons: list[str] = []
@@ -111,10 +147,12 @@ def response(result: object, request: ClientRequest, setup: Setup, *, is_multi: 
         status = status_of(result)
         description = str(result.get("statusDescription", f"{status} "))
         check(description.startswith(f"{status} "), f"Expected '{status} ...' as statusDescription: {description!r}.")
-        headers = without(_headers(result, request, reasons, is_multi=is_multi), _HOP_BY_HOP, reasons)
+        headers = without(_headers(result, request, reasons, is_multi=is_multi), HOP_BY_HOP, reasons)
         size = sum(len(name) + len(value) for name, value in headers)
         check(size <= _MAX_RESPONSE_HEADERS, f"The headers have more than {_MAX_RESPONSE_HEADERS} bytes.")
-        return respond(status, [*headers, ("server", "awselb/2.0")], body_of(result), request, reasons)
+        own = [("server", "awselb/2.0"), ("date", formatdate(setup.time, usegmt=True))]
+        more = [pair for pair in own if not values_of(headers, pair[0])]
+        return respond(status, [*headers, *more], body_of(result), request, reasons)
     except InvalidResult as exc:
         return failure(str(exc), setup)
 
@@ -132,7 +170,7 @@ def _headers(result: dict[str, Any], request: ClientRequest, reasons: list[str],
         check(not wrong, f"A load balancer accepts strings alone as values of headers: {wrong}.")
         pairs = single(found)
     url = f"{request.scheme}://{request.host}{request.target}"
-    return [(name, urljoin(url, value) if name == "location" else value) for name, value in pairs]
+    return [(name, urljoin(url, value) if name == "location" else value) for name, value in lowered(pairs)]
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:

@@ -2,6 +2,7 @@
 
 Path and query stay as the client sent them. Measured: cookies have a field of their own, and stay in the headers too;
 there are headers about the TLS connection; Connection is dropped; without AWS_IAM the account is "anonymous".
+Documented are the usual seven methods. Assumed: other ones, except CONNECT, and headers of any size are accepted.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from bridge.testing.services._response import (
     check,
     cookies_of,
     json_size,
+    lowered,
     remapped,
     respond,
     single,
     text_error,
+    text_of,
     typed,
 )
 from bridge.testing.services._response import body_of as _body_of
@@ -57,7 +60,8 @@ def added(request: ClientRequest, setup: Setup) -> Headers:
 def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:
     """Return the response. Measured: a result without a statusCode is a body of JSON, and a string goes out unquoted.
 
-    In the invoke mode RESPONSE_STREAM a whole result is the body, whatever it has (measured).
+    In the invoke mode RESPONSE_STREAM a whole result is the body, whatever it has (measured). Assumed: a result that is
+    not JSON is the body, as it is of an HTTP API, and a body that is not the base64 that it should be is an error.
     """
     reasons: list[str] = []
     try:
@@ -67,7 +71,9 @@ def response(result: object, request: ClientRequest, setup: Setup) -> ClientResp
             return respond(200, _headers([], setup), _json_body(result), request, reasons)
         if not isinstance(result, dict) or "statusCode" not in result:
             return respond(200, _headers([], setup), _json_body(result), request, reasons)
-        pairs = [*single(result.get("headers")), *cookies_of(result)]
+        if result.get("multiValueHeaders"):
+            reasons.append("The service does not read multiValueHeaders.")
+        pairs = lowered([*single(result.get("headers")), *cookies_of(result)])
         headers = _headers(remapped(pairs, _REMAPPED, reasons), setup)
         return respond(_status_of(result), headers, _body(result), request, reasons)
     except InvalidResult as exc:
@@ -79,7 +85,7 @@ def head(prelude: Mapping[str, Any], request: ClientRequest, setup: Setup) -> Cl
     reasons: list[str] = []
     try:
         status = _status_of(prelude) if "statusCode" in prelude else 200
-        pairs = [*single(prelude.get("headers")), *cookies_of(prelude)]
+        pairs = lowered([*single(prelude.get("headers")), *cookies_of(prelude)])
         lengths = frozenset({"content-length"})
         headers = remapped(pairs, _REMAPPED | lengths, reasons)
         return ClientResponse(status, tuple(_headers(headers, setup)), b"", tuple(reasons))
@@ -99,8 +105,9 @@ def _body(result: Mapping[str, Any]) -> bytes:
 
 
 def _json_body(value: object) -> bytes:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    if isinstance(value, str | bytes):
+        return text_of(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:

@@ -20,6 +20,7 @@ from bridge.testing.services._response import (
     body_of,
     check,
     json_size,
+    lowered,
     multi,
     respond,
     single,
@@ -34,7 +35,8 @@ __all__ = ["SERVICES"]
 def event(request: ClientRequest, setup: Setup) -> Event:
     check_request(request, setup)
     headers = received(request, added(request, setup))
-    context = payload_v1_context(request, setup, method=request.method, stage=setup.stage or "$default")
+    stage = setup.stage or "$default"
+    context = payload_v1_context(request, setup, method=request.method, stage=stage, request_id=setup.extended_id)
     return {
         "version": "1.0",
         "resource": "$default",
@@ -47,14 +49,19 @@ def event(request: ClientRequest, setup: Setup) -> Event:
 
 
 def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:
-    """Return the response. Single values come first (measured). Nothing is renamed. A statusCode is required."""
+    """Return the response. Single values come first (measured). Nothing is renamed. A statusCode is required.
+
+    `cookies` is not read.
+    """
     reasons: list[str] = []
     try:
         check(json_size(result) <= MAX_RESULT, f"The result has more than {MAX_RESULT} bytes of JSON.")
         if not isinstance(result, dict) or "statusCode" not in result:
             raise InvalidResult("Payload format 1.0 requires an object with a statusCode.")
+        if result.get("cookies"):
+            reasons.append("The service does not read cookies in payload format 1.0.")
         pairs = [*single(result.get("headers")), *multi(result.get("multiValueHeaders"))]
-        headers = [*typed(pairs, "text/plain; charset=utf-8"), *own_headers(setup)]
+        headers = [*typed(lowered(pairs), "text/plain; charset=utf-8"), *own_headers(setup)]
         return respond(status_of(result), headers, body_of(result), request, reasons)
     except InvalidResult as exc:
         return failure(str(exc), setup)

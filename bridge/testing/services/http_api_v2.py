@@ -8,7 +8,6 @@ a custom domain is not in the event. Nothing is renamed in responses.
 
 from __future__ import annotations
 
-import json
 from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse
@@ -22,9 +21,11 @@ from bridge.testing.services._response import (
     check,
     cookies_of,
     json_size,
+    lowered,
     respond,
     single,
     status_of,
+    text_of,
     typed,
 )
 from bridge.testing.setup import Setup
@@ -39,25 +40,31 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     stage_path = request.path if setup.stage and not setup.domain else rest
     path = unquote(stage_path).partition("?")[0]
     domain = api_domain(setup)
-    context = {"domainName": domain, "domainPrefix": domain.partition(".")[0], "stage": setup.stage or "$default"}
+    context = {
+        "domainName": domain,
+        "domainPrefix": domain.partition(".")[0],
+        "requestId": setup.extended_id,
+        "stage": setup.stage or "$default",
+    }
     return payload_v2(request, setup, headers, path=path, context=context)
 
 
 def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:
     """Return the response. Measured: a result without a statusCode is a body of JSON, and a string goes out unquoted.
 
-    `multiValueHeaders` is not read.
+    A result that is not JSON, which only a custom runtime can return, is the body as it is. `multiValueHeaders` is not
+    read.
     """
     reasons: list[str] = []
     try:
         check(json_size(result) <= MAX_RESULT, f"The result has more than {MAX_RESULT} bytes of JSON.")
         if not isinstance(result, dict) or "statusCode" not in result:
-            text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
             headers = [("content-type", "application/json"), *own_headers(setup)]
-            return respond(200, headers, text.encode("utf-8", "replace"), request, reasons)
+            return respond(200, headers, text_of(result), request, reasons)
         if result.get("multiValueHeaders"):
             reasons.append("The service does not read multiValueHeaders in payload format 2.0.")
-        headers = typed([*single(result.get("headers")), *cookies_of(result)], "text/plain; charset=utf-8")
+        pairs = [*single(result.get("headers")), *cookies_of(result)]
+        headers = typed(lowered(pairs), "text/plain; charset=utf-8")
         return respond(status_of(result), [*headers, *own_headers(setup)], body_of(result), request, reasons)
     except InvalidResult as exc:
         return failure(str(exc), setup)

@@ -32,15 +32,11 @@ from bridge.testing.setup import Setup
 __all__ = ["SERVICES"]
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html
-# What CloudFront removes before the events of origin requests.
-_ORIGIN_DROPS = frozenset(
-    [
-        *("expect", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade"),
-        *("x-forwarded-proto", "x-http-method-override", "x-real-ip"),
-    ]
-)
+# What CloudFront removes before the events of origin requests, and no other list has.
+_ORIGIN_DROPS = frozenset({"te", "x-http-method-override"})
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
+# What a function may not set, and does not see.
 _DISALLOWED = frozenset(
     [
         *("connection", "expect", "keep-alive", "trailer", "upgrade"),
@@ -86,9 +82,10 @@ _ORIGIN = _Kind(
 def event(request: ClientRequest, setup: Setup, *, kind: _Kind) -> Event:
     """Return the event. After the cache CloudFront drops and adds headers for the origin."""
     _check_request(request)
-    kept = request.headers
-    if kind is _ORIGIN:
-        kept = tuple(pair for pair in kept if pair[0].lower() not in _ORIGIN_DROPS)
+    hidden = _ORIGIN_DROPS if kind is _ORIGIN else frozenset()
+    kept = tuple(
+        pair for pair in request.headers if not _is_disallowed(pair[0].lower()) and pair[0].lower() not in hidden
+    )
     listed: dict[str, list[dict[str, str]]] = {}
     for name, value in appended(kept, added(request, setup, kind=kind)):
         listed.setdefault(name.lower(), []).append({"key": name, "value": _converted(value)})
@@ -141,6 +138,8 @@ def _converted(value: str) -> str:
 def response(result: object, request: ClientRequest, setup: Setup, *, kind: _Kind) -> ClientResponse:
     """Return the response. Only `status` is required, and it is a string."""
     try:
+        passed_on = isinstance(result, dict) and "uri" in result and "status" not in result
+        check(not passed_on, "The function returned the request: there is no origin that CloudFront could pass it to.")
         if not isinstance(result, dict) or not isinstance(result.get("status"), str):
             raise InvalidResult("CloudFront requires an object with a status that is a string, such as '200'.")
         status = status_of(result, "status")
@@ -166,12 +165,18 @@ def _headers(headers: object, kind: _Kind) -> Pairs:
     check(headers is None or isinstance(headers, dict), f"Expected an object under 'headers', but got {headers!r}.")
     pairs: Pairs = []
     for name, items in (headers if isinstance(headers, Mapping) else {}).items():
-        disallowed = name in kind.read_only or name in _DISALLOWED or name.startswith(_DISALLOWED_PREFIXES)
-        check(not disallowed, f"CloudFront accepts no header {name!r} from a function.")
+        check(
+            name not in kind.read_only and not _is_disallowed(name),
+            f"CloudFront accepts no header {name!r} from a function.",
+        )
         check(isinstance(items, list), f"Expected a list for the header {name!r}, but got {items!r}.")
         for item in items:
             pairs.append(_pair(name, item))
     return pairs
+
+
+def _is_disallowed(name: str) -> bool:
+    return name in _DISALLOWED or name.startswith(_DISALLOWED_PREFIXES)
 
 
 def _pair(name: str, item: Any) -> tuple[str, str]:

@@ -4,8 +4,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 The path stays encoded, query parameters are decoded. Semicolons split the query:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
-X-HTTP-Method-Override changes the method, and is not passed on. Measured: of several slashes after the stage, `path`
-has one, and a greedy path parameter has no slash at its end.
+X-HTTP-Method-Override changes the method, and is not passed on; nor is an Authorization that is a signature for AWS.
+The API is regional: an edge-optimised one has a CloudFront distribution in front, with headers of its own.
+Measured: of several slashes after the stage, `path` has one, and a greedy path parameter has no slash at its end.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bridge.testing.services._request import (
 )
 from bridge.testing.services._response import (
     MAX_RESULT,
+    InvalidBase64,
     InvalidResult,
     Pairs,
     body_of,
@@ -59,6 +61,13 @@ _NOT_PASSED = frozenset(
         *("server", "te", "trailer", "transfer-encoding", "upgrade", "www-authenticate"),
     ]
 )
+_METHOD_OVERRIDE = "x-http-method-override"
+
+# Documented: refused where they are not encoded. That it is a 400 is assumed.
+_NOT_IN_QUERY = frozenset("|{}")
+
+# Documented: reserved at the root of a custom domain. What they answer is not: assumed to be that there is no such API.
+_RESERVED = frozenset({"/ping", "/sping"})
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html: from a function, these
 # reach the client with "x-amzn-remapped-" before their names, or not at all.
@@ -71,9 +80,12 @@ _REMAPPED = frozenset(
 _DROPPED = frozenset(
     ["expect", "host", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "via"],
 )
-_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+# Not documented: base64Encoded, which AWS's own tool (aws-sam-cli) reads first.
+_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "base64Encoded", "isBase64Encoded"})
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
 _PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
+
+_INTERNAL = "Internal server error"
 
 # The stage of a custom domain, which no client sees.
 _STAGE = "prod"
@@ -85,11 +97,11 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     if rest is None:
         reason = f"The path {request.path!r} does not begin with {setup.prefix!r}, where the API is."
         raise Refused(_error(403, "Forbidden", "ForbiddenException", setup, reason))
-    headers = [pair for pair in received(request, added(request, setup)) if pair[0].lower() not in _NOT_PASSED]
-    (*_, method) = request.method, *values_of(headers, "x-http-method-override")
-    headers = [pair for pair in headers if pair[0].lower() != "x-http-method-override"]
+    headers = [pair for pair in received(request, added(request, setup)) if _is_passed(*pair)]
+    method = _method(request)
     path = "/" + rest.lstrip("/")
-    context = payload_v1_context(request, setup, method=method, stage=setup.stage or _STAGE)
+    stage = setup.stage or _STAGE
+    context = payload_v1_context(request, setup, method=method, stage=stage, request_id=setup.request_id)
     return {
         "resource": "/{proxy+}",
         "path": setup.base_path + path,  # with the mapping of a custom domain, and without a stage
@@ -100,9 +112,27 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     }
 
 
+def _is_passed(name: str, value: str) -> bool:
+    is_signature = name.lower() == "authorization" and value.startswith("AWS4-HMAC-SHA256 ")
+    return name.lower() not in _NOT_PASSED and name.lower() != _METHOD_OVERRIDE and not is_signature
+
+
+def _method(request: ClientRequest) -> str:
+    (*_, method) = request.method, *values_of(request.headers, _METHOD_OVERRIDE)
+    return method
+
+
 def _check_request(request: ClientRequest, setup: Setup) -> None:
-    if request.method not in _METHODS:
-        reason = f"The API has no route for the method {request.method!r}: there are {', '.join(sorted(_METHODS))}."
+    wrong = sorted(_NOT_IN_QUERY.intersection(request.query))
+    if wrong:
+        reason = f"A REST API accepts {' and '.join(wrong)} in a query only if it is encoded."
+        raise Refused(_error(400, "Bad Request", "BadRequestException", setup, reason))
+    if setup.domain and request.path in _RESERVED:
+        reason = f"The path {request.path} of a custom domain is reserved for API Gateway itself."
+        raise Refused(_error(403, "Forbidden", "ForbiddenException", setup, reason))
+    method = _method(request)
+    if method not in _METHODS:
+        reason = f"The API has no route for the method {method!r}: there are {', '.join(sorted(_METHODS))}."
         error = _error(403, "Missing Authentication Token", "MissingAuthenticationTokenException", setup, reason)
         raise Refused(error)
     size = sum(len(value) for _, value in request.headers)
@@ -140,17 +170,19 @@ def response(result: object, request: ClientRequest, setup: Setup) -> ClientResp
         check(json_size(result) <= MAX_RESULT, f"The result has more than {MAX_RESULT} bytes of JSON.")
         if setup.is_streamed:
             reason = "The API's response transfer mode is STREAM, and the function did not stream its result."
-            return _error(500, "Internal server error", "InternalServerErrorException", setup, reason)
+            return failure(reason, setup)
         if not isinstance(result, dict):
             raise InvalidResult(f"A REST API requires an object, but got {type(result).__name__}.")
         _check_keys(result, _KEYS)
         status = status_of(result) if "statusCode" in result else 200
-        is_base64 = result.get("isBase64Encoded") is True
+        is_base64 = result.get("base64Encoded", result.get("isBase64Encoded")) is True
         if is_base64 and not _accepts_binary(request, setup):
             reasons.append("The request's first Accept type is not a binary media type, so the base64 itself is sent.")
             is_base64 = False
         body = body_of(result, is_base64=is_base64)
         return respond(status, _headers(result, setup, reasons), body, request, reasons)
+    except InvalidBase64 as exc:
+        return _error(500, _INTERNAL, "ApiConfigurationException", setup, str(exc))  # the type's name is assumed
     except InvalidResult as exc:
         return failure(str(exc), setup)
 
@@ -169,7 +201,7 @@ def head(prelude: Mapping[str, Any], request: ClientRequest, setup: Setup) -> Cl
         status = status_of(prelude) if "statusCode" in prelude else 200
         return ClientResponse(status, tuple(_headers(prelude, setup, reasons)), b"", tuple(reasons))
     except InvalidResult as exc:
-        return _error(500, "Internal server error", "InternalServerErrorException", setup, str(exc))
+        return failure(str(exc), setup)
 
 
 def _check_keys(result: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -178,20 +210,24 @@ def _check_keys(result: Mapping[str, Any], known: frozenset[str]) -> None:
 
 
 def _headers(result: Mapping[str, Any], setup: Setup, reasons: list[str]) -> Pairs:
-    """Multi-value headers come first, and a pair that is in both maps is sent once."""
+    """Multi-value headers come first, with their spelling of a name, and a pair that is in both maps is sent once."""
     many = multi(result.get("multiValueHeaders"))
-    pairs = [*many, *(pair for pair in single(result.get("headers")) if pair not in many), *cookies_of(result)]
+    spelling = {name.lower(): name for name, _ in many}
+    one = [(spelling.get(name.lower(), name), value) for name, value in single(result.get("headers"))]
+    pairs = [*many, *(pair for pair in one if pair not in many), *cookies_of(result)]
     headers = remapped(without(pairs, _DROPPED, reasons), _REMAPPED, reasons)
     own = [
-        ("x-amzn-requestid", setup.request_id),
-        ("x-amz-apigw-id", "JKJaXmPLvHcESHA="),
-        ("x-amzn-trace-id", setup.trace_id),
+        ("x-amzn-RequestId", setup.request_id),
+        ("x-amz-apigw-id", setup.extended_id),
+        ("X-Amzn-Trace-Id", setup.trace_id),
     ]
     return [*typed(headers, "application/json"), *own]
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:
-    return _error(502, "Internal server error", "InternalServerErrorException", setup, reason)
+    """Return the error for a function that failed: in the transfer mode STREAM it is documented to be a 500."""
+    status = 500 if setup.is_streamed else 502
+    return _error(status, _INTERNAL, "InternalServerErrorException", setup, reason)
 
 
 def too_large(reason: str, setup: Setup) -> ClientResponse:
@@ -199,8 +235,11 @@ def too_large(reason: str, setup: Setup) -> ClientResponse:
 
 
 def _error(status: int, message: str, kind: str, setup: Setup, reason: str) -> ClientResponse:
-    more = [("x-amzn-requestid", setup.request_id), ("x-amzn-errortype", kind)]
-    return text_error(status, "application/json", json.dumps({"message": message}), reason=reason, more=more)
+    """Return an error. Measured: only the message of an internal one has a blank before it."""
+    more = [("x-amzn-RequestId", setup.request_id), ("x-amzn-ErrorType", kind)]
+    separators = (",", ": ") if message == _INTERNAL else (",", ":")
+    text = json.dumps({"message": message}, separators=separators)
+    return text_error(status, "application/json", text, reason=reason, more=more)
 
 
 SERVICES = {

@@ -28,13 +28,14 @@ __all__ = ["SERVICES"]
 def event(request: ClientRequest, setup: Setup) -> Event:
     check_request(request)
     fields = body(request)
+    flag = {"is_base64_encoded": True} if "isBase64Encoded" in fields else {}
     return {
         "raw_path": request.path,
         "method": request.method,
         "headers": joined(received(request, added(request, setup)), ", "),
         "query_string_parameters": dict(query_pairs(request.query)),
         "body": fields["body"],
-        "is_base64_encoded": fields["isBase64Encoded"],
+        **flag,
     }
 
 

@@ -1,13 +1,11 @@
 """The services that the frameworks are tried behind, as httpx clients see them."""
 
-from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from tests.integration import decoders
-from tests.integration.exchange import ClientRequest
+from bridge.testing.messages import ClientRequest
 from tests.integration.services import SERVICES, Service
 
 __all__ = ["CLIENT", "GATEWAYS", "HOST", "STAGED", "URL_STREAMED", "Gateway"]
@@ -35,7 +33,7 @@ class Gateway:
 
     def event(self, request: httpx.Request) -> dict[str, Any]:
         """What AWS invokes the function with."""
-        return self.service.encode(_on_the_wire(request), self.service.stage)
+        return self.service.event(_on_the_wire(request))
 
     def forwarded(self, request: httpx.Request) -> httpx.Headers:
         """Return the headers of the request, with those that AWS adds on the way, or that tell a server the scheme."""
@@ -45,11 +43,8 @@ class Gateway:
 
     def response(self, result: dict[str, Any], request: httpx.Request, body: bytes | None = None) -> httpx.Response:
         """Return the client's response for a result. `body`: the streamed bytes, if the result is a prelude."""
-        decode = self.service.decode
-        if body is not None:
-            result = {**result, "body": b64encode(body).decode("ascii"), "isBase64Encoded": True}
-            decode = decoders.function_url if self.service.id == "url" else decoders.rest_api_streamed
-        decoded = decode(result, _on_the_wire(request))
+        sent = _on_the_wire(request)
+        decoded = self.service.response(result, sent) if body is None else self.service.streamed(result, body, sent)
         # As a stream, because httpx would add a content-length to plain content.
         response = httpx.Response(
             decoded.status, headers=_encoded(decoded.headers), stream=httpx.ByteStream(decoded.body)
@@ -64,7 +59,7 @@ def _on_the_wire(request: httpx.Request) -> ClientRequest:
         target=request.url.raw_path.decode("ascii"),
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw),
         body=request.content,
-        peer=CLIENT,
+        client=(CLIENT, 50000),
     )
 
 
