@@ -236,9 +236,7 @@ class Wrapper:
     def __init__(self, wrapped: Any) -> None:
         self._wrapped = wrapped
 
-    @property
-    def __class__(self) -> Any:
-        return type(self._wrapped)
+    __class__ = property(lambda self: type(self._wrapped))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)
@@ -249,7 +247,7 @@ class Wrapper:
 
 def test_a_wrapper_that_claims_to_be_a_handler_is_called_itself() -> None:
     for handler in (Bridge(application), Proxy(url="http://127.0.0.1:9")):
-        wrapper = Wrapper(handler)
+        wrapper: Any = Wrapper(handler)
         assert isinstance(wrapper, type(handler))
         kind, target = classify(wrapper, "main:app")
         assert (kind, target is wrapper) == (SYNC, True)

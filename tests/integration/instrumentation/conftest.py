@@ -1,6 +1,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ class Function:
     def __init__(self, runtime: Runtime, api: RuntimeDouble, slots: int) -> None:
         self._runtime, self._api, self._slots = runtime, api, slots
 
-    def __call__(self, event: object, trace_id: str | None = None) -> object:
+    def __call__(self, event: object, trace_id: str | None = None) -> Any:
         """Return the result of an invocation, once the function may be frozen."""
         self.wait_until_idle()
         answer = self._api.invoke(event, trace_id=trace_id).answer()
@@ -76,6 +77,6 @@ def start_documented(start_runtime: Runtimes, api: RuntimeDouble, tmp_path: Path
         variables = {"_HANDLER": handler, "AWS_REGION": "eu-west-1"} | environ
         if slots > 1:
             variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(slots)
-        return Function(start_runtime(folder, handler, client=client, **variables), api, slots)
+        return Function(start_runtime(folder, handler, client=client, pass_fds=(), **variables), api, slots)
 
     return start
