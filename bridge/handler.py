@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from bridge._arguments import checked_on_event, checked_settings, checked_transport
 from bridge._httpx import httpx
@@ -37,6 +37,7 @@ from bridge.sources._decode import checked_sources, decode_event
 from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
+    from bridge._settings_arguments import SettingsArguments
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
     from bridge.compression import Compression
     from bridge.events import Events
@@ -51,8 +52,7 @@ class Handler:
 
     `transport`: an `httpx.AsyncBaseTransport`, such as `httpx.ASGITransport(app)`, `httpx.MockTransport(function)`, or
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
-    closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
-    not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
+    closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
@@ -66,6 +66,7 @@ class Handler:
         settings: Settings | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
@@ -74,7 +75,7 @@ class Handler:
         self._sources = checked_sources(sources)
         # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
         self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
-        self._settings = checked_settings(settings)
+        self._settings = checked_settings(self, settings, arguments)
         self._on_event = checked_on_event(on_event)
         self._compression: Compression | None = None
         if self._settings.compression:
