@@ -39,7 +39,7 @@ HANDLERS: list[Make] = [
 def settings_of(make: Make, **arguments: Any) -> Settings:
     handler = make(**arguments)
     handler.close()
-    return handler._settings
+    return handler._parts.settings
 
 
 @every_case("make", HANDLERS)
