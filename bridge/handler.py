@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from bridge._arguments import checked_on_event, checked_settings, checked_transport
 from bridge._httpx import httpx
@@ -21,6 +21,7 @@ from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
 
 if TYPE_CHECKING:
+    from bridge._settings_arguments import SettingsArguments
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
 
 __all__ = ["Handler"]
@@ -33,8 +34,7 @@ class Handler:
 
     `transport`: an `httpx.AsyncBaseTransport`, such as `httpx.ASGITransport(app)`, `httpx.MockTransport(function)`, or
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
-    closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
-    not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
+    closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
@@ -48,15 +48,15 @@ class Handler:
         settings: Settings | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
-        self._parts = Parts(
-            transport, self._environment, sources, checked_on_event(on_event), checked_settings(settings)
-        )
+        checked = checked_settings(self, settings, arguments)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
