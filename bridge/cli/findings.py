@@ -110,7 +110,7 @@ def _settings(found: Any) -> Iterator[Setting]:
         return
     settings = found._settings
     defaults = Settings.defaults()
-    for name, value in vars(settings).items():
+    for name, value in settings.values().items():
         variable = first_set(Settings.variables()[name])
         if variable or value != defaults[name]:
             yield Setting(name, value, variable or "an argument")
