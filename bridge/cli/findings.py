@@ -108,7 +108,7 @@ def _kind(found: Any) -> str:
 def _settings(found: Any) -> Iterator[Setting]:
     if not isinstance(found, Handler):
         return
-    settings = found._settings
+    settings = found._parts.settings
     defaults = Settings.defaults()
     for name, value in settings.values().items():
         variable = first_set(Settings.variables()[name])

@@ -15,7 +15,8 @@ from bridge.cli.outcomes import Outcome, outcome_of
 from bridge.cli.output import as_json, print_outcome, print_summary
 from bridge.cli.timeout import ending_after
 from bridge.testing.context import LambdaContext
-from bridge.testing.functions import Function, function_of
+from bridge.testing.functions import function_of
+from bridge.testing.interface import Function
 from bridge.testing.services import ServiceName
 
 __all__ = ["invoke"]
