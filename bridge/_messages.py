@@ -21,6 +21,7 @@ __all__ = [
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
+    "NOTE_FAILURE",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -45,6 +46,9 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The key of `request.extensions` for a function that gets the exception in whose place the client gets a response.
+NOTE_FAILURE = "note_failure"
 
 # The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
 # the memory until the deadline.

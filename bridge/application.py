@@ -14,7 +14,7 @@ from bridge.settings import Settings, handler_name
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, WSGIApp
+    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, TracingHook, WSGIApp
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge"]
@@ -31,6 +31,7 @@ class Bridge(Handler):
     it running. `sources`: the event sources to try, in this order. `on_event`: a function, sync or async, that gets the
     events that are not HTTP requests, `on_event(event, context)`, in place of the application; its return value is the
     result of the invocation. `settings`: `Settings()` by default, which reads the environment.
+    `tracing`: as that of `Handler`.
 
     Raises ConfigurationError, and in Lambda StartupFailed.
     """
@@ -45,6 +46,7 @@ class Bridge(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
     ) -> None:
         found = interface_of(app, interface)
         if lifespan not in ("auto", "on", "off"):
@@ -55,7 +57,7 @@ class Bridge(Handler):
             )
         self.app = app
         settings = checked_settings(settings)
-        options = {"sources": sources, "on_event": on_event, "settings": settings}
+        options = {"sources": sources, "on_event": on_event, "settings": settings, "tracing": tracing}
         if found == WSGI:
             self._init_wsgi(app, settings.mode, lifespan, snapshot, options)
         else:

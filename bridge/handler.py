@@ -8,20 +8,21 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from bridge._arguments import checked_on_event, checked_settings, checked_transport
+from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.exchange import Exchange, Parts, streamed
+from bridge.exchange import Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
 
 if TYPE_CHECKING:
-    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
+    from bridge.observation import Observer
 
 __all__ = ["Handler"]
 
@@ -36,6 +37,9 @@ class Handler:
     closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
     not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
 
+    `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
+    request is answered in.
+
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
 
@@ -46,6 +50,7 @@ class Handler:
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
     ) -> None:
@@ -54,9 +59,9 @@ class Handler:
         warn_of_unknown_variables()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
-        self._parts = Parts(
-            transport, self._environment, sources, checked_on_event(on_event), checked_settings(settings)
-        )
+        settings = checked_settings(settings)
+        exchange = _observer(settings, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), settings, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -70,7 +75,7 @@ class Handler:
         environment = self._environment
         environment.ready_on_own_loop()
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
@@ -87,7 +92,7 @@ class Handler:
         KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
@@ -101,7 +106,7 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        await Exchange(self._parts, event, context).answer(result)
+        await self._parts.exchange(self._parts, event, context).answer(result)
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
@@ -162,3 +167,11 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
+
+
+def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
+    if not settings.access_log and tracing is None:
+        return None
+    from bridge.observation import Observer  # both are off by default
+
+    return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))

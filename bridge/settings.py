@@ -24,6 +24,7 @@ __all__ = [
     "handler_name",
     "in_lambda",
     "initialization_type",
+    "logs_json",
     "set_handler_name",
     "set_trace_id",
     "status_codes",
@@ -98,6 +99,11 @@ def set_trace_id(value: str) -> None:
         os.environ["_X_AMZN_TRACE_ID"] = value
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
+
+
+def logs_json(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the function's log is in JSON."""
+    return environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
 def handler_name(environ: Mapping[str, str] = os.environ) -> str:
@@ -244,6 +250,8 @@ class Settings(SettingsBase):
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
 
+    `access_log` (BRIDGE_ACCESS_LOG, "true" or "false"): whether the logger "bridge.access" gets one line per request.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -266,4 +274,5 @@ class Settings(SettingsBase):
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
+    access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)
