@@ -17,7 +17,7 @@ from bridge._messages import NOTE_FAILURE, CompleteResponse, PassedEvent, reques
 from bridge.errors import DeadlineExceeded, ErrorStatus
 from bridge.exchange import Exchange
 from bridge.settings import initialization_type, logs_json, trace_id
-from bridge.sources._event_fields import event_line, is_array, is_object
+from bridge.sources._event_fields import event_kind, event_line
 from bridge.sources._response import has_body
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Observation", "Observer"]
 
 logger = logging.getLogger("bridge")
-
-# The longest name of an event's service in a line, in characters.
-_MAX_KIND = 60
 
 _is_first = True
 
@@ -81,7 +78,7 @@ class Observation:
             line = request_line(request)
         self.method, _, self.path = line.partition(" ")
         if isinstance(request, PassedEvent):
-            self.source = f"{source.name}:{_kind(self.event)}"
+            self.source = f"{source.name}:{event_kind(self.event)}"
 
     def end(self) -> None:
         """Note that the answer is whole now."""
@@ -106,20 +103,6 @@ class Observation:
         if self.error is not None:
             fields["error_type"] = type(self.error).__name__
         return fields
-
-
-def _kind(event: Event) -> str:
-    """Return the service that sent an event that is not an HTTP request, escaped and cut; "other" if it is unknown."""
-    if not is_object(event):
-        return "other"
-    records = event.get("Records")
-    first = records[0] if is_array(records) and records else None
-    places = (first, event) if is_object(first) else (event,)
-    for place in places:
-        for key in ("eventSource", "EventSource", "source"):
-            if isinstance(value := place.get(key), str):
-                return ascii(value[:_MAX_KIND])[1:-1]
-    return "other"
 
 
 class Observer:
@@ -183,7 +166,7 @@ class ObservedExchange(Exchange):
             super().__init__(parts, event, context, is_stream=is_stream)
         except Exception as exc:
             seen.method, _, seen.path = event_line(event).partition(" ")
-            seen.source = f"event:{_kind(event)}"
+            seen.source = f"event:{event_kind(event)}"
             self._fail(exc)
             raise
         seen.name(self._source, self.request)

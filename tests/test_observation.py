@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tests.cases import every_case
 from tests.logged import assert_logged
 
 LOGGED = Settings(access_log=True)
-Call = Callable[[Handler, Any], Awaitable[object]]
+Call = Callable[[Handler, Any], Coroutine[Any, Any, Any]]
 
 
 class Context:
@@ -236,7 +236,7 @@ def test_the_hook_is_around_the_application(make_event: Any, call: Call, app: An
     handler = Bridge(app, tracing=spans)
     answer = asyncio.run(call(handler, make_event(path="/x")))
     handler.close()
-    assert (answer if call is streamed else answer["body"]) == ([b"of the hook"] if call is streamed else "of the hook")  # type: ignore[index]
+    assert (answer if call is streamed else answer["body"]) == ([b"of the hook"] if call is streamed else "of the hook")
     assert spans.seen == [("GET", "/x", 200, "NoneType", True)]
 
 
@@ -263,7 +263,7 @@ def raising_last(call: Any) -> Iterator[None]:
 @every_case("call", [handled, answered, streamed])
 def test_a_hook_that_fails_is_logged(make_event: Any, caplog: pytest.LogCaptureFixture, call: Call, hook: Any) -> None:
     answer = asyncio.run(call(Bridge(ok, lifespan="off", tracing=hook), make_event(path="/x")))
-    assert answer == [b"body"] if call is streamed else answer["statusCode"] == 200  # type: ignore[index]
+    assert answer == [b"body"] if call is streamed else answer["statusCode"] == 200
     assert_logged(caplog, ("ERROR", "GET /x", "tracing hook", "in the hook"))
 
 
