@@ -99,7 +99,8 @@ class Handler:
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
-        return self._encode(source, environment.loop.run(self._respond(request)), event, request)
+        run = environment.loop.run if self._may_wait(request) else environment.loop.run_stopped
+        return self._encode(source, run(self._respond(request)), event, request)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -208,6 +209,10 @@ class Handler:
             return self._events.respond(self._transport, request)
         request.extensions[WHOLE_RESPONSE] = finished or True
         return whole_response(self._transport, request)
+
+    def _may_wait(self, request: httpx.Request) -> bool:
+        transport = self._transport
+        return not isinstance(transport, InProcess) or transport.may_wait(request) or isinstance(request, PassedEvent)
 
     def _source_of(self, event: Event) -> Source:
         """Return the source of any event. Raises UnsupportedEvent for one that must not reach the application."""
