@@ -209,3 +209,12 @@ def test_an_option_that_a_wsgi_application_cannot_have_is_refused(
     with pytest.raises(ConfigurationError) as caught:
         Bridge(hello, **options)
     assert [fact for fact in facts if fact not in str(caught.value)] == []
+
+
+def test_a_cancellation_that_a_wsgi_application_raises_is_its_failure(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise asyncio.CancelledError
+
+    with closing(Bridge(app)) as handler:
+        assert handler(EVENT, None)["statusCode"] == 500
+    assert_logged(caplog, ("ERROR", str(ApplicationCancelled())))

@@ -15,6 +15,7 @@ import pytest
 
 from bridge import _loop
 from bridge._loop import OwnLoop, close_forgotten
+from bridge._outside import outside_calls_here
 from bridge.errors import LoopClosedError, RunningLoopError
 from tests.logged import assert_logged
 from tests.loops import TIMEOUT, Gate, running_loop, until_refused, value

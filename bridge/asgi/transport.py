@@ -68,10 +68,7 @@ class InProcessTransport(InProcess, httpx.ASGITransport, answers_early=True):
         wanted = request.extensions.get(WHOLE_RESPONSE)
         if not wanted:
             return await self._stream(request, scope)
-        if is_whole(request):
-            body = request.body
-        else:
-            body = b"".join([part async for part in async_body(request)])
+        body = request.body if is_whole(request) else b"".join([part async for part in async_body(request)])
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)

@@ -65,7 +65,7 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
         self._threads: Threads | None = None
 
     def may_wait(self, request: httpx.Request) -> bool:
-        """Return whether the call may wait: for a thread, for the request's body, or in a class that derives from this."""
+        """Return whether the call may wait: for a thread, for the request's body, or in a derived class."""
         return self._is_concurrent or not is_whole(request) or type(self) is not WSGITransport
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -97,10 +97,7 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
         return self._threads.borrow()
 
     async def _exchange(self, request: httpx.Request, place: Place) -> WSGIExchange:
-        if is_whole(request):
-            body = request.body
-        else:
-            body = b"".join([part async for part in async_body(request)])
+        body = request.body if is_whole(request) else b"".join([part async for part in async_body(request)])
         scope = build_scope(request, root_path=self.script_name, client=(self.remote_addr, 0))
         environ = build_environ(scope, body, is_concurrent=place.is_concurrent, has_siblings=self._has_siblings)
         return WSGIExchange(self.app, environ, request)
