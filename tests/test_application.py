@@ -12,7 +12,7 @@ from wsgiref.validate import validator
 import pytest
 
 from bridge import Bridge, Settings
-from bridge.errors import ConfigurationError
+from bridge.errors import ApplicationCancelled, ConfigurationError
 from bridge.init_phase import Runtime, set_runtime
 from tests.cases import every_case
 from tests.events import BASES, load
@@ -216,5 +216,5 @@ def test_a_cancellation_that_a_wsgi_application_raises_is_its_failure(caplog: py
         raise asyncio.CancelledError
 
     with closing(Bridge(app)) as handler:
-        assert handler(EVENT, None)["statusCode"] == 500
+        assert handler(load("function_url"), None)["statusCode"] == 500
     assert_logged(caplog, ("ERROR", str(ApplicationCancelled())))
