@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
@@ -21,6 +21,7 @@ from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
 
 if TYPE_CHECKING:
+    from bridge._settings_arguments import SettingsArguments
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
     from bridge.observation import Observer
 
@@ -34,8 +35,7 @@ class Handler:
 
     `transport`: an `httpx.AsyncBaseTransport`, such as `httpx.ASGITransport(app)`, `httpx.MockTransport(function)`, or
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
-    closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
-    not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
+    closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
     `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
     request is answered in.
@@ -53,15 +53,16 @@ class Handler:
         tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
-        settings = checked_settings(settings)
-        exchange = _observer(settings, tracing)
-        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), settings, exchange)
+        checked = checked_settings(self, settings, arguments)
+        exchange = _observer(checked, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -79,7 +80,8 @@ class Handler:
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(environment.loop.run(exchange.respond(request)))
+        run = environment.loop.run if exchange.may_wait(request) else environment.loop.run_stopped
+        return exchange.encode(run(exchange.respond(request)))
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
