@@ -14,7 +14,6 @@ from bridge._httpx import httpx
 from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
 from bridge.asgi.cancellation import without_owner
 from bridge.asgi.lifespan import TransportLifespan
-from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
@@ -35,6 +34,7 @@ from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source, select_source
 from bridge.sources._decode import checked_sources, decode_event
 from bridge.sources._size import MAX_RESULT, check_size, may_exceed
+from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
@@ -81,6 +81,7 @@ class Handler:
             from bridge.compression import compression_of  # most functions compress nothing
 
             self._compression = compression_of(self._settings)
+        self._limits = TimeLimits(watches=is_function_process())
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
@@ -99,7 +100,7 @@ class Handler:
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
-        return self._encode(source, environment.loop.run(self._respond(request)), event, request)
+        return self._encode(source, self._limits.run(environment.loop, request, self._respond(request)), event, request)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -116,7 +117,7 @@ class Handler:
         request = self._decode(source, event, context)
         if isinstance(request, CompleteResponse):
             return self._encode(source, request, event)
-        response = await in_own_task(lambda: self._respond(request), name="bridge application")
+        response = await self._limits.wait(request, lambda: self._respond(request))
         return self._encode(source, response, event, request)
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:

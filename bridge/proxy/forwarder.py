@@ -22,10 +22,10 @@ from bridge._messages import (
     request_line,
     request_target,
 )
-from bridge.deadline import time_left
+from bridge.deadline import remaining_seconds, time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.path_guard import PathGuard
-from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
+from bridge.proxy.context_headers import context_headers, without_context_headers
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain

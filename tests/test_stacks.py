@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge.runtime.log.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_threads
+from bridge.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_threads
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
