@@ -91,8 +91,9 @@ class OwnLoop:
             result: T = self._take_turn(self._run, coroutine, limit)
             return result
         except BaseException:
-            with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
-                coroutine.close()  # it may never have started
+            if limit is None or not limit.is_left:
+                with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
+                    coroutine.close()  # it may never have started
             raise
 
     def _take_turn(self, step: Callable[..., T], *args: Any) -> T:

@@ -81,7 +81,7 @@ class Handler:
             from bridge.compression import compression_of  # most functions compress nothing
 
             self._compression = compression_of(self._settings)
-        self._limits = TimeLimits(watches=is_function_process())
+        self._limits = TimeLimits()
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport

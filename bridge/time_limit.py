@@ -30,6 +30,7 @@ from bridge.deadline import (
     time_left,
 )
 from bridge.errors import DeadlineExceeded
+from bridge.init_phase import is_function_process
 from bridge.responses import plain
 from bridge.settings_base import SettingsBase, from_environment
 
@@ -49,6 +50,10 @@ logger = logging.getLogger("bridge")
 LATE = "There is no response, and the deadline of the invocation is near."
 BLOCKED = "The thread is blocked, and the deadline of the invocation is near."
 
+# How long a call may take at least, in seconds, if the clock of its context stands still: the contexts of tests often
+# return a fixed number, such as 1000.
+STILL = 10.0
+
 
 class _Settings(SettingsBase):
     deadline_margin: float = from_environment("BRIDGE_DEADLINE_MARGIN", parse=parse_margin, default=DEADLINE_MARGIN)
@@ -57,12 +62,12 @@ class _Settings(SettingsBase):
 class TimeLimits:
     """The time limits of the calls of one handler. Raises ConfigurationError for an invalid BRIDGE_DEADLINE_MARGIN.
 
-    `watches`: whether the stack of a blocked thread is logged. It costs a thread, and only Lambda ends such a process.
+    The stack of a blocked thread is logged in Lambda alone: it costs a thread, and nothing else ends such a process.
     """
 
-    def __init__(self, *, watches: bool) -> None:
+    def __init__(self) -> None:
         self._margin = _Settings().deadline_margin
-        self._watches = watches
+        self._watches = is_function_process()
 
     def run(
         self, loop: OwnLoop, request: httpx.Request, work: Coroutine[Any, Any, CompleteResponse]
@@ -165,20 +170,19 @@ class TimeLimit:
         if task is None or task.done():
             return
         loop = task.get_loop()
-        rest = self._rest()
-        if rest is None or rest > self._left / 2:
-            if rest is not None:
-                self._timer = loop.call_later(rest, self._come, owner, leave)
+        more = self._more()
+        if more > 0:
+            self._timer = loop.call_later(more, self._come, owner, leave)
             return
         self.is_over = owner.is_late = True
         self._timer = loop.call_later(self._margin * GRACE_SHARE, self._leave, task, leave)
         self._log_stacks(task)
         owner.cancel()
 
-    def _rest(self) -> float | None:
-        """Ask the context again: in a test it may always say the same, and must not end the test then."""
-        seconds = remaining_seconds(self._context)
-        return None if seconds is None else seconds - self._margin
+    def _more(self) -> float:
+        """Ask the context again, and return the seconds that a test's gives the call; 0 for a real one."""
+        rest = (remaining_seconds(self._context) or 0) - self._margin
+        return min(rest, self._end - self._left + STILL - time.monotonic()) if rest > self._left / 2 else 0
 
     def _log_stacks(self, task: asyncio.Task[Any]) -> None:
         from bridge.stacks import describe_tasks

@@ -13,6 +13,12 @@ from bridge.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_t
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Stacks are those of asyncio's tasks."""
+    return "asyncio"
+
+
 async def innermost() -> None:
     await asyncio.get_running_loop().create_future()
 
