@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge import Bridge, startup_watch
 
-startup_watch.FIRST = 0.05
+startup_watch.FIRST = 1.0
 logged = threading.Event()
 
 
