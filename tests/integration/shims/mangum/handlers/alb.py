@@ -1,0 +1,3 @@
+from .request import ALB
+
+__all__ = ["ALB"]

@@ -1,0 +1,3 @@
+from .request import APIGateway, HTTPGateway
+
+__all__ = ["APIGateway", "HTTPGateway"]

@@ -1,0 +1,3 @@
+from .request import LambdaAtEdge
+
+__all__ = ["LambdaAtEdge"]
