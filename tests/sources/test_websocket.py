@@ -15,7 +15,7 @@ from bridge.errors import ErrorStatus, UnsupportedEvent
 from bridge.sources import find_source
 from tests.apps import START, part, sending
 from tests.cases import every_case
-from tests.events import MISSING, load
+from tests.events import MISSING, load, paths, replaced
 from tests.events.calls import CALLS, Call, called
 from tests.logged import assert_logged
 from tests.sources.exchange import CONTEXT, Answer, answer, scope_of
@@ -134,6 +134,23 @@ def test_the_body_of_a_message_is_exact_and_has_a_type(
         content_type,
         b"%d" % len(received),
     )
+
+
+STRANGE: list[Any] = [MISSING, None, "", "x", "\r\n", 5, -1.5, True, [], ["x"], {}, {"x": []}, "\ud800", "x" * 10_000]
+
+
+@every_case("name", NAMES)
+def test_no_value_of_any_field_is_an_exception_to_the_caller(name: str) -> None:
+    handler = Bridge(Answer(), lifespan="off")
+    for steps in paths(of(name)):
+        for value in STRANGE:
+            event = replaced(of(name), steps, value)
+            assert [source.name for source in DEFAULT_SOURCES if source.matches(event)] in (["websocket"], []), steps
+            try:
+                assert handler(event, None)["statusCode"] in (200, 400), (steps, value)
+            except UnsupportedEvent:
+                assert steps[0] == "requestContext", (steps, value)
+    handler.close()
 
 
 @every_case("route", ["$default", "say", "$connect", "/a b\u00e9", "", None, MISSING])
