@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from bridge._arguments import checked_settings
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
 from bridge.init_phase import is_function_process
@@ -20,6 +21,7 @@ from bridge.sources import DEFAULT_SOURCES, Source
 if TYPE_CHECKING:
     from os import PathLike
 
+    from bridge._settings_arguments import SettingsArguments
     from bridge._types import EventFunction
     from bridge.proxy.forwarder import Forwarder
 
@@ -36,8 +38,8 @@ class Proxy(Handler):
 
     `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
     "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
-    arguments are those of `OriginSettings`, and `settings`, `sources` and `on_event` those of `Bridge`. An argument
-    that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
+    arguments are those of `OriginSettings`, and `settings`, each setting, `sources` and `on_event` those of `Bridge`.
+    One that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
 
     In Lambda the server is started here, in the init phase. The constructor waits until it is ready; under
     `python -m bridge.runtime` the runtime waits after the import of the module. Elsewhere the server is started before
@@ -64,7 +66,9 @@ class Proxy(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
+        settings = checked_settings(self, settings, arguments)
         address = _given(url=url, host=host, port=port, uds=uds)
         others = _given(
             readiness_protocol=readiness_protocol,
