@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop, close_forgotten, hearing_signals
+from bridge._loop import OwnLoop, close_forgotten
 from bridge.asgi.lifespan import LifespanOn, TransportLifespan
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
 from bridge.settings import asks_for_streams, in_lambda
-from bridge.signals import ctrl_c_cancels, sigterm
+from bridge.signals import ctrl_c_cancels, hearing_signals, sigterm
 from bridge.startup_watch import watched_startup
 
 if TYPE_CHECKING:

@@ -75,7 +75,9 @@ class Handler:
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(self._limits.run(environment.loop, request, exchange.respond(request)))
+        may_wait = exchange.may_wait(request)
+        response = self._limits.run(environment.loop, request, exchange.respond(request), may_wait=may_wait)
+        return exchange.encode(response)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.

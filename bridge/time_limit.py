@@ -70,7 +70,7 @@ class TimeLimits:
         self._watches = is_function_process()
 
     def run(
-        self, loop: OwnLoop, request: httpx.Request, work: Coroutine[Any, Any, CompleteResponse]
+        self, loop: OwnLoop, request: httpx.Request, work: Coroutine[Any, Any, CompleteResponse], *, may_wait: bool
     ) -> CompleteResponse:
         """Run `work` on the handler's own loop, and return its response; a 504 if there is none in time.
 
@@ -78,10 +78,10 @@ class TimeLimits:
         """
         limit = self._limit(request)
         if limit is None:
-            return loop.run(work)
+            return loop.run(work) if may_wait else loop.run_stopped(work)
         with limit:
             try:
-                return loop.run(work, limit)
+                return loop.run(work, limit) if may_wait else loop.run_stopped(work)
             except (Exception, asyncio.CancelledError) as exc:
                 if not limit.is_over:
                     raise
