@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge import invocation as current
 from bridge._messages import NOTE_FAILURE, CompleteResponse, PassedEvent, request_line
-from bridge.errors import DeadlineExceeded, ErrorStatus
+from bridge.asgi.cancellation import is_late
+from bridge.errors import DeadlineExceeded
 from bridge.exchange import Exchange
 from bridge.settings import initialization_type, logs_json, trace_id
 from bridge.sources._event_fields import event_kind, event_line
@@ -199,7 +200,10 @@ class ObservedExchange(Exchange):
             try:
                 response = await responding
             except BaseException as exc:
-                self._fail(exc)
+                if is_late():
+                    self._late()
+                else:
+                    self._fail(exc)
                 raise
             if self._outcome is None and not self._is_written:
                 self._encode(response)
@@ -220,8 +224,6 @@ class ObservedExchange(Exchange):
         try:
             result = super().encode(response)
         except Exception as exc:
-            if isinstance(exc, ErrorStatus):
-                self._seen.status_code = response.status_code
             self._outcome = None, exc
             self._fail(exc)
         else:
@@ -257,9 +259,7 @@ class ObservedExchange(Exchange):
                 yield
             except BaseException as exc:
                 seen.is_complete = self._is_written
-                if isinstance(exc, ErrorStatus):
-                    seen.status_code = None
-                if isinstance(exc, asyncio.CancelledError) and _is_late():
+                if isinstance(exc, asyncio.CancelledError) and _is_given_up():
                     self._late()
                 else:
                     self._fail(exc)
@@ -272,7 +272,7 @@ class ObservedExchange(Exchange):
         return _WatchedParts(self, body)
 
 
-def _is_late() -> bool:
+def _is_given_up() -> bool:
     moment = current.deadline.get()
     return moment is not None and asyncio.get_running_loop().time() >= moment
 

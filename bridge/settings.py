@@ -160,6 +160,12 @@ def _path(name: str, value: object) -> str:
     raise refusal(name, value, "a path that starts with one slash, such as '/events'")
 
 
+def _own_prefix(name: str, value: object) -> str:
+    if value == "/":
+        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return _prefix(name, value)
+
+
 def _app_name(name: str, value: object) -> str:
     if value is None or value == "":
         return ""
@@ -242,6 +248,10 @@ class Settings(SettingsBase):
     as the body of a POST: "/events" by default. A path that is set is closed to clients: their requests for it, in any
     spelling, get a 403, unless `open_pass_through_path` (BRIDGE_OPEN_PASS_THROUGH_PATH, "true" or "false") is true.
 
+    `websocket_path` (BRIDGE_WEBSOCKET_PATH): the prefix of the paths where the application gets the events of a
+    WebSocket API: "/websocket" by default. One that is set is closed to clients with all that is under it, unless
+    `open_websocket_path` (BRIDGE_OPEN_WEBSOCKET_PATH, "true" or "false") is true.
+
     `batch` (BRIDGE_BATCH): "whole", or "per-record", with which the application gets each record of an event of SQS,
     Kinesis or DynamoDB on its own, and the result is the partial batch response. The event source mapping then needs
     ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
@@ -272,6 +282,8 @@ class Settings(SettingsBase):
     )
     pass_through_path: str = from_environment("AWS_LWA_PASS_THROUGH_PATH", check=_path, default="")
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
+    websocket_path: str = from_environment("BRIDGE_WEBSOCKET_PATH", check=_own_prefix, default="")
+    open_websocket_path: bool = from_environment("BRIDGE_OPEN_WEBSOCKET_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
     access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)

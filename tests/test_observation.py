@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from bridge import Bridge, Handler, Settings
 from bridge._httpx import httpx
+from bridge.errors import DeadlineExceeded
 from bridge.invocation import request_id
 from tests.apps import START, part, sending
 from tests.cases import every_case
@@ -181,6 +183,36 @@ def test_an_invocation_that_is_given_up_has_one_line(make_event: Any, caplog: py
     asyncio.run(given_up())
     (line,) = lines(caplog)
     assert (line["status"], line["error_type"]) == (504, "DeadlineExceeded")
+
+
+class ShortContext(Context):
+    def __init__(self) -> None:
+        self.end = time.monotonic() + 0.2
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(1000 * (self.end - time.monotonic()))
+
+
+@every_case(
+    ("event", "expected"), [(None, (504, "DeadlineExceeded")), ({"source": "aws.events"}, (None, "DeadlineExceeded"))]
+)
+@every_case("is_async", [True, False])
+def test_a_call_that_is_given_up_has_one_line(
+    make_event: Any, caplog: pytest.LogCaptureFixture, event: Any, expected: Any, is_async: bool
+) -> None:
+    spans = Spans()
+    never = sending(START, then=lambda: asyncio.Event().wait())
+    handler = Bridge(never, settings=LOGGED, lifespan="off", tracing=spans)
+    with suppress(DeadlineExceeded):
+        if is_async:
+            asyncio.run(handler.handle(event or make_event(), ShortContext()))
+        else:
+            handler(event or make_event(), ShortContext())
+    handler.close()
+    (line,) = lines(caplog)
+    assert (line["status"], line["error_type"]) == expected
+    ((_, _, status, error, _),) = spans.seen
+    assert (status, error) == expected
 
 
 def test_a_log_in_json_has_the_fields_at_the_top(
