@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from bridge._arguments import checked_settings
 from bridge._interface import WSGI, interface_of
@@ -14,7 +14,8 @@ from bridge.settings import Settings, handler_name
 from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, WSGIApp
+    from bridge._settings_arguments import SettingsArguments
+    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, TracingHook, WSGIApp
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge"]
@@ -30,9 +31,13 @@ class Bridge(Handler):
     again after each restore, so that none of the connections that it opened can be stale then; "keep-lifespan" leaves
     it running. `sources`: the event sources to try, in this order. `on_event`: a function, sync or async, that gets the
     events that are not HTTP requests, `on_event(event, context)`, in place of the application; its return value is the
-    result of the invocation. `settings`: `Settings()` by default, which reads the environment.
+    result of the invocation. `tracing`: as that of `Handler`.
 
-    Raises ConfigurationError, and in Lambda StartupFailed.
+    Each setting of `Settings` except `app` is a keyword argument too: `Bridge(app, base_path="/api")`. `settings`:
+    `Settings()` by default, which reads the environment. An argument takes the place of what `settings` read from the
+    environment; one that they were made with too is a TypeError.
+
+    Raises ConfigurationError, TypeError, and in Lambda StartupFailed.
     """
 
     def __init__(
@@ -45,7 +50,10 @@ class Bridge(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
+        settings = checked_settings(self, settings, arguments)
         found = interface_of(app, interface)
         if lifespan not in ("auto", "on", "off"):
             raise ConfigurationError(f"The argument lifespan is {lifespan!r}; expected 'auto', 'on' or 'off'.")
@@ -54,8 +62,7 @@ class Bridge(Handler):
                 f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
             )
         self.app = app
-        settings = checked_settings(settings)
-        options = {"sources": sources, "on_event": on_event, "settings": settings}
+        options = {"sources": sources, "on_event": on_event, "settings": settings, "tracing": tracing}
         if found == WSGI:
             self._init_wsgi(app, settings.mode, lifespan, snapshot, options)
         else:

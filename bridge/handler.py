@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cached_property
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bridge._arguments import checked_on_event, checked_settings, checked_transport
+from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
-from bridge.asgi.cancellation import without_owner
+from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
-from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
+from bridge.exchange import Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
-from bridge.responses import (
-    BodyParts,
-    StreamedResponse,
-    cancel_response,
-    close_response,
-    error_status,
-    failed_response,
-    plain,
-    prelude_of,
-    started_error,
-    started_response,
-    whole_response,
-)
+from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
-from bridge.sources import DEFAULT_SOURCES, Source, find_source, select_source
-from bridge.sources._decode import checked_sources, decode_event
-from bridge.sources._size import MAX_RESULT, check_size, may_exceed
+from bridge.sources import DEFAULT_SOURCES, Source, find_source
+from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
-    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
-    from bridge.compression import Compression
-    from bridge.events import Events
+    from bridge._settings_arguments import SettingsArguments
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
+    from bridge.observation import Observer
 
 __all__ = ["Handler"]
 
@@ -51,8 +35,10 @@ class Handler:
 
     `transport`: an `httpx.AsyncBaseTransport`, such as `httpx.ASGITransport(app)`, `httpx.MockTransport(function)`, or
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
-    closed with the handler. `sources`: the event sources to try, in this order. `on_event`: gets the events that are
-    not HTTP requests, as that of `Bridge`. `settings`: `Settings()` by default, which reads the environment.
+    closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
+
+    `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
+    request is answered in.
 
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
@@ -64,24 +50,20 @@ class Handler:
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
-        self._transport = checked_transport(transport)
-        self._sources = checked_sources(sources)
-        # Looked up once: most sources are modules, and to find that a module lacks a name costs 700 ns.
-        self._max_results = {id(source): source.max_result for source in self._sources if hasattr(source, "max_result")}
-        self._settings = checked_settings(settings)
-        self._on_event = checked_on_event(on_event)
-        self._compression: Compression | None = None
-        if self._settings.compression:
-            from bridge.compression import compression_of  # most functions compress nothing
-
-            self._compression = compression_of(self._settings)
+        self._limits = TimeLimits()
+        transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
+        checked = checked_settings(self, settings, arguments)
+        exchange = _observer(checked, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -94,12 +76,14 @@ class Handler:
         """
         environment = self._environment
         environment.ready_on_own_loop()
-        source = self._source_of(event)
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
-        request = self._decode(source, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
+        request = exchange.request
         if isinstance(request, CompleteResponse):
-            return self._encode(source, request, event)
-        return self._encode(source, environment.loop.run(self._respond(request)), event, request)
+            return exchange.encode(request)
+        may_wait = exchange.may_wait(request)
+        response = self._limits.run(environment.loop, request, exchange.respond(request), may_wait=may_wait)
+        return exchange.encode(response)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -112,12 +96,11 @@ class Handler:
         KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        source = self._source_of(event)
-        request = self._decode(source, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
+        request = exchange.request
         if isinstance(request, CompleteResponse):
-            return self._encode(source, request, event)
-        response = await in_own_task(lambda: self._respond(request), name="bridge application")
-        return self._encode(source, response, event, request)
+            return exchange.encode(request)
+        return exchange.encode(await self._limits.wait(request, lambda: exchange.respond(request)))
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
@@ -127,34 +110,11 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        source = self._source_of(event)
-        request = self._decode(source, event, context)
-
-        def finish(response: CompleteResponse) -> None:
-            if result.done():
-                return
-            try:
-                sent = None if isinstance(request, CompleteResponse) else request
-                # The runtime that awaits it measures every result, and knows what to do with a large one.
-                result.set_result(self._encode(source, response, event, sent, limit=None))
-            except Exception as exc:  # not the application's, whose send() this is called in
-                result.set_exception(exc)
-
-        if isinstance(request, CompleteResponse):
-            finish(request)
-        else:
-            # Early only without a transport around it, which may change the response that it gets.
-            kind = type(self._transport)
-            is_last = issubclass(kind, InProcess) and kind.answers_early
-            try:
-                finish(await self._respond(request, finish if is_last else None))
-            finally:
-                # It refers to the request: together they would be garbage that only a collection finds.
-                request.extensions.pop(WHOLE_RESPONSE, None)  # a transport may have removed it
+        await self._parts.exchange(self._parts, event, context).answer(result)
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
-        return bool(getattr(find_source(event, self._sources), "streams", False))
+        return bool(getattr(find_source(event, self._parts.sources), "streams", False))
 
     def _substitute(self, event: Event, status_code: int, text: str = "") -> Result | None:
         """Return a result in place of the application's own: 504 when time is over, 500 if its own is too large.
@@ -162,77 +122,14 @@ class Handler:
         None for an event that is not an HTTP request, whose invocation fails. Raises ErrorStatus if that status is set
         to fail the invocation, and what a source of your own raises in its encode().
         """
-        source = find_source(event, self._sources)
-        return None if source is None else self._encode(source, plain(status_code, text), event)
+        source = find_source(event, self._parts.sources)
+        return None if source is None else self._parts.encode(source, plain(status_code, text), event)
 
     def _substitute_stream(self, status_code: int, text: str = "") -> tuple[Result, bytes]:
         """Return the same as the prelude and the body of a stream. Raises ErrorStatus."""
         response = plain(status_code, text)
-        self._check_status(response)
+        self._parts.check_status(response)
         return prelude_of(response), response.body
-
-    def _encode(
-        self,
-        source: Source,
-        response: CompleteResponse,
-        event: Event,
-        request: httpx.Request | None = None,
-        *,
-        limit: int | None = MAX_RESULT,
-    ) -> Result:
-        """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that."""
-        if isinstance(request, PassedEvent):  # its answer is not a response to a client
-            return source.encode(response, event, self._settings)
-        self._check_status(response)
-        if self._compression is not None and request is not None:
-            response = self._compression.whole(response, request)
-        limit = self._max_results.get(id(source), limit)
-        try:
-            result = source.encode(response, event, self._settings)
-            if limit is not None and may_exceed(response, limit):
-                check_size(current_runtime().result_size(result), limit)
-            return result
-        except (InvalidMessage, ResultTooLarge) as exc:
-            failed = failed_response(exc, request)
-        self._check_status(failed)
-        return source.encode(failed, event, self._settings)
-
-    def _check_status(self, response: CompleteResponse) -> None:
-        if response.status_code in self._settings.error_status_codes:
-            raise error_status(response)
-
-    def _respond(
-        self, request: httpx.Request, finished: Callable[[CompleteResponse], None] | None = None
-    ) -> Coroutine[Any, Any, CompleteResponse]:
-        if isinstance(request, PassedEvent):
-            return self._events.respond(self._transport, request)
-        request.extensions[WHOLE_RESPONSE] = finished or True
-        return whole_response(self._transport, request)
-
-    def _source_of(self, event: Event) -> Source:
-        """Return the source of any event. Raises UnsupportedEvent for one that must not reach the application."""
-        source = find_source(event, self._sources)
-        return self._events.checked(event) if source is None else source
-
-    @cached_property
-    def _events(self) -> Events:
-        from bridge.events import Events  # most functions get HTTP requests alone
-
-        return Events(self._settings, self._on_event)
-
-    def _decode(self, source: Source, event: Event, context: Any) -> httpx.Request | CompleteResponse:
-        """Return the request, or the response to a broken event."""
-        try:
-            request = decode_event(source, event, self._settings)
-        except MalformedEvent as exc:
-            return plain(exc.status_code)
-        scope = request.extensions["asgi"]
-        scope["aws.event"] = event
-        scope["aws.context"] = context
-        lifespan = self._environment.lifespan
-        if lifespan is not None and lifespan.state is not None:
-            scope["state"] = lifespan.state.copy()
-        return request
 
     def stream(self, event: Event, context: Any) -> AbstractAsyncContextManager[StreamedResponse]:
         """Return the response while the application sends it: `async with handler.stream(event, context) as response`.
@@ -240,30 +137,7 @@ class Handler:
         Leaving the block early tells the application that its reader has left; leaving it after the last part waits
         for the application to end. Raises as `handle` does, and UnsupportedEvent for all that is not an HTTP request.
         """
-        return self._stream(event, context)
-
-    @asynccontextmanager
-    async def _stream(self, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
-        with without_owner():
-            await self._environment.ready()
-            request = self._decode(select_source(event, self._sources), event, context)
-            if isinstance(request, CompleteResponse):
-                self._check_status(request)
-                yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
-                return
-            response, prelude = await started_response(self._transport, request)
-            try:
-                if response.status_code in self._settings.error_status_codes:
-                    raise await started_error(response, request)
-                body: AsyncIterator[bytes] = BodyParts(response, request.method)
-                if self._compression is not None:
-                    prelude, body = self._compression.streamed(response, request, body)
-                yield StreamedResponse(prelude, body)
-            except asyncio.CancelledError:
-                cancel_response(response)
-                raise
-            finally:
-                await close_response(response, request)
+        return streamed(self._parts, event, context)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""
@@ -283,12 +157,12 @@ class Handler:
     @property
     def _runs_in_process(self) -> bool:
         """True if the application is called in this process, and not over a socket."""
-        return isinstance(self._transport, InProcess)
+        return isinstance(self._parts.transport, InProcess)
 
     def _import_streams(self) -> None:
         """Import what only streams of an application in this process need."""
-        if isinstance(self._transport, InProcess):
-            self._transport.import_streams()
+        if isinstance(self._parts.transport, InProcess):
+            self._parts.transport.import_streams()
 
     def close(self) -> None:
         """Run the application's shutdown on the handler's own event loop, and close that loop. Idempotent.
@@ -297,3 +171,11 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
+
+
+def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
+    if not settings.access_log and tracing is None:
+        return None
+    from bridge.observation import Observer  # both are off by default
+
+    return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))

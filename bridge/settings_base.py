@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Callable
-from typing import Any, ClassVar, dataclass_transform
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
@@ -78,13 +78,36 @@ class SettingsBase:
         cls._variables = cls._variables | own
 
     def __init__(self, **arguments: Any) -> None:
+        for name in arguments.keys() - self._variables.keys():
+            from bridge._advice import advice_on_argument  # only an error needs it
+
+            advice = advice_on_argument(name, self._variables)
+            raise TypeError(f"{type(self).__name__} has no setting named {name!r}. {advice}")
         for name, variable in self._variables.items():
-            value = arguments.pop(name) if name in arguments else variable.read()
+            value = arguments[name] if name in arguments else variable.read()
             if variable.check is not None:
                 value = variable.check(f"{name} ({' or '.join(variable.names)})", value)
             vars(self)[name] = value
-        if arguments:
-            raise TypeError(f"{type(self).__name__} has no setting named {', '.join(map(repr, arguments))}.")
+        vars(self)["_explicit"] = frozenset(arguments)
+
+    @classmethod
+    def names(cls) -> Iterable[str]:
+        """Return the names of the settings."""
+        return cls._variables.keys()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings by their names."""
+        return {name: vars(self)[name] for name in self._variables}
+
+    def with_arguments(self, arguments: Mapping[str, Any]) -> Self:
+        """Return a copy with these settings, in place of what the environment or a default gave.
+
+        Raises TypeError for one that these settings were made with, or that they do not have, and ConfigurationError.
+        """
+        for name in arguments:
+            if name in vars(self)["_explicit"]:
+                raise TypeError(f"The setting {name} is given twice: as an argument and in settings=. Expected one.")
+        return type(self)(**{**self.values(), **arguments})
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: its attribute {name!r} cannot be changed.")
@@ -93,13 +116,13 @@ class SettingsBase:
         self.__setattr__(name, None)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
+        return isinstance(other, SettingsBase) and type(other) is type(self) and other.values() == self.values()
 
     def __hash__(self) -> int:
-        return hash(tuple(vars(self).items()))
+        return hash(tuple(self.values().items()))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values().items())})"
 
 
 def refusal(name: str, value: object, accepted: str) -> ConfigurationError:

@@ -46,7 +46,7 @@ def test_every_test_that_a_page_names_is_in_the_file_that_it_links_to() -> None:
 def test_the_readme_names_every_setting_and_its_variable() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", README, re.MULTILINE))
     source = (ROOT / "bridge" / "settings.py").read_text(encoding="utf-8")
-    assert sorted(rows) == sorted(vars(Settings()))
+    assert sorted(rows) == sorted(Settings().values())
     assert [name for name, variable in rows.items() if f"{name}: " not in source or f'"{variable}"' not in source] == []
 
 
@@ -55,7 +55,7 @@ def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
     cells = re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE)
     rows = {name: re.findall(r"`([A-Z_]+)`", variables) for name, variables in cells}
     source = (ROOT / "bridge" / "proxy" / "settings.py").read_text(encoding="utf-8")
-    fields = list(vars(OriginSettings()))
+    fields = list(OriginSettings().values())
     assert [*rows, "deadline_margin", "given"] == fields  # the last two are not arguments of Proxy
     assert "`BRIDGE_DEADLINE_MARGIN`" in page
     variables = [variable for row in rows.values() for variable in row]
@@ -67,7 +67,7 @@ def test_the_page_about_the_runtime_names_every_setting_and_its_variable() -> No
     rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", page, re.MULTILINE))
     source = (ROOT / "bridge" / "runtime" / "settings.py").read_text(encoding="utf-8")
     source += (ROOT / "bridge" / "deadline.py").read_text(encoding="utf-8")
-    assert list(rows) == list(vars(RuntimeSettings()))
+    assert list(rows) == list(RuntimeSettings().values())
     assert [variable for variable in rows.values() if f'"{variable}"' not in source] == []
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from bridge._arguments import checked_settings
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
 from bridge.init_phase import is_function_process
@@ -20,7 +21,8 @@ from bridge.sources import DEFAULT_SOURCES, Source
 if TYPE_CHECKING:
     from os import PathLike
 
-    from bridge._types import EventFunction
+    from bridge._settings_arguments import SettingsArguments
+    from bridge._types import EventFunction, TracingHook
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Proxy"]
@@ -36,8 +38,8 @@ class Proxy(Handler):
 
     `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
     "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
-    arguments are those of `OriginSettings`, and `settings`, `sources` and `on_event` those of `Bridge`. An argument
-    that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
+    arguments are those of `OriginSettings`, and `settings`, each setting, `sources`, `on_event` and `tracing` those of
+    `Bridge`. One that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
 
     In Lambda the server is started here, in the init phase. The constructor waits until it is ready; under
     `python -m bridge.runtime` the runtime waits after the import of the module. Elsewhere the server is started before
@@ -64,7 +66,10 @@ class Proxy(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
+        **arguments: Unpack[SettingsArguments],
     ) -> None:
+        settings = checked_settings(self, settings, arguments)
         address = _given(url=url, host=host, port=port, uds=uds)
         others = _given(
             readiness_protocol=readiness_protocol,
@@ -85,7 +90,12 @@ class Proxy(Handler):
                 launch(process, origin)
             forwarder = self._forwarder = _forwarder(origin, process)
             super().__init__(
-                forwarder, _new_lifespan=lambda: forwarder, sources=sources, on_event=on_event, settings=settings
+                forwarder,
+                _new_lifespan=lambda: forwarder,
+                sources=sources,
+                on_event=on_event,
+                settings=settings,
+                tracing=tracing,
             )
         except BaseException:
             if process is not None:

@@ -114,7 +114,7 @@ def classify(found: Any, name: str) -> tuple[Kind, Any]:
 
     What only a call could tell is a function. Raises HandlerNotLoaded, and the exceptions of Bridge.
     """
-    if isinstance(found, Handler):
+    if issubclass(type(found), Handler):  # isinstance() would believe a wrapper of a Handler that claims its class
         return HANDLER, found
     interface, description, may_be_function = examine(found)
     if interface in (ASGI, WSGI):

@@ -119,6 +119,11 @@ class _Process:
 
                 import_streams(self._target)
             self._check_workers(self._target)
+        elif settings.invoke_mode == "response_stream":
+            logger.warning(
+                "AWS_LWA_INVOKE_MODE is 'response_stream', but the handler is a function, which cannot stream: clients "
+                "of a streaming Function URL get its result as JSON. A Bridge in a decorator is a function, too."
+            )
         set_runtime(self._features(None))
         if self._workers == 1:
             self._start()

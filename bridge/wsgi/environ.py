@@ -6,6 +6,7 @@ https://peps.python.org/pep-3333/#environ-variables
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -70,13 +71,26 @@ def build_environ(
     _add_headers(environ, scope["headers"])
     if body or "CONTENT_LENGTH" in environ:
         environ["CONTENT_LENGTH"] = str(len(body))
-    environ.update((key, scope[key]) for key in _AWS if key in scope)
+    for key in _AWS:
+        if key in scope:
+            environ[key] = scope[key]
+    if user := _authorized_user(scope.get("aws.event")):
+        environ["REMOTE_USER"] = user
     return environ
+
+
+def _authorized_user(event: object) -> str:
+    """Return the principal that a Lambda authorizer of API Gateway names, or ""."""
+    for key in ("requestContext", "authorizer", "principalId"):
+        event = event.get(key) if isinstance(event, Mapping) else None
+    return event.encode("utf-8", "surrogatepass").decode("latin-1") if isinstance(event, str) else ""
 
 
 def _split(raw_path: bytes, root_path: str) -> tuple[str, str]:
     """Return SCRIPT_NAME and PATH_INFO. A root path that the path does not begin with was removed on the way."""
     path, root = unquote_to_bytes(raw_path), root_path.rstrip("/").encode("utf-8", "surrogateescape")
+    if not root:
+        return "", path.decode("latin-1")
     for prefix in {root: None, unquote_to_bytes(root): None}:
         if prefix and path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
             return prefix.decode("latin-1"), path[len(prefix) :].decode("latin-1")

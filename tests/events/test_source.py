@@ -116,7 +116,7 @@ def test_every_handler_has_the_argument(make_event: Any) -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, text="http"))
     assert called(Handler(transport, on_event=on_event), CUSTOM) == "mine"
     assert called(Handler(transport, on_event=on_event), make_event())["body"] == "http"
-    assert Proxy(url="http://127.0.0.1:1", on_event=on_event)._on_event is on_event
+    assert Proxy(url="http://127.0.0.1:1", on_event=on_event)._parts.on_event is on_event
     with pytest.raises(ConfigurationError, match=r"on_event to be a function.* but got str"):
         bridge(on_event="main.on_event")
 

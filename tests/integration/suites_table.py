@@ -19,11 +19,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests in the source distribution of `project`, which import `module`. `tests`: how many there are."""
+    """The tests in the source distribution of `project`, which import `module`. `passed` of `tests` pass."""
 
     project: str
     version: str
     module: str
+    passed: int
     tests: int
     differences: tuple[Difference, ...]
 
@@ -47,9 +48,8 @@ MANGUM = (
         runs=False,
     ),
     Difference(
-        (f"{ALB}test_aws_alb_scope_real",),
-        "The client's Connection header is about its connection to the load balancer, and is dropped. The query stays "
-        "as the client spelt it: Mangum decodes it and encodes it anew.",
+        (f"{ALB}test_aws_alb_scope_real[GET-/lambda-query_parameters1-",),
+        "The query of a load balancer stays as the client spelt it. Mangum decodes it and encodes it anew.",
     ),
     Difference(
         (f"{ALB}test_aws_alb_set_cookies[False]",),
@@ -168,6 +168,6 @@ APIG_WSGI = (
 )
 
 SUITES = (
-    Suite("mangum", "0.22.0", "mangum", 110, MANGUM),
-    Suite("apig-wsgi", "2.20.0", "apig_wsgi", 99, APIG_WSGI),
+    Suite("mangum", "0.22.0", "mangum", 79, 110, MANGUM),
+    Suite("apig-wsgi", "2.20.0", "apig_wsgi", 83, 99, APIG_WSGI),
 )

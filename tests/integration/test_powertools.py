@@ -1,7 +1,8 @@
 """Powertools' decorators around a handler; those that insist on a function get one that calls it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, idemp
 from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
-from bridge import Bridge, Handler, InProcessTransport
+from bridge import Bridge, Handler, InProcessTransport, Proxy
 from tests.apps import START, part, sending
+from tests.integration.servers import BackgroundServer
 
 Event = dict[str, Any]
 Function = Callable[[Event, Any], Event]
@@ -94,32 +96,29 @@ def with_a_middleware(handler: Function) -> Function:
     return decorated
 
 
+def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"fine"]
+
+
+@pytest.fixture(params=["bridge", "wsgi", "handler", "proxy"])
+def handler(request: pytest.FixtureRequest) -> Iterator[Handler]:
+    with ExitStack() as running:
+        if request.param == "proxy":
+            server = running.enter_context(BackgroundServer(APP))
+            made: Handler = Proxy(url=f"http://127.0.0.1:{server.port}")
+        elif request.param == "handler":
+            made = Handler(InProcessTransport(APP))
+        else:
+            made = Bridge(APP if request.param == "bridge" else wsgi_app)
+        running.callback(made.close)
+        yield made
+
+
 @pytest.mark.parametrize("decorate", [traced, logged, measured, done_once, with_a_middleware])
-@pytest.mark.parametrize("make", [Bridge, lambda app: Handler(InProcessTransport(app))], ids=["bridge", "handler"])
 def test_a_decorated_handler_answers(
-    make_event: Callable[..., Event], make: Callable[[Any], Handler], decorate: Callable[[Function], Function]
+    make_event: Callable[..., Event], handler: Handler, decorate: Callable[[Function], Function]
 ) -> None:
-    handler = make(APP)
-    try:
-        answer = decorate(handler)(make_event(), Context())
-        assert (answer["statusCode"], answer["body"]) == (200, "fine")
-        json.dumps(answer)
-    finally:
-        handler.close()
-
-
-def test_the_tracer_names_its_segment_after_the_handler(make_event: Callable[..., Event]) -> None:
-    names: list[str] = []
-
-    class Provider:
-        """The part of X-Ray's recorder that the tracer calls."""
-
-        def in_subsegment(self, name: str) -> Any:
-            names.append(name)
-            raise LookupError
-
-    tracer = Tracer(service="shop", disabled=False, auto_patch=False)
-    tracer.provider = Provider()  # type: ignore[assignment]
-    with pytest.raises(LookupError):
-        tracer.capture_lambda_handler(Bridge(APP))(make_event(), Context())
-    assert names == ["## Bridge"]
+    answer = decorate(handler)(make_event(), Context())
+    assert (answer["statusCode"], answer["body"]) == (200, "fine")
+    json.dumps(answer)

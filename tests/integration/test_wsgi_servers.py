@@ -25,8 +25,8 @@ DIFFERENT = {"REMOTE_ADDR", "REMOTE_PORT", "REQUEST_URI", "SERVER_SOFTWARE", "HT
 OF_SCHEME = {"SERVER_PORT", "wsgi.url_scheme"}
 
 # AWS's trace id comes from the invocation, and there is none here. Behind a stage, Proxy removes it from the path, and
-# names it in a header.
-OF_PROXY = {"HTTP_X_AMZN_TRACE_ID", "HTTP_X_FORWARDED_PREFIX", "SCRIPT_NAME", "RAW_URI"}
+# names it in a header. No header names the user.
+OF_PROXY = {"HTTP_X_AMZN_TRACE_ID", "HTTP_X_FORWARDED_PREFIX", "SCRIPT_NAME", "RAW_URI", "REMOTE_USER"}
 
 
 class Both:

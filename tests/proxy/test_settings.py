@@ -45,7 +45,7 @@ DEPRECATED: dict[str, tuple[str, str, str, Any]] = {
 
 
 def test_the_defaults_are_those_of_lambda_web_adapter(caplog: pytest.LogCaptureFixture) -> None:
-    assert vars(OriginSettings()) == DEFAULTS
+    assert OriginSettings().values() == DEFAULTS
     assert caplog.messages == []
 
 
@@ -54,11 +54,11 @@ def test_a_variable_beats_the_default_and_an_argument_the_variable(
 ) -> None:
     for variable, _, text, *_ in SETTINGS.values():
         monkeypatch.setenv(variable, text)
-    assert vars(OriginSettings()) == FROM_ENVIRON
+    assert OriginSettings().values() == FROM_ENVIRON
     for name, (*_, value) in SETTINGS.items():
-        assert vars(OriginSettings(**{name: value})) == FROM_ENVIRON | {name: value}
+        assert OriginSettings(**{name: value}).values() == FROM_ENVIRON | {name: value}
     for name in ("uds", "readiness_port", "readiness_timeout", "before_checkpoint_path", "after_restore_path"):
-        assert vars(OriginSettings(**{name: DEFAULTS[name]})) == FROM_ENVIRON | {name: DEFAULTS[name]}
+        assert OriginSettings(**{name: DEFAULTS[name]}).values() == FROM_ENVIRON | {name: DEFAULTS[name]}
     assert caplog.messages == []
 
 
@@ -82,13 +82,13 @@ def test_the_old_name_of_a_variable_works_with_a_warning_unless_the_new_one_is_s
     for variable, (old, text, name, value) in DEPRECATED.items():
         with monkeypatch.context() as patch:
             patch.setenv(old, text)
-            assert vars(OriginSettings()) == DEFAULTS | {name: value}
+            assert OriginSettings().values() == DEFAULTS | {name: value}
             assert_logged(caplog, ("WARNING", old, variable))
             caplog.clear()
             patch.setenv(old, "nonsense")
             new, _, new_text, new_value, _ = SETTINGS[name]
             patch.setenv(new, new_text)
-            assert vars(OriginSettings()) == DEFAULTS | {name: new_value}
+            assert OriginSettings().values() == DEFAULTS | {name: new_value}
             assert caplog.messages == []
 
 

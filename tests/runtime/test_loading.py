@@ -230,6 +230,30 @@ def test_a_handler_of_ours_stays_as_it_is() -> None:
         handler.close()
 
 
+class Wrapper:
+    """As wrapt makes it, with which tools instrument functions: it claims the class of what it wraps."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+
+    __class__ = property(lambda self: type(self._wrapped))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._wrapped(*args, **kwargs)
+
+
+def test_a_wrapper_that_claims_to_be_a_handler_is_called_itself() -> None:
+    for handler in (Bridge(application), Proxy(url="http://127.0.0.1:9")):
+        wrapper: Any = Wrapper(handler)
+        assert isinstance(wrapper, type(handler))
+        kind, target = classify(wrapper, "main:app")
+        assert (kind, target is wrapper) == (SYNC, True)
+        handler.close()
+
+
 async def asynchronous(event: Any, context: Any) -> None: ...
 
 

@@ -62,6 +62,21 @@ def test_a_function_is_served(api: RuntimeDouble, fork_runtime: Runtimes, code: 
     assert api.invoke({"a": 1}).answer().json == [{"a": 1}, "shop"]
 
 
+@pytest.mark.parametrize("wrapper", ["functools.partial(bridge)", "lambda event, context: bridge(event, context)"])
+def test_a_decorated_handler_is_served_and_the_log_says_that_it_cannot_stream(
+    api: RuntimeDouble, fork_runtime: Runtimes, make_event: MakeEvent, wrapper: str
+) -> None:
+    code = f"{APP}\nimport functools\nfrom bridge import Bridge\nbridge = Bridge(app)\nhandler = {wrapper}"
+    runtime = fork_runtime(code, "app.handler", AWS_LWA_INVOKE_MODE="response_stream")
+    api.wait_for_polls(1)
+    warning, startup = runtime.wait_for_lines(2)
+    assert (all(fact in warning for fact in ("[WARNING]", "response_stream", "function")), startup) == (True, "startup")
+    assert api.invoke(make_event()).answer().json["body"] == "open/"
+    runtime.terminate()
+    assert runtime.wait() == 0
+    assert runtime.log.endswith("\nshutdown\n")
+
+
 def test_a_variable_that_means_nothing_is_a_warning_also_without_a_handler_of_ours(
     api: RuntimeDouble, fork_runtime: Runtimes
 ) -> None:

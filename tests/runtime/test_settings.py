@@ -70,11 +70,11 @@ def test_without_any_variable_everything_has_its_default() -> None:
 
 
 def test_a_variable_sets_its_field_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    default = vars(RuntimeSettings())
+    default = RuntimeSettings().values()
     for variable, value, name, expected in ACCEPTED:
         with monkeypatch.context() as patch:
             patch.setenv(variable, value)
-            changed = vars(RuntimeSettings())
+            changed = RuntimeSettings().values()
         assert changed == default | {name: expected}
         assert type(changed[name]) is type(expected)
 
@@ -91,7 +91,7 @@ def test_an_invalid_value_is_an_error_that_names_variable_value_and_what_is_acce
 
 
 def test_the_function_is_what_lambda_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(vars(Function()).values()) == {None}
+    assert set(Function().values().values()) == {None}
     for name in ("FUNCTION_NAME", "FUNCTION_VERSION", "FUNCTION_MEMORY_SIZE", "LOG_GROUP_NAME", "LOG_STREAM_NAME"):
         monkeypatch.setenv(f"AWS_LAMBDA_{name}", f"its {name}")
     assert Function() == Function(

@@ -100,6 +100,28 @@ PLACES = [
 ]
 
 
+@every_case(
+    ("event", "user"),
+    [
+        ({"requestContext": {"authorizer": {"principalId": "m\u00fcller"}}}, "m\u00c3\u00bcller"),
+        ({"requestContext": {"authorizer": {"principalId": ""}}}, None),
+        ({"requestContext": {"authorizer": {"principalId": 7}}}, None),
+        ({"requestContext": {"authorizer": None}}, None),
+        ({"requestContext": "authorizer"}, None),
+        ({}, None),
+        (["requestContext"], None),
+    ],
+)
+def test_the_user_is_the_one_that_the_authorizer_names(event: object, user: str | None) -> None:
+    headers = [(b"remote-user", b"admin"), (b"remote_user", b"admin")]
+    environ = build_environ(scope_of(headers=headers, **{"aws.event": event}), b"")
+    assert environ.get("REMOTE_USER") == user
+
+
+def test_a_scope_without_an_event_has_no_user() -> None:
+    assert "REMOTE_USER" not in build_environ(scope_of(), b"")
+
+
 @every_case(("root_path", "raw_path", "script_name", "path_info"), PLACES)
 def test_the_path_is_divided_at_the_root_path(
     root_path: str, raw_path: bytes, script_name: str, path_info: str

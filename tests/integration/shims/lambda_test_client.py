@@ -58,6 +58,8 @@ class Transport(_HTTP):  # type: ignore[misc]
         request.read()
         with self.portal_factory() as portal:
             response = portal.call(transport.handle_async_request, request)
+        if debug:
+            response.extensions["http.response.debug"] = debug
         for name, value in debug.items():
             setattr(response, name, value)
         return response

@@ -31,12 +31,16 @@ def scope_of(scope: Scope, event: LambdaEvent) -> dict[str, Any]:
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]], event: LambdaEvent) -> list[list[bytes]]:
-    """Join the values of a name, and leave out the content-length that the event lacks."""
+    """Join the values of a name, and leave out the content-length that the event lacks, but not its connection."""
     joined: dict[bytes, bytes] = {}
     for name, value in pairs:
         joined[name] = joined[name] + b", " + value if name in joined else value
     if "content-length" not in json.dumps(event, default=bytes.decode).lower():
         joined.pop(b"content-length", None)
+    sent = event.get("multiValueHeaders") or event.get("headers") or {}
+    if "connection" in sent:
+        joined[b"connection"] = "".join(sent["connection"]).encode()  # a string, or a list of one
+        joined = {name.encode(): joined[name.encode()] for name in sent}  # in their order
     return [[name, value] for name, value in joined.items()]
 
 

@@ -1,0 +1,28 @@
+"""The settings as keyword arguments of a handler, for type checkers: no function imports this module."""
+
+from typing import TypedDict
+
+from bridge.settings import BatchMode, Mode, StageMode
+
+__all__ = ["SettingsArguments"]
+
+
+class SettingsArguments(TypedDict, total=False):
+    """The settings of `bridge.Settings`, with their types. `app` is missing: it is the application there."""
+
+    base_path: str
+    root_path: str
+    stage: StageMode
+    text_media_types: tuple[str, ...]
+    mode: Mode
+    authorization_source: str
+    trust_forwarded_host: bool
+    error_status_codes: frozenset[int]
+    pass_through_path: str
+    open_pass_through_path: bool
+    websocket_path: str
+    open_websocket_path: bool
+    batch: BatchMode
+    batch_concurrency: int
+    access_log: bool
+    compression: bool
