@@ -4,15 +4,16 @@ WebSockets and the lifespan stay the client's own. What the client reads beside 
 before. trio is left out: a handler runs on asyncio.
 """
 
+from importlib import import_module
 from typing import Any
 
 import pytest
-import starlette.testclient as stock
 
 from bridge import Bridge, Settings
 from bridge.testing import LambdaTransport
 
-_HTTP: Any = stock._TestClientTransport  # type: ignore[attr-defined]  # what TestClient itself makes
+stock: Any = import_module("starlette.testclient")
+StockTransport: Any = stock._TestClientTransport  # which TestClient makes for itself
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,14 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     Transport.source = config.getoption("lambda_source")
-    stock._TestClientTransport = Transport  # type: ignore[attr-defined]
+    stock._TestClientTransport = Transport
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if "trio" not in item.name]
 
 
-class Transport(_HTTP):  # type: ignore[misc]
+class Transport(StockTransport):  # type: ignore[misc]
     """TestClient's transport, with AWS between the request and the application."""
 
     source: Any

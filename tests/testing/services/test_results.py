@@ -13,6 +13,8 @@ OK: Result = {"statusCode": 200, "body": "ok", "isBase64Encoded": False}
 LATTICE: Result = {**OK, "headers": {}}
 EDGE: Result = {"status": "200", "headers": {}}
 
+NO_OBJECTS: tuple[object, ...] = ("text", 3, True, [], None, b"not JSON")
+
 FAILURES = {"rest-api": 502, "http-api": 500, "http-api-v1": 500}
 
 
@@ -26,9 +28,10 @@ FAILURES = {"rest-api": 502, "http-api": 500, "http-api-v1": 500}
         ("rest-api", {"statusCode": "test"}),
         ("rest-api", {"statusCode": 0}),
         ("rest-api", {"statusCode": 200.5}),
-        *(("rest-api", result) for result in ("text", 3, True, [], None, b"not JSON")),
+        *(("rest-api", result) for result in NO_OBJECTS),
         ("http-api-v1", {"body": "ok"}),
-        *(("http-api-v1", result) for result in ("text", 3, True, [], None, {}, b"not JSON")),
+        ("http-api-v1", {}),
+        *(("http-api-v1", result) for result in NO_OBJECTS),
         ("http-api-v1", {"statusCode": 0}),
         ("http-api", {"statusCode": 200.5}),
         ("http-api", {"statusCode": 0}),
