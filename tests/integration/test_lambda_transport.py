@@ -1,8 +1,9 @@
 """LambdaTransport in front of real functions: Mangum, awslambdaric under the emulator, and this package's runtime."""
 
 import asyncio
-from pathlib import Path
-from typing import Any, get_args
+import sys
+from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from mangum import Mangum
@@ -13,8 +14,7 @@ from bridge.testing import LambdaTransport
 from bridge.testing.services import ServiceName
 from tests.apps import START, part, sending
 from tests.integration.conftest import StartEmulator
-
-FUNCTIONS = Path(__file__).parent / "functions"
+from tests.integration.emulator_process import HOST
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,6 +29,17 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 OF_MANGUM: list[ServiceName] = ["function-url", "http-api", "http-api-v1", "rest-api", "alb", "alb-multi"]
 
 
+@pytest.fixture
+def current_loop() -> Iterator[None]:
+    """Close the event loop that Mangum makes for its thread, and leaves open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.mark.usefixtures("current_loop")
 @pytest.mark.parametrize("source", OF_MANGUM)
 def test_mangum_answers_sync_and_async_clients_and_in_a_worker_thread(source: ServiceName) -> None:
     handler = Mangum(app, lifespan="off")
@@ -50,6 +61,7 @@ def test_mangum_answers_sync_and_async_clients_and_in_a_worker_thread(source: Se
     assert asyncio.run(in_thread()) == "/a b"
 
 
+@pytest.mark.usefixtures("current_loop")
 @pytest.mark.parametrize("source", sorted(set(get_args(ServiceName)) - set(OF_MANGUM)))
 def test_what_mangum_does_not_know_is_the_services_own_error(source: ServiceName) -> None:
     with httpx.Client(transport=LambdaTransport(Mangum(app, lifespan="off"), source), base_url="https://a") as http:
@@ -57,16 +69,27 @@ def test_what_mangum_does_not_know_is_the_services_own_error(source: ServiceName
     assert (response.status_code, "bridge.reason" in response.extensions) == (502, True)
 
 
-@pytest.mark.parametrize("source", get_args(ServiceName))
-def test_awslambdaric_under_the_emulator_answers_every_service(
-    source: ServiceName, shared_emulator: str, tmp_path: Path
+@pytest.mark.parametrize("runtime", ["awslambdaric", "bridge.runtime"])
+def test_a_function_under_the_emulator_answers_every_service(runtime: str, start_emulator: StartEmulator) -> None:
+    emulator = start_emulator(command=[sys.executable, "-m", runtime, "shop.handler"])
+    seen = {}
+    for source in get_args(ServiceName):
+        transport = LambdaTransport(f"http://{HOST}:{emulator.port}", source)
+        with httpx.Client(transport=transport, base_url="https://shop.example") as http:
+            response = http.post("/orders/caf%C3%A9", json={"qty": 2})
+        order = response.json()
+        seen[source] = (response.status_code, order["name"], order["order"], response.extensions.get("bridge.reason"))
+    assert seen == dict.fromkeys(seen, (201, "caf\u00e9", {"qty": 2}, None))
+
+
+@pytest.mark.parametrize("runtime", ["awslambdaric", "bridge.runtime"])
+def test_a_function_that_fails_under_the_emulator_is_the_services_own_error(
+    runtime: str, start_emulator: StartEmulator
 ) -> None:
-    transport = LambdaTransport(shared_emulator, source)
+    """This function asks for a key that no HTTP event has."""
+    emulator = start_emulator(command=[sys.executable, "-m", runtime, "handlers.plain"])
+    transport = LambdaTransport(f"http://{HOST}:{emulator.port}", "rest-api")
     with httpx.Client(transport=transport, base_url="https://shop.example") as http:
-        response = http.get("/echo")
-        assert response.status_code == 200
-
-
-@pytest.fixture
-def shared_emulator(start_emulator: StartEmulator) -> Any:
-    raise NotImplementedError
+        response = http.get("/")
+    assert (response.status_code, response.content) == (502, b'{"message": "Internal server error"}')
+    assert "KeyError: 'name'" in response.extensions["bridge.reason"]
