@@ -4,15 +4,15 @@ WebSockets and the lifespan stay the client's own. What the client reads beside 
 before. trio is left out: a handler runs on asyncio.
 """
 
-from importlib import import_module
 from typing import Any
 
 import pytest
+import starlette.testclient  # before bridge, which takes the flavour of httpx that is imported
 
 from bridge import Bridge, Settings
 from bridge.testing import LambdaTransport
 
-stock: Any = import_module("starlette.testclient")
+stock: Any = starlette.testclient
 StockTransport: Any = stock._TestClientTransport  # which TestClient makes for itself
 
 
