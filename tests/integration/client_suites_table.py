@@ -523,6 +523,7 @@ CLIENT_SUITES = (
             "test_fastapi_cli.py",
             "test_multipart_installation.py",
             "test_prepare_release.py",
+            "test_translate.py",
             "test_telemetry",
             "test_tutorial",  # the documentation's examples, whose routes are those of the other tests
         ),

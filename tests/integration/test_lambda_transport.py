@@ -1,8 +1,12 @@
 """LambdaTransport in front of real functions: Mangum, awslambdaric under the emulator, and this package's runtime."""
 
 import asyncio
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,6 +19,8 @@ from bridge.testing.services import ServiceName
 from tests.apps import START, part, sending
 from tests.integration.conftest import StartEmulator
 from tests.integration.emulator_process import HOST
+
+ROOT = Path(__file__).parents[2]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,3 +99,23 @@ def test_a_function_that_fails_under_the_emulator_is_the_services_own_error(
         response = http.get("/")
     assert (response.status_code, response.content) == (502, b'{"message": "Internal server error"}')
     assert "KeyError: 'name'" in response.extensions["bridge.reason"]
+
+
+def test_the_python_blocks_of_the_page_about_testing_run(tmp_path: Path) -> None:
+    """Each is a test module after the first one, which imports: some are tests, and the others have asserts."""
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    first, *blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_block_{number}.py").write_text(f"{first}\n{block}", encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
