@@ -159,7 +159,7 @@ def client_suites(session: nox.Session) -> None:
 
 @nox.session(tags=["default"])
 def demo(session: nox.Session) -> None:
-    """Answer a real Lambda event of every source with a sample application."""
+    """Answer a client of every AWS service with a sample application."""
     session.install("-e", ".", "starlette>=0.40")
     session.run("python", "sample_apps/demo.py", *session.posargs)
 
