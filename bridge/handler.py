@@ -8,21 +8,22 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bridge._arguments import checked_on_event, checked_settings, checked_transport
+from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
-from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.exchange import Exchange, Parts, streamed
+from bridge.exchange import Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
+from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
-    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
+    from bridge.observation import Observer
 
 __all__ = ["Handler"]
 
@@ -36,6 +37,9 @@ class Handler:
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
     closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
+    `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
+    request is answered in.
+
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
 
@@ -46,6 +50,7 @@ class Handler:
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
         **arguments: Unpack[SettingsArguments],
@@ -53,10 +58,12 @@ class Handler:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
+        self._limits = TimeLimits()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         checked = checked_settings(self, settings, arguments)
-        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked)
+        exchange = _observer(checked, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -70,11 +77,13 @@ class Handler:
         environment = self._environment
         environment.ready_on_own_loop()
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(environment.loop.run(exchange.respond(request)))
+        may_wait = exchange.may_wait(request)
+        response = self._limits.run(environment.loop, request, exchange.respond(request), may_wait=may_wait)
+        return exchange.encode(response)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -87,11 +96,11 @@ class Handler:
         KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(await in_own_task(lambda: exchange.respond(request), name="bridge application"))
+        return exchange.encode(await self._limits.wait(request, lambda: exchange.respond(request)))
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
@@ -101,7 +110,7 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        await Exchange(self._parts, event, context).answer(result)
+        await self._parts.exchange(self._parts, event, context).answer(result)
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
@@ -162,3 +171,11 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
+
+
+def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
+    if not settings.access_log and tracing is None:
+        return None
+    from bridge.observation import Observer  # both are off by default
+
+    return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import (
+    NOTE_FAILURE,
     CompleteResponse,
     InProcess,
     PassedEvent,
@@ -16,7 +17,7 @@ from bridge._messages import (
     read_whole,
     request_line,
 )
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import is_late, takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response, note_failure
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -76,6 +77,8 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         exc = ApplicationCancelled()
     if isinstance(request, PassedEvent):
         raise exc
+    if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
+        note(exc)
     if isinstance(exc, OriginError | MalformedEvent):
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")
@@ -93,7 +96,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         logger.error("%s: %s", what, exc, exc_info=shown)
     else:
         logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
-    return plain(500)
+    return plain(504 if is_late() else 500)
 
 
 def _is_of_transport(exc: httpx.TransportError) -> bool:

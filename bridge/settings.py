@@ -24,6 +24,7 @@ __all__ = [
     "handler_name",
     "in_lambda",
     "initialization_type",
+    "logs_json",
     "set_handler_name",
     "set_trace_id",
     "status_codes",
@@ -100,6 +101,11 @@ def set_trace_id(value: str) -> None:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
+def logs_json(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the function's log is in JSON."""
+    return environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+
+
 def handler_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the handler's name as "module:attribute": "shop.web:handler" for "shop/web.handler"; "" without one."""
     name = environ.get("_HANDLER", "")
@@ -152,6 +158,12 @@ def _path(name: str, value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"/(?!/)[^?#\s]*", value):
         return value
     raise refusal(name, value, "a path that starts with one slash, such as '/events'")
+
+
+def _own_prefix(name: str, value: object) -> str:
+    if value == "/":
+        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return _prefix(name, value)
 
 
 def _app_name(name: str, value: object) -> str:
@@ -236,6 +248,10 @@ class Settings(SettingsBase):
     as the body of a POST: "/events" by default. A path that is set is closed to clients: their requests for it, in any
     spelling, get a 403, unless `open_pass_through_path` (BRIDGE_OPEN_PASS_THROUGH_PATH, "true" or "false") is true.
 
+    `websocket_path` (BRIDGE_WEBSOCKET_PATH): the prefix of the paths where the application gets the events of a
+    WebSocket API: "/websocket" by default. One that is set is closed to clients with all that is under it, unless
+    `open_websocket_path` (BRIDGE_OPEN_WEBSOCKET_PATH, "true" or "false") is true.
+
     `batch` (BRIDGE_BATCH): "whole", or "per-record", with which the application gets each record of an event of SQS,
     Kinesis or DynamoDB on its own, and the result is the partial batch response. The event source mapping then needs
     ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
@@ -243,6 +259,8 @@ class Settings(SettingsBase):
 
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
+
+    `access_log` (BRIDGE_ACCESS_LOG, "true" or "false"): whether the logger "bridge.access" gets one line per request.
 
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
@@ -264,6 +282,9 @@ class Settings(SettingsBase):
     )
     pass_through_path: str = from_environment("AWS_LWA_PASS_THROUGH_PATH", check=_path, default="")
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
+    websocket_path: str = from_environment("BRIDGE_WEBSOCKET_PATH", check=_own_prefix, default="")
+    open_websocket_path: bool = from_environment("BRIDGE_OPEN_WEBSOCKET_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
+    access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)

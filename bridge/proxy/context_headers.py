@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
 from bridge._messages import request_line
+from bridge.deadline import remaining_seconds
 from bridge.sources._event_fields import json_value
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
     from bridge._types import Event, HeaderPairs
 
-__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "remaining_seconds", "without_context_headers"]
+__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "without_context_headers"]
 
 logger = logging.getLogger("bridge")
 
@@ -90,15 +90,6 @@ def _text(source: Any, name: str) -> str | None:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-
-
-def remaining_seconds(context: Any) -> float | None:
-    """Return how long until the invocation's deadline; None where the context does not tell."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    milliseconds = remaining() if callable(remaining) else None
-    if isinstance(milliseconds, int | float) and math.isfinite(milliseconds):
-        return milliseconds / 1000
-    return None
 
 
 def _deadline(context: Any) -> int | None:

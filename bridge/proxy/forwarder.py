@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from bridge import invocation
+from bridge._http import CONNECTION_ID_HEADER
 from bridge._httpx import httpx
 from bridge._messages import (
+    CONNECTION_ID,
     WHOLE_RESPONSE,
     CompleteResponse,
     EventRequest,
@@ -22,10 +24,10 @@ from bridge._messages import (
     request_line,
     request_target,
 )
-from bridge.deadline import time_left
+from bridge.deadline import remaining_seconds, time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.path_guard import PathGuard
-from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
+from bridge.proxy.context_headers import context_headers, without_context_headers
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
@@ -256,6 +258,8 @@ def headers_with_context(request: httpx.Request) -> HeaderPairs:
     """Return the headers of `request` with the context headers in place of a client's copies."""
     scope = request.extensions.get("asgi") or {}
     pairs = without_context_headers(header_pairs(request))
+    if CONNECTION_ID in request.extensions:
+        pairs.append((CONNECTION_ID_HEADER, request.extensions[CONNECTION_ID]))
     # No client has sent an event that is not a request, and it has no request context.
     event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
     return pairs + context_headers(event, scope.get("aws.context"), request)
