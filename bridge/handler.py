@@ -23,7 +23,7 @@ from bridge.time_limit import TimeLimits
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
     from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
-    from bridge.observation import Observer
+    from bridge.observer import Observer
 
 __all__ = ["Handler"]
 
@@ -176,6 +176,6 @@ class Handler:
 def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
     if not settings.access_log and tracing is None:
         return None
-    from bridge.observation import Observer  # both are off by default
+    from bridge.observer import Observer  # both are off by default
 
     return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))
