@@ -23,3 +23,4 @@ class SettingsArguments(TypedDict, total=False):
     batch: BatchMode
     batch_concurrency: int
     compression: bool
+    context_headers: bool | None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import is_token
-from bridge.settings_base import SettingsBase, flag, from_environment, one_of, positive, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, or_none, positive, refusal
 
 __all__ = [
     "BatchMode",
@@ -28,6 +28,7 @@ __all__ = [
     "set_trace_id",
     "status_codes",
     "trace_id",
+    "warn_of_ineffective_variables",
     "warn_of_unknown_variables",
 ]
 
@@ -131,6 +132,24 @@ def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
         from bridge.settings_variables import warn_of  # most functions set none
 
         warn_of(name for name in environ if name.upper().startswith(_OURS))
+
+
+def warn_of_ineffective_variables(settings: "Settings", environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that has no effect without another setting, once in a process."""
+    needs = {
+        "BRIDGE_APP": (settings.mode == "proxy", "BRIDGE_MODE=proxy"),
+        "BRIDGE_BATCH_CONCURRENCY": (settings.batch == "per-record", "BRIDGE_BATCH=per-record"),
+        "BRIDGE_OPEN_PASS_THROUGH_PATH": (settings.pass_through_path, "AWS_LWA_PASS_THROUGH_PATH"),
+        "BRIDGE_WORKERS": (
+            environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1") != "1" or environ.get("BRIDGE_WORKERS") == "1",
+            "AWS_LAMBDA_MAX_CONCURRENCY, which Lambda sets on Managed Instances",
+        ),
+    }
+    missing = {name: need for name, (has_it, need) in needs.items() if name in environ and not has_it}
+    if missing:
+        from bridge.settings_variables import warn_of_needs
+
+        warn_of_needs(missing)
 
 
 def _split(value: str) -> tuple[str, ...]:
@@ -244,6 +263,10 @@ class Settings(SettingsBase):
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
 
+    `context_headers` (BRIDGE_CONTEXT_HEADERS, "true" or "false"): whether the application gets the headers
+    x-amzn-request-context, x-amzn-lambda-context, x-amzn-trace-id and x-amz-tenant-id, as Lambda Web Adapter sends
+    them. By default a web server gets them, and an application in this process, which has the scope, does not.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -267,3 +290,4 @@ class Settings(SettingsBase):
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)
+    context_headers: bool | None = from_environment("BRIDGE_CONTEXT_HEADERS", check=or_none(flag), default=None)

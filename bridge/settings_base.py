@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "positive", "refusal"]
+__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "or_none", "positive", "refusal"]
 
 logger = logging.getLogger("bridge")
 
@@ -161,3 +161,8 @@ def one_of(*accepted: str) -> Callable[[str, object], str]:
         raise refusal(name, value, f"{', '.join(map(repr, accepted[:-1]))} or {accepted[-1]!r}")
 
     return check
+
+
+def or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
+    """Return a check that accepts None, too."""
+    return lambda name, value: None if value is None else check(name, value)

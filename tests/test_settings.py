@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "batch": "whole",
     "batch_concurrency": 10,
     "compression": False,
+    "context_headers": None,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -43,6 +44,7 @@ ENVIRON = {
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
+    "BRIDGE_CONTEXT_HEADERS": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -59,6 +61,7 @@ FROM_ENVIRON = {
     "batch": "per-record",
     "batch_concurrency": 3,
     "compression": True,
+    "context_headers": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -75,6 +78,7 @@ ARGUMENTS: dict[str, Any] = {
     "batch": "whole",
     "batch_concurrency": 1,
     "compression": False,
+    "context_headers": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -311,7 +315,7 @@ def test_the_repr_shows_every_setting() -> None:
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
         "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10, "
-        "compression=False)"
+        "compression=False, context_headers=None)"
     )
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Callable
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.path_guard import canonical_path
 from bridge.proxy.address import Address
 from bridge.settings import initialization_type, status_codes
-from bridge.settings_base import SettingsBase, flag, from_environment, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, or_none, refusal
 
 __all__ = ["OriginSettings"]
 
@@ -31,11 +30,6 @@ LONG_INIT_LIMIT = 130.0
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
 
 _LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
-
-
-def _or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
-    """Return a check that accepts None, too."""
-    return lambda name, value: None if value is None else check(name, value)
 
 
 def _host(name: str, value: object) -> str:
@@ -158,7 +152,7 @@ class OriginSettings(SettingsBase):
         "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), check=_protocol, default="http"
     )
     readiness_port: int | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=_or_none(_port), default=None
+        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=or_none(_port), default=None
     )
     readiness_path: str = from_environment(
         "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), check=_path, default="/"
@@ -167,7 +161,7 @@ class OriginSettings(SettingsBase):
         "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", check=_healthy, default="100-499"
     )
     readiness_timeout: float | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds), default=None
+        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=or_none(_seconds), default=None
     )
     async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=flag, default=False)
     pool_idle_timeout: float = from_environment(
