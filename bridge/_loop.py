@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from bridge.asgi.cancellation import TaskOwner
 from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
+__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten"]
 
 logger = logging.getLogger("bridge")
 
@@ -27,9 +27,6 @@ logger = logging.getLogger("bridge")
 # loop, in seconds. An exception that hits asyncio between two of its steps can lose one of them, and a call that waits
 # for that step would never end; nor does a task that swallows its cancellation.
 INTERRUPT_GRACE = 5.0
-
-# How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
-SIGNAL_CHECK_INTERVAL = 0.1
 
 # The name of the task that lives as long as an own loop.
 LOOP_TASK = "bridge loop"
@@ -85,9 +82,16 @@ class OwnLoop:
         A call that another thread makes meanwhile waits for its turn. Raises as `check_not_nested` does, and
         LoopClosedError after close(), also in a thread that waited then.
         """
+        return self._checked(self._run, coroutine)
+
+    def run_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Do as `run` with a coroutine that never waits: without the loop, which costs more than the rest of a call."""
+        return self._checked(self._step, coroutine)
+
+    def _checked(self, step: Callable[[Coroutine[Any, Any, T]], T], coroutine: Coroutine[Any, Any, T]) -> T:
         try:
             self.check_not_nested()
-            result: T = self._take_turn(self._run, coroutine)
+            result: T = self._take_turn(step, coroutine)
             return result
         except BaseException:
             with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
@@ -106,6 +110,22 @@ class OwnLoop:
         finally:
             if interruption is not None:
                 interruption()
+
+    def _step(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._is_closed:
+            raise LoopClosedError()
+        _call.set(coroutine)
+        self._call = coroutine
+        self.outside.offer(None)
+        try:
+            coroutine.send(None)
+        except StopIteration as exc:
+            result: T = exc.value
+            return result
+        finally:
+            self._call = None
+            self.outside.withdraw()
+        raise RuntimeError("Expected a coroutine that does not wait, but it waits.")
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Do as `loop.run_until_complete` does, one turn of the loop shorter for a call that never waits.
@@ -233,26 +253,6 @@ class OwnLoop:
     def is_busy(self) -> bool:
         """True if a thread is in a call."""
         return self._turn.locked()
-
-
-async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
-    """Await `function()`, on a loop that wakes up regularly meanwhile, so that Python runs its signal handlers.
-
-    A signal that arrives just before the loop's wait for I/O does not end that wait, and a startup may wait for
-    nothing else.
-    """
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def wake_up() -> None:
-        nonlocal timer
-        timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
-
-    wake_up()
-    try:
-        return await function()
-    finally:
-        timer.cancel()
 
 
 async def _rest() -> None:

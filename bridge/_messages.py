@@ -7,7 +7,7 @@ them, and build `url`, `headers` and `stream` only for a transport, a source or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, overload
 
 from bridge._httpx import httpx
 from bridge.errors import InvalidMessage
@@ -159,14 +159,22 @@ class InProcess:
     def import_streams(self) -> None:
         """Import what only streams need."""
 
+    def may_wait(self, request: httpx.Request) -> bool:
+        """Return whether the call for the whole response may wait for something, and so needs an event loop."""
+        return True
+
 
 # A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
 _LAZY = (EventRequest, CompleteResponse)
 
 
-def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
-    """Return whether `response.body` is the body. A transport around another one may have set another stream."""
-    return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
+@overload
+def is_whole(message: httpx.Request) -> TypeGuard[EventRequest]: ...
+@overload
+def is_whole(message: httpx.Response) -> TypeGuard[CompleteResponse]: ...
+def is_whole(message: httpx.Request | httpx.Response) -> bool:
+    """Return whether `message.body` is the body. A transport around another one may have set another stream."""
+    return isinstance(message, _LAZY) and "stream" not in message.__dict__
 
 
 def too_large(limit: int) -> InvalidMessage:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop, close_forgotten, hearing_signals
+from bridge._loop import OwnLoop, close_forgotten
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
 from bridge.settings import asks_for_streams, in_lambda
-from bridge.signals import ctrl_c_cancels, sigterm
+from bridge.signals import ctrl_c_cancels, hearing_signals, sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

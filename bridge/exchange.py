@@ -150,6 +150,11 @@ class Exchange:
         request.extensions[WHOLE_RESPONSE] = finished or True
         return whole_response(self._parts.transport, request)
 
+    def may_wait(self, request: httpx.Request) -> bool:
+        """Return whether `respond` may wait for something, and so needs an event loop."""
+        transport = self._parts.transport
+        return not isinstance(transport, InProcess) or transport.may_wait(request) or isinstance(request, PassedEvent)
+
     async def answer(self, result: asyncio.Future[Result]) -> None:
         """Set `result` as soon as the application has sent its last message. Return when it has ended."""
 

@@ -74,7 +74,8 @@ class Handler:
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(environment.loop.run(exchange.respond(request)))
+        run = environment.loop.run if exchange.may_wait(request) else environment.loop.run_stopped
+        return exchange.encode(run(exchange.respond(request)))
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.

@@ -77,9 +77,12 @@ def without_owner() -> Iterator[None]:
 def is_asked_to_cancel() -> bool:
     """Return whether the caller's asyncio task is cancelled from outside.
 
-    In a task that has no owner every request counts as one from outside.
+    In a task that has no owner every request counts as one from outside. Without an event loop there is no task.
     """
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
     owner = _owner.get()
     if owner is not None and owner.task is task is not None:
         return owner.has_asked
