@@ -62,10 +62,10 @@ KNOWN = frozenset(
 # Lambda Web Adapter's that have no meaning here, and what to do instead.
 NOT_SUPPORTED = {
     "AWS_LWA_ENABLE_TLS": "The connection to the web server does not leave this machine.",
-    "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499 in place of 500.",
+    "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499, not 500.",
     "AWS_LWA_TLS_CERT_FILE": "The connection to the web server does not leave this machine.",
     "AWS_LWA_TLS_SERVER_NAME": "The connection to the web server does not leave this machine.",
-    "READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499 in place of 500.",
+    "READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499, not 500.",
 }
 
 # The longest name that is logged, in characters.
