@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
-from bridge.asgi.tasks import in_async_code, keep, running_loop
+from bridge.asgi.tasks import Limit, in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
 __all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten"]
@@ -76,26 +76,28 @@ class OwnLoop:
         if self._call is not None and _call.get() is self._call:
             raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None = None) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.
 
         A call that another thread makes meanwhile waits for its turn. Raises as `check_not_nested` does, and
-        LoopClosedError after close(), also in a thread that waited then.
+        LoopClosedError after close(), also in a thread that waited then, and TimeoutError for a call that its `limit`
+        leaves.
         """
-        return self._checked(self._run, coroutine)
+        return self._checked(self._run, coroutine, limit)
 
     def run_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Do as `run` with a coroutine that never waits: without the loop, which costs more than the rest of a call."""
-        return self._checked(self._step, coroutine)
+        return self._checked(self._step, coroutine, None)
 
-    def _checked(self, step: Callable[[Coroutine[Any, Any, T]], T], coroutine: Coroutine[Any, Any, T]) -> T:
+    def _checked(self, step: Callable[..., T], coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
         try:
             self.check_not_nested()
-            result: T = self._take_turn(step, coroutine)
+            result: T = self._take_turn(step, coroutine, limit)
             return result
         except BaseException:
-            with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
-                coroutine.close()  # it may never have started
+            if limit is None or not limit.is_left:
+                with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
+                    coroutine.close()  # it may never have started
             raise
 
     def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
@@ -111,7 +113,7 @@ class OwnLoop:
             if interruption is not None:
                 interruption()
 
-    def _step(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _step(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
         if self._is_closed:
             raise LoopClosedError()
         _call.set(coroutine)
@@ -127,7 +129,7 @@ class OwnLoop:
             self.outside.withdraw()
         raise RuntimeError("Expected a coroutine that does not wait, but it waits.")
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
         """Do as `loop.run_until_complete` does, one turn of the loop shorter for a call that never waits.
 
         Such a call ends in the first turn, which is run alone, as `loop.stop` allows. So does one that something else
@@ -144,14 +146,7 @@ class OwnLoop:
         try:
             if self._interruption is not None:
                 owner.cancel()
-            is_alone = True  # in the next turn, too, after calls outside of the loop
-            while is_alone and not task.done():
-                loop.stop()
-                is_alone = self._run_until_stopped(loop)
-            if not task.done():
-                task.add_done_callback(self._stop)
-                while not task.done():  # The application can stop the loop, too.
-                    self._run_until_stopped(loop)
+            self._run_turns(loop, task, limit)
         except BaseException:
             if os.getpid() == self._pid:  # else a forked child leaves the call, and the loop is its parent's
                 self._end(loop, task)
@@ -162,8 +157,23 @@ class OwnLoop:
             self._call = self._task = None
             self.outside.withdraw()
             owner.forget()
+        if not task.done():
+            raise TimeoutError
         result: T = task.result()
         return result
+
+    def _run_turns(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], limit: Limit | None) -> None:
+        is_alone = True  # in the next turn, too, after calls outside of the loop
+        while is_alone and not task.done():
+            loop.stop()
+            is_alone = self._run_until_stopped(loop)
+        if task.done():
+            return
+        task.add_done_callback(self._stop)
+        if limit is not None:
+            limit.start(self._owner, loop.stop)
+        while not task.done() and not (limit is not None and limit.is_left):  # The application can stop the loop, too.
+            self._run_until_stopped(loop)
 
     def _made_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
 __all__ = [
+    "CONNECTION_ID",
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
@@ -45,6 +46,10 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
+# client has sent such a request, but an event made it: its path and its header with the id are ours.
+CONNECTION_ID = "connection_id"
 
 # The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
 # the memory until the deadline.

@@ -20,6 +20,8 @@ class SettingsArguments(TypedDict, total=False):
     error_status_codes: frozenset[int]
     pass_through_path: str
     open_pass_through_path: bool
+    websocket_path: str
+    open_websocket_path: bool
     batch: BatchMode
     batch_concurrency: int
     compression: bool

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
-from bridge._messages import PassedEvent, header_pairs, request_line
+from bridge._messages import CONNECTION_ID, PassedEvent, header_pairs, request_line
+from bridge.deadline import remaining_seconds
 from bridge.sources._event_fields import json_value
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ __all__ = [
     "context_headers",
     "header_json",
     "headers_with_context",
-    "remaining_seconds",
     "without_context_headers",
 ]
 
@@ -67,10 +66,17 @@ def context_headers(event: Event, context: Any, request: httpx.Request | None = 
     return [pair for pair in headers if pair[1] and _fits(*pair, request)]
 
 
-def headers_with_context(request: httpx.Request) -> HeaderPairs:
-    """Return the headers of `request` with the context headers in place of a client's copies."""
+def headers_with_context(request: httpx.Request, *, with_context: bool = True) -> HeaderPairs:
+    """Return the headers of `request` with the context headers in place of a client's copies.
+
+    `with_context`: False returns the others alone. The id of a WebSocket connection is one of them.
+    """
     scope = request.extensions.get("asgi") or {}
     pairs = without_context_headers(header_pairs(request))
+    if CONNECTION_ID in request.extensions:
+        pairs.append((_http.CONNECTION_ID_HEADER, request.extensions[CONNECTION_ID]))
+    if not with_context:
+        return pairs
     # No client has sent an event that is not a request, and it has no request context.
     event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
     return pairs + context_headers(event, scope.get("aws.context"), request)
@@ -106,15 +112,6 @@ def _text(source: Any, name: str) -> str | None:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-
-
-def remaining_seconds(context: Any) -> float | None:
-    """Return how long until the invocation's deadline; None where the context does not tell."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    milliseconds = remaining() if callable(remaining) else None
-    if isinstance(milliseconds, int | float) and math.isfinite(milliseconds):
-        return milliseconds / 1000
-    return None
 
 
 def _deadline(context: Any) -> int | None:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from bridge._loop import OwnLoop, close_forgotten
+from bridge.asgi.lifespan import LifespanOn, TransportLifespan
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
 from bridge.settings import asks_for_streams, in_lambda
 from bridge.signals import ctrl_c_cancels, hearing_signals, sigterm
+from bridge.startup_watch import watched_startup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -145,7 +147,11 @@ class Environment:
             logger.warning("The event loop on which the application was started is closed: starting it again.")
         lifespan = self._new_lifespan()
         try:
-            await lifespan.startup()
+            if isinstance(lifespan, LifespanOn | TransportLifespan):  # a web server's wait has log lines of its own
+                with watched_startup():
+                    await lifespan.startup()
+            else:
+                await lifespan.startup()
             if self._is_closed and not self.loop.is_running_here:  # close() waits for the own loop alone
                 await lifespan.shutdown()
                 raise LoopClosedError()

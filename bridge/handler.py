@@ -12,13 +12,13 @@ from bridge._arguments import checked_on_event, checked_settings, checked_transp
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
-from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
 from bridge.exchange import Exchange, Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
+from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
@@ -53,6 +53,7 @@ class Handler:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
+        self._limits = TimeLimits()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         checked = checked_settings(self, settings, arguments)
@@ -74,8 +75,9 @@ class Handler:
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        run = environment.loop.run if exchange.may_wait(request) else environment.loop.run_stopped
-        return exchange.encode(run(exchange.respond(request)))
+        may_wait = exchange.may_wait(request)
+        response = self._limits.run(environment.loop, request, exchange.respond(request), may_wait=may_wait)
+        return exchange.encode(response)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -92,7 +94,7 @@ class Handler:
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(await in_own_task(lambda: exchange.respond(request), name="bridge application"))
+        return exchange.encode(await self._limits.wait(request, lambda: exchange.respond(request)))
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.

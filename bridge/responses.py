@@ -16,7 +16,7 @@ from bridge._messages import (
     read_whole,
     request_line,
 )
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import is_late, takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -92,7 +92,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         logger.error("%s: %s", what, exc, exc_info=shown)
     else:
         logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
-    return plain(500)
+    return plain(504 if is_late() else 500)
 
 
 def _is_of_transport(exc: httpx.TransportError) -> bool:

@@ -136,20 +136,10 @@ def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
 
 def warn_of_ineffective_variables(settings: "Settings", environ: Mapping[str, str] = os.environ) -> None:
     """Log each variable of ours that has no effect without another setting, once in a process."""
-    needs = {
-        "BRIDGE_APP": (settings.mode == "proxy", "BRIDGE_MODE=proxy"),
-        "BRIDGE_BATCH_CONCURRENCY": (settings.batch == "per-record", "BRIDGE_BATCH=per-record"),
-        "BRIDGE_OPEN_PASS_THROUGH_PATH": (settings.pass_through_path, "AWS_LWA_PASS_THROUGH_PATH"),
-        "BRIDGE_WORKERS": (
-            environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1") != "1" or environ.get("BRIDGE_WORKERS") == "1",
-            "AWS_LAMBDA_MAX_CONCURRENCY, which Lambda sets on Managed Instances",
-        ),
-    }
-    missing = {name: need for name, (has_it, need) in needs.items() if name in environ and not has_it}
-    if missing:
+    if any(name.startswith("BRIDGE_") for name in environ):
         from bridge.settings_variables import warn_of_needs
 
-        warn_of_needs(missing)
+        warn_of_needs(environ, settings.values())
 
 
 def _split(value: str) -> tuple[str, ...]:
@@ -171,6 +161,12 @@ def _path(name: str, value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"/(?!/)[^?#\s]*", value):
         return value
     raise refusal(name, value, "a path that starts with one slash, such as '/events'")
+
+
+def _own_prefix(name: str, value: object) -> str:
+    if value == "/":
+        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return _prefix(name, value)
 
 
 def _app_name(name: str, value: object) -> str:
@@ -255,6 +251,10 @@ class Settings(SettingsBase):
     as the body of a POST: "/events" by default. A path that is set is closed to clients: their requests for it, in any
     spelling, get a 403, unless `open_pass_through_path` (BRIDGE_OPEN_PASS_THROUGH_PATH, "true" or "false") is true.
 
+    `websocket_path` (BRIDGE_WEBSOCKET_PATH): the prefix of the paths where the application gets the events of a
+    WebSocket API: "/websocket" by default. One that is set is closed to clients with all that is under it, unless
+    `open_websocket_path` (BRIDGE_OPEN_WEBSOCKET_PATH, "true" or "false") is true.
+
     `batch` (BRIDGE_BATCH): "whole", or "per-record", with which the application gets each record of an event of SQS,
     Kinesis or DynamoDB on its own, and the result is the partial batch response. The event source mapping then needs
     ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
@@ -287,6 +287,8 @@ class Settings(SettingsBase):
     )
     pass_through_path: str = from_environment("AWS_LWA_PASS_THROUGH_PATH", check=_path, default="")
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
+    websocket_path: str = from_environment("BRIDGE_WEBSOCKET_PATH", check=_own_prefix, default="")
+    open_websocket_path: bool = from_environment("BRIDGE_OPEN_WEBSOCKET_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)

@@ -6,7 +6,7 @@ Lambda Web Adapter's names: https://aws.github.io/aws-lambda-web-adapter/configu
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,11 +46,13 @@ KNOWN = frozenset(
         "BRIDGE_EXTENSION",
         "BRIDGE_MODE",
         "BRIDGE_OPEN_PASS_THROUGH_PATH",
+        "BRIDGE_OPEN_WEBSOCKET_PATH",
         "BRIDGE_ROOT_PATH",
         "BRIDGE_STAGE",
         "BRIDGE_TEXT_MEDIA_TYPES",
         "BRIDGE_TRUST_FORWARDED_HOST",
         "BRIDGE_UDS",
+        "BRIDGE_WEBSOCKET_PATH",
         "BRIDGE_WORKERS",
         "READINESS_CHECK_PATH",
         "READINESS_CHECK_PORT",
@@ -85,11 +87,23 @@ def warn_of(names: Iterable[str]) -> None:
             logger.warning("%s is set, but has no effect here: there is no such variable. %s", shown, _advice(name))
 
 
-def warn_of_needs(needs: Mapping[str, str]) -> None:
-    """Log each variable that has no effect without another one, unless it was logged before. name -> what it needs."""
-    for name in sorted(needs.keys() - _warned):
-        _warned.add(name)
-        logger.warning("%s is set, but has no effect: it needs %s.", name, needs[name])
+def warn_of_needs(environ: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Log each variable that has no effect without another one, unless it was logged before."""
+    slots = environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1")
+    needs = {
+        "BRIDGE_APP": (settings["mode"] == "proxy", "BRIDGE_MODE=proxy"),
+        "BRIDGE_BATCH_CONCURRENCY": (settings["batch"] == "per-record", "BRIDGE_BATCH=per-record"),
+        "BRIDGE_OPEN_PASS_THROUGH_PATH": (settings["pass_through_path"], "AWS_LWA_PASS_THROUGH_PATH"),
+        "BRIDGE_OPEN_WEBSOCKET_PATH": (settings["websocket_path"], "BRIDGE_WEBSOCKET_PATH"),
+        "BRIDGE_WORKERS": (
+            slots != "1" or environ.get("BRIDGE_WORKERS") == "1",
+            "AWS_LAMBDA_MAX_CONCURRENCY, which Lambda sets on Managed Instances",
+        ),
+    }
+    for name, (has_it, need) in needs.items():
+        if name in environ and not has_it and name not in _warned:
+            _warned.add(name)
+            logger.warning("%s is set, but has no effect: it needs %s.", name, need)
 
 
 def _advice(name: str) -> str:

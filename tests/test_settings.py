@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "error_status_codes": frozenset(),
     "pass_through_path": "",
     "open_pass_through_path": False,
+    "websocket_path": "",
+    "open_websocket_path": False,
     "batch": "whole",
     "batch_concurrency": 10,
     "compression": False,
@@ -41,6 +43,8 @@ ENVIRON = {
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
     "AWS_LWA_PASS_THROUGH_PATH": "/internal/events",
     "BRIDGE_OPEN_PASS_THROUGH_PATH": "true",
+    "BRIDGE_WEBSOCKET_PATH": "/internal/chat/",
+    "BRIDGE_OPEN_WEBSOCKET_PATH": "true",
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
@@ -58,6 +62,8 @@ FROM_ENVIRON = {
     "error_status_codes": frozenset({500, 502, 503, 504}),
     "pass_through_path": "/internal/events",
     "open_pass_through_path": True,
+    "websocket_path": "/internal/chat",
+    "open_websocket_path": True,
     "batch": "per-record",
     "batch_concurrency": 3,
     "compression": True,
@@ -217,6 +223,9 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a path that starts with one slash",
     ),
     ("open_pass_through_path", "BRIDGE_OPEN_PASS_THROUGH_PATH", ["yes", "", 1, None], "'true' or 'false'"),
+    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["/"], "a path that is not the root"),
+    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["chat", "//", "//a", "/a b", "/a?b", 5], "a path of whole segments"),
+    ("open_websocket_path", "BRIDGE_OPEN_WEBSOCKET_PATH", ["yes", "", 1, None], "'true' or 'false'"),
     ("batch", "BRIDGE_BATCH", ["per_record", "Whole", "", None, True], "'whole' or 'per-record'"),
     (
         "batch_concurrency",
@@ -314,8 +323,8 @@ def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
-        "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10, "
-        "compression=False, context_headers=None)"
+        "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
+        "batch='whole', batch_concurrency=10, compression=False, context_headers=None)"
     )
 
 

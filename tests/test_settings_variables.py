@@ -211,6 +211,7 @@ def test_every_handler_warns(
         ({"BRIDGE_BATCH_CONCURRENCY": "3"}, {"batch": "per-record"}, None),
         ({"BRIDGE_OPEN_PASS_THROUGH_PATH": "true"}, {}, "AWS_LWA_PASS_THROUGH_PATH"),
         ({"BRIDGE_OPEN_PASS_THROUGH_PATH": "true"}, {"pass_through_path": "/queue"}, None),
+        ({"BRIDGE_OPEN_WEBSOCKET_PATH": "true"}, {}, "BRIDGE_WEBSOCKET_PATH"),
         ({"BRIDGE_WORKERS": "2"}, {}, "AWS_LAMBDA_MAX_CONCURRENCY"),
         ({"BRIDGE_WORKERS": "1"}, {}, None),
         ({"BRIDGE_WORKERS": "2", "AWS_LAMBDA_MAX_CONCURRENCY": "16"}, {}, None),

@@ -16,13 +16,12 @@ from bridge._messages import (
     WHOLE_RESPONSE,
     CompleteResponse,
     EventRequest,
-    header_pairs,
     replace_headers,
     request_line,
     request_target,
 )
-from bridge.context_headers import headers_with_context, remaining_seconds, without_context_headers
-from bridge.deadline import time_left
+from bridge.context_headers import headers_with_context
+from bridge.deadline import remaining_seconds, time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.path_guard import PathGuard
 from bridge.proxy.server import Origin
@@ -232,7 +231,7 @@ async def for_web_server(request: httpx.Request, *, with_context: bool = True) -
     the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
     root_path = (request.extensions.get("asgi") or {}).get("root_path")
-    pairs = headers_with_context(request) if with_context else without_context_headers(header_pairs(request))
+    pairs = headers_with_context(request, with_context=with_context)
     if root_path and (rest := _below(root_path, request_target(request))) is not None:
         request.extensions["target"] = rest
         pairs.append((b"x-forwarded-prefix", quoted(root_path)))

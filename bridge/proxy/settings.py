@@ -11,9 +11,10 @@ import socket
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
+from bridge.init_phase import has_long_init, init_limit
 from bridge.path_guard import canonical_path
 from bridge.proxy.address import Address
-from bridge.settings import initialization_type, status_codes
+from bridge.settings import status_codes
 from bridge.settings_base import SettingsBase, flag, from_environment, or_none, refusal
 
 __all__ = ["OriginSettings"]
@@ -21,15 +22,11 @@ __all__ = ["OriginSettings"]
 # How long an idle connection is kept, in seconds: less than the 5 s after which Node, uvicorn and others close theirs.
 POOL_IDLE_TIMEOUT = 4.0
 
-# How long startup may wait in the init phase, in seconds: Lambda ends that after 10 s, and for a function with
-# provisioned concurrency, SnapStart or managed instances after 130 s or more. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+# How long startup may wait in a short init phase, in seconds: Lambda ends that after 10 s.
 INIT_LIMIT = 9.8
-LONG_INIT_LIMIT = 130.0
 
 # Labels with dots between them: a name, or an IPv4 address.
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
-
-_LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
 
 
 def _host(name: str, value: object) -> str:
@@ -203,7 +200,7 @@ class OriginSettings(SettingsBase):
         )
         where = self.how_to_set_address if self.readiness_port is None else self.how_to_set("readiness_port")
         longer = self.how_to_set("readiness_timeout")
-        if not _has_long_init() and not self.async_init:
+        if not has_long_init() and not self.async_init:
             longer += f", or {self.how_to_set('async_init')} with the value true"
         return (
             f"Does it listen there? The address is set with {where}{check}. A server that needs longer needs {longer}."
@@ -214,7 +211,7 @@ class OriginSettings(SettingsBase):
         """Return how long startup may wait, in seconds."""
         if self.readiness_timeout is not None:
             return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
-        return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
+        return init_limit() if has_long_init() else INIT_LIMIT
 
     @property
     def startup_limit(self) -> float:
@@ -223,8 +220,4 @@ class OriginSettings(SettingsBase):
 
     @property
     def waits_in_first_request(self) -> bool:
-        return self.async_init and not _has_long_init()
-
-
-def _has_long_init() -> bool:
-    return initialization_type() in _LONG_INITS
+        return self.async_init and not has_long_init()

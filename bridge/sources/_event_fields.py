@@ -110,12 +110,13 @@ def path_field(event: Mapping[str, Any], key: str) -> str:
 
 _Steps = tuple[str | int, ...]
 
-# Where the sources of this package have the method and the path.
+# Where the sources of this package have the method and the path. An event of a WebSocket API has a type alone.
 _METHODS: tuple[_Steps, ...] = (
     ("httpMethod",),
     ("method",),
     ("requestContext", "http", "method"),
     ("Records", 0, "cf", "request", "method"),
+    ("requestContext", "eventType"),
 )
 _PATHS: tuple[_Steps, ...] = (("rawPath",), ("path",), ("raw_path",), ("Records", 0, "cf", "request", "uri"))
 

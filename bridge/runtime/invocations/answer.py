@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge import invocation as current
+from bridge.deadline import NO_RESULT
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded
 from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, check_answer, result_headers, too_large
@@ -183,7 +184,7 @@ class Answer:
 
     async def _give_up(self) -> None:
         """Give up near the deadline: answer with a 504, log all stacks, and cancel the application."""
-        exc = DeadlineExceeded("There was no result, and the deadline is near.")
+        exc = DeadlineExceeded(NO_RESULT)
         self._background.log_stacks("There is no result, and the deadline of the invocation is near.")
         self._background.cancel()
         if self._streamed is None or not self._streamed.is_started:

@@ -12,8 +12,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from bridge._text import one_line
 from bridge.asgi.cancellation import TaskOwner
-from bridge.runtime.log.text import one_line
+from bridge.deadline import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableSet, Sequence
@@ -119,7 +120,7 @@ class Background:
         self.cancel()
         await asyncio.wait([self._work], timeout=grace)
         if not self._work.done():
-            logger.error("The application was cancelled, but does not end. The next invocation goes on beside it.")
+            logger.error(NO_END)
             note_task(_abandoned, self._work)
 
     async def finish(self) -> None:
@@ -153,7 +154,7 @@ class Background:
 
     def log_stacks(self, what: str) -> None:
         """Log `what`, and the stacks of the call, of the tasks that it started, and of the threads."""
-        from bridge.runtime.log.stacks import describe_tasks
+        from bridge.stacks import describe_tasks
 
         started = sorted(self._started, key=lambda task: task.get_name())
         logger.error("%s The stacks:\n%s", what, describe_tasks([self._work, *started]))
