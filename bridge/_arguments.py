@@ -10,9 +10,9 @@ from bridge.errors import ConfigurationError
 from bridge.settings import Settings, warn_of_ineffective_variables
 
 if TYPE_CHECKING:
-    from bridge._types import EventFunction
+    from bridge._types import EventFunction, TracingHook
 
-__all__ = ["checked_on_event", "checked_settings", "checked_transport"]
+__all__ = ["checked_on_event", "checked_settings", "checked_tracing", "checked_transport"]
 
 
 def checked_transport(transport: object) -> httpx.AsyncBaseTransport:
@@ -65,4 +65,12 @@ def checked_on_event(function: EventFunction | None) -> EventFunction | None:
         return function
     raise ConfigurationError(
         f"Expected on_event to be a function of an event and a context, but got {type(function).__name__}."
+    )
+
+
+def checked_tracing(hook: TracingHook | None) -> TracingHook | None:
+    if hook is None or callable(hook):
+        return hook
+    raise ConfigurationError(
+        f"Expected tracing to be a function that returns a context manager, but got {type(hook).__name__}."
     )

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
+    "NOTE_FAILURE",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -46,6 +47,9 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The key of `request.extensions` for a function that gets the exception in whose place the client gets a response.
+NOTE_FAILURE = "note_failure"
 
 # The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
 # client has sent such a request, but an event made it: its path and its header with the id are ours.

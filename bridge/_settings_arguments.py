@@ -24,5 +24,6 @@ class SettingsArguments(TypedDict, total=False):
     open_websocket_path: bool
     batch: BatchMode
     batch_concurrency: int
+    access_log: bool
     compression: bool
     context_headers: bool | None

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bridge._arguments import checked_on_event, checked_settings, checked_transport
+from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
 from bridge.environment import Environment
-from bridge.exchange import Exchange, Parts, streamed
+from bridge.exchange import Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
@@ -22,7 +22,8 @@ from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
-    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
+    from bridge.observer import Observer
 
 __all__ = ["Handler"]
 
@@ -36,6 +37,9 @@ class Handler:
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
     closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
+    `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
+    request is answered in.
+
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
 
@@ -46,6 +50,7 @@ class Handler:
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
         **arguments: Unpack[SettingsArguments],
@@ -57,7 +62,8 @@ class Handler:
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         checked = checked_settings(self, settings, arguments)
-        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked)
+        exchange = _observer(checked, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -71,7 +77,7 @@ class Handler:
         environment = self._environment
         environment.ready_on_own_loop()
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
@@ -90,7 +96,7 @@ class Handler:
         KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
@@ -104,7 +110,7 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        await Exchange(self._parts, event, context).answer(result)
+        await self._parts.exchange(self._parts, event, context).answer(result)
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
@@ -165,3 +171,11 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
+
+
+def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
+    if not settings.access_log and tracing is None:
+        return None
+    from bridge.observer import Observer  # both are off by default
+
+    return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))

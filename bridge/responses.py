@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import (
+    NOTE_FAILURE,
     CompleteResponse,
     InProcess,
     PassedEvent,
@@ -76,6 +77,8 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         exc = ApplicationCancelled()
     if isinstance(request, PassedEvent):
         raise exc
+    if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
+        note(exc)
     if isinstance(exc, OriginError | MalformedEvent):
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")

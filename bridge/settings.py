@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import is_token
-from bridge.settings_base import SettingsBase, flag, from_environment, one_of, or_none, positive, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, or_none, positive, refusal, status_codes
 
 __all__ = [
     "BatchMode",
@@ -24,9 +24,9 @@ __all__ = [
     "handler_name",
     "in_lambda",
     "initialization_type",
+    "logs_json",
     "set_handler_name",
     "set_trace_id",
-    "status_codes",
     "trace_id",
     "warn_of_ineffective_variables",
     "warn_of_unknown_variables",
@@ -99,6 +99,11 @@ def set_trace_id(value: str) -> None:
         os.environ["_X_AMZN_TRACE_ID"] = value
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
+
+
+def logs_json(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the function's log is in JSON."""
+    return environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
 def handler_name(environ: Mapping[str, str] = os.environ) -> str:
@@ -195,24 +200,6 @@ def _media_types(name: str, values: object) -> tuple[str, ...]:
     return tuple(value.lower() for value in values)
 
 
-def status_codes(name: str, value: object) -> frozenset[int]:
-    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
-
-    An invalid entry is an error: if it were ignored, a web server might never count as ready.
-    """
-    codes: set[int] = set()
-    items = value.split(",") if isinstance(value, str) else value
-    for item in items if isinstance(items, Iterable) else (items,):
-        if isinstance(item, str) and not item.strip() and value == item:
-            continue  # an empty list
-        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last or last > 599:
-            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
-        codes.update(range(first, last + 1))
-    return frozenset(codes)
-
-
 class Settings(SettingsBase):
     """The settings for the conversion of events and responses. Frozen; compared by value.
 
@@ -263,6 +250,8 @@ class Settings(SettingsBase):
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
 
+    `access_log` (BRIDGE_ACCESS_LOG, "true" or "false"): whether the logger "bridge.access" gets one line per request.
+
     `context_headers` (BRIDGE_CONTEXT_HEADERS, "true" or "false"): whether the application gets the headers
     x-amzn-request-context, x-amzn-lambda-context, x-amzn-trace-id and x-amz-tenant-id, as Lambda Web Adapter sends
     them. By default a web server gets them, and an application in this process, which has the scope, does not.
@@ -291,5 +280,6 @@ class Settings(SettingsBase):
     open_websocket_path: bool = from_environment("BRIDGE_OPEN_WEBSOCKET_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
+    access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)
     context_headers: bool | None = from_environment("BRIDGE_CONTEXT_HEADERS", check=or_none(flag), default=None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "or_none", "positive", "refusal"]
+__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "or_none", "positive", "refusal", "status_codes"]
 
 logger = logging.getLogger("bridge")
 
@@ -166,3 +167,21 @@ def one_of(*accepted: str) -> Callable[[str, object], str]:
 def or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
     """Return a check that accepts None, too."""
     return lambda name, value: None if value is None else check(name, value)
+
+
+def status_codes(name: str, value: object) -> frozenset[int]:
+    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
+
+    An invalid entry is an error: if it were ignored, a web server might never count as ready.
+    """
+    codes: set[int] = set()
+    items = value.split(",") if isinstance(value, str) else value
+    for item in items if isinstance(items, Iterable) else (items,):
+        if isinstance(item, str) and not item.strip() and value == item:
+            continue  # an empty list
+        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last > 599:
+            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
+        codes.update(range(first, last + 1))
+    return frozenset(codes)

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "open_websocket_path": False,
     "batch": "whole",
     "batch_concurrency": 10,
+    "access_log": False,
     "compression": False,
     "context_headers": None,
 }
@@ -47,6 +48,7 @@ ENVIRON = {
     "BRIDGE_OPEN_WEBSOCKET_PATH": "true",
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
+    "BRIDGE_ACCESS_LOG": "true",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
     "BRIDGE_CONTEXT_HEADERS": "true",
 }
@@ -66,6 +68,7 @@ FROM_ENVIRON = {
     "open_websocket_path": True,
     "batch": "per-record",
     "batch_concurrency": 3,
+    "access_log": True,
     "compression": True,
     "context_headers": True,
 }
@@ -83,6 +86,7 @@ ARGUMENTS: dict[str, Any] = {
     "open_pass_through_path": False,
     "batch": "whole",
     "batch_concurrency": 1,
+    "access_log": False,
     "compression": False,
     "context_headers": False,
 }
@@ -233,6 +237,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         ["0", 0, -1, "-1", "1.5", 1.5, "ten", "", None, True, "\u0663", "1" * 5000],
         "a whole number above 0",
     ),
+    ("access_log", "BRIDGE_ACCESS_LOG", ["yes", "1", "", 1, None], "'true' or 'false'"),
     ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
@@ -324,7 +329,7 @@ def test_the_repr_shows_every_setting() -> None:
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
         "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
-        "batch='whole', batch_concurrency=10, compression=False, context_headers=None)"
+        "batch='whole', batch_concurrency=10, access_log=False, compression=False, context_headers=None)"
     )
 
 

@@ -14,8 +14,7 @@ from bridge.deadline import DEADLINE_MARGIN, parse_margin
 from bridge.init_phase import has_long_init, init_limit
 from bridge.path_guard import canonical_path
 from bridge.proxy.address import Address
-from bridge.settings import status_codes
-from bridge.settings_base import SettingsBase, flag, from_environment, or_none, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, or_none, refusal, status_codes
 
 __all__ = ["OriginSettings"]
 

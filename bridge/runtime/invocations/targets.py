@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from bridge.errors import ClientDisconnected, ResultTooLarge
+from bridge.sources._event_fields import event_line
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,7 +72,7 @@ class HandlerTarget:
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:
-                    await self._send(streamed, response)
+                    await self._send(streamed, response, call.event)
                     call.end_stream(await streamed.finish())
                 except ClientDisconnected:
                     if not streamed.is_over and not streamed.is_gone:
@@ -80,11 +81,11 @@ class HandlerTarget:
                 call.end_stream(None)
             # Leaving the block waits for the application, which works on or learns of the disconnect.
 
-    async def _send(self, streamed: StreamedAnswer, response: StreamedResponse) -> None:
+    async def _send(self, streamed: StreamedAnswer, response: StreamedResponse, event: Any) -> None:
         try:
             await streamed.start(response.prelude)
         except ResultTooLarge as exc:
-            logger.error("%s The caller gets an error instead.", exc)
+            logger.error("%s: %s The caller gets an error instead.", event_line(event), exc)
             prelude, body = self._handler._substitute_stream(500, str(exc))
             await streamed.start(prelude)
             await streamed.send(body)
