@@ -29,6 +29,7 @@ __all__ = [
     "set_trace_id",
     "trace_id",
     "warn_of_ineffective_variables",
+    "warn_of_other_runtime",
     "warn_of_unknown_variables",
 ]
 
@@ -145,6 +146,14 @@ def warn_of_ineffective_variables(settings: "Settings", environ: Mapping[str, st
         from bridge.settings_variables import warn_of_needs
 
         warn_of_needs(environ, settings.values())
+
+
+def warn_of_other_runtime(environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that only our own runtime reads, once in a process. This is for any other runtime."""
+    if any(name.startswith(_OURS) for name in environ):
+        from bridge import settings_variables
+
+        settings_variables.warn_of_other_runtime(environ)
 
 
 def _split(value: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from bridge.errors import ConfigurationError
@@ -23,13 +24,15 @@ class _Variable:
         self,
         names: tuple[str, ...],
         deprecated: tuple[str, ...],
+        converted: Mapping[str, Callable[[str], Any]],
         parse: Callable[[str], Any],
         check: Callable[[str, Any], Any] | None,
         default: Any,
     ) -> None:
         self.names = names
         self.check = check
-        self._deprecated = deprecated
+        self._deprecated = (*deprecated, *converted)
+        self._converted = converted
         self._parse = parse
         self._default = default
 
@@ -39,7 +42,7 @@ class _Variable:
             if value is not None:
                 if name in self._deprecated:
                     _warn_of_deprecated(name, self.names[0])
-                return self._parse(value.strip())
+                return self._converted.get(name, self._parse)(value.strip())
         return self._default
 
 
@@ -52,16 +55,19 @@ def _warn_of_deprecated(name: str, instead: str) -> None:
 def from_environment(
     *names: str,
     deprecated: tuple[str, ...] = (),
+    converted: Mapping[str, Callable[[str], Any]] = MappingProxyType({}),
     parse: Callable[[str], Any] = str,
     check: Callable[[str, Any], Any] | None = None,
     default: Any,
 ) -> Any:
     """Declare a setting: the first of `names`, then of the `deprecated` ones, that is set, parsed.
 
+    `converted`: deprecated names whose values have another form, each with what parses that.
+
     `check` gets the setting's name and its value, from wherever that comes, and returns the value that counts. It
     raises ConfigurationError.
     """
-    return _Variable(names, deprecated, parse, check, default)
+    return _Variable(names, deprecated, converted, parse, check, default)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(from_environment,))

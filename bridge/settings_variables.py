@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["KNOWN", "NOT_SUPPORTED", "warn_of", "warn_of_needs"]
+__all__ = ["KNOWN", "NOT_SUPPORTED", "warn_of", "warn_of_needs", "warn_of_other_runtime"]
 
 logger = logging.getLogger("bridge")
 
@@ -30,6 +30,7 @@ KNOWN = frozenset(
         "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS",
         "AWS_LWA_PORT",
         "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS",
+        "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS",
         "AWS_LWA_READINESS_CHECK_PATH",
         "AWS_LWA_READINESS_CHECK_PORT",
         "AWS_LWA_READINESS_CHECK_PROTOCOL",
@@ -55,6 +56,7 @@ KNOWN = frozenset(
         "BRIDGE_UDS",
         "BRIDGE_WEBSOCKET_PATH",
         "BRIDGE_WORKERS",
+        "READINESS_CHECK_MIN_UNHEALTHY_STATUS",
         "READINESS_CHECK_PATH",
         "READINESS_CHECK_PORT",
         "READINESS_CHECK_PROTOCOL",
@@ -65,11 +67,12 @@ KNOWN = frozenset(
 # Lambda Web Adapter's that have no meaning here, and what to do instead.
 NOT_SUPPORTED = {
     "AWS_LWA_ENABLE_TLS": "The connection to the web server does not leave this machine.",
-    "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499, not 500.",
     "AWS_LWA_TLS_CERT_FILE": "The connection to the web server does not leave this machine.",
     "AWS_LWA_TLS_SERVER_NAME": "The connection to the web server does not leave this machine.",
-    "READINESS_CHECK_MIN_UNHEALTHY_STATUS": "Use AWS_LWA_READINESS_CHECK_HEALTHY_STATUS: 100-499, not 500.",
 }
+
+# Read by `python -m bridge.runtime`, and not by AWS's own runtime client.
+_RUNTIME_ALONE = ("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", "BRIDGE_BACKGROUND_LIMIT", "BRIDGE_EXTENSION", "BRIDGE_WORKERS")
 
 # The longest name that is logged, in characters.
 _MAX_NAME = 100
@@ -105,6 +108,14 @@ def warn_of_needs(environ: Mapping[str, str], settings: Mapping[str, Any]) -> No
         if name in environ and not has_it and name not in _warned:
             _warned.add(name)
             logger.warning("%s is set, but has no effect: it needs %s.", name, need)
+
+
+def warn_of_other_runtime(environ: Mapping[str, str]) -> None:
+    """Log each variable that only our own runtime reads, under another one, unless it was logged before."""
+    for name in _RUNTIME_ALONE:
+        if name in environ and name not in _warned:
+            _warned.add(name)
+            logger.warning("%s is set, but has no effect: only `python -m bridge.runtime` reads it.", name)
 
 
 def _advice(name: str) -> str:

@@ -57,8 +57,7 @@ def test_the_page_about_settings_names_every_setting_and_its_variable_and_the_re
 
 def test_the_pages_name_every_variable() -> None:
     pages = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("settings", "proxy", "runtime"))
-    deprecated = {name for name in KNOWN if not name.startswith(("AWS_LWA_", "BRIDGE_"))}  # the log names the new ones
-    assert {name for name in [*KNOWN, *NOT_SUPPORTED] if f"`{name}`" not in pages} == deprecated
+    assert [name for name in [*KNOWN, *NOT_SUPPORTED] if f"`{name}`" not in pages] == []
 
 
 def test_every_line_about_mangum_and_apig_wsgi_is_what_the_error_says() -> None:

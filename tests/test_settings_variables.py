@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from bridge import Bridge, Handler, InProcessTransport, Proxy, Settings, settings_variables
+from bridge.asgi.lifespan import TransportLifespan
+from bridge.environment import Environment
+from bridge.init_phase import Runtime
 from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings, StartSettings
 from bridge.settings import (
@@ -152,7 +155,6 @@ def _warned(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AWS_LWA_ENABLE_COMPRESION", ["Did you mean AWS_LWA_ENABLE_COMPRESSION?"]),
         ("AWS_LWA_ENABLE_TLS", ["not supported", "does not leave this machine"]),
         ("AWS_LWA_ENABLETLS", ["AWS_LWA_ENABLE_TLS", "not supported here", "does not leave this machine"]),
-        ("READINESS_CHECK_MIN_UNHEALTHY_STATUS", ["not supported", "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"]),
         ("BRIDGE_\nERROR forged" + 100_000 * "x", [r"BRIDGE_\nERROR forged"]),
     ],
 )
@@ -233,6 +235,25 @@ def test_a_variable_that_needs_another_says_so_once(
             Proxy(url="http://127.0.0.1:9", **arguments).close()
     lines = [] if needed is None else [("WARNING", next(iter(environ)), "no effect", needed)]
     assert_logged(caplog, *lines)
+
+
+def test_a_variable_of_our_runtime_says_under_another_that_nothing_reads_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_variables._warned.clear()
+    environment = Environment(lambda: TransportLifespan(InProcessTransport(sending())))
+    monkeypatch.setenv("BRIDGE_BACKGROUND_LIMIT", "30")
+    monkeypatch.setenv("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", "127.0.0.1:9009")
+    environment.start_in_init_phase(Runtime(can_stream=True, startups=[]))
+    assert_logged(caplog)
+    for _ in range(2):
+        environment.start_in_init_phase(Runtime(startups=[]))
+    facts = ("no effect", "python -m bridge.runtime")
+    assert_logged(
+        caplog,
+        ("WARNING", "AWS_LWA_LAMBDA_RUNTIME_API_PROXY", *facts),
+        ("WARNING", "BRIDGE_BACKGROUND_LIMIT", *facts),
+    )
 
 
 def test_advice_is_imported_only_when_it_is_needed(run_python: Callable[..., Any]) -> None:

@@ -97,6 +97,13 @@ def _healthy(name: str, value: object) -> frozenset[int]:
     return codes
 
 
+def _healthy_below(value: str) -> str:
+    """Return the healthy codes for the first unhealthy one, with which Lambda Web Adapter was set before 1.0."""
+    if re.fullmatch(r"[1-5]\d\d", value, re.ASCII) and int(value) > 100:
+        return f"100-{int(value) - 1}"
+    raise refusal("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS", value, "a status code from 101 to 599")
+
+
 def _uds(name: str, value: object) -> str:
     if value in ("", None):
         return ""
@@ -154,7 +161,13 @@ class OriginSettings(SettingsBase):
         "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), check=_path, default="/"
     )
     healthy_status: frozenset[int] = from_environment(
-        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", check=_healthy, default="100-499"
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS",
+        converted={
+            "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": _healthy_below,
+            "READINESS_CHECK_MIN_UNHEALTHY_STATUS": _healthy_below,
+        },
+        check=_healthy,
+        default="100-499",
     )
     readiness_timeout: float | None = from_environment(
         "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=or_none(_seconds), default=None
