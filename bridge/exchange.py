@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent, replace_headers
 from bridge.asgi.cancellation import without_owner
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
 from bridge.init_phase import current_runtime
@@ -142,6 +142,10 @@ class Exchange:
         scope = request.extensions["asgi"]
         scope["aws.event"] = self._event
         scope["aws.context"] = context
+        if self._parts.settings.context_headers:
+            from bridge.context_headers import headers_with_context  # most functions read the scope
+
+            replace_headers(request, headers_with_context(request))
         lifespan = self._parts.environment.lifespan
         if lifespan is not None and lifespan.state is not None:
             scope["state"] = lifespan.state.copy()
