@@ -11,6 +11,7 @@ from bridge.events.function import call, request_of
 from bridge.events.pass_through import DEFAULT_PATH, post, request_to
 from bridge.events.warm_up import is_warm_up
 from bridge.init_phase import current_runtime
+from bridge.sources._event_fields import event_kind
 from bridge.sources._size import MAX_RESULT, check_size
 from bridge.sources._unsupported import describe, must_not_pass
 
@@ -49,14 +50,15 @@ class Events:
     def decode(self, event: Event, settings: Settings) -> PassedEvent:
         """Return the request for the event, still without the event in its body. Its scope gets the event."""
         if self._on_event is not None:
-            return request_of(self._on_event)
-        return request_to(settings.pass_through_path or DEFAULT_PATH)
+            request = request_of(self._on_event)
+        else:
+            request = request_to(settings.pass_through_path or DEFAULT_PATH)
+        request.service = event_kind(event)
+        return request
 
     def describe(self, event: Event, settings: Settings) -> str:
         """Return the request, or the function, and the service that sent the event, for a log line."""
-        request = self.decode(event, settings)
-        request.extensions["asgi"]["aws.event"] = event
-        return request_line(request)
+        return request_line(self.decode(event, settings))
 
     def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Any:
         """Return the value in a response that `respond` has made. Raise ResultTooLarge."""
