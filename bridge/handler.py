@@ -145,6 +145,12 @@ class Handler:
         """
         return streamed(self._parts, event, context)
 
+    def _stream(
+        self, event: Event, context: Any, result: asyncio.Future[Result]
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Do the same for a runtime, which sets `result` if it gives the invocation up."""
+        return streamed(self._parts, event, context, result)
+
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""
         await self._environment.ready()

@@ -68,7 +68,7 @@ class HandlerTarget:
             await self._handler._answer(call.event, call.context, call.result)
 
     async def _stream(self, call: Call) -> None:
-        async with self._handler.stream(call.event, call.context) as response:
+        async with self._handler._stream(call.event, call.context, call.result) as response:
             if call.result.done():  # given up meanwhile: the connection is the next invocation's
                 return
             streamed = call.open_stream()
@@ -89,6 +89,7 @@ class HandlerTarget:
             await streamed.start(response.prelude)
         except ResultTooLarge as exc:
             logger.error("%s: %s The caller gets an error instead.", self.describe(event), exc)
+            response.replaced(500, str(exc), exc)
             prelude, body = self._handler._substitute_stream(500, str(exc))
             await streamed.start(prelude)
             await streamed.send(body)
