@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_concurrency": 10,
     "access_log": False,
     "compression": False,
+    "context_headers": None,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -49,6 +50,7 @@ ENVIRON = {
     "BRIDGE_BATCH_CONCURRENCY": "3",
     "BRIDGE_ACCESS_LOG": "true",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
+    "BRIDGE_CONTEXT_HEADERS": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -68,6 +70,7 @@ FROM_ENVIRON = {
     "batch_concurrency": 3,
     "access_log": True,
     "compression": True,
+    "context_headers": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -85,6 +88,7 @@ ARGUMENTS: dict[str, Any] = {
     "batch_concurrency": 1,
     "access_log": False,
     "compression": False,
+    "context_headers": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -325,7 +329,7 @@ def test_the_repr_shows_every_setting() -> None:
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
         "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
-        "batch='whole', batch_concurrency=10, access_log=False, compression=False)"
+        "batch='whole', batch_concurrency=10, access_log=False, compression=False, context_headers=None)"
     )
 
 

@@ -300,7 +300,6 @@ def test_a_hook_that_fails_is_logged(make_event: Any, caplog: pytest.LogCaptureF
 
 
 def test_the_example_of_the_docs_makes_spans(make_event: Any) -> None:
-    pytest.importorskip("opentelemetry.sdk")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
