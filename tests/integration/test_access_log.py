@@ -63,7 +63,7 @@ def access_lines(runtime: Runtime, *paths: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("client", "code", "environ"), CASES)
 def test_each_invocation_has_one_line_and_one_block(
-    api: RuntimeDouble, start_runtime: Runtimes, make_event: MakeEvent, client: str, code: str, environ: dict[str, str]
+    api: RuntimeDouble, start_runtime: Runtimes, make_event: MakeEvent, client: str, code: str, environ: dict[str, Any]
 ) -> None:
     port = str(free_port())
     runtime = start_runtime(

@@ -1,4 +1,4 @@
-"""A route's failure, a background task's, a stream's and a `close()`'s are told apart, however the handler is called."""
+"""The failures of a route, a background task, a stream and a `close()` are told apart, however the call is made."""
 
 import asyncio
 import re
@@ -82,11 +82,11 @@ CLOSED = r"The application raised KeyError in the close\(\) of its response\. Th
 # The application, its path, and the line and the status of a whole response and of a stream. No line: the stream
 # raises the application's exception.
 CASES: list[Any] = [
-    (sending(then=lambda: fail()), "/x", (RAISED, 500), (RAISED, 500)),
+    (sending(then=fail), "/x", (RAISED, 500), (RAISED, 500)),
     (STARLETTE, "/fail", (ANSWERED, 500), (ANSWERED, 500)),
     (STARLETTE, "/background", (LATER, 200), (LATER, 200)),
-    (sending(START, part(b"body"), then=lambda: fail()), "/x", (LATER, 200), (LATER, 200)),
-    (sending(START, part(b"body", more=True), then=lambda: fail()), "/x", (RAISED, 500), None),
+    (sending(START, part(b"body"), then=fail), "/x", (LATER, 200), (LATER, 200)),
+    (sending(START, part(b"body", more=True), then=fail), "/x", (RAISED, 500), None),
     (fail, "/x", (RAISED, 500), (RAISED, 500)),
     (wsgi_iterates, "/x", (RAISED, 500), None),
     (wsgi_closes, "/x", (CLOSED, 200), (CLOSED, 200)),
@@ -103,7 +103,7 @@ def test_the_line_says_what_failed(
     is_wsgi = app in (fail, wsgi_iterates, wsgi_closes, FLASK)
     handler = Bridge(app, interface="wsgi" if is_wsgi else "asgi", lifespan="auto")
     expected = stream if call is streamed else whole
-    answer = None
+    answer: Any = None
     with suppress(KeyError):
         answer = asyncio.run(call(handler, make_event(path=path)))
     handler.close()
