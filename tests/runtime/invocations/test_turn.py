@@ -20,7 +20,7 @@ from tests.cases import every_case
 from tests.events import BASES, MakeEvent, load
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.slots import DEADLINE, START, Gate, Running, Slots, Told, part
+from tests.runtime.slots import DEADLINE, MARGIN, START, Gate, Running, Slots, Told, part
 
 Event = dict[str, Any]
 BLOCKED = ("ERROR", "The event loop is blocked, and the deadline of the invocation is near.", "gate.wait()")
@@ -63,9 +63,9 @@ async def gateway_timeout(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @every_case("name", BASES)
-@pytest.mark.parametrize("count", [1, 2], ids=["one slot", "several"])
+@pytest.mark.parametrize(("count", "is_due"), [(1, False), (1, True), (2, True)])
 def test_the_client_gets_a_504_while_the_event_loop_is_blocked(
-    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture, name: str, count: int
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture, name: str, count: int, is_due: bool
 ) -> None:
     app, watchdog = Blocking(), Told()
     running = slots.on_loop(app, count=count, watchdog=watchdog)
@@ -76,6 +76,8 @@ def test_the_client_gets_a_504_while_the_event_loop_is_blocked(
     expected = Bridge(gateway_timeout, lifespan="off")
     assert (answer.json, answer.status) == (expected(load(name), None), 202)
     expected.close()
+    if is_due:  # when the loop goes on, its own timer is
+        running.loop.ahead += DEADLINE - MARGIN / 2
     app.gate.open()
     assert goes_on(api)
     assert_logged(caplog, BLOCKED, DROPPED)
