@@ -23,6 +23,7 @@ __all__ = [
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
+    "NOTE_FAILURE",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -32,6 +33,7 @@ __all__ = [
     "async_body",
     "header_pairs",
     "is_whole",
+    "method_and_path",
     "read_whole",
     "replace_headers",
     "request_line",
@@ -47,6 +49,9 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The key of `request.extensions` for a function that gets the exception in whose place the client gets a response.
+NOTE_FAILURE = "note_failure"
 
 # The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
 # client has sent such a request, but an event made it: its path and its header with the id are ours.
@@ -118,7 +123,12 @@ class EventRequest(httpx.Request):
 
 
 class PassedEvent(EventRequest):
-    """A request made of an event that is not one: the event is its body. What fails it fails the invocation."""
+    """A request made of an event that is not one: the event is its body. What fails it fails the invocation.
+
+    `service`: the one that sent the event, for a log line.
+    """
+
+    service = "other"
 
 
 class CompleteResponse(httpx.Response):
@@ -233,11 +243,16 @@ def request_target(request: httpx.Request) -> bytes:
     return target
 
 
-def request_line(request: httpx.Request) -> str:
-    """Return the method and the path for a log line, without the query, which may contain secrets.
+def method_and_path(request: httpx.Request) -> tuple[str, str]:
+    """Return both for a log, the path without the query, which may contain secrets.
 
     The client chose both, so control characters are escaped, and both are cut.
     """
-    method = ascii(request.method[:MAX_METHOD])[1:-1]
     path = request_target(request).partition(b"?")[0][:MAX_PATH].decode("latin-1")
-    return f"{method} {ascii(path)[1:-1]}"
+    return ascii(request.method[:MAX_METHOD])[1:-1], ascii(path)[1:-1]
+
+
+def request_line(request: httpx.Request) -> str:
+    """Return both for a log line, and the service of an event that is not an HTTP request."""
+    line = " ".join(method_and_path(request))
+    return f"{line} (an event of {request.service})" if isinstance(request, PassedEvent) else line

@@ -28,7 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "open_websocket_path": False,
     "batch": "whole",
     "batch_concurrency": 10,
+    "access_log": False,
     "compression": False,
+    "context_headers": None,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -46,7 +48,9 @@ ENVIRON = {
     "BRIDGE_OPEN_WEBSOCKET_PATH": "true",
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
+    "BRIDGE_ACCESS_LOG": "true",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
+    "BRIDGE_CONTEXT_HEADERS": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -64,7 +68,9 @@ FROM_ENVIRON = {
     "open_websocket_path": True,
     "batch": "per-record",
     "batch_concurrency": 3,
+    "access_log": True,
     "compression": True,
+    "context_headers": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -80,7 +86,9 @@ ARGUMENTS: dict[str, Any] = {
     "open_pass_through_path": False,
     "batch": "whole",
     "batch_concurrency": 1,
+    "access_log": False,
     "compression": False,
+    "context_headers": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -229,6 +237,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         ["0", 0, -1, "-1", "1.5", 1.5, "ten", "", None, True, "\u0663", "1" * 5000],
         "a whole number above 0",
     ),
+    ("access_log", "BRIDGE_ACCESS_LOG", ["yes", "1", "", 1, None], "'true' or 'false'"),
     ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
@@ -320,7 +329,7 @@ def test_the_repr_shows_every_setting() -> None:
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
         "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
-        "batch='whole', batch_concurrency=10, compression=False)"
+        "batch='whole', batch_concurrency=10, access_log=False, compression=False, context_headers=None)"
     )
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from bridge._http import is_connection_id
 from bridge._httpx import httpx
-from bridge._messages import CONNECTION_ID, EventRequest, PassedEvent, header_pairs, replace_headers
+from bridge._messages import (
+    CONNECTION_ID,
+    EventRequest,
+    PassedEvent,
+    header_pairs,
+    replace_headers,
+    request_line,
+)
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
@@ -49,6 +56,8 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     """
     try:
         request = source.decode(event, settings)
+        if isinstance(request, PassedEvent):
+            return request  # nothing in it is a client's
         if source not in DEFAULT_SOURCES and isinstance(request, httpx.Request):  # ours have checked it
             check_framing(request)
             _drop_connection_id(request)
@@ -61,8 +70,6 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     if not isinstance(request, EventRequest):
         _check_request(request, source)
         request.extensions["asgi"] = request.extensions.get("asgi") or {}
-    if isinstance(request, PassedEvent):
-        return request  # nothing in it is a client's
     if (settings.pass_through_path or settings.websocket_path) and CONNECTION_ID not in request.extensions:
         from bridge.sources._closed_path import check_path  # only a path that is set needs it
 
@@ -123,7 +130,8 @@ def _move_authorization(request: httpx.Request, source: bytes) -> None:
     if not values:
         if CONNECTION_ID in request.extensions:  # a message has no headers of its client
             return
-        logger.warning("The request lacks the header %s, which authorization is read from.", source.decode("ascii"))
+        name = source.decode("ascii")
+        logger.warning("%s: The request lacks the header %s, which has authorization.", request_line(request), name)
         return
     kept = [pair for pair in pairs if pair[0] not in (source, b"authorization")]
     replace_headers(request, [*kept, (b"authorization", values[0])])

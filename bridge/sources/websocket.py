@@ -67,7 +67,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
     Raise ResultTooLarge for an answer to a message that is too long for a message to the client.
     """
-    encoded = encode_response(response, method="POST", settings=settings)
+    encoded = encode_response(response, method="POST", settings=settings, event=event)
     if lenient_object(event, "requestContext").get("eventType") == "MESSAGE":
         _check_message(encoded.body)
     lists = listed(encoded.headers, encoded.values)

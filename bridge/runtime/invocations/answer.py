@@ -16,7 +16,7 @@ from bridge.runtime.invocations.posts import Posts, WholeStream
 from bridge.runtime.invocations.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from bridge.runtime.api.http import Reply
     from bridge.runtime.api.vocabulary import Invocation
@@ -65,12 +65,15 @@ class Answer:
         self._deadline = Deadline(invocation.deadline_ms, means.limits.margin, means.watchdog)
         self._background = Background(self._deadline, means.limits.background)
 
+    def _what(self) -> str:
+        return self._target.describe(self.event)
+
     async def serve(self, event: Any, context: LambdaContext) -> None:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
         self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
-        self._background.start(self._target.work(self), self._worked)
-        self._deadline.start(self._expire, self._answer_blocked)
+        self._background.start(self._target.work(self), self._worked, self._what)
+        self._deadline.start(self._expire, self._answer_blocked, self._what)
         try:
             await self._answer()
             if self._streamed is not None or not self._background.is_over:
@@ -103,7 +106,7 @@ class Answer:
             self.result.set_result(_Failure(error))
         elif not isinstance(error, asyncio.CancelledError):
             when = "when it was cancelled" if self._background.is_cancelled else "after its answer"
-            logger.error("The handler failed %s.", when, exc_info=error)
+            logger.error("%s: The handler failed %s.", self._what(), when, exc_info=error)
 
     def _expire(self) -> None:
         self._settle(_LATE)
@@ -123,7 +126,7 @@ class Answer:
 
     def end_stream(self, reply: Reply | None) -> None:
         if reply is not None:
-            check_answer(reply)
+            check_answer(reply, self._what)
         self._settle(_STREAMED)
 
     # The answer.
@@ -145,14 +148,14 @@ class Answer:
         elif result is not _STREAMED:
             await self._send(self._posts.of_result(self.event, result))
         elif self._streamed is not None and self._streamed.is_gone:
-            _note_gone(self._streamed)
+            _note_gone(self._streamed, self._what)
 
     async def _send(self, answer: Post | WholeStream) -> None:
         if isinstance(answer, WholeStream):
             await self._end_stream(self._stream_whole(*answer))
         else:
             path, headers, body = answer
-            check_answer(await self._means.connection.request(b"POST", path, headers, body))
+            check_answer(await self._means.connection.request(b"POST", path, headers, body), self._what)
 
     async def fail(self, exc: BaseException) -> None:
         """Fail the invocation with `exc`, or its stream in the middle. Raises RuntimeApiGone."""
@@ -165,19 +168,22 @@ class Answer:
         """Wait for the end of the stream, which waits for its reader: up to the deadline itself."""
         try:
             async with asyncio.timeout(self._deadline.left_to_post):
-                check_answer(await end)
+                check_answer(await end, self._what)
         except TimeoutError:
-            logger.error("The caller did not read the rest of the stream before the deadline. It was broken off.")
+            logger.error(
+                "%s: The caller did not read the rest of the stream before the deadline. It was broken off.",
+                self._what(),
+            )
         except ClientDisconnected:
             assert self._streamed is not None
-            _note_gone(self._streamed)
+            _note_gone(self._streamed, self._what)
 
     # Near the deadline.
 
     def _answer_blocked(self) -> None:
         """Answer in the watchdog's thread: with the application's response if that is whole, else with a 504."""
         seconds = self._deadline.left_to_post or 0.0
-        self._turn.post(self._made, self._invocation, self._means.connection.another(), seconds)
+        self._turn.post(self._made, self._invocation, self._means.connection.another(), seconds, self._what)
 
     def _made(self) -> Post | WholeStream:
         result: Any = _LATE
@@ -192,7 +198,11 @@ class Answer:
     def _drop(self, result: object) -> None:
         """Give up what came after the answer that the watchdog's thread has posted."""
         error = result.error if isinstance(result, _Failure) else None
-        logger.warning("The event loop goes on. The caller has had its answer: this one is dropped.", exc_info=error)
+        logger.warning(
+            "%s: The event loop goes on. The caller has had its answer: this one is dropped.",
+            self._what(),
+            exc_info=error,
+        )
         self._background.cancel()
 
     async def _give_up(self) -> None:
@@ -214,16 +224,18 @@ class Answer:
         return await streamed.finish()
 
 
-def _note_gone(streamed: StreamedAnswer) -> None:
+def _note_gone(streamed: StreamedAnswer, what: Callable[[], str]) -> None:
     streamed.close()
     if streamed.size > MAX_STREAM:
         logger.error(
-            "The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.", streamed.size
+            "%s: The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.",
+            what(),
+            streamed.size,
         )
     if streamed.reply is None:
-        logger.info("The caller went away before the end of the stream.")
+        logger.info("%s: The caller went away before the end of the stream.", what())
     else:
-        check_answer(streamed.reply)
+        check_answer(streamed.reply, what)
 
 
 def _raised_by(work: asyncio.Task[None]) -> BaseException | None:

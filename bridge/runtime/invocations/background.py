@@ -80,7 +80,7 @@ def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], 
 class Background:
     """The work of one invocation. `limit`: how long its call may go on after the answer, in seconds."""
 
-    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_work")
+    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_what", "_work")
 
     def __init__(self, deadline: Deadline, limit: float | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -90,8 +90,17 @@ class Background:
         self._owner = TaskOwner()
         self._started: set[asyncio.Task[Any]] = set()
 
-    def start(self, call: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
-        """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on."""
+    def start(
+        self,
+        call: Coroutine[Any, Any, None],
+        ended: Callable[[asyncio.Task[None]], None],
+        what: Callable[[], str] = lambda: "An invocation",
+    ) -> None:
+        """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on.
+
+        `what`: returns the name of the invocation for log lines.
+        """
+        self._what = what
         _started_tasks.set(self._started)
         self._work = self._owner.create_task(self._loop, call, name="bridge invocation")
         self._work.add_done_callback(self._owner.forget)
@@ -120,7 +129,7 @@ class Background:
         self.cancel()
         await asyncio.wait([self._work], timeout=grace)
         if not self._work.done():
-            logger.error(NO_END)
+            logger.error("%s: %s", self._what(), NO_END)
             note_task(_abandoned, self._work)
 
     async def finish(self) -> None:
@@ -144,7 +153,11 @@ class Background:
             seconds = self._earlier(end - self._loop.time())
             assert seconds is not None
             if seconds <= 0:
-                logger.warning("The application left tasks that go on during the next invocation: %s.", names(tasks))
+                logger.warning(
+                    "%s: The application left tasks that go on during the next invocation: %s.",
+                    self._what(),
+                    names(tasks),
+                )
                 return
             await asyncio.wait(tasks, timeout=seconds)
 
@@ -157,7 +170,7 @@ class Background:
         from bridge.stacks import describe_tasks
 
         started = sorted(self._started, key=lambda task: task.get_name())
-        logger.error("%s The stacks:\n%s", what, describe_tasks([self._work, *started]))
+        logger.error("%s: %s The stacks:\n%s", self._what(), what, describe_tasks([self._work, *started]))
 
 
 def _is_left(task: asyncio.Task[Any]) -> bool:

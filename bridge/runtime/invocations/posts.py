@@ -52,7 +52,7 @@ class Posts:
         if len(body) <= MAX_RESULT:
             return self._encoded(body, is_json=not isinstance(result, bytes))
         error = too_large(body)  # the API would refuse it too, but tell the client less
-        logger.error("%s The caller gets an error instead.", error)
+        logger.error("%s: %s The caller gets an error instead.", self._target.describe(event), error)
         return self.in_place(event, error, 500, f"{error} Stream it, or send less.")
 
     def in_place(self, event: Any, exc: Exception, status_code: int, text: str = "") -> Post | WholeStream:
@@ -64,7 +64,8 @@ class Posts:
         except ErrorStatus as status:  # which is set to fail the invocation
             return self.of_error(status)
         except Exception as failure:  # of a source of the user's
-            logger.error("A response in place of the application's own could not be made.", exc_info=failure)
+            what = self._target.describe(event)
+            logger.error("%s: A response in place of the application's own could not be made.", what, exc_info=failure)
             return self.of_error(exc)
         if stream is not None:
             return WholeStream(*stream)

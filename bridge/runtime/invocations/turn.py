@@ -43,21 +43,26 @@ class Turn:
         return not was_taken
 
     def post(
-        self, make: Callable[[], Post | WholeStream], invocation: Invocation, connection: Connection, seconds: float
+        self,
+        make: Callable[[], Post | WholeStream],
+        invocation: Invocation,
+        connection: Connection,
+        seconds: float,
+        what: Callable[[], str],
     ) -> None:
         """Post what `make` returns on `connection`, unless the turn was taken. The watchdog's side.
 
-        The turn stays free if the answer cannot be posted within `seconds`: the event loop may still have its own.
+        `what`: as of `check_answer`. The turn stays free if the answer cannot be posted within `seconds`: the event loop may still have its own.
         """
         with self._lock:
             if self._is_taken:
                 return
             try:
                 path, headers, body = _one_request(make(), invocation)
-                check_answer(connection.request_blocking(b"POST", path, headers, body, block=_until(seconds)))
+                check_answer(connection.request_blocking(b"POST", path, headers, body, block=_until(seconds)), what)
                 self._is_taken = True
             except (OSError, RuntimeApiGone) as exc:
-                logger.error("No answer could be posted while the event loop was blocked: %s", exc)
+                logger.error("%s: No answer could be posted while the event loop was blocked: %s", what(), exc)
             finally:
                 connection.close()
 

@@ -190,7 +190,7 @@ def test_there_is_one_turn() -> None:
     def never() -> Post:
         raise AssertionError("the turn was taken")
 
-    turn.post(never, INVOCATION, Connection(("127.0.0.1", 9), user_agent="test"), 1.0)
+    turn.post(never, INVOCATION, Connection(("127.0.0.1", 9), user_agent="test"), 1.0, str)
 
 
 @pytest.mark.parametrize("listens", [False, True], ids=["refused", "no reply"])
@@ -200,6 +200,6 @@ def test_the_turn_stays_free_if_nothing_could_be_posted(caplog: pytest.LogCaptur
             silent.close()
         turn = Turn()
         address = silent.getsockname() if listens else ("127.0.0.1", 9)
-        turn.post(made, INVOCATION, Connection(address, user_agent="test"), 0.0)
+        turn.post(made, INVOCATION, Connection(address, user_agent="test"), 0.0, str)
     assert turn.take()
     assert_logged(caplog, ("ERROR", "No answer could be posted"))
