@@ -20,7 +20,7 @@ from bridge._messages import (
     request_line,
 )
 from bridge.asgi.cancellation import is_late, takes_own_cancellation
-from bridge.asgi.failures import is_failure, log_failure, log_failure_after_response
+from bridge.asgi.failures import is_failure, is_of_transport, log_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
     ApplicationCancelled,
@@ -77,8 +77,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     Raise the cause of a PassedEvent's failure: no client reads a response to it.
     """
     what = "The response" if request is None else request_line(request)
-    if isinstance(exc, asyncio.CancelledError):
-        exc = ApplicationCancelled()
+    exc = ApplicationCancelled() if isinstance(exc, asyncio.CancelledError) else exc
     if isinstance(request, PassedEvent):
         raise exc
     if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
@@ -87,7 +86,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")
         return plain(exc.status_code)
-    if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
+    if isinstance(exc, httpx.TransportError) and is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
     if isinstance(exc, ResultTooLarge):
@@ -100,15 +99,6 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     else:
         log_failure(request, "%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
     return plain(504 if is_late() else 500)
-
-
-def _is_of_transport(exc: httpx.TransportError) -> bool:
-    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
-    try:
-        _ = exc.request
-    except RuntimeError:
-        return True
-    return False
 
 
 def error_status(response: CompleteResponse) -> ErrorStatus:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import Context
-from typing import TYPE_CHECKING
 
+from bridge._httpx import httpx
 from bridge._messages import FAILED_IN, request_line
 from bridge.asgi.cancellation import is_asked_to_cancel
 from bridge.errors import ApplicationCancelled, ProtocolError
 
-if TYPE_CHECKING:
-    from bridge._httpx import httpx
-
-__all__ = ["is_failure", "log_exit_after_response", "log_failure", "log_failure_after_response"]
+__all__ = ["is_failure", "is_of_transport", "log_exit_after_response", "log_failure", "log_failure_after_response"]
 
 logger = logging.getLogger("bridge")
 
@@ -29,6 +26,15 @@ def is_failure(error: BaseException) -> bool:
     if isinstance(error, asyncio.CancelledError):
         return not is_asked_to_cancel()
     return isinstance(error, Exception)
+
+
+def is_of_transport(exc: httpx.TransportError) -> bool:
+    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
+    try:
+        _ = exc.request
+    except RuntimeError:
+        return True
+    return False
 
 
 def log_failure(

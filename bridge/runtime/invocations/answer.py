@@ -72,6 +72,7 @@ class Answer:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
         self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
+        current.is_answered.set(self._is_answered)
         self._background.start(self._target.work(self), self._worked, self._what)
         self._deadline.start(self._expire, self._answer_blocked, self._what)
         try:
@@ -179,6 +180,10 @@ class Answer:
             _note_gone(self._streamed, self._what)
 
     # Near the deadline.
+
+    def _is_answered(self) -> bool:
+        """Return whether the watchdog's thread has answered."""
+        return self._streamed is None and self._turn.is_taken
 
     def _answer_blocked(self) -> None:
         """Answer in the watchdog's thread: with the application's response if that is whole, else with a 504."""

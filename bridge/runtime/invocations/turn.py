@@ -33,6 +33,11 @@ class Turn:
         self._lock = threading.Lock()
         self._is_taken = False
 
+    @property
+    def is_taken(self) -> bool:
+        """True once somebody answers."""
+        return self._is_taken
+
     def take(self) -> bool:
         """Return whether the caller answers. The event loop's side: wait for an answer that is being posted.
 
@@ -52,7 +57,8 @@ class Turn:
     ) -> None:
         """Post what `make` returns on `connection`, unless the turn was taken. The watchdog's side.
 
-        `what`: as of `check_answer`. The turn stays free if the answer cannot be posted within `seconds`: the event loop may still have its own.
+        The turn stays free if the answer cannot be posted within `seconds`: the event loop may still have its own.
+        `what`: as of `check_answer`.
         """
         with self._lock:
             if self._is_taken:
