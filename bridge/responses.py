@@ -76,7 +76,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     if isinstance(exc, asyncio.CancelledError):
         exc = ApplicationCancelled()
     if isinstance(request, PassedEvent):
-        raise exc
+        raise exc if isinstance(exc, Exception) else ApplicationCancelled() from exc  # a group of cancellations
     if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
         note(exc)
     if isinstance(exc, OriginError | MalformedEvent):

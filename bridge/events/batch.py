@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
-from bridge.asgi.tasks import in_own_task
+from bridge.asgi.tasks import in_own_task, is_cancellation
 from bridge.errors import EventFailed
 from bridge.sources._event_fields import is_array, is_object
 
@@ -100,7 +100,9 @@ async def _concurrently(batch: Batch, send: Send, concurrency: int) -> list[str]
             for number, (identifier, event) in rest:
                 if not await _is_done(identifier, event, send):
                     failed.add(number)
-        except (SystemExit, KeyboardInterrupt) as exc:  # which would stop the event loop if it left a task
+        except BaseException as exc:  # An exit would stop the event loop if it left a task, and others get a group.
+            if is_cancellation(exc):
+                raise
             exits.append(exc)
             workers.cancel_scope.cancel()
 
