@@ -198,17 +198,19 @@ class Exchange:
 
     _sent: Callable[[CompleteResponse], None] | None = None
 
-    def streaming(self) -> AbstractContextManager[None]:
-        """Return the block in which a response streams."""
+    def streaming(self, result: asyncio.Future[Result] | None) -> AbstractContextManager[None]:
+        """Return the block in which a response streams. `result` is done once the runtime has given it up."""
         return nullcontext()
 
-    def watched(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Return the body of a stream for its reader."""
-        return body
+    def started(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> StreamedResponse:
+        """Return a stream for its reader."""
+        return StreamedResponse(prelude, body)
 
 
 @asynccontextmanager
-async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
+async def streamed(
+    parts: Parts, event: Event, context: Any, result: asyncio.Future[Result] | None = None
+) -> AsyncIterator[StreamedResponse]:
     """Yield the response once it has started, and then wait for the application, which ends with its reader.
 
     Raises UnsupportedEvent for all that is not an HTTP request.
@@ -217,11 +219,10 @@ async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[St
         await parts.environment.ready()
         exchange = parts.exchange(parts, event, context, is_stream=True)
         request = exchange.request
-        with exchange.streaming():
+        with exchange.streaming(result):
             if isinstance(request, CompleteResponse):
                 parts.check_status(request)
-                prelude = prelude_of(request)
-                yield StreamedResponse(prelude, exchange.watched(prelude, BodyParts(request, "")))
+                yield exchange.started(prelude_of(request), BodyParts(request, ""))
                 return
             response, prelude = await started_response(parts.transport, request)
             try:
@@ -230,7 +231,7 @@ async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[St
                 body: AsyncIterator[bytes] = BodyParts(response, request.method)
                 if parts.compression is not None:
                     prelude, body = parts.compression.streamed(response, request, body)
-                yield StreamedResponse(prelude, exchange.watched(prelude, body))
+                yield exchange.started(prelude, body)
             except asyncio.CancelledError:
                 cancel_response(response)
                 raise

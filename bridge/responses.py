@@ -32,7 +32,9 @@ from bridge.errors import (
 from bridge.sources._response import encode_prelude, has_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+    Replaced = Callable[[int, str, Exception], None]
 
 __all__ = [
     "BodyParts",
@@ -87,7 +89,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
     if isinstance(exc, ResultTooLarge):
-        logger.error("%s: %s The client gets a 500 instead.", what, exc)
+        logger.error("%s: %s The caller gets an error instead.", what, exc)
         return plain(500, str(exc))
     if isinstance(exc, ApplicationError):
         # The exception that the application was handling when it broke the protocol is often the cause.
@@ -225,13 +227,18 @@ class StreamedResponse:
     """A response that is being sent. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, in order.
 
     Iterating `body` raises the application's exception if that failed in the middle: the stream is not complete then.
+
+    `replaced`: for a runtime to call with the status, the text and the reason of a response that it has sent instead.
     """
 
-    __slots__ = ("body", "prelude")
+    __slots__ = ("body", "prelude", "replaced")
 
-    def __init__(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, prelude: dict[str, Any], body: AsyncIterator[bytes], replaced: Replaced = lambda *response: None
+    ) -> None:
         self.prelude = prelude
         self.body = body
+        self.replaced = replaced
 
 
 class BodyParts:

@@ -61,7 +61,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     AWS documents the headers of the answer to `$connect`, and a body that is text. Only a string in `headers` is
     documented, so all values of a name are one string there, unless they are cookies, which must not be joined.
     """
-    encoded = encode_response(response, method="POST", settings=settings)
+    encoded = encode_response(response, method="POST", settings=settings, event=event)
     lists = listed(encoded.headers, encoded.values)
     cookies = lists.get("set-cookie", [])
     several = {"set-cookie": lists.pop("set-cookie")} if len(cookies) > 1 else {}

@@ -13,10 +13,9 @@ from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, check_answer, result_headers, too_large
 from bridge.runtime.invocations.background import Background
 from bridge.runtime.invocations.deadline import CANCEL_GRACE, Deadline
-from bridge.sources._event_fields import invocation_line
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from bridge.runtime.api.http import Pairs, Reply
     from bridge.runtime.api.vocabulary import Invocation
@@ -63,14 +62,13 @@ class Answer:
         self._background = Background(self._deadline, means.limits.background)
 
     def _what(self) -> str:
-        """Return the request, or the service of another event, for a log line."""
-        return invocation_line(self.event)
+        return self._target.describe(self.event)
 
     async def serve(self, event: Any, context: LambdaContext) -> None:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
         self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
-        self._background.start(self._target.work(self), self._worked, event)
+        self._background.start(self._target.work(self), self._worked, self._what)
         self._deadline.start(self._expire)
         try:
             await self._answer()
@@ -121,7 +119,7 @@ class Answer:
 
     def end_stream(self, reply: Reply | None) -> None:
         if reply is not None:
-            check_answer(reply)
+            check_answer(reply, self._what)
         self._settle(_STREAMED)
 
     # The answer.
@@ -141,7 +139,7 @@ class Answer:
         elif result is not _STREAMED:
             await self._post(result)
         elif self._streamed is not None and self._streamed.is_gone:
-            _note_gone(self._streamed, self._what())
+            _note_gone(self._streamed, self._what)
 
     async def _post(self, result: object) -> None:
         try:
@@ -161,7 +159,7 @@ class Answer:
         await self._request(self._invocation.response_path, headers, body)
 
     async def _request(self, path: bytes, headers: Pairs, body: bytes) -> None:
-        check_answer(await self._means.connection.request(b"POST", path, headers, body))
+        check_answer(await self._means.connection.request(b"POST", path, headers, body), self._what)
 
     async def fail(self, exc: BaseException) -> None:
         """Fail the invocation with `exc`, or its stream in the middle. Raises RuntimeApiGone."""
@@ -178,7 +176,7 @@ class Answer:
         """Wait for the end of the stream, which waits for its reader: up to the deadline itself."""
         try:
             async with asyncio.timeout(self._deadline.left_to_post):
-                check_answer(await end)
+                check_answer(await end, self._what)
         except TimeoutError:
             logger.error(
                 "%s: The caller did not read the rest of the stream before the deadline. It was broken off.",
@@ -186,7 +184,7 @@ class Answer:
             )
         except ClientDisconnected:
             assert self._streamed is not None
-            _note_gone(self._streamed, self._what())
+            _note_gone(self._streamed, self._what)
 
     # In place of the application's own.
 
@@ -226,18 +224,18 @@ class Answer:
         return await streamed.finish()
 
 
-def _note_gone(streamed: StreamedAnswer, what: str) -> None:
+def _note_gone(streamed: StreamedAnswer, what: Callable[[], str]) -> None:
     streamed.close()
     if streamed.size > MAX_STREAM:
         logger.error(
             "%s: The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.",
-            what,
+            what(),
             streamed.size,
         )
     if streamed.reply is None:
-        logger.info("%s: The caller went away before the end of the stream.", what)
+        logger.info("%s: The caller went away before the end of the stream.", what())
     else:
-        check_answer(streamed.reply)
+        check_answer(streamed.reply, what)
 
 
 def _raised_by(work: asyncio.Task[None]) -> BaseException | None:
