@@ -79,7 +79,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     what = "The response" if request is None else request_line(request)
     exc = ApplicationCancelled() if isinstance(exc, asyncio.CancelledError) else exc
     if isinstance(request, PassedEvent):
-        raise exc
+        raise exc if isinstance(exc, Exception) else ApplicationCancelled() from exc  # a group of cancellations
     if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
         note(exc)
     if isinstance(exc, OriginError | MalformedEvent):
