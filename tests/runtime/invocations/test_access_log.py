@@ -16,7 +16,7 @@ from tests.cases import every_case
 from tests.events import MakeEvent, load
 from tests.events.records import queue
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.slots import DEADLINE, START, Gate, Slots, part
+from tests.runtime.slots import DEADLINE, START, Gate, Slots, Told, part
 
 Event = dict[str, Any]
 Lines = list[dict[str, Any]]
@@ -121,6 +121,37 @@ def test_a_504_has_one_line(
     app.gate.open()
     api.wait_for_polls(count)
     assert len(lines(caplog)) == 1
+
+
+@pytest.mark.parametrize("is_due", [False, True])
+@pytest.mark.parametrize(("streams", "count"), MODES)
+def test_a_504_from_another_thread_has_one_line(
+    api: RuntimeDouble,
+    slots: Slots,
+    make_event: MakeEvent,
+    caplog: pytest.LogCaptureFixture,
+    streams: bool,
+    count: int,
+    is_due: bool,
+) -> None:
+    arrived, gate, watchdog = Gate(), Gate(), Told()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.open()
+        gate.wait()
+        await send(START)
+        await send(part(b"body"))
+
+    running = slots.on_loop(served(app), streams=streams, count=count, watchdog=watchdog)
+    invocation = api.invoke(make_event(path="/x"), deadline=DEADLINE)
+    arrived.wait()
+    watchdog.tell()
+    assert b"Gateway Timeout" in invocation.answer().body
+    if is_due:
+        running.loop.ahead += DEADLINE
+    gate.open()
+    api.wait_for_polls(count)
+    assert shown(caplog) == [("GET", "/x", 504, 15, True, "DeadlineExceeded")]
 
 
 def too_large(event: Any = None, context: Any = None) -> Any:
