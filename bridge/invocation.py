@@ -6,10 +6,11 @@ Other threads inherit nothing from Python. While a process answers one invocatio
 as lines of that invocation.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import NamedTuple
 
-__all__ = ["LogIds", "deadline", "log_ids", "request_id", "set_only_invocation", "tenant_id", "trace_id"]
+__all__ = ["LogIds", "deadline", "is_answered", "log_ids", "request_id", "set_only_invocation", "tenant_id", "trace_id"]
 
 # "" where there is none.
 request_id: ContextVar[str] = ContextVar("bridge.invocation.request_id", default="")
@@ -18,6 +19,9 @@ tenant_id: ContextVar[str] = ContextVar("bridge.invocation.tenant_id", default="
 
 # When the runtime gives the invocation up and answers for it, on the event loop's clock. None where it does not.
 deadline: ContextVar[float | None] = ContextVar("bridge.invocation.deadline", default=None)
+
+# Whether the runtime has answered for it meanwhile, from another thread. None without such a runtime.
+is_answered: ContextVar[Callable[[], bool] | None] = ContextVar("bridge.invocation.is_answered", default=None)
 
 
 class LogIds(NamedTuple):
