@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpx
 from bridge.errors import ConfigurationError
-from bridge.settings import Settings
+from bridge.settings import Settings, warn_of_ineffective_variables
 
 if TYPE_CHECKING:
     from bridge._types import EventFunction, TracingHook
@@ -38,8 +38,11 @@ def checked_settings(owner: object, settings: Settings | None, arguments: Mappin
         if name not in kind.names():
             raise TypeError(_unexpected(owner, name, kind.names()))
     if settings is None:
-        return Settings(**arguments)
-    return settings.with_arguments(arguments) if arguments else settings
+        settings = Settings(**arguments)
+    elif arguments:
+        settings = settings.with_arguments(arguments)
+    warn_of_ineffective_variables(settings)
+    return settings
 
 
 def _unexpected(owner: object, name: str, settings: Iterable[str]) -> str:

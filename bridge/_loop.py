@@ -76,10 +76,10 @@ class OwnLoop:
         if in_async_code():
             raise RunningLoopError()
 
-    def check_not_nested(self) -> None:
-        """Raises RunningLoopError in a thread that the call under way started: the two would wait for each other."""
+    def check_not_nested(self, **error: str) -> None:
+        """Raise RunningLoopError in a thread that the call under way started: the two would wait for each other."""
         if self._call is not None and _call.get() is self._call:
-            raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
+            raise RunningLoopError(where="in a call of the same handler, for which it would wait forever", **error)
 
     def run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None = None) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION_ID",
+    "FAILED_IN",
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
@@ -32,6 +33,7 @@ __all__ = [
     "async_body",
     "header_pairs",
     "is_whole",
+    "method_and_path",
     "read_whole",
     "replace_headers",
     "request_line",
@@ -54,6 +56,9 @@ NOTE_FAILURE = "note_failure"
 # The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
 # client has sent such a request, but an event made it: its path and its header with the id are ours.
 CONNECTION_ID = "connection_id"
+
+# In the extensions of a request whose application has failed: a copy of the context in which it did.
+FAILED_IN = "failed_in"
 
 # The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
 # the memory until the deadline.
@@ -118,7 +123,12 @@ class EventRequest(httpx.Request):
 
 
 class PassedEvent(EventRequest):
-    """A request made of an event that is not one: the event is its body. What fails it fails the invocation."""
+    """A request made of an event that is not one: the event is its body. What fails it fails the invocation.
+
+    `service`: the one that sent the event, for a log line.
+    """
+
+    service = "other"
 
 
 class CompleteResponse(httpx.Response):
@@ -233,11 +243,16 @@ def request_target(request: httpx.Request) -> bytes:
     return target
 
 
-def request_line(request: httpx.Request) -> str:
-    """Return the method and the path for a log line, without the query, which may contain secrets.
+def method_and_path(request: httpx.Request) -> tuple[str, str]:
+    """Return both for a log, the path without the query, which may contain secrets.
 
     The client chose both, so control characters are escaped, and both are cut.
     """
-    method = ascii(request.method[:MAX_METHOD])[1:-1]
     path = request_target(request).partition(b"?")[0][:MAX_PATH].decode("latin-1")
-    return f"{method} {ascii(path)[1:-1]}"
+    return ascii(request.method[:MAX_METHOD])[1:-1], ascii(path)[1:-1]
+
+
+def request_line(request: httpx.Request) -> str:
+    """Return both for a log line, and the service of an event that is not an HTTP request."""
+    line = " ".join(method_and_path(request))
+    return f"{line} (an event of {request.service})" if isinstance(request, PassedEvent) else line

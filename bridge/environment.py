@@ -19,7 +19,7 @@ from bridge.asgi.lifespan import LifespanOn, TransportLifespan
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
-from bridge.settings import asks_for_streams, in_lambda
+from bridge.settings import asks_for_streams, in_lambda, warn_of_other_runtime
 from bridge.signals import ctrl_c_cancels, hearing_signals, sigterm
 from bridge.startup_watch import watched_startup
 
@@ -57,8 +57,10 @@ class Environment:
 
         In the init phase CPU is not throttled, and SnapStart takes its snapshot at the end of it.
         """
-        if asks_for_streams() and not runtime.can_stream:
-            warn_of_streams()
+        if not runtime.can_stream:
+            warn_of_other_runtime()
+            if asks_for_streams():
+                warn_of_streams()
         self.loop.new_loop = runtime.new_loop
         if runtime.startups is None:
             self.start_now()
@@ -189,8 +191,8 @@ class Environment:
         if self._is_closed:
             return
         if in_async_code():
-            raise RunningLoopError("handler.close()", "async with handler")
-        self.loop.check_not_nested()
+            raise RunningLoopError("handler.close()", advice="Use 'async with handler' there.")
+        self.loop.check_not_nested(call="handler.close()", advice="Close the handler after the call.")
         self._is_closed = True
         # A lifespan without a loop, such as a web server's, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here

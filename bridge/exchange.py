@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent, replace_headers
 from bridge.asgi.cancellation import without_owner
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
 from bridge.init_phase import current_runtime
@@ -142,6 +142,10 @@ class Exchange:
         scope = request.extensions["asgi"]
         scope["aws.event"] = self._event
         scope["aws.context"] = context
+        if self._parts.settings.context_headers:
+            from bridge.context_headers import headers_with_context  # most functions read the scope
+
+            replace_headers(request, headers_with_context(request))
         lifespan = self._parts.environment.lifespan
         if lifespan is not None and lifespan.state is not None:
             scope["state"] = lifespan.state.copy()
@@ -194,17 +198,19 @@ class Exchange:
 
     _sent: Callable[[CompleteResponse], None] | None = None
 
-    def streaming(self) -> AbstractContextManager[None]:
-        """Return the block in which a response streams."""
+    def streaming(self, result: asyncio.Future[Result] | None) -> AbstractContextManager[None]:
+        """Return the block in which a response streams. `result` is done once the runtime has given it up."""
         return nullcontext()
 
-    def watched(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Return the body of a stream for its reader."""
-        return body
+    def started(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> StreamedResponse:
+        """Return a stream for its reader."""
+        return StreamedResponse(prelude, body)
 
 
 @asynccontextmanager
-async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
+async def streamed(
+    parts: Parts, event: Event, context: Any, result: asyncio.Future[Result] | None = None
+) -> AsyncIterator[StreamedResponse]:
     """Yield the response once it has started, and then wait for the application, which ends with its reader.
 
     Raises UnsupportedEvent for all that is not an HTTP request.
@@ -213,11 +219,10 @@ async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[St
         await parts.environment.ready()
         exchange = parts.exchange(parts, event, context, is_stream=True)
         request = exchange.request
-        with exchange.streaming():
+        with exchange.streaming(result):
             if isinstance(request, CompleteResponse):
                 parts.check_status(request)
-                prelude = prelude_of(request)
-                yield StreamedResponse(prelude, exchange.watched(prelude, BodyParts(request, "")))
+                yield exchange.started(prelude_of(request), BodyParts(request, ""))
                 return
             response, prelude = await started_response(parts.transport, request)
             try:
@@ -226,7 +231,7 @@ async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[St
                 body: AsyncIterator[bytes] = BodyParts(response, request.method)
                 if parts.compression is not None:
                     prelude, body = parts.compression.streamed(response, request, body)
-                yield StreamedResponse(prelude, exchange.watched(prelude, body))
+                yield exchange.started(prelude, body)
             except asyncio.CancelledError:
                 cancel_response(response)
                 raise

@@ -18,6 +18,7 @@ from bridge.init_phase import current_runtime, is_function_process, register_sna
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
+from bridge.sources._event_fields import event_line
 from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
@@ -116,6 +117,11 @@ class Handler:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
         return bool(getattr(find_source(event, self._parts.sources), "streams", False))
 
+    def _describe(self, event: Event) -> str:
+        """Return the method and the path of an event for a log line, and the service of one that is not a request."""
+        source = find_source(event, self._parts.sources)
+        return event_line(event) if source is not None else self._parts.events.describe(event, self._parts.settings)
+
     def _substitute(self, event: Event, status_code: int, text: str = "") -> Result | None:
         """Return a result in place of the application's own: 504 when time is over, 500 if its own is too large.
 
@@ -138,6 +144,12 @@ class Handler:
         for the application to end. Raises as `handle` does, and UnsupportedEvent for all that is not an HTTP request.
         """
         return streamed(self._parts, event, context)
+
+    def _stream(
+        self, event: Event, context: Any, result: asyncio.Future[Result]
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Do the same for a runtime, which sets `result` if it gives the invocation up."""
+        return streamed(self._parts, event, context, result)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""

@@ -3,9 +3,10 @@
 A task inherits them, and so does a thread of `asyncio.to_thread` or anyio. `python -m bridge.runtime` sets them.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
 
-__all__ = ["deadline", "request_id", "tenant_id", "trace_id"]
+__all__ = ["deadline", "is_answered", "request_id", "tenant_id", "trace_id"]
 
 # "" where there is none.
 request_id: ContextVar[str] = ContextVar("bridge.invocation.request_id", default="")
@@ -14,3 +15,6 @@ tenant_id: ContextVar[str] = ContextVar("bridge.invocation.tenant_id", default="
 
 # When the runtime gives the invocation up and answers for it, on the event loop's clock. None where it does not.
 deadline: ContextVar[float | None] = ContextVar("bridge.invocation.deadline", default=None)
+
+# Whether the runtime has answered for it meanwhile, from another thread. None without such a runtime.
+is_answered: ContextVar[Callable[[], bool] | None] = ContextVar("bridge.invocation.is_answered", default=None)

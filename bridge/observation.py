@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import invocation as current
-from bridge._messages import CompleteResponse, PassedEvent, request_line
+from bridge._messages import CompleteResponse, PassedEvent, method_and_path
 from bridge.settings import initialization_type, trace_id
-from bridge.sources._event_fields import event_kind, event_line
+from bridge.sources._event_fields import event_line
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
@@ -30,12 +30,14 @@ def _take_first() -> bool:
 class Observation:
     """What a tracing hook gets. The answer's part is known when its block ends.
 
-    `event`, `context`: those of the invocation. `request`: the `httpx.Request`. `method`, `path`: escaped and cut for a
-    log; the path is as the client sent it, without the query. `source`: the name of the event source; "event:aws:sqs"
+    `event`, `context`: those of the invocation. `request`: the `httpx.Request`; None if there is none. `method`,
+    `path`: escaped and cut for a log; the path is as the client sent it, without the query. For an event that a
+    function gets they are "on_event" and the function's name. `source`: the name of the event source; "event:aws:sqs"
     for an event that is not an HTTP request. `is_cold_start`: whether it is the first one of this process, and
     `is_restored`: whether that comes after a SnapStart restore.
 
-    `status_code`: None if the invocation failed. `body_size`: the bytes of the body for the client. `error`: what the
+    `status_code`: None if the invocation failed. `body_size`: the bytes of the body for the client, or those of
+    the result as JSON for an event that is not an HTTP request. `error`: what the
     application or the transport raised, or why the answer was replaced; None if all went well. `is_complete`: False for
     a stream that ended before its end. `duration`: the seconds until the answer was whole; None before that.
     """
@@ -53,17 +55,20 @@ class Observation:
         self.duration: float | None = None
         self._began = time.perf_counter()
 
-    def name(self, source: Source, request: httpx.Request | CompleteResponse) -> None:
-        """Take the source and the request, or the response to a broken event."""
+    def name(self, source: Source, request: httpx.Request | CompleteResponse, *, is_sent: bool) -> None:
+        """Take the source and the request, or the response to a broken event.
+
+        `is_sent`: an event that is not a request is sent as one.
+        """
         self.source = source.name
         if isinstance(request, CompleteResponse):
-            line = event_line(self.event)
-        else:
-            self.request = request
-            line = request_line(request)
-        self.method, _, self.path = line.partition(" ")
+            self.method, _, self.path = event_line(self.event).partition(" ")
+            return
+        self.method, self.path = method_and_path(request)
         if isinstance(request, PassedEvent):
-            self.source = f"{source.name}:{event_kind(self.event)}"
+            self.source = f"{source.name}:{request.service}"
+        if is_sent or not isinstance(request, PassedEvent):
+            self.request = request
 
     def end(self) -> None:
         """Note that the answer is whole now."""

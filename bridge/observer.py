@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from bridge import invocation as current
 from bridge._messages import NOTE_FAILURE, CompleteResponse, PassedEvent
 from bridge.asgi.cancellation import is_late
-from bridge.errors import DeadlineExceeded
+from bridge.errors import DeadlineExceeded, ResultTooLarge
 from bridge.exchange import Exchange
+from bridge.init_phase import current_runtime
 from bridge.observation import Observation
+from bridge.responses import StreamedResponse, plain
 from bridge.settings import logs_json
 from bridge.sources._event_fields import event_kind, event_line
 from bridge.sources._response import has_body
+from bridge.sources._size import MAX_RESULT, check_size, may_exceed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -83,12 +86,13 @@ class Observer:
 class ObservedExchange(Exchange):
     """An exchange that is written down, and that a hook runs around."""
 
-    __slots__ = ("_is_written", "_observer", "_outcome", "_seen")
+    __slots__ = ("_is_written", "_limit", "_observer", "_outcome", "_seen")
 
     def __init__(self, observer: Observer, parts: Parts, event: Event, context: Any, *, is_stream: bool) -> None:
         self._observer = observer
         self._seen = seen = Observation(event, context)
         self._is_written = False
+        self._limit: int | None = MAX_RESULT
         self._outcome: tuple[Result, None] | tuple[None, Exception] | None = None
         try:
             super().__init__(parts, event, context, is_stream=is_stream)
@@ -97,7 +101,7 @@ class ObservedExchange(Exchange):
             seen.source = f"event:{event_kind(event)}"
             self._fail(exc)
             raise
-        seen.name(self._source, self.request)
+        seen.name(self._source, self.request, is_sent=parts.on_event is None)
         if not isinstance(self.request, CompleteResponse):
             self.request.extensions[NOTE_FAILURE] = self._note
 
@@ -137,7 +141,7 @@ class ObservedExchange(Exchange):
         return response
 
     def encode(self, response: CompleteResponse, *, limit: int | None = None) -> Result:
-        """Return the result, whose size is checked whoever calls: the line has the status that the client gets."""
+        """Return the result that `respond` has made, or make it."""
         if self._outcome is None:
             self._encode(response)
         assert self._outcome is not None
@@ -149,13 +153,45 @@ class ObservedExchange(Exchange):
 
     def _encode(self, response: CompleteResponse) -> None:
         try:
-            result = super().encode(response)
+            result = super().encode(response, limit=self._limit)
         except Exception as exc:
             self._outcome = None, exc
             self._fail(exc)
         else:
             self._outcome = result, None
-            self._write()
+            if _is_answered():
+                self._seen.status_code = None
+                self._late()
+            else:
+                self._measure(result, response)
+                self._write()
+
+    def _measure(self, result: Result, response: CompleteResponse) -> None:
+        """Note the size of an event's result, and a result in whose place the runtime will answer."""
+        is_passed = isinstance(self.request, PassedEvent)
+        if not is_passed and (self._limit is not None or not may_exceed(response, MAX_RESULT)):
+            return
+        size = current_runtime().result_size(result)
+        if is_passed:
+            self._seen.body_size = size
+        try:
+            check_size(size, MAX_RESULT)
+        except ResultTooLarge as exc:
+            self._replace(500, str(exc), exc)
+
+    def _replace(self, status_code: int, text: str, error: Exception) -> None:
+        """Note a response of the runtime in place of the application's own."""
+        seen = self._seen
+        seen.error = seen.error or error
+        if isinstance(self.request, PassedEvent) or status_code in self._parts.settings.error_status_codes:
+            seen.status_code, seen.body_size = None, 0
+        else:
+            self._sent(plain(status_code, text))
+
+    def replaced(self, status_code: int, text: str, error: Exception) -> None:
+        """Note the same once it was sent."""
+        self._replace(status_code, text, error)
+        self._write()
 
     def _sent(self, response: CompleteResponse) -> None:
         method = "" if isinstance(self.request, CompleteResponse) else self.request.method
@@ -163,40 +199,55 @@ class ObservedExchange(Exchange):
         self._seen.body_size = len(response.body) if method != "HEAD" and has_body(response.status_code) else 0
 
     async def answer(self, result: asyncio.Future[Result]) -> None:
-        def given_up(result: asyncio.Future[Result]) -> None:
-            if self._outcome is None and not self._is_written:
-                self._late()
-
-        result.add_done_callback(given_up)
+        result.add_done_callback(self._given_up)
+        self._limit = None  # the runtime that awaits the result measures it
         await super().answer(result)
+
+    def _given_up(self, result: asyncio.Future[Result]) -> None:
+        if self._outcome is None and not self._is_written:
+            self._late()
 
     def _late(self) -> None:
         """Note that the runtime has given the invocation up, and answers in place of the application."""
-        if not isinstance(self.request, PassedEvent):
-            self._seen.status_code = self._seen.status_code or 504
-        self._fail(DeadlineExceeded("There was no result, and the deadline is near."))
+        error = DeadlineExceeded("There was no result, and the deadline is near.")
+        if self._seen.status_code is None:
+            self._replace(504, "", error)
+            self._seen.is_complete = True
+        else:
+            self._seen.is_complete = False
+        self._fail(error)
 
     # A stream.
 
     @contextmanager
-    def streaming(self) -> Iterator[None]:
+    def streaming(self, result: asyncio.Future[Result] | None) -> Iterator[None]:
         seen = self._seen
+        if result is not None:  # which is also set at the end
+            result.add_done_callback(lambda result: self._given_up(result) if _is_given_up() else None)
         with self._observer.tracing(seen):
             try:
                 yield
             except BaseException as exc:
-                seen.is_complete = self._is_written
+                seen.is_complete = seen.is_complete and self._is_written
                 if isinstance(exc, asyncio.CancelledError) and _is_given_up():
                     self._late()
                 else:
                     self._fail(exc)
                 raise
-            seen.is_complete = self._is_written  # else its reader has left
+            seen.is_complete = seen.is_complete and self._is_written  # else its reader has left
             self._write()
 
-    def watched(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        self._seen.status_code = prelude["statusCode"]
-        return _WatchedParts(self, body)
+    def started(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> StreamedResponse:
+        if _is_answered():
+            self._late()
+        else:
+            self._seen.status_code = prelude["statusCode"]
+        return StreamedResponse(prelude, _WatchedParts(self, body), self.replaced)
+
+
+def _is_answered() -> bool:
+    is_answered = current.is_answered.get()
+    return is_answered is not None and is_answered()
 
 
 def _is_given_up() -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import is_token
-from bridge.settings_base import SettingsBase, flag, from_environment, one_of, positive, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, or_none, positive, refusal, status_codes
 
 __all__ = [
     "BatchMode",
@@ -27,8 +27,9 @@ __all__ = [
     "logs_json",
     "set_handler_name",
     "set_trace_id",
-    "status_codes",
     "trace_id",
+    "warn_of_ineffective_variables",
+    "warn_of_other_runtime",
     "warn_of_unknown_variables",
 ]
 
@@ -139,6 +140,22 @@ def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
         warn_of(name for name in environ if name.upper().startswith(_OURS))
 
 
+def warn_of_ineffective_variables(settings: "Settings", environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that has no effect without another setting, once in a process."""
+    if any(name.startswith("BRIDGE_") for name in environ):
+        from bridge.settings_variables import warn_of_needs
+
+        warn_of_needs(environ, settings.values())
+
+
+def warn_of_other_runtime(environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that only our own runtime reads, once in a process. This is for any other runtime."""
+    if any(name.startswith(_OURS) for name in environ):
+        from bridge import settings_variables
+
+        settings_variables.warn_of_other_runtime(environ)
+
+
 def _split(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
@@ -161,9 +178,13 @@ def _path(name: str, value: object) -> str:
 
 
 def _own_prefix(name: str, value: object) -> str:
-    if value == "/":
-        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
-    return _prefix(name, value)
+    prefix = _prefix(name, value)
+    if prefix or value == "/":
+        from bridge.path_guard import canonical_path  # only a path that is set needs it
+
+        if canonical_path(prefix) == "/":
+            raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return prefix
 
 
 def _app_name(name: str, value: object) -> str:
@@ -190,24 +211,6 @@ def _media_types(name: str, values: object) -> tuple[str, ...]:
         if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
             raise refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
     return tuple(value.lower() for value in values)
-
-
-def status_codes(name: str, value: object) -> frozenset[int]:
-    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
-
-    An invalid entry is an error: if it were ignored, a web server might never count as ready.
-    """
-    codes: set[int] = set()
-    items = value.split(",") if isinstance(value, str) else value
-    for item in items if isinstance(items, Iterable) else (items,):
-        if isinstance(item, str) and not item.strip() and value == item:
-            continue  # an empty list
-        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last or last > 599:
-            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
-        codes.update(range(first, last + 1))
-    return frozenset(codes)
 
 
 class Settings(SettingsBase):
@@ -262,6 +265,10 @@ class Settings(SettingsBase):
 
     `access_log` (BRIDGE_ACCESS_LOG, "true" or "false"): whether the logger "bridge.access" gets one line per request.
 
+    `context_headers` (BRIDGE_CONTEXT_HEADERS, "true" or "false"): whether the application gets the headers
+    x-amzn-request-context, x-amzn-lambda-context, x-amzn-trace-id and x-amz-tenant-id, as Lambda Web Adapter sends
+    them. By default a web server gets them, and an application in this process, which has the scope, does not.
+
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
 
@@ -288,3 +295,4 @@ class Settings(SettingsBase):
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
     access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)
+    context_headers: bool | None = from_environment("BRIDGE_CONTEXT_HEADERS", check=or_none(flag), default=None)

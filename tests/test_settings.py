@@ -1,7 +1,7 @@
 """Settings: from arguments, else from the environment, else the defaults; never a silent repair."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_concurrency": 10,
     "access_log": False,
     "compression": False,
+    "context_headers": None,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -49,6 +50,7 @@ ENVIRON = {
     "BRIDGE_BATCH_CONCURRENCY": "3",
     "BRIDGE_ACCESS_LOG": "true",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
+    "BRIDGE_CONTEXT_HEADERS": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -68,6 +70,7 @@ FROM_ENVIRON = {
     "batch_concurrency": 3,
     "access_log": True,
     "compression": True,
+    "context_headers": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -85,6 +88,7 @@ ARGUMENTS: dict[str, Any] = {
     "batch_concurrency": 1,
     "access_log": False,
     "compression": False,
+    "context_headers": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -212,6 +216,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
             *["99", "600", "599-600", "0500", "+500", "500.0"],
             *("500 502", "5\n00", "\u0665\u0660\u0660"),
             *("1" * 5000, 0, -500, 1000, 500.0, True, None, b"500", [500, "abc"], [[500]], [""], object),
+            *(b"x", bytearray(b"x")),
         ],
         "a list of status codes and ranges from 100 to 599",
     ),
@@ -223,7 +228,12 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a path that starts with one slash",
     ),
     ("open_pass_through_path", "BRIDGE_OPEN_PASS_THROUGH_PATH", ["yes", "", 1, None], "'true' or 'false'"),
-    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["/"], "a path that is not the root"),
+    (
+        "websocket_path",
+        "BRIDGE_WEBSOCKET_PATH",
+        ["/", "/.", "/./", "/..", "/a/..", "/%2F", "/;a", "/%2e"],
+        "a path that is not the root",
+    ),
     ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["chat", "//", "//a", "/a b", "/a?b", 5], "a path of whole segments"),
     ("open_websocket_path", "BRIDGE_OPEN_WEBSOCKET_PATH", ["yes", "", 1, None], "'true' or 'false'"),
     ("batch", "BRIDGE_BATCH", ["per_record", "Whole", "", None, True], "'whole' or 'per-record'"),
@@ -244,6 +254,12 @@ def test_an_invalid_value_is_refused(name: str, variable: str, values: list[Any]
         with pytest.raises(ConfigurationError) as caught:
             Settings(**{name: value})
         assert str(caught.value).startswith(f"The setting {name} ({variable}) is {value!r}; expected {accepted}")
+
+
+def test_a_number_that_has_no_text_is_refused() -> None:
+    for name in ("error_status_codes", "base_path"):
+        with pytest.raises(ConfigurationError, match=f"The setting {name} .* is of type int; expected"):
+            Settings(**cast("dict[str, Any]", {name: 10**5000}))
 
 
 @every_case("value", ["text", "text/", "/plain", "*/*", "*", "text/plain; charset=utf-8", "te xt/plain", "", 5])
@@ -325,7 +341,7 @@ def test_the_repr_shows_every_setting() -> None:
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
         "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
-        "batch='whole', batch_concurrency=10, access_log=False, compression=False)"
+        "batch='whole', batch_concurrency=10, access_log=False, compression=False, context_headers=None)"
     )
 
 
@@ -348,5 +364,7 @@ def test_a_subclass_adds_settings_and_an_unknown_one_is_an_error() -> None:
         settings.stage = "strip"  # type: ignore[misc]
     with pytest.raises(AttributeError, match="frozen"):
         del settings.shop
+    with pytest.raises(TypeError, match=r"Expected OtherSettings\.stage to be declared with from_environment"):
+        type("OtherSettings", (Settings,), {"stage": "strip"})
     with pytest.raises(TypeError, match="'bse_path'"):
         Settings(bse_path="/api")  # type: ignore[call-arg]

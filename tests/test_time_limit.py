@@ -180,7 +180,8 @@ def test_an_event_that_is_not_a_request_fails(call: Call, caplog: pytest.LogCapt
     for handler in (bridge(hang), bridge(hang, on_event=on_event), bridge(hang, settings=Settings(batch="per-record"))):
         with pytest.raises(DeadlineExceeded, match="deadline is near"):
             call(handler, queue("1"), Context(SOON))
-    assert_logged(caplog, *[("ERROR", "POST /events", NEAR)] * 3)
+    names = ("POST /events", "on_event tests.test_time_limit.", "POST /events")
+    assert_logged(caplog, *[("ERROR", name, "(an event of aws:sqs): ", NEAR) for name in names])
 
 
 def test_a_504_may_be_set_to_fail_the_invocation(call: Call) -> None:
@@ -275,8 +276,8 @@ def test_a_blocked_thread_is_watched_in_lambda_alone(
     watched: list[Watch] = []
 
     class Telling(Watchdog):
-        def watch(self, moment: float, message: Any) -> Watch:
-            watched.append(Watch(moment, message))
+        def watch(self, moment: float, message: Any, act: Any = None) -> Watch:
+            watched.append(Watch(moment, message, act))
             return watched[-1]
 
     watchdog = Telling()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from bridge._arguments import checked_settings
@@ -88,7 +89,7 @@ class Proxy(Handler):
             if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
-            forwarder = self._forwarder = _forwarder(origin, process)
+            forwarder = self._forwarder = _forwarder(origin, process, settings)
             super().__init__(
                 forwarder,
                 _new_lifespan=lambda: forwarder,
@@ -103,11 +104,12 @@ class Proxy(Handler):
             raise
 
 
-def _forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
+def _forwarder(origin: OriginSettings, process: OriginProcess | None, settings: Settings) -> Forwarder:
     # Everything that a socket needs is imported here, and not with this module: in Lambda the server starts meanwhile.
     from bridge.proxy.forwarder import Forwarder, for_web_server
 
-    return Forwarder(origin, process, prepare=for_web_server)
+    with_context = settings.context_headers is not False
+    return Forwarder(origin, process, prepare=partial(for_web_server, with_context=with_context))
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

@@ -47,8 +47,8 @@ FUNCTION = Function(name="shop", version="$LATEST", memory_limit_in_mb="128")
 class Told(Watchdog):
     """A watchdog that tells only when the test says so, in the thread of the test."""
 
-    def watch(self, moment: float, message: str | Callable[[], str]) -> Watch:
-        watch = Watch(moment, message)
+    def watch(self, moment: float, message: str | Callable[[], str], act: Callable[[], None] | None = None) -> Watch:
+        watch = Watch(moment, message, act)
         self.watched.add(watch)
         return watch
 

@@ -15,7 +15,6 @@ from weakref import WeakSet
 from bridge._text import one_line
 from bridge.asgi.cancellation import TaskOwner
 from bridge.deadline import NO_END
-from bridge.sources._event_fields import invocation_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableSet, Sequence
@@ -81,25 +80,27 @@ def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], 
 class Background:
     """The work of one invocation. `limit`: how long its call may go on after the answer, in seconds."""
 
-    __slots__ = ("_deadline", "_event", "_limit", "_loop", "_owner", "_started", "_work")
+    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_what", "_work")
 
     def __init__(self, deadline: Deadline, limit: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
         self._limit = limit
-        self._event: Any = None
         self._work: asyncio.Task[None]
         self._owner = TaskOwner()
         self._started: set[asyncio.Task[Any]] = set()
 
     def start(
-        self, call: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None], event: Any = None
+        self,
+        call: Coroutine[Any, Any, None],
+        ended: Callable[[asyncio.Task[None]], None],
+        what: Callable[[], str] = lambda: "An invocation",
     ) -> None:
         """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on.
 
-        `event`: names the invocation in log lines.
+        `what`: returns the name of the invocation for log lines.
         """
-        self._event = event
+        self._what = what
         _started_tasks.set(self._started)
         self._work = self._owner.create_task(self._loop, call, name="bridge invocation")
         self._work.add_done_callback(self._owner.forget)
@@ -128,7 +129,7 @@ class Background:
         self.cancel()
         await asyncio.wait([self._work], timeout=grace)
         if not self._work.done():
-            logger.error("%s: %s", invocation_line(self._event), NO_END)
+            logger.error("%s: %s", self._what(), NO_END)
             note_task(_abandoned, self._work)
 
     async def finish(self) -> None:
@@ -154,7 +155,7 @@ class Background:
             if seconds <= 0:
                 logger.warning(
                     "%s: The application left tasks that go on during the next invocation: %s.",
-                    invocation_line(self._event),
+                    self._what(),
                     names(tasks),
                 )
                 return
@@ -169,9 +170,7 @@ class Background:
         from bridge.stacks import describe_tasks
 
         started = sorted(self._started, key=lambda task: task.get_name())
-        logger.error(
-            "%s: %s The stacks:\n%s", invocation_line(self._event), what, describe_tasks([self._work, *started])
-        )
+        logger.error("%s: %s The stacks:\n%s", self._what(), what, describe_tasks([self._work, *started]))
 
 
 def _is_left(task: asyncio.Task[Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from bridge.errors import ClientDisconnected, ResultTooLarge
-from bridge.sources._event_fields import event_line
+from bridge.sources._event_fields import invocation_line
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,8 +31,8 @@ class Call(Protocol):
     context: Any
     result: asyncio.Future[Any]
 
-    def open_stream(self) -> StreamedAnswer:
-        """Answer with a stream, in place of `result`."""
+    def open_stream(self) -> StreamedAnswer | None:
+        """Answer with a stream, in place of `result`. None if the invocation was given up: it has its answer."""
 
     def end_stream(self, reply: Reply | None) -> None:
         """Say that the stream has ended: with the API's reply, or without one, because its reader has gone."""
@@ -43,6 +43,9 @@ class Target(Protocol):
 
     async def work(self, call: Call) -> None:
         """Answer `call`, and finish the work after the answer. An exception fails the invocation."""
+
+    def describe(self, event: Any) -> str:
+        """Return the method and the path, or what is known of another event, for a log line."""
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         """Return the result in place of one that is late or too large; None if the caller only understands an error."""
@@ -65,10 +68,10 @@ class HandlerTarget:
             await self._handler._answer(call.event, call.context, call.result)
 
     async def _stream(self, call: Call) -> None:
-        async with self._handler.stream(call.event, call.context) as response:
-            if call.result.done():  # given up meanwhile: the connection is the next invocation's
-                return
+        async with self._handler._stream(call.event, call.context, call.result) as response:
             streamed = call.open_stream()
+            if streamed is None:
+                return
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:
@@ -85,13 +88,17 @@ class HandlerTarget:
         try:
             await streamed.start(response.prelude)
         except ResultTooLarge as exc:
-            logger.error("%s: %s The caller gets an error instead.", event_line(event), exc)
+            logger.error("%s: %s The caller gets an error instead.", self.describe(event), exc)
+            response.replaced(500, str(exc), exc)
             prelude, body = self._handler._substitute_stream(500, str(exc))
             await streamed.start(prelude)
             await streamed.send(body)
         else:
             async for part in response.body:
                 await streamed.send(part)
+
+    def describe(self, event: Any) -> str:
+        return self._handler._describe(event)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return self._handler._substitute(event, status_code, text)
@@ -122,6 +129,9 @@ class FunctionTarget:
         result = await self._function(call.event, call.context)
         if not call.result.done():
             call.result.set_result(result)
+
+    def describe(self, event: Any) -> str:
+        return invocation_line(event)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return None
