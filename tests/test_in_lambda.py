@@ -82,7 +82,9 @@ def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
     code = APP + "\nhandler = Bridge(app)\nsay('imported')\nfor _ in range(2): say(handler(EVENT, None)['body'])\n"
     done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
     assert done.stdout.splitlines() == ["startup", "imported", *["request True", "fine"] * 2, "shutdown True"]
-    assert (done.returncode, done.stderr) == (0, "")
+    # On a busy machine, asyncio's debug mode tells which callback was slow.
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("Executing ")]
+    assert (done.returncode, errors) == (0, [])
 
 
 def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_python: Run, tmp_path: Path) -> None:
