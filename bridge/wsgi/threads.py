@@ -10,10 +10,12 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bridge._outside import Outcome, outcome_of, result_of
+from bridge._outside import outcome_of, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bridge._outside import Outcome
 
 __all__ = ["OwnThread", "Threads"]
 
