@@ -1,7 +1,7 @@
 """AWS's own reader of event streams, beside that of LambdaTransport."""
 
-import boto3
-from botocore.eventstream import EventStreamBuffer
+import boto3  # type: ignore[import-untyped]
+from botocore.eventstream import EventStreamBuffer  # type: ignore[import-untyped]
 
 from bridge.testing.event_stream import EventMessage, EventStreamDecoder
 from tests.testing.event_streams import chunk, complete, endpoint, prelude
