@@ -94,7 +94,7 @@ class Invocation:
     started: Start | None = None
     environment: int | None = None
     response: ClientResponse | None = None
-    result: bytes = b""
+    result: bytearray = field(default_factory=bytearray)
     result_size: int = 0
     content_type: str = ""
     is_streamed: bool = False
@@ -129,13 +129,13 @@ class Invocation:
         """Return the seconds since it was received until `moment` (of `time.monotonic()`), by default until now."""
         return (time.monotonic() if moment is None else moment) - self._origin
 
-    def log(self, text: str) -> None:
-        """Add a line. Those past the limit are counted out by a last line that says so."""
+    def log(self, text: str, moment: float | None = None) -> None:
+        """Add a line of the moment, as in `since`. A last line says that those past the limit are not kept."""
         if self._log_size > MAX_LOG:
             return
         self._log_size += len(text) + 64
         text = text if self._log_size <= MAX_LOG else "(The rest of this log is not kept.)"
-        self.logs.append(LogLine(self.since(), text))
+        self.logs.append(LogLine(self.since(moment), text))
 
     def part(self, data: bytes) -> None:
         """Note a part of the result. Past the limit, parts count as one with the last."""
