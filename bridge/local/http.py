@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server for the Runtime API: with trailers, which ASGI does not have, and one poll that may take days.
+"""A small HTTP/1.1 server for the Runtime API: with trailers, which ASGI does not have, and polls that may take days.
 
 h11 does the protocol; it comes with uvicorn.
 """
@@ -15,6 +15,9 @@ import h11
 __all__ = ["Disconnected", "HttpServer", "Reply", "Request"]
 
 _READ_SIZE = 64 << 10
+
+# In bytes: awslambdaric describes an error in a header of up to 1 MiB.
+_MAX_HEAD = 2 << 20
 
 
 class Disconnected(Exception):
@@ -103,7 +106,7 @@ class HttpServer:
 class _Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
-        self._h11 = h11.Connection(h11.SERVER)
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
 
     async def serve(self, handle: Handle) -> None:
         while isinstance(head := await self.event(), h11.Request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from bridge.testing.messages import ClientRequest, ClientResponse
 
 __all__ = ["Failure", "Invocation", "LogLine", "Part", "Start", "Status", "Timeline"]
 
-# What is kept of each result, in bytes; of each log, in characters; and how many parts of a stream. The client gets all.
+# What is kept of each result, in bytes; of each log, in characters; and how many parts. The client gets all.
 MAX_KEPT = 1 << 20
 MAX_LOG = 1 << 20
 MAX_PARTS = 1000
@@ -26,11 +27,15 @@ Start = Literal["cold", "warm", "restored"]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an invocation failed. `error_type`: such as "Sandbox.Timedout". `document`: the error as JSON, for callers."""
+    """Why an invocation failed. `error_type`: such as "Sandbox.Timedout". `document`: the runtime's own, as JSON."""
 
     error_type: str
     message: str
     document: bytes = b""
+
+    def to_json(self) -> bytes:
+        """Return the error as callers of the invoke API get it."""
+        return self.document or json.dumps({"errorType": self.error_type, "errorMessage": self.message}).encode()
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Part:
 class Timeline:
     """When each step was, in seconds since the invocation was received; None if it has not happened.
 
-    What happened earlier, such as the init phase of an environment that was started in advance, is negative. `assigned`:
+    What happened earlier is negative, such as the init phase of an environment that was started in advance. `assigned`:
     the end of queueing. `init_*` and `restore_*`: only of the first invocation of an environment. `start`: the runtime
     got the event. `first_byte`: the response began. `end`: it was whole, or the invocation failed. `idle`: the
     runtime asked for the next event, or its process ended; the time since `end` is work after the response.

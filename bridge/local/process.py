@@ -65,6 +65,10 @@ class Process:
             self.is_stopped = False
             self.send(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """End the process immediately, as the kernel does."""
+        self.send(signal.SIGKILL)
+
     async def end(self, grace: float) -> None:
         """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0."""
         self.resume()

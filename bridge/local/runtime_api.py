@@ -11,7 +11,7 @@ import json
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.local.answer import Answer
 from bridge.local.extensions import Extensions, refusal
@@ -23,8 +23,8 @@ __all__ = ["Environment", "RuntimeApi"]
 _INVOCATION = "/2018-06-01/runtime/invocation/"
 _ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of a result, in bytes, as Lambda's error says,
-# and of a stream.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of a result, in bytes, as Lambda's own error
+# says, and of a stream.
 MAX_RESULT = 6_291_556
 MAX_STREAM = 200 << 20
 
@@ -42,6 +42,9 @@ class Environment(Protocol):
 
     def snapshot_reached(self) -> None:
         """The runtime has asked for the restore."""
+
+    def answered(self, answer: Answer) -> None:
+        """The runtime has answered an invocation, or tried to."""
 
     def init_failed(self, failure: Failure) -> None:
         """The runtime reports that its init phase, or its restore, has failed."""
@@ -116,7 +119,7 @@ class RuntimeApi:
         self._polls.append(poll)
         self._environment.polled()
         try:
-            await asyncio.wait([poll, gone], return_when=asyncio.FIRST_COMPLETED)
+            await _first_of(poll, gone)
         finally:
             gone.cancel()
             with suppress(asyncio.CancelledError):
@@ -156,6 +159,7 @@ class RuntimeApi:
             raise
         finally:
             self.open.pop(id, None)
+            self._environment.answered(answer)
 
     async def _error(self, request: Request, answer: Answer) -> Reply:
         body = await request.body()
@@ -181,6 +185,10 @@ class RuntimeApi:
         self._environment.snapshot_reached()
         await self._restored.wait()
         return Reply(200, b"")
+
+
+async def _first_of(*waited: asyncio.Future[Any]) -> None:
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _too_large(request: Request, answer: Answer, limit: int) -> Reply:

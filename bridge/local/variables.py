@@ -13,8 +13,8 @@ from bridge.local.settings import FunctionSettings
 
 __all__ = ["command_of", "handler_of", "variables"]
 
-# Of the gateway's own shell: they would tell the function that it is another one.
-_NOT_PASSED = ("AWS_LAMBDA_", "LAMBDA_", "_LAMBDA_")
+# Those of a shell that is itself in Lambda, and what has no meaning here: the gateway starts the runtime itself.
+_NOT_PASSED = frozenset({"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LAMBDA_MAX_CONCURRENCY", "_LAMBDA_TELEMETRY_LOG_FD"})
 
 _REGION = "eu-west-1"
 
@@ -33,7 +33,7 @@ def command_of(function: FunctionSettings) -> list[str]:
 
 def variables(function: FunctionSettings, address: str) -> dict[str, str]:
     """Return the variables of a process. `address`: of its Runtime API."""
-    own = {name: value for name, value in function.environ.items() if not name.startswith(_NOT_PASSED)}
+    own = {name: value for name, value in function.environ.items() if name not in _NOT_PASSED}
     region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or _REGION
     python = ".".join(map(str, sys.version_info[:2]))
     return {
