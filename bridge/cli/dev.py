@@ -25,24 +25,23 @@ _NEEDED = ("starlette", "uvicorn", "watchfiles", "yaml")
 
 _MAX_PORT = 65535
 
+# A source, and its port if it is given.
+NamedPort = tuple[ServiceName, int | None]
 
-class _Source(click.ParamType):
-    """NAME or NAME:PORT."""
 
-    name = "source"
+def _parsed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[NamedPort]:
+    """Return the name and the port of each NAME or NAME:PORT."""
+    return [_named_port(value) for value in values]
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[ServiceName, int | None]:
-        if isinstance(value, tuple):
-            return value
-        name, separator, port = str(value).partition(":")
-        names = get_args(ServiceName)
-        if name not in names:
-            self.fail(f"Expected one of {', '.join(names)}, but got {name!r}.", param, ctx)
-        if separator and not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
-            self.fail(f"Expected a port after {name}:, but got {port!r}.", param, ctx)
-        return next(each for each in names if each == name), int(port) if separator else None
+
+def _named_port(value: str) -> NamedPort:
+    name, separator, port = value.partition(":")
+    names: tuple[ServiceName, ...] = get_args(ServiceName)
+    if name not in names:
+        raise click.BadParameter(f"Expected one of {', '.join(names)}, but got {name!r}.")
+    if separator and not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+        raise click.BadParameter(f"Expected a port after {name}:, but got {port!r}.")
+    return next(each for each in names if each == name), int(port) if separator else None
 
 
 @click.command()
@@ -51,7 +50,7 @@ class _Source(click.ParamType):
     "--source",
     "sources",
     multiple=True,
-    type=_Source(),
+    callback=_parsed,
     metavar="NAME[:PORT]",
     help=f"A service in front of the function: {', '.join(get_args(ServiceName))}. Several have a port each.",
 )
@@ -165,7 +164,7 @@ def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceS
     """Return the sources with their ports: each one without its own gets the next after the last."""
     from bridge.local.settings import SourceSettings
 
-    chosen: tuple[tuple[ServiceName, int | None], ...] = options["sources"]
+    chosen: list[NamedPort] = options["sources"]
     known = {source.name: source for source in template.sources} if template else {}
     names = chosen or [(name, None) for name in known] or [("function-url", None)]
     found, next_port = [], options["port"]
@@ -192,9 +191,7 @@ def _stage(name: ServiceName, stage: str | None) -> str:
 
 def _is_streamed(name: ServiceName, stream: bool, by_template: bool) -> bool:
     if stream and service_of(name).head is None:
-        raise click.UsageError(
-            f"{name} does not stream: function-url and rest-api do. Run the others without --stream."
-        )
+        raise click.UsageError(f"{name} does not stream, only function-url and rest-api do: leave --stream out.")
     return stream or by_template
 
 

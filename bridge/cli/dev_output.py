@@ -20,9 +20,8 @@ def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> No
         about = source.name + (", streamed" if source.is_streamed else "")
         stage = f"{source.stage}/" if source.stage else ""
         click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
-    click.echo(
-        f"  http://{name}:{sources[0].port}  {click.style('as endpoint URL for boto3 and the AWS CLI', dim=True)}"
-    )
+    about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
+    click.echo(f"  http://{name}:{sources[0].port}  {about}")
 
 
 def print_answer(invocation: Invocation) -> None:
@@ -32,9 +31,9 @@ def print_answer(invocation: Invocation) -> None:
     colour = "red" if invocation.failure or (status or 0) >= 500 else "green"
     shown = invocation.failure.error_type if invocation.failure else "ok"
     click.echo(f"{safe(request)} {click.style(str(status or shown), fg=colour)}  {click.style(safe(took), dim=True)}")
-    if invocation.failure:
-        failure = invocation.failure
+    if failure := invocation.failure:
         click.echo(click.style(f"  {safe(failure.error_type)}: {safe(failure.message)}", fg="red"))
+        return
     for reason in invocation.response.reasons if invocation.response else ():
         click.echo(click.style(f"  note: {safe(reason)}", fg="yellow"))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from email.utils import formatdate
 from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
 from bridge.local.services import Front, Sent
-from bridge.testing.messages import ClientRequest
+from bridge.testing.messages import ClientRequest, values_of
 
 __all__ = ["FrontApp"]
 
@@ -64,6 +65,8 @@ async def _send(sent: Sent, send: Send) -> None:
         for name, value in response.headers
         if name.lower() not in _OF_THE_CONNECTION
     ]
+    if not values_of(response.headers, "date"):
+        headers.append((b"date", formatdate(usegmt=True).encode("ascii")))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if sent.parts is not None:
         async with aclosing(sent.parts) as parts:

@@ -88,6 +88,7 @@ def make_server(app: GatewayApp) -> uvicorn.Server:
         access_log=False,
         lifespan="on",
         server_header=False,
+        date_header=False,  # what the services have is theirs
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_LIMIT,
     )
