@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, get_args
@@ -208,18 +209,18 @@ def _check(sources: list[SourceSettings], stage: str | None) -> None:
 
 def _run(function: FunctionSettings, sources: list[SourceSettings], options: dict[str, Any]) -> None:
     from bridge.cli.dev_output import print_answer, print_line, print_reload, print_start
-    from bridge.local.run import Listener, run
+    from bridge.local.run import GatewayServer, Listener
 
     host = options["host"]
     listener = Listener(
-        started=lambda bound: print_start(function.target, host, bound),
+        started=lambda: print_start(function.target, host, server.gateway.sources),
         line=print_line,
         answered=print_answer,
         reloaded=print_reload,
     )
     try:
-        asyncio.run(run(function, sources, listener, host=host, reloads=options["reloads"]))
-    except KeyboardInterrupt:
-        pass
+        server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])
     except OSError as exc:
         raise click.ClickException(f"Cannot listen on {host}: {exc}") from None
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.serve())

@@ -60,7 +60,7 @@ class _Tagged:
         self.tag, self.value = tag, value
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """YAML with CloudFormation's tags."""
 
 
