@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from bridge.local.invocation import Failure, Invocation
 
@@ -88,7 +88,7 @@ class Answer:
         """Wait until the response begins, or the invocation fails."""
         await self._started.wait()
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def parts(self) -> AsyncGenerator[bytes, None]:
         """Yield the parts as they come. Look at `failure` after the last one."""
         while True:
             while self._parts:

@@ -88,6 +88,11 @@ class Environment:
         return self._first is None if self.state == "snapshot" else self._is_waiting
 
     @property
+    def is_ending_work(self) -> bool:
+        """Whether it has answered what it had, and not asked for more yet."""
+        return self.state == "busy" and self.is_alive and all(each.is_finished for each in self._answers.values())
+
+    @property
     def is_alive(self) -> bool:
         """Whether it is there for invocations, now or later."""
         return not self.is_draining and self.state not in ("stopping", "stopped")

@@ -19,9 +19,7 @@ def init_timed_out(seconds: float) -> Failure:
 
 def out_of_memory(limit: int, size: int) -> Failure:
     """`limit`: in MB. `size`: in bytes."""
-    message = (
-        f"Error: Runtime exited with error: signal: killed. It used {size >> 20} MB of memory; it may use {limit}."
-    )
+    message = f"Error: Runtime exited with error: signal: killed. It used {size >> 20} MB of {limit} MB of memory."
     return Failure("Runtime.OutOfMemory", message)
 
 

@@ -40,6 +40,6 @@ def _field(pid: int, file: str, name: str) -> int:
 
 async def watch(pid: int, limit: int, exceeded: Callable[[int], None]) -> None:
     """Call `exceeded` with the bytes that are used, once, when they are more than `limit`."""
-    while (size := used(pid)) <= limit:
+    while (size := used(pid)) <= limit:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(_INTERVAL)
     exceeded(size)

@@ -14,6 +14,10 @@ from bridge.local.tasks import Tasks
 
 __all__ = ["Pool"]
 
+# In seconds: how long an invocation waits for an environment that has just answered, and is about to ask for the next
+# event. A client that sends its requests in turn would else now and then get a new environment.
+_PATIENCE = 0.05
+
 
 class Pool:
     """`echo`: called with the number of an environment and each line of its output."""
@@ -32,12 +36,10 @@ class Pool:
         """Invoke the function. The invocation waits in turn if all environments are busy."""
         self._waiting.append(answer)
         self._dispatch()
-        if answer not in self._waiting:
-            return
-        if self._function.throttles:
-            self._expire(answer)
-        else:
-            asyncio.get_running_loop().call_later(self._function.timeout, self._expire, answer)
+        if answer in self._waiting:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_PATIENCE, self._dispatch)
+            loop.call_later(2 * _PATIENCE if self._function.throttles else self._function.timeout, self._expire, answer)
 
     def _expire(self, answer: Answer) -> None:
         if answer in self._waiting:
@@ -52,10 +54,16 @@ class Pool:
             free = next((each for each in reversed(self.environments) if each.is_free), None)
             if free is not None:
                 free.hand_over(self._take())
-            elif sum(each.is_alive for each in self.environments) < self._limit:
+            elif self._may_start():
                 self._start(self._take())
             else:
                 return
+
+    def _may_start(self) -> bool:
+        if sum(each.is_alive for each in self.environments) >= self._limit:
+            return False
+        is_new = self._waiting[0].invocation.since() < _PATIENCE
+        return not (is_new and any(each.is_ending_work for each in self.environments))
 
     def _take(self) -> Answer:
         answer = self._waiting.popleft()

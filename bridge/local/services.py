@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from bridge.local.answer import Answer
@@ -35,7 +35,7 @@ class Sent:
     """`response`: with its body, or the head of a stream, whose body is `parts`. `invocation`: None if refused."""
 
     response: ClientResponse
-    parts: AsyncIterator[bytes] | None = None
+    parts: AsyncGenerator[bytes, None] | None = None
     invocation: Invocation | None = None
 
 
@@ -134,11 +134,14 @@ class Front:
         if response.body or response.status in (204, 304) or request.method == "HEAD":
             answer.leave()
             return Sent(response, invocation=answer.invocation)
-        return Sent(response, _with_first(rest, parts), answer.invocation)
+        return Sent(response, _rest(rest, parts, answer), answer.invocation)
 
 
-async def _with_first(first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for part in parts:
-        yield part
+async def _rest(first: bytes, parts: AsyncGenerator[bytes, None], answer: Answer) -> AsyncGenerator[bytes, None]:
+    try:
+        if first:
+            yield first
+        async for part in parts:
+            yield part
+    finally:
+        answer.leave()

@@ -19,10 +19,10 @@ class FunctionSettings:
 
     `target`: "module:attribute", or Lambda's "module.attribute". `folder`: where it is imported from, and started in.
     `environ`: the variables of its processes. `timeout`: in seconds. `memory`: in MB. `is_streamed`: whether the
-    runtime streams. `environments`: how many there are at most, with one invocation each; `concurrency`: the invocations of
-    one, as on Managed Instances. `throttles`: refuse with 429 when all are busy, rather than wait. `freezes`: stop the
-    processes between invocations. `snapstart`: take a snapshot after the init phase, and restore it `snapstart_age`
-    seconds later.
+    runtime streams. `environments`: how many there are at most, with one invocation each; `concurrency`: more than 1
+    for one environment with so many, as on Managed Instances. `throttles`: refuse with 429 when all are busy, rather
+    than wait. `freezes`: stop the processes between invocations. `snapstart`: take a snapshot after the init phase, and
+    restore it `snapstart_age` seconds later.
     """
 
     target: str

@@ -29,7 +29,7 @@ class Stages:
             self.restore_end = time.monotonic()
 
     def note(self, invocation: Invocation, lines: Iterable[tuple[float, str]]) -> None:
-        """Write into a record when it reached the runtime, and if it is the first, what came before, with its `lines`."""
+        """Note in a record that it reached the runtime; in the first one also what came before, with its `lines`."""
         timeline = invocation.timeline
         timeline.start = invocation.since()
         if timeline.assigned is None:
