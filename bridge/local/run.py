@@ -7,10 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from starlette.routing import Mount
+
 from bridge.local.gateway import Gateway
+from bridge.local.inspector import Inspector
 from bridge.local.invocation import Invocation
 from bridge.local.reload import watch_files
-from bridge.local.server import GatewayApp, make_server, open_sockets
+from bridge.local.server import INSPECTOR, GatewayApp, make_server, open_sockets
 from bridge.local.settings import FunctionSettings, SourceSettings
 from bridge.local.tasks import Tasks
 
@@ -48,7 +51,9 @@ class GatewayServer:
         ports = [each.getsockname()[1] for each in self._sockets]
         bound = [replace(source, port=port) for source, port in zip(sources, ports, strict=True)]
         self.gateway = Gateway(function, bound, echo=listener.line)
-        self._server = make_server(GatewayApp(self.gateway, ports, lifespan=self._lifespan))
+        inspector = Inspector(self.gateway, is_closing=lambda: self._server.should_exit)
+        routes = [Mount(INSPECTOR, inspector)]
+        self._server = make_server(GatewayApp(self.gateway, ports, inspector=routes, lifespan=self._lifespan))
 
     async def serve(self) -> None:
         """Serve until `stop`, or SIGINT or SIGTERM."""

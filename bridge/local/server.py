@@ -32,7 +32,7 @@ _SHUTDOWN_LIMIT = 2
 class GatewayApp:
     """The ASGI application of all ports. `ports`: those of the gateway's sources, in order.
 
-    `inspector`: the routes of the inspector, without its prefix. On the first port the invoke API and the inspector
+    `inspector`: the routes of the inspector, with its prefix. On the first port the invoke API and the inspector
     come before the source, for programs and pages of this machine alone.
     """
 

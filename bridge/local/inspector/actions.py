@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
-from bridge.local.gateway import Inspected
+from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.send_page import Draft, event_of, request_of
 from bridge.local.invocation import Invocation
-from bridge.testing.messages import Refused
-from bridge.testing.services import ServiceName, service_of
-from bridge.testing.setup import Setup
+from bridge.testing.messages import ClientRequest
+from bridge.testing.services import ServiceName
 
 __all__ = ["Begun", "replay", "send"]
 
-Invoking = asyncio.Task[Invocation | None]
 
-
+@dataclass(frozen=True)
 class Begun:
-    """An invocation that has begun, as far as it is known. `invoking`: somebody has to wait for it."""
+    """An invocation that has begun; None if the service refused it. Somebody has to wait for its end."""
 
-    def __init__(self, invocation: Invocation | None, invoking: Invoking) -> None:
-        self.invocation = invocation
-        self.invoking = invoking
+    invocation: Invocation | None
+    invoking: asyncio.Future[Invocation | None]
+
+    async def wait(self) -> None:
+        await self.invoking
 
 
 async def replay(gateway: Inspected, invocation: Invocation, source: ServiceName | None) -> Begun:
@@ -39,19 +40,17 @@ async def send(gateway: Inspected, draft: Draft) -> Begun:
         event = event_of(draft)
         return await _begun(gateway, gateway.invoke(event, replay_of=origin), lambda new: new.event == event)
     request, source = request_of(draft)
-    _check_accepted(gateway, draft, source)
-    begins = gateway.request(request, source, replay_of=origin)
+    begins = _requested(gateway, request, source, origin)
     return await _begun(gateway, begins, lambda new: new.request == request)
 
 
-def _check_accepted(gateway: Inspected, draft: Draft, source: ServiceName) -> None:
-    """Raises ValueError, with the service's reasons, for a request that it refuses."""
-    request, _ = request_of(draft)
-    stage = next((each.stage for each in gateway.sources if each.name == source), "")
-    try:
-        service_of(source).event_for(request, Setup(stage=stage))
-    except Refused as exc:
-        raise ValueError(f"The service answers {exc.response.status}, without the function: {exc}") from None
+async def _requested(gateway: Inspected, request: ClientRequest, source: ServiceName, origin: str | None) -> Invocation:
+    """Return the invocation. Raises ValueError, with the service's reasons, for a request that it refuses."""
+    sent = await gateway.request(request, source, replay_of=origin)
+    if sent.invocation is None:
+        reasons = " ".join(sent.response.reasons)
+        raise ValueError(f"The service answers {sent.response.status}, without the function. {reasons}")
+    return sent.invocation
 
 
 async def _begun(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.local.gateway import Inspected
 from bridge.local.inspector.documents import difference_document, parsed
 from bridge.local.inspector.elements import Markup, element, fragment
+from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.page import duration, invocation_url, page, section, status_badge
 from bridge.local.inspector.responses import body_of, described
 from bridge.local.inspector.scopes import scope_of
@@ -24,7 +24,9 @@ def compare_page(gateway: Inspected, first: Invocation, second: Invocation, *, b
         "What differs",
         element("h1", "What differs"),
         sections["both"],
-        element("p", element("del", "− only in the first"), " ", element("ins", "+ only in the second"), class_="legend"),
+        element(
+            "p", element("del", "- only in the first"), " ", element("ins", "+ only in the second"), class_="legend"
+        ),
         section("Event", difference_document(*events), id="event-section"),
         section("ASGI scope", difference_document(*(_scope(event, environ) for event in events)), id="scope-section"),
         section("Result", sections["result"], id="result-section"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import get_args
 
-from bridge.local.gateway import Inspected
 from bridge.local.inspector.documents import (
     bytes_document,
     json_document,
@@ -14,7 +13,17 @@ from bridge.local.inspector.documents import (
     value_document,
 )
 from bridge.local.inspector.elements import Markup, element, fragment
-from bridge.local.inspector.page import button, duration, invocation_url, page, section, select, status_badge
+from bridge.local.inspector.inspected import Inspected
+from bridge.local.inspector.page import (
+    button,
+    duration,
+    invocation_url,
+    page,
+    section,
+    select,
+    start_badge,
+    status_badge,
+)
 from bridge.local.inspector.responses import body_of, described
 from bridge.local.inspector.scopes import scope_of
 from bridge.local.inspector.timeline import seconds, timeline
@@ -36,15 +45,22 @@ def detail_page(gateway: Inspected, invocation: Invocation, *, base: str) -> Mar
     title = f"{invocation.method} {described(invocation)}".strip()
     return page(
         title[:200],
-        element("h1", element("span", invocation.method, " ", class_="method"), element("bdi", described(invocation)[:2000])),
+        element("h1", f"{invocation.method} ", element("bdi", described(invocation)[:2000])),
         sections["summary"],
         _actions(invocation, url, base),
         section("Timeline", sections["timeline"], id="timeline-section"),
         element(
             "div",
-            element("div", section("Response", sections["response"], id="response-section"),
-                    section("Result", sections["result"], id="result-section",
-                            links=element("a", "Download", href=f"{url}/result"))),
+            element(
+                "div",
+                section("Response", sections["response"], id="response-section"),
+                section(
+                    "Result",
+                    sections["result"],
+                    id="result-section",
+                    links=element("a", "Download", href=f"{url}/result"),
+                ),
+            ),
             element("div", event, _scope(gateway, invocation)),
             class_="columns",
         ),
@@ -72,8 +88,8 @@ def _summary(invocation: Invocation, base: str) -> Markup:
         ("Status", status_badge(invocation)),
         ("Duration", duration(invocation) if is_over else "…"),
         ("Source", invocation.source),
-        ("Start", element("span", invocation.started or "–", class_=f"start {invocation.started}")),
-        ("Environment", "–" if invocation.environment is None else str(invocation.environment)),
+        ("Start", start_badge(invocation)),
+        ("Environment", "-" if invocation.environment is None else str(invocation.environment)),
         ("Received", moment),
         ("Id", element("code", invocation.id)),
     ]
@@ -123,13 +139,12 @@ def _response(invocation: Invocation) -> Markup:
     if response is None:
         text = "The client does not have it yet." if invocation.request is not None else "An event has none."
         return element("p", text, class_="empty")
-    pairs = (
-        element("tr", element("th", name, scope="row"), element("td", value)) for name, value in response.headers
-    )
+    pairs = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in response.headers)
     body, is_whole = body_of(invocation)
     is_json = any(name.lower() == "content-type" and "json" in value for name, value in response.headers)
+    reasons = (element("li", reason) for reason in response.reasons)
     return fragment(
-        element("ul", (element("li", reason) for reason in response.reasons), class_="reasons") if response.reasons else None,
+        element("ul", *reasons, class_="reasons") if response.reasons else None,
         element("table", element("tbody", *pairs), class_="headers"),
         json_document(body) if is_json and is_whole else bytes_document(body),
         None if is_whole else element("p", "The body so far, or the part of it that is kept.", class_="note"),

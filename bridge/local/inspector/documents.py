@@ -53,8 +53,8 @@ def bytes_document(content: bytes) -> Markup:
         return text_document(content.decode("utf-8")) if content else element("p", "Nothing.", class_="empty")
     except UnicodeDecodeError:
         lines = (content[at : at + 16] for at in range(0, min(len(content), 512), 16))
-        shown = "\n".join(f"{line.hex(' '):48} {''.join(chr(b) if 32 <= b < 127 else '.' for b in line)}" for line in lines)
-        return _block([shown], element("p", f"{len(content)} bytes that are not UTF-8", class_="note"))
+        note = element("p", f"{len(content)} bytes that are not UTF-8", class_="note")
+        return _block([line.hex(" ") + "\n" for line in lines], note)
 
 
 def difference_document(left: Any, right: Any) -> Markup:
@@ -72,7 +72,7 @@ def difference_document(left: Any, right: Any) -> Markup:
         if number != last + 1:
             rows.append(element("span", "  ⋯\n", class_="gap"))
         last, line = number, lines[number]
-        tag, sign = {"same": ("span", " "), "removed": ("del", "−"), "added": ("ins", "+")}[line.kind]
+        tag, sign = {"same": ("span", " "), "removed": ("del", "-"), "added": ("ins", "+")}[line.kind]
         rows.append(element(tag, f"{sign} {'  ' * line.depth}{line.text[:2000]}\n"))
     return _block(rows, _note(len(shown), 2000, "lines"))
 

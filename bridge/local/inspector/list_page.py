@@ -6,9 +6,19 @@ import time
 from collections.abc import Iterable
 from typing import get_args
 
-from bridge.local.gateway import EnvironmentView, Inspected
+from bridge.local.gateway import EnvironmentView
 from bridge.local.inspector.elements import Markup, element, fragment
-from bridge.local.inspector.page import button, details, duration, invocation_url, page, select, status_badge
+from bridge.local.inspector.inspected import Inspected
+from bridge.local.inspector.page import (
+    button,
+    details,
+    duration,
+    invocation_url,
+    page,
+    select,
+    start_badge,
+    status_badge,
+)
 from bridge.local.inspector.responses import described
 from bridge.local.inspector.search import Search, found
 from bridge.local.invocation import Invocation, Start
@@ -132,7 +142,7 @@ def _row(invocation: Invocation, base: str) -> Markup:
         element("td", invocation.source, class_="source"),
         element("td", status_badge(invocation), class_="status"),
         element("td", duration(invocation) if is_over else "…", class_="number"),
-        element("td", element("span", invocation.started or "", class_=f"start {invocation.started}"), class_="started"),
+        element("td", start_badge(invocation), class_="started"),
         id=f"i-{invocation.id}",
     )
 

@@ -7,7 +7,18 @@ from bridge.local.inspector.responses import status_of
 from bridge.local.inspector.timeline import seconds
 from bridge.local.invocation import Invocation
 
-__all__ = ["button", "details", "duration", "invocation_url", "message_page", "page", "section", "select", "status_badge"]
+__all__ = [
+    "button",
+    "details",
+    "duration",
+    "invocation_url",
+    "message_page",
+    "page",
+    "section",
+    "select",
+    "start_badge",
+    "status_badge",
+]
 
 
 def page(title: str, *content: Child, base: str, feed: str | None = None) -> Markup:
@@ -73,7 +84,8 @@ def select(name: str, label: str, options: list[tuple[str, str]], chosen: str = 
 def section(title: str, *content: Child, id: str, links: Child = None) -> Markup:
     """Return a part of a page that can be folded."""
     summary = element("summary", element("h2", title))
-    return element("details", summary, element("p", links, class_="links") if links else None, *content, id=id, open=True)
+    above = element("p", links, class_="links") if links else None
+    return element("details", summary, above, *content, id=id, open=True)
 
 
 def details(summary: str, *content: Child, id: str | None = None) -> Markup:
@@ -86,6 +98,11 @@ def status_badge(invocation: Invocation) -> Markup:
         element("span", text, class_=f"badge {kind}"),
         element("span", " streamed", class_="tag") if invocation.is_streamed else None,
     )
+
+
+def start_badge(invocation: Invocation) -> Markup:
+    """Say how the environment came to the invocation: cold, warm or restored."""
+    return element("span", invocation.started or "-", class_=f"start {invocation.started or ''}")
 
 
 def duration(invocation: Invocation) -> str:

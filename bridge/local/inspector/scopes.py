@@ -40,7 +40,8 @@ def _arguments(environ: Mapping[str, str]) -> dict[str, Any]:
     arguments = {name: defaults[name] for name in Settings.names()}
     for name in _SETTINGS:
         given = [environ[variable].strip() for variable in variables[name] if variable in environ]
-        arguments.update({name: value for value in given[:1]})
+        if given:
+            arguments[name] = given[0]
     return arguments
 
 

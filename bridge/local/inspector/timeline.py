@@ -95,11 +95,13 @@ def _picture(step: Step, first: float, last: float) -> Markup:
 def _bar(x: float, width: float, kind: str, title: str = "") -> Markup:
     width = max(width, _VISIBLE)
     x = min(max(x, 0.0), _WIDTH - width)
-    return element("path", element("title", title) if title else None, d=f"M{x:.1f} 0h{width:.1f}v20H{x:.1f}z", class_=kind)
+    return element(
+        "path", element("title", title) if title else None, d=f"M{x:.1f} 0h{width:.1f}v20H{x:.1f}z", class_=kind
+    )
 
 
 def seconds(value: float) -> str:
-    """Return a time for a reader: "−1.2 s", "12 ms"."""
+    """Return a time for a reader: "1.20 s", "12 ms"."""
     sign, value = ("\N{MINUS SIGN}" if value < 0 else ""), abs(value)
     if value < 0.0995:
         return f"{sign}{value * 1000:.1f} ms" if value < 0.00995 else f"{sign}{value * 1000:.0f} ms"
