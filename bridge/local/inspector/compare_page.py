@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.local.inspector.documents import difference_document, parsed
+from bridge.local.inspector.documents import difference_document
 from bridge.local.inspector.elements import Markup, element, fragment
 from bridge.local.inspector.inspected import Inspected
+from bridge.local.inspector.json_text import parsed
 from bridge.local.inspector.page import duration, invocation_url, page, section, status_badge
-from bridge.local.inspector.responses import body_of, described
+from bridge.local.inspector.responses import body_of, described, prelude_of
 from bridge.local.inspector.scopes import scope_of
 from bridge.local.invocation import Invocation
 
@@ -40,7 +41,7 @@ def compare_sections(first: Invocation, second: Invocation, *, base: str) -> dic
     """Return the parts of the page that change, by the ids of their elements."""
     return {
         "both": element("ol", _line(first, base), _line(second, base), class_="both"),
-        "result": difference_document(_value(bytes(first.result)), _value(bytes(second.result))),
+        "result": difference_document(_result(first), _result(second)),
         "response": difference_document(_response(first), _response(second)),
     }
 
@@ -55,6 +56,11 @@ def _value(content: bytes) -> Any:
     """Return the JSON value, or the text of what is not JSON."""
     value, is_json = parsed(content)
     return value if is_json else _lines(content)
+
+
+def _result(invocation: Invocation) -> Any:
+    prelude = prelude_of(invocation)
+    return _value(bytes(invocation.result)) if prelude is None else {"prelude": _value(prelude)}
 
 
 def _lines(content: bytes) -> list[str]:

@@ -8,12 +8,12 @@ from typing import get_args
 from bridge.local.inspector.documents import (
     bytes_document,
     json_document,
-    parsed,
     text_document,
     value_document,
 )
 from bridge.local.inspector.elements import Markup, element, fragment
 from bridge.local.inspector.inspected import Inspected
+from bridge.local.inspector.json_text import parsed
 from bridge.local.inspector.page import (
     button,
     duration,
@@ -24,7 +24,7 @@ from bridge.local.inspector.page import (
     start_badge,
     status_badge,
 )
-from bridge.local.inspector.responses import body_of, described
+from bridge.local.inspector.responses import body_of, described, prelude_of
 from bridge.local.inspector.scopes import scope_of
 from bridge.local.inspector.timeline import seconds, timeline
 from bridge.local.invocation import Invocation
@@ -155,7 +155,12 @@ def _result(invocation: Invocation) -> Markup:
     kept, size = len(invocation.result), invocation.result_size
     note = f"{size:,} bytes" + (f" of {invocation.content_type}" if invocation.content_type else "")
     note += f", of which {kept:,} are kept" if kept < size else ""
-    shown = bytes_document(bytes(invocation.result)) if invocation.is_streamed else json_document(invocation.result)
+    prelude = prelude_of(invocation)
+    if prelude is None:
+        shown = bytes_document(bytes(invocation.result)) if invocation.is_streamed else json_document(invocation.result)
+    else:
+        after = element("p", "The prelude of the stream. What follows it is the body of the response.", class_="note")
+        shown = fragment(json_document(prelude), after)
     return fragment(element("p", note, class_="note") if size else None, shown)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
+from bridge.local.inspector.json_text import indented
+
 __all__ = ["Line", "differences"]
 
 Kind = Literal["same", "removed", "added"]
@@ -40,7 +42,7 @@ def _both(left: Any, right: Any, depth: int, name: str) -> Iterator[Line]:
         yield Line("same", depth, f"{name}{{")
         yield from _members(left, right, depth + 1)
         yield Line("same", depth, "}")
-    elif isinstance(left, list) and isinstance(right, list) and left and right:
+    elif isinstance(left, list) and isinstance(right, list) and not (_is_short(left) and _is_short(right)):
         yield Line("same", depth, f"{name}[")
         yield from _items(left, right, depth + 1)
         yield Line("same", depth, "]")
@@ -84,12 +86,17 @@ def _aligned(left: list[Any], right: list[Any]) -> Iterator[tuple[list[Any], lis
         yield left[start:stop], right[other_start:other_stop]
 
 
+def _is_short(value: list[Any]) -> bool:
+    """Return whether an array, such as a header of a scope, has one line."""
+    return len(value) <= 2 and not any(isinstance(item, dict | list) for item in value)
+
+
 def _same(left: Any, right: Any) -> bool:
     return bool(left == right) and _text(left) == _text(right)  # to Python, 1 and True are equal
 
 
 def _one(value: Any, kind: Kind, depth: int, name: str) -> Iterator[Line]:
-    lines = json.dumps(value, indent=1, ensure_ascii=False).split("\n")
+    lines = indented(value, indent=1).split("\n")
     for number, line in enumerate(lines):
         text = line.lstrip(" ")
         yield Line(kind, depth + len(line) - len(text), name + text if number == 0 else text)

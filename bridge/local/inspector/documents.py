@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bridge.local.inspector.difference import differences
 from bridge.local.inspector.elements import Markup, element
+from bridge.local.inspector.json_text import indented, parsed
 
-__all__ = ["bytes_document", "difference_document", "json_document", "parsed", "text_document", "value_document"]
+__all__ = ["bytes_document", "difference_document", "json_document", "text_document", "value_document"]
 
 # The most characters of one document on a page; the rest can be downloaded. A page should not need seconds.
 MAX_SHOWN = 100_000
@@ -19,14 +19,6 @@ MAX_SHOWN = 100_000
 _AROUND = 3
 
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(:?)|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
-
-
-def parsed(content: bytes | bytearray) -> tuple[Any, bool]:
-    """Return the JSON value, and whether it is one."""
-    try:
-        return json.loads(content), True
-    except (ValueError, RecursionError):
-        return None, False
 
 
 def json_document(content: bytes | bytearray) -> Markup:
@@ -39,7 +31,7 @@ def json_document(content: bytes | bytearray) -> Markup:
 
 def value_document(value: Any) -> Markup:
     """Return a JSON value, indented."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = indented(value)
     return _block(_marked(text[:MAX_SHOWN]), _note(len(text)))
 
 
@@ -70,10 +62,10 @@ def difference_document(left: Any, right: Any) -> Markup:
     rows, last = [], -1
     for number in shown[:2000]:
         if number != last + 1:
-            rows.append(element("span", "  ⋯\n", class_="gap"))
+            rows.append(element("span", "  ⋯", class_="line gap"))
         last, line = number, lines[number]
         tag, sign = {"same": ("span", " "), "removed": ("del", "-"), "added": ("ins", "+")}[line.kind]
-        rows.append(element(tag, f"{sign} {'  ' * line.depth}{line.text[:2000]}\n"))
+        rows.append(element(tag, f"{sign} {'  ' * line.depth}{line.text[:2000]}", class_="line"))
     return _block(rows, _note(len(shown), 2000, "lines"))
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pprint import pformat
 
-from bridge.local.inspector.documents import parsed
+from bridge.local.inspector.json_text import parsed
 from bridge.local.inspector.responses import body_of
 from bridge.local.invocation import Invocation
 from bridge.local.settings import FunctionSettings, SourceSettings
@@ -58,13 +58,10 @@ def _request_test(
     function: FunctionSettings,
     sources: tuple[SourceSettings, ...],
 ) -> str:
-    host = request.host or "localhost"
-    url = f"{request.scheme}://{host}{request.target}"
-    headers = [(key, value) for key, value in request.headers if key.lower() not in _COMPUTED]
     options = _options(invocation, function, sources)
-    arguments = f"{request.method!r}, {url!r}, headers={_folded(headers, 8)}"
-    if request.body:
-        arguments += f", content={request.body!r}"
+    url = f"{request.scheme}://{request.host or 'localhost'}{request.target}"
+    headers = [pair for pair in request.headers if pair[0].lower() not in _COMPUTED]
+    content = f"        content={request.body!r},\n" if request.body else ""
     return f"""import httpx
 
 from bridge.cli.loading import load_target
@@ -73,7 +70,13 @@ from bridge.testing import LambdaTransport
 
 def {name}() -> None:
     transport = LambdaTransport(load_target({function.target!r}), {invocation.source!r}{options})
-    request = httpx.Request({arguments}, extensions={{"target": {request.target.encode("latin-1", "replace")!r}}})
+    request = httpx.Request(
+        {request.method!r},
+        {url!r},
+        headers=[
+{"".join(f"            {pair!r},{chr(10)}" for pair in headers)}        ],
+{content}        extensions={{"target": {request.target.encode("latin-1", "replace")!r}}},
+    )
     with httpx.Client(transport=transport) as client:
         response = client.send(request)
 {_assertions(invocation)}"""

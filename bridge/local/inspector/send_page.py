@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from bridge.local.inspector.documents import parsed
 from bridge.local.inspector.elements import Markup, element, unchanged
 from bridge.local.inspector.inspected import Inspected
+from bridge.local.inspector.json_text import parsed
 from bridge.local.inspector.page import page, select
 from bridge.local.invocation import Invocation
 from bridge.testing.messages import ClientRequest
