@@ -35,4 +35,5 @@ def _file(name: str, text: str, url: str, id: str) -> Markup:
             class_="buttons",
         ),
         element("pre", text[:100_000], tabindex=0, id=id),
+        class_="panel",
     )

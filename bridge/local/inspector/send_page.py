@@ -81,7 +81,7 @@ def request_of(draft: Draft) -> tuple[ClientRequest, ServiceName]:
     if not target.startswith("/") or not target.isascii() or not target.isprintable() or " " in target:
         raise ValueError("Expected a path that starts with a slash, in ASCII, with % escapes for the rest.")
     body = _body(draft)
-    headers = [_header(line) for line in draft.headers.splitlines() if line.strip()]
+    headers = [_header(line) for line in draft.headers.split("\n") if line.strip()]
     headers = [pair for pair in headers if pair[0].lower() not in ("content-length", "transfer-encoding")]
     if body:
         headers.append(("Content-Length", str(len(body))))
