@@ -37,12 +37,10 @@ def test_a_page_gets_all_of_it_first_then_what_changes_and_its_end() -> None:
 
 def test_a_feed_ends_with_the_gateway_and_leaves_no_subscription() -> None:
     gateway = FakeGateway()
-    got: list[bytes] = []
+    closes = iter([False, True])
 
     async def follow() -> list[bytes]:
-        async for message in changes(gateway.history, dict, is_closing=lambda: bool(got)):
-            got.append(message)
-        return got
+        return [message async for message in changes(gateway.history, dict, is_closing=lambda: next(closes))]
 
     assert asyncio.run(follow()) == [b":\n\n"]
 

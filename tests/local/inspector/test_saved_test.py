@@ -15,6 +15,7 @@ SITE = """
 import json
 
 async def app(scope, receive, send):
+    assert scope["type"] == "http"
     body = (await receive())["body"]
     value = {"path": scope["path"], "query": scope["query_string"].decode(), "sent": body.decode("latin-1")}
     await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"application/json")]})
@@ -23,6 +24,8 @@ async def app(scope, receive, send):
 def plain(event, context):
     return "done" if event["k"] == "\\u00e4'\\"" else None
 """
+
+SOURCES = SourceSettings(name="function-url"), SourceSettings(name="rest-api", stage="prod")
 
 HOSTILE = 'x"""\n\'; import os #'
 
@@ -47,7 +50,7 @@ def test_it_passes_until_the_answer_is_another(
     (tmp_path / "site_of_saved.py").write_text(SITE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    saved = saved_test(invocation, FunctionSettings(target=target), (SourceSettings(name="function-url"),))
+    saved = saved_test(invocation, FunctionSettings(target=target), SOURCES)
     assert name in (None, saved.name)
     (tmp_path / f"{saved.name}.json").write_text(saved.event, encoding="utf-8")
     run(saved.code, saved.name, tmp_path)
