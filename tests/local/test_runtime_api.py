@@ -84,7 +84,8 @@ class Api:
 
 async def _reply(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    pairs = (line.split(": ", 1) for line in head[1:] if line)
+    headers = {name.lower(): value for name, value in pairs}
     return int(head[0].split()[1]), headers, await reader.readexactly(int(headers.get("content-length", "0")))
 
 
@@ -223,16 +224,17 @@ async def test_an_extension_hears_of_invocations_and_delays_the_next_one(api: Ap
     name = "Lambda-Extension-Name: inner"
     status, headers, body = await api.ask("POST /2020-01-01/extension/register", name, body=b'{"events": ["INVOKE"]}')
     assert (status, json.loads(body)["functionName"]) == (200, "shop")
-    assert not api.api.extensions.are_idle
+    idle = [api.api.extensions.are_idle]
     identifier = f"Lambda-Extension-Identifier: {headers['lambda-extension-identifier']}"
     waiting = asyncio.ensure_future(api.ask("GET /2020-01-01/extension/event/next", identifier))
     await api.environment.wait_for("polled")
-    assert api.api.extensions.are_idle
+    idle.append(api.api.extensions.are_idle)
     api.environment.seen.clear()
     answer = await api.begin()
     event = json.loads((await waiting)[2])
     assert (event["eventType"], event["requestId"]) == ("INVOKE", answer.invocation.id)
-    assert not api.api.extensions.are_idle
+    idle.append(api.api.extensions.are_idle)
+    assert idle == [False, True, False]
 
 
 @pytest.mark.parametrize("body", [b'{"events": ["SHUTDOWN"]}', b"[]", b"{", b'{"events": 1}'])
