@@ -15,6 +15,12 @@ from bridge.cli.env_file import read_env_file
 from bridge.local.settings import FunctionSettings, Route, SourceSettings
 from tests.cli.conftest import Run
 
+SHOP = """
+def handler(event, context):
+    print("hello from\\x1b[31m")
+    return {"statusCode": 200, "body": "it runs"}
+"""
+
 Taken = tuple[FunctionSettings, list[SourceSettings]]
 
 
@@ -127,13 +133,10 @@ def test_a_line_of_a_file_that_is_no_variable(tmp_path: Path) -> None:
 
 
 def test_the_process_serves_until_sigterm(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(
-        "def handler(event, context):\n    print('hello from\\x1b[31m')\n    return {'statusCode': 200, 'body': 'it runs'}\n"
-    )
+    (tmp_path / "shop.py").write_text(SHOP)
     command = [sys.executable, "-m", "bridge", "dev", "shop:handler", "--port", "0", "--source", "http-api"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    output: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **output) as process:
         assert process.stdout is not None
         lines: list[str] = []
         try:

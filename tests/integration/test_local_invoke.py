@@ -5,15 +5,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import httpx
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from bridge.local.settings import SourceSettings
 from bridge.testing import LambdaTransport
 from tests.integration.gateway import RunningGateway
+
+boto3: Any = pytest.importorskip("boto3")
+botocore_config: Any = pytest.importorskip("botocore.config")
 
 MakeClient = Callable[[RunningGateway], Any]
 
@@ -29,7 +29,7 @@ def make_client() -> Iterator[MakeClient]:
             region_name="eu-west-1",
             aws_access_key_id="none",
             aws_secret_access_key="none",
-            config=Config(retries={"max_attempts": 0}, read_timeout=60),
+            config=botocore_config.Config(retries={"max_attempts": 0}, read_timeout=60),
         )
         made.append(client)
         return client
@@ -52,7 +52,7 @@ def test_boto3_invokes(runtime: Any, make_client: MakeClient) -> None:
         accepted = client.invoke(FunctionName="function", Payload=b'{"y": 2}', InvocationType="Event")["StatusCode"]
         later = local.record()
         dry = client.invoke(FunctionName="function", InvocationType="DryRun")["StatusCode"]
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        with pytest.raises(client.exceptions.ResourceNotFoundException, match="another"):
             client.invoke(FunctionName="another")
     assert (answer["StatusCode"], answer.get("FunctionError"), result["event"]) == (200, None, {"x": 1})
     assert "custom" in result["client"] or "ClientContext" in result["client"]

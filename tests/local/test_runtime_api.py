@@ -72,6 +72,7 @@ class Api:
     async def begin(self, event: bytes = b"{}") -> Answer:
         """Give an event to a poll, and return its answer."""
         answer = Answer(Invocation(source="invoke", event=event, trace_id="Root=1"), lambda _: None)
+        self.environment.seen.clear()
         poll = asyncio.ensure_future(self.ask("GET /2018-06-01/runtime/invocation/next"))
         await self.environment.wait_for("polled")
         self.api.hand_over(answer, 1234.5)
