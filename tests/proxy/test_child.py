@@ -12,8 +12,8 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
+from bridge.context_headers import context_headers
 from bridge.proxy.child import ChildApplication, lambda_context, load
-from bridge.proxy.context_headers import context_headers
 from bridge.proxy.headers import CONNECTION_HEADER
 from tests.logged import assert_logged
 
