@@ -191,7 +191,7 @@ class Environment:
         self._fail(failure, grace=_EXIT_LIMIT)
 
     def answered(self, answer: Answer) -> None:
-        if self.is_concurrent and answer.is_finished:
+        if self.is_concurrent and answer.is_finished and answer.invocation.id in self._answers:
             self._rest(answer)
             self._settle()
 

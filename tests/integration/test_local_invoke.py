@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +16,8 @@ from tests.integration.gateway import RunningGateway
 
 boto3: Any = pytest.importorskip("boto3")
 botocore_config: Any = pytest.importorskip("botocore.config")
+
+ROOT = Path(__file__).parents[2]
 
 MakeClient = Callable[[RunningGateway], Any]
 
@@ -121,3 +125,13 @@ def test_what_the_api_refuses() -> None:
         "InvalidRequestContentException",
     ]
     assert count == 0
+
+
+def test_the_python_examples_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "local.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    with RunningGateway("local_site:handler") as local:
+        for block in blocks:
+            exec(block.replace("http://127.0.0.1:3000", local.url()), {})
+    assert len(blocks) == 2
+    assert capsys.readouterr().out.splitlines()[-1] == "200"

@@ -65,7 +65,6 @@ def test_a_template_has_everything(tmp_path: Path) -> None:
         ("Resources: {}", None, "none"),
         (TEMPLATE, "Nobody", "'Nobody'"),
         (TEMPLATE + "  Other: {Type: AWS::Serverless::Function}\n", None, "--function"),
-        ("Resources: {F: {Type: AWS::Serverless::Function, Properties: {PackageType: Image}}}", None, "handler"),
     ],
 )
 def test_what_is_not_a_function_is_an_error(text: str, function: str | None, fact: str, tmp_path: Path) -> None:
@@ -83,8 +82,13 @@ def test_a_template_runs_no_code(tmp_path: Path) -> None:
 def test_the_sample_apps_templates_are_understood() -> None:
     found = {}
     for path in sorted(ROOT.glob("sample_apps/*/template.yaml")):
-        if path.parent.name != "node_site":  # its image has the command
-            template = read_template(str(path))
-            found[path.parent.name] = [source.name for source in template.sources]
-    assert found["hello"] == ["function-url", "http-api", "rest-api"]
-    assert found["chat_stream"] == ["function-url"]
+        template = read_template(str(path))
+        found[path.parent.name] = (template.handler, *(source.name for source in template.sources))
+    assert found == {
+        "background_mail": ("app.app", "http-api"),
+        "chat_stream": ("app.app", "function-url"),
+        "flask_site": ("app.handler", "http-api"),
+        "hello": ("app.handler", "function-url", "http-api", "rest-api"),
+        "node_site": ("", "function-url"),
+        "notes": ("app.handler", "http-api"),
+    }
