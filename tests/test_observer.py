@@ -13,6 +13,7 @@ import pytest
 from bridge import Bridge, Handler, Settings
 from bridge._httpx import httpx
 from bridge.errors import DeadlineExceeded
+from bridge.exchange import Exchange
 from bridge.invocation import request_id
 from tests.apps import START, part, sending
 from tests.cases import every_case
@@ -227,9 +228,13 @@ def test_a_log_in_json_has_the_fields_at_the_top(
     assert (line["level"], line["message"], line["status"], line["path"]) == ("INFO", "GET /x 200", 200, "/x")
 
 
-def test_the_line_is_off_by_default(make_event: Any, caplog: pytest.LogCaptureFixture) -> None:
-    asyncio.run(handled(Bridge(ok, lifespan="off"), make_event()))
+def test_the_line_is_off_by_default_and_then_no_code_of_it_runs(
+    make_event: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = Bridge(ok, lifespan="off")
+    asyncio.run(handled(handler, make_event()))
     assert lines(caplog) == []
+    assert handler._parts.exchange is Exchange
 
 
 # The hook.
