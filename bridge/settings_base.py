@@ -32,8 +32,8 @@ class _Variable:
         self.names = names
         self.deprecated = (*deprecated, *converted)
         self.default = default
-        self._check = check
         self._converted = converted
+        self._check = check
         self._parse = parse
 
     def read(self) -> Any:
