@@ -149,9 +149,17 @@ def integration(session: nox.Session) -> None:
     run_tests(session, "--dist=loadfile", "tests/integration", env=env)
 
 
+@nox.session(tags=["matrix", "rest"])
+def client_suites(session: nox.Session) -> None:
+    """Run Starlette's and FastAPI's own tests through every AWS service; the integration tests run some of them."""
+    install(session, "integration", more=["httpx2"])
+    env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration"), "BRIDGE_TEST_ALL_SOURCES": "1"}
+    run_tests(session, "tests/integration/test_client_suites.py", env=env)
+
+
 @nox.session(tags=["default"])
 def demo(session: nox.Session) -> None:
-    """Answer a real Lambda event of every source with a sample application."""
+    """Answer a client of every AWS service with a sample application."""
     session.install("-e", ".", "starlette>=0.40")
     session.run("python", "sample_apps/demo.py", *session.posargs)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpx
 from bridge.errors import ConfigurationError
-from bridge.settings import Settings
+from bridge.settings import Settings, warn_of_ineffective_variables
 
 if TYPE_CHECKING:
-    from bridge._types import EventFunction
+    from bridge._types import EventFunction, TracingHook
 
-__all__ = ["checked_on_event", "checked_settings", "checked_transport"]
+__all__ = ["checked_on_event", "checked_settings", "checked_tracing", "checked_transport"]
 
 
 def checked_transport(transport: object) -> httpx.AsyncBaseTransport:
@@ -38,8 +38,11 @@ def checked_settings(owner: object, settings: Settings | None, arguments: Mappin
         if name not in kind.names():
             raise TypeError(_unexpected(owner, name, kind.names()))
     if settings is None:
-        return Settings(**arguments)
-    return settings.with_arguments(arguments) if arguments else settings
+        settings = Settings(**arguments)
+    elif arguments:
+        settings = settings.with_arguments(arguments)
+    warn_of_ineffective_variables(settings)
+    return settings
 
 
 def _unexpected(owner: object, name: str, settings: Iterable[str]) -> str:
@@ -62,4 +65,12 @@ def checked_on_event(function: EventFunction | None) -> EventFunction | None:
         return function
     raise ConfigurationError(
         f"Expected on_event to be a function of an event and a context, but got {type(function).__name__}."
+    )
+
+
+def checked_tracing(hook: TracingHook | None) -> TracingHook | None:
+    if hook is None or callable(hook):
+        return hook
+    raise ConfigurationError(
+        f"Expected tracing to be a function that returns a context manager, but got {type(hook).__name__}."
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BODILESS",
+    "CONNECTION_ID_HEADER",
     "CONTEXT_HEADERS",
     "CONTROLS",
     "HOP_BY_HOP",
@@ -16,6 +17,7 @@ __all__ = [
     "VISIBLE",
     "NameCache",
     "has_controls",
+    "is_connection_id",
     "is_forged",
     "is_other_spelling",
     "is_token",
@@ -33,8 +35,13 @@ VISIBLE = bytes(range(0x21, 0x7F))
 # RFC 9110, 7.6.1: headers about one connection, which a gateway does not pass on.
 HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"})
 
+# The header that names the connection of a WebSocket API, on requests that were made of its events and on no others.
+CONNECTION_ID_HEADER = b"x-amzn-connection-id"
+
 # Headers that a server sets for the application to trust. A client's copy of one never reaches it.
-CONTEXT_HEADERS = frozenset({b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id"})
+CONTEXT_HEADERS = frozenset(
+    {b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-amz-tenant-id", CONNECTION_ID_HEADER}
+)
 
 # RFC 9110, 6.4.1: responses that have no body, whatever their headers say.
 BODILESS = frozenset({204, 304})
@@ -87,6 +94,11 @@ def is_forged(name: bytes) -> bool:
     that the application trusts.
     """
     return name in CONTEXT_HEADERS or is_other_spelling(name)
+
+
+def is_connection_id(name: bytes) -> bool:
+    """Return whether a server may take the header `name` (lower case) for the id of a WebSocket API's connection."""
+    return name.translate(_SEPARATORS) == CONNECTION_ID_HEADER
 
 
 def is_other_spelling(name: bytes) -> bool:

@@ -9,17 +9,17 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
-from bridge.asgi.tasks import in_async_code, keep, running_loop
+from bridge.asgi.tasks import Limit, in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
 
-__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten", "hearing_signals"]
+__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten"]
 
 logger = logging.getLogger("bridge")
 
@@ -27,9 +27,6 @@ logger = logging.getLogger("bridge")
 # loop, in seconds. An exception that hits asyncio between two of its steps can lose one of them, and a call that waits
 # for that step would never end; nor does a task that swallows its cancellation.
 INTERRUPT_GRACE = 5.0
-
-# How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
-SIGNAL_CHECK_INTERVAL = 0.1
 
 # The name of the task that lives as long as an own loop.
 LOOP_TASK = "bridge loop"
@@ -79,19 +76,28 @@ class OwnLoop:
         if self._call is not None and _call.get() is self._call:
             raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None = None) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.
 
         A call that another thread makes meanwhile waits for its turn. Raises as `check_not_nested` does, and
-        LoopClosedError after close(), also in a thread that waited then.
+        LoopClosedError after close(), also in a thread that waited then, and TimeoutError for a call that its `limit`
+        leaves.
         """
+        return self._checked(self._run, coroutine, limit)
+
+    def run_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Do as `run` with a coroutine that never waits: without the loop, which costs more than the rest of a call."""
+        return self._checked(self._step, coroutine, None)
+
+    def _checked(self, step: Callable[..., T], coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
         try:
             self.check_not_nested()
-            result: T = self._take_turn(self._run, coroutine)
+            result: T = self._take_turn(step, coroutine, limit)
             return result
         except BaseException:
-            with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
-                coroutine.close()  # it may never have started
+            if limit is None or not limit.is_left:
+                with suppress(RuntimeError):  # the coroutine ignores GeneratorExit
+                    coroutine.close()  # it may never have started
             raise
 
     def _take_turn(self, step: Callable[..., T], *args: Any) -> T:
@@ -107,7 +113,23 @@ class OwnLoop:
             if interruption is not None:
                 interruption()
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _step(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
+        if self._is_closed:
+            raise LoopClosedError()
+        _call.set(coroutine)
+        self._call = coroutine
+        self.outside.offer(None)
+        try:
+            coroutine.send(None)
+        except StopIteration as exc:
+            result: T = exc.value
+            return result
+        finally:
+            self._call = None
+            self.outside.withdraw()
+        raise RuntimeError("Expected a coroutine that does not wait, but it waits.")
+
+    def _run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None) -> T:
         """Do as `loop.run_until_complete` does, one turn of the loop shorter for a call that never waits.
 
         Such a call ends in the first turn, which is run alone, as `loop.stop` allows. So does one that something else
@@ -124,14 +146,7 @@ class OwnLoop:
         try:
             if self._interruption is not None:
                 owner.cancel()
-            is_alone = True  # in the next turn, too, after calls outside of the loop
-            while is_alone and not task.done():
-                loop.stop()
-                is_alone = self._run_until_stopped(loop)
-            if not task.done():
-                task.add_done_callback(self._stop)
-                while not task.done():  # The application can stop the loop, too.
-                    self._run_until_stopped(loop)
+            self._run_turns(loop, task, limit)
         except BaseException:
             if os.getpid() == self._pid:  # else a forked child leaves the call, and the loop is its parent's
                 self._end(loop, task)
@@ -142,8 +157,23 @@ class OwnLoop:
             self._call = self._task = None
             self.outside.withdraw()
             owner.forget()
+        if not task.done():
+            raise TimeoutError
         result: T = task.result()
         return result
+
+    def _run_turns(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], limit: Limit | None) -> None:
+        is_alone = True  # in the next turn, too, after calls outside of the loop
+        while is_alone and not task.done():
+            loop.stop()
+            is_alone = self._run_until_stopped(loop)
+        if task.done():
+            return
+        task.add_done_callback(self._stop)
+        if limit is not None:
+            limit.start(self._owner, loop.stop)
+        while not task.done() and not (limit is not None and limit.is_left):  # The application can stop the loop, too.
+            self._run_until_stopped(loop)
 
     def _made_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -233,26 +263,6 @@ class OwnLoop:
     def is_busy(self) -> bool:
         """True if a thread is in a call."""
         return self._turn.locked()
-
-
-async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
-    """Await `function()`, on a loop that wakes up regularly meanwhile, so that Python runs its signal handlers.
-
-    A signal that arrives just before the loop's wait for I/O does not end that wait, and a startup may wait for
-    nothing else.
-    """
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def wake_up() -> None:
-        nonlocal timer
-        timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
-
-    wake_up()
-    try:
-        return await function()
-    finally:
-        timer.cancel()
 
 
 async def _rest() -> None:

@@ -7,7 +7,7 @@ them, and build `url`, `headers` and `stream` only for a transport, a source or 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard, overload
 
 from bridge._httpx import httpx
 from bridge.errors import InvalidMessage
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from bridge._types import HeaderPairs
 
 __all__ = [
+    "CONNECTION_ID",
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
+    "NOTE_FAILURE",
     "SPEC_VERSION",
     "WHOLE_RESPONSE",
     "CompleteResponse",
@@ -30,6 +32,7 @@ __all__ = [
     "async_body",
     "header_pairs",
     "is_whole",
+    "method_and_path",
     "read_whole",
     "replace_headers",
     "request_line",
@@ -45,6 +48,13 @@ SPEC_VERSION = "2.4"
 # a function that is called with the response as soon as its last message was sent, while the application may go on.
 # A transport that does not know the key returns a response to be read.
 WHOLE_RESPONSE = "whole_response"
+
+# The key of `request.extensions` for a function that gets the exception in whose place the client gets a response.
+NOTE_FAILURE = "note_failure"
+
+# The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
+# client has sent such a request, but an event made it: its path and its header with the id are ours.
+CONNECTION_ID = "connection_id"
 
 # The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
 # the memory until the deadline.
@@ -109,7 +119,12 @@ class EventRequest(httpx.Request):
 
 
 class PassedEvent(EventRequest):
-    """A request made of an event that is not one: the event is its body. What fails it fails the invocation."""
+    """A request made of an event that is not one: the event is its body. What fails it fails the invocation.
+
+    `service`: the one that sent the event, for a log line.
+    """
+
+    service = "other"
 
 
 class CompleteResponse(httpx.Response):
@@ -159,14 +174,22 @@ class InProcess:
     def import_streams(self) -> None:
         """Import what only streams need."""
 
+    def may_wait(self, request: httpx.Request) -> bool:
+        """Return whether the call for the whole response may wait for something, and so needs an event loop."""
+        return True
+
 
 # A tuple, because `EventRequest | CompleteResponse` would make a union anew for every request.
 _LAZY = (EventRequest, CompleteResponse)
 
 
-def is_whole(response: httpx.Response) -> TypeGuard[CompleteResponse]:
-    """Return whether `response.body` is the body. A transport around another one may have set another stream."""
-    return isinstance(response, CompleteResponse) and "stream" not in response.__dict__
+@overload
+def is_whole(message: httpx.Request) -> TypeGuard[EventRequest]: ...
+@overload
+def is_whole(message: httpx.Response) -> TypeGuard[CompleteResponse]: ...
+def is_whole(message: httpx.Request | httpx.Response) -> bool:
+    """Return whether `message.body` is the body. A transport around another one may have set another stream."""
+    return isinstance(message, _LAZY) and "stream" not in message.__dict__
 
 
 def too_large(limit: int) -> InvalidMessage:
@@ -216,11 +239,16 @@ def request_target(request: httpx.Request) -> bytes:
     return target
 
 
-def request_line(request: httpx.Request) -> str:
-    """Return the method and the path for a log line, without the query, which may contain secrets.
+def method_and_path(request: httpx.Request) -> tuple[str, str]:
+    """Return both for a log, the path without the query, which may contain secrets.
 
     The client chose both, so control characters are escaped, and both are cut.
     """
-    method = ascii(request.method[:MAX_METHOD])[1:-1]
     path = request_target(request).partition(b"?")[0][:MAX_PATH].decode("latin-1")
-    return f"{method} {ascii(path)[1:-1]}"
+    return ascii(request.method[:MAX_METHOD])[1:-1], ascii(path)[1:-1]
+
+
+def request_line(request: httpx.Request) -> str:
+    """Return both for a log line, and the service of an event that is not an HTTP request."""
+    line = " ".join(method_and_path(request))
+    return f"{line} (an event of {request.service})" if isinstance(request, PassedEvent) else line

@@ -3,6 +3,8 @@
 Synchronous frameworks do not run inside a running event loop: Django's database layer refuses to, and `asyncio.run()`
 and asgiref's `async_to_sync` raise there. The thread must be the same, because SQLite's connections and other objects
 belong to the thread that made them.
+
+Code that waits for nothing else needs no event loop: it is run without one, and such a call is then an ordinary one.
 """
 
 from __future__ import annotations
@@ -48,9 +50,15 @@ _offered: dict[int, OutsideCalls] = {}
 
 
 def outside_calls_here() -> OutsideCalls | None:
-    """Return the calls that are offered on the event loop that the caller runs on; None on any other one."""
+    """Return the calls that are offered to the caller, on its event loop or without one; None if there are none."""
     calls = _offered.get(threading.get_ident())
-    return calls if calls is not None and calls.is_of(asyncio.get_running_loop()) else None
+    if calls is None:
+        return None
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return calls if calls.is_of(None) else None
+    return calls if calls.is_of(loop) else None
 
 
 class OutsideCalls:
@@ -61,8 +69,8 @@ class OutsideCalls:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: OutsideCalls | None = None
 
-    def offer(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let code on `loop`, which this thread runs, make such calls."""
+    def offer(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Let code on `loop`, which this thread runs, make such calls. None: code that is run without a loop."""
         thread = threading.get_ident()
         self._loop, self._before = loop, _offered.get(thread)  # code outside of one loop may run another one
         _offered[thread] = self
@@ -76,13 +84,15 @@ class OutsideCalls:
             _offered[thread] = self._before
         self._loop = self._before = None
 
-    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Return whether they are offered on `loop`."""
+    def is_of(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        """Return whether they are offered on `loop`; None: without one."""
         return self._loop is loop
 
     async def call(self, function: Callable[[], T]) -> T:
         """Stop the loop, call `function`, and return its result when the loop goes on. Raises what it raises."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            return function()
         done: asyncio.Future[Outcome[T]] = loop.create_future()
 
         def run() -> None:

@@ -5,6 +5,7 @@ application that takes one is not an application that takes the other. https://a
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ Interface = Literal["auto", "asgi", "wsgi"]
 
 # Gets an event that is not an HTTP request, and the Lambda context, and returns the result, or an awaitable of it.
 EventFunction = Callable[[Any, Any], Any]
+
+# Gets the `bridge.observation.Observation` of a request, and returns a context manager. The request is answered in its
+# block.
+TracingHook = Callable[[Any], AbstractContextManager[object]]
 
 LifespanMode = Literal["auto", "on", "off"]
 SnapshotMode = Literal["keep-lifespan", "restart-lifespan"]

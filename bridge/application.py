@@ -15,7 +15,7 @@ from bridge.sources import DEFAULT_SOURCES, Source
 
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
-    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, WSGIApp
+    from bridge._types import ASGIApp, EventFunction, Interface, LifespanMode, SnapshotMode, TracingHook, WSGIApp
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Bridge"]
@@ -31,7 +31,7 @@ class Bridge(Handler):
     again after each restore, so that none of the connections that it opened can be stale then; "keep-lifespan" leaves
     it running. `sources`: the event sources to try, in this order. `on_event`: a function, sync or async, that gets the
     events that are not HTTP requests, `on_event(event, context)`, in place of the application; its return value is the
-    result of the invocation.
+    result of the invocation. `tracing`: as that of `Handler`.
 
     Each setting of `Settings` except `app` is a keyword argument too: `Bridge(app, base_path="/api")`. `settings`:
     `Settings()` by default, which reads the environment. An argument takes the place of what `settings` read from the
@@ -50,6 +50,7 @@ class Bridge(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         **arguments: Unpack[SettingsArguments],
     ) -> None:
         settings = checked_settings(self, settings, arguments)
@@ -61,7 +62,7 @@ class Bridge(Handler):
                 f"The argument snapshot is {snapshot!r}; expected 'keep-lifespan' or 'restart-lifespan'."
             )
         self.app = app
-        options = {"sources": sources, "on_event": on_event, "settings": settings}
+        options = {"sources": sources, "on_event": on_event, "settings": settings, "tracing": tracing}
         if found == WSGI:
             self._init_wsgi(app, settings.mode, lifespan, snapshot, options)
         else:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bridge._http import BODILESS
-from bridge._messages import CompleteResponse, header_pairs, is_whole
+from bridge._messages import CONNECTION_ID, CompleteResponse, header_pairs, is_whole
 from bridge.codecs import installed_codecs
 from bridge.sources._media_types import is_text
 from bridge.sources._response import encode_prelude
@@ -81,6 +81,8 @@ class Compression:
         `length`: the body's, in bytes; None if it is not known yet.
         """
         asked = header_pairs(request)
+        if CONNECTION_ID in request.extensions:  # a WebSocket API decodes nothing
+            return header_pairs(response), None
         headers = [(name.lower(), value) for name, value in header_pairs(response)]
         if response.status_code == 304:
             return _not_modified(headers, _joined(asked, b"if-none-match")), None

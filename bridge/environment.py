@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop, close_forgotten, hearing_signals
+from bridge._loop import OwnLoop, close_forgotten
+from bridge.asgi.lifespan import LifespanOn, TransportLifespan
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError
 from bridge.init_phase import warn_of_streams
-from bridge.settings import asks_for_streams, in_lambda
-from bridge.signals import ctrl_c_cancels, sigterm
+from bridge.settings import asks_for_streams, in_lambda, warn_of_other_runtime
+from bridge.signals import ctrl_c_cancels, hearing_signals, sigterm
+from bridge.startup_watch import watched_startup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,8 +57,10 @@ class Environment:
 
         In the init phase CPU is not throttled, and SnapStart takes its snapshot at the end of it.
         """
-        if asks_for_streams() and not runtime.can_stream:
-            warn_of_streams()
+        if not runtime.can_stream:
+            warn_of_other_runtime()
+            if asks_for_streams():
+                warn_of_streams()
         self.loop.new_loop = runtime.new_loop
         if runtime.startups is None:
             self.start_now()
@@ -145,7 +149,11 @@ class Environment:
             logger.warning("The event loop on which the application was started is closed: starting it again.")
         lifespan = self._new_lifespan()
         try:
-            await lifespan.startup()
+            if isinstance(lifespan, LifespanOn | TransportLifespan):  # a web server's wait has log lines of its own
+                with watched_startup():
+                    await lifespan.startup()
+            else:
+                await lifespan.startup()
             if self._is_closed and not self.loop.is_running_here:  # close() waits for the own loop alone
                 await lifespan.shutdown()
                 raise LoopClosedError()

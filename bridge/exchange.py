@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, PassedEvent, replace_headers
 from bridge.asgi.cancellation import without_owner
 from bridge.errors import InvalidMessage, MalformedEvent, ResultTooLarge
 from bridge.init_phase import current_runtime
@@ -53,6 +53,7 @@ class Parts:
         sources: Iterable[Source],
         on_event: EventFunction | None,
         settings: Settings,
+        exchange: Callable[..., Exchange] | None = None,
     ) -> None:
         self.transport, self.environment = transport, environment
         self.sources = checked_sources(sources)
@@ -64,6 +65,8 @@ class Parts:
             from bridge.compression import compression_of  # most functions compress nothing
 
             self.compression = compression_of(settings)
+        # Makes an exchange of these parts, an event and a context.
+        self.exchange: Callable[..., Exchange] = exchange or Exchange
 
     @cached_property
     def events(self) -> Events:
@@ -89,13 +92,18 @@ class Parts:
         request: httpx.Request | None = None,
         *,
         limit: int | None = MAX_RESULT,
+        sent: Callable[[CompleteResponse], None] | None = None,
     ) -> Result:
         """Return the result. `limit`: its size in bytes, where the source has none; None if the caller checks that.
 
-        `request`: None for a response of our own. Raises ErrorStatus.
+        `request`: None for a response of our own. `sent` is called with the response that the result was made of.
+        Raises ErrorStatus.
         """
         if isinstance(request, PassedEvent):  # its answer is not a response to a client
-            return source.encode(response, event, self.settings)
+            result = source.encode(response, event, self.settings)
+            if sent is not None:
+                sent(response)
+            return result
         self.check_status(response)
         if self.compression is not None and request is not None:
             response = self.compression.whole(response, request)
@@ -104,24 +112,26 @@ class Parts:
             result = source.encode(response, event, self.settings)
             if limit is not None and may_exceed(response, limit):
                 check_size(current_runtime().result_size(result), limit)
-            return result
         except (InvalidMessage, ResultTooLarge) as exc:
-            failed = failed_response(exc, request)
-        self.check_status(failed)
-        return source.encode(failed, event, self.settings)
+            response = failed_response(exc, request)
+            self.check_status(response)
+            result = source.encode(response, event, self.settings)
+        if sent is not None:
+            sent(response)
+        return result
 
 
 class Exchange:
     """One event, its source, and its request. `request` is the response instead, if the event is broken.
 
-    `source`: that of the event, where the caller knows it. Raises UnsupportedEvent.
+    `is_stream`: accept nothing but an HTTP request. Raises UnsupportedEvent.
     """
 
     __slots__ = ("_event", "_parts", "_source", "request")
 
-    def __init__(self, parts: Parts, event: Event, context: Any, source: Source | None = None) -> None:
+    def __init__(self, parts: Parts, event: Event, context: Any, *, is_stream: bool = False) -> None:
         self._parts, self._event = parts, event
-        self._source = parts.source_of(event) if source is None else source
+        self._source = select_source(event, parts.sources) if is_stream else parts.source_of(event)
         self.request = self._decoded(context)
 
     def _decoded(self, context: Any) -> httpx.Request | CompleteResponse:
@@ -132,6 +142,10 @@ class Exchange:
         scope = request.extensions["asgi"]
         scope["aws.event"] = self._event
         scope["aws.context"] = context
+        if self._parts.settings.context_headers:
+            from bridge.context_headers import headers_with_context  # most functions read the scope
+
+            replace_headers(request, headers_with_context(request))
         lifespan = self._parts.environment.lifespan
         if lifespan is not None and lifespan.state is not None:
             scope["state"] = lifespan.state.copy()
@@ -145,6 +159,11 @@ class Exchange:
             return self._parts.events.respond(self._parts.transport, request)
         request.extensions[WHOLE_RESPONSE] = finished or True
         return whole_response(self._parts.transport, request)
+
+    def may_wait(self, request: httpx.Request) -> bool:
+        """Return whether `respond` may wait for something, and so needs an event loop."""
+        transport = self._parts.transport
+        return not isinstance(transport, InProcess) or transport.may_wait(request) or isinstance(request, PassedEvent)
 
     async def answer(self, result: asyncio.Future[Result]) -> None:
         """Set `result` as soon as the application has sent its last message. Return when it has ended."""
@@ -173,32 +192,48 @@ class Exchange:
     def encode(self, response: CompleteResponse, *, limit: int | None = MAX_RESULT) -> Result:
         """Return the result, as `Parts.encode` does."""
         request = None if isinstance(self.request, CompleteResponse) else self.request
-        return self._parts.encode(self._source, response, self._event, request, limit=limit)
+        return self._parts.encode(self._source, response, self._event, request, limit=limit, sent=self._sent)
+
+    # For an exchange that is observed.
+
+    _sent: Callable[[CompleteResponse], None] | None = None
+
+    def streaming(self, result: asyncio.Future[Result] | None) -> AbstractContextManager[None]:
+        """Return the block in which a response streams. `result` is done once the runtime has given it up."""
+        return nullcontext()
+
+    def started(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> StreamedResponse:
+        """Return a stream for its reader."""
+        return StreamedResponse(prelude, body)
 
 
 @asynccontextmanager
-async def streamed(parts: Parts, event: Event, context: Any) -> AsyncIterator[StreamedResponse]:
+async def streamed(
+    parts: Parts, event: Event, context: Any, result: asyncio.Future[Result] | None = None
+) -> AsyncIterator[StreamedResponse]:
     """Yield the response once it has started, and then wait for the application, which ends with its reader.
 
     Raises UnsupportedEvent for all that is not an HTTP request.
     """
     with without_owner():
         await parts.environment.ready()
-        request = Exchange(parts, event, context, select_source(event, parts.sources)).request
-        if isinstance(request, CompleteResponse):
-            parts.check_status(request)
-            yield StreamedResponse(prelude_of(request), BodyParts(request, ""))
-            return
-        response, prelude = await started_response(parts.transport, request)
-        try:
-            if response.status_code in parts.settings.error_status_codes:
-                raise await started_error(response, request)
-            body: AsyncIterator[bytes] = BodyParts(response, request.method)
-            if parts.compression is not None:
-                prelude, body = parts.compression.streamed(response, request, body)
-            yield StreamedResponse(prelude, body)
-        except asyncio.CancelledError:
-            cancel_response(response)
-            raise
-        finally:
-            await close_response(response, request)
+        exchange = parts.exchange(parts, event, context, is_stream=True)
+        request = exchange.request
+        with exchange.streaming(result):
+            if isinstance(request, CompleteResponse):
+                parts.check_status(request)
+                yield exchange.started(prelude_of(request), BodyParts(request, ""))
+                return
+            response, prelude = await started_response(parts.transport, request)
+            try:
+                if response.status_code in parts.settings.error_status_codes:
+                    raise await started_error(response, request)
+                body: AsyncIterator[bytes] = BodyParts(response, request.method)
+                if parts.compression is not None:
+                    prelude, body = parts.compression.streamed(response, request, body)
+                yield exchange.started(prelude, body)
+            except asyncio.CancelledError:
+                cancel_response(response)
+                raise
+            finally:
+                await close_response(response, request)

@@ -8,21 +8,23 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from bridge._arguments import checked_on_event, checked_settings, checked_transport
+from bridge._arguments import checked_on_event, checked_settings, checked_tracing, checked_transport
 from bridge._httpx import httpx
 from bridge._messages import CompleteResponse, InProcess
 from bridge.asgi.lifespan import TransportLifespan
-from bridge.asgi.tasks import in_own_task
 from bridge.environment import Environment
-from bridge.exchange import Exchange, Parts, streamed
+from bridge.exchange import Parts, streamed
 from bridge.init_phase import current_runtime, is_function_process, register_snapshot_hooks
 from bridge.responses import StreamedResponse, plain, prelude_of
 from bridge.settings import Settings, warn_of_unknown_variables
 from bridge.sources import DEFAULT_SOURCES, Source, find_source
+from bridge.sources._event_fields import event_line
+from bridge.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from bridge._settings_arguments import SettingsArguments
-    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode
+    from bridge._types import Event, EventFunction, Lifespan, Result, SnapshotMode, TracingHook
+    from bridge.observer import Observer
 
 __all__ = ["Handler"]
 
@@ -36,6 +38,9 @@ class Handler:
     one of your own. It gets an `httpx.Request` for each event, with the event's own Host in its URL, and is opened and
     closed with the handler. `sources`, `on_event`, `settings` and each setting: as those of `Bridge`.
 
+    `tracing`: a function that gets an `Observation` for each request and returns a context manager, whose block the
+    request is answered in.
+
     Concurrent invocations share the handler: it holds no state of any of them. Raises ConfigurationError.
     """
 
@@ -46,6 +51,7 @@ class Handler:
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         _new_lifespan: Callable[[], Lifespan] | None = None,
         _snapshot: SnapshotMode = "keep-lifespan",
         **arguments: Unpack[SettingsArguments],
@@ -53,10 +59,12 @@ class Handler:
         # Decorators of handlers read what every function has: functools.wraps, Powertools' tracer and idempotency.
         self.__name__ = self.__qualname__ = type(self).__name__
         warn_of_unknown_variables()
+        self._limits = TimeLimits()
         transport = checked_transport(transport)
         self._environment = Environment(_new_lifespan or (lambda: TransportLifespan(transport)))
         checked = checked_settings(self, settings, arguments)
-        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked)
+        exchange = _observer(checked, tracing)
+        self._parts = Parts(transport, self._environment, sources, checked_on_event(on_event), checked, exchange)
         if is_function_process():
             owner = self._environment if _snapshot == "restart-lifespan" else transport
             register_snapshot_hooks(owner, self._environment.run_around_snapshot)
@@ -70,11 +78,13 @@ class Handler:
         environment = self._environment
         environment.ready_on_own_loop()
         # Decoding and encoding need no event loop: the fewer coroutines, the less an invocation costs.
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(environment.loop.run(exchange.respond(request)))
+        may_wait = exchange.may_wait(request)
+        response = self._limits.run(environment.loop, request, exchange.respond(request), may_wait=may_wait)
+        return exchange.encode(response)
 
     async def handle(self, event: Event, context: Any) -> Result:
         """Answer one invocation, on the caller's event loop. `context` may be anything; it is the application's.
@@ -87,11 +97,11 @@ class Handler:
         KeyboardInterrupt and a cancellation from outside pass through.
         """
         await self._environment.ready()
-        exchange = Exchange(self._parts, event, context)
+        exchange = self._parts.exchange(self._parts, event, context)
         request = exchange.request
         if isinstance(request, CompleteResponse):
             return exchange.encode(request)
-        return exchange.encode(await in_own_task(lambda: exchange.respond(request), name="bridge application"))
+        return exchange.encode(await self._limits.wait(request, lambda: exchange.respond(request)))
 
     async def _answer(self, event: Event, context: Any, result: asyncio.Future[Result]) -> None:
         """Answer one invocation as `handle` does, with an application that may work on after its answer.
@@ -101,11 +111,16 @@ class Handler:
         The application runs in the caller's task, which needs a TaskOwner.
         """
         await self._environment.ready()
-        await Exchange(self._parts, event, context).answer(result)
+        await self._parts.exchange(self._parts, event, context).answer(result)
 
     def _can_stream(self, event: Event) -> bool:
         """Return whether the service that sent `event` accepts a stream. Others need one result in any mode."""
         return bool(getattr(find_source(event, self._parts.sources), "streams", False))
+
+    def _describe(self, event: Event) -> str:
+        """Return the method and the path of an event for a log line, and the service of one that is not a request."""
+        source = find_source(event, self._parts.sources)
+        return event_line(event) if source is not None else self._parts.events.describe(event, self._parts.settings)
 
     def _substitute(self, event: Event, status_code: int, text: str = "") -> Result | None:
         """Return a result in place of the application's own: 504 when time is over, 500 if its own is too large.
@@ -129,6 +144,12 @@ class Handler:
         for the application to end. Raises as `handle` does, and UnsupportedEvent for all that is not an HTTP request.
         """
         return streamed(self._parts, event, context)
+
+    def _stream(
+        self, event: Event, context: Any, result: asyncio.Future[Result]
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        """Do the same for a runtime, which sets `result` if it gives the invocation up."""
+        return streamed(self._parts, event, context, result)
 
     async def __aenter__(self) -> Self:
         """Run the application's startup on the caller's event loop, if it was not run yet."""
@@ -162,3 +183,11 @@ class Handler:
         or `await handler.handle(...)` started belongs to that event loop, and `async with` ends it.
         """
         self._environment.close()
+
+
+def _observer(settings: Settings, tracing: TracingHook | None) -> Observer | None:
+    if not settings.access_log and tracing is None:
+        return None
+    from bridge.observer import Observer  # both are off by default
+
+    return Observer(access_log=settings.access_log, hook=checked_tracing(tracing))

@@ -11,7 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from bridge.settings import escapes_results, function_process, in_lambda
+from bridge.settings import escapes_results, function_process, in_lambda, initialization_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Runtime",
     "current_runtime",
+    "has_long_init",
+    "init_limit",
     "is_function_process",
     "register_snapshot_hooks",
     "set_runtime",
@@ -26,6 +28,13 @@ __all__ = [
 ]
 
 logger = logging.getLogger("bridge")
+
+
+# How long an init phase may take, in seconds.
+INIT = 10.0
+LONG_INIT = 130.0
+
+_LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
 
 
 class Runtime:
@@ -77,6 +86,19 @@ def set_runtime(runtime: Runtime) -> None:
 def current_runtime() -> Runtime:
     """Return the features that were set with `set_runtime`."""
     return _runtime
+
+
+def init_limit() -> float:
+    """Return how long Lambda waits for the init phase of this environment, in seconds.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+    return LONG_INIT if has_long_init() else INIT
+
+
+def has_long_init() -> bool:
+    """Return whether Lambda prepares this environment before there is a request for it."""
+    return initialization_type() in _LONG_INITS
 
 
 def is_function_process() -> bool:

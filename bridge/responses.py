@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import (
+    NOTE_FAILURE,
     CompleteResponse,
     InProcess,
     PassedEvent,
@@ -16,7 +17,7 @@ from bridge._messages import (
     read_whole,
     request_line,
 )
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import is_late, takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_failure_after_response, note_failure
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
@@ -31,7 +32,9 @@ from bridge.errors import (
 from bridge.sources._response import encode_prelude, has_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
+
+    Replaced = Callable[[int, str, Exception], None]
 
 __all__ = [
     "BodyParts",
@@ -76,6 +79,8 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         exc = ApplicationCancelled()
     if isinstance(request, PassedEvent):
         raise exc
+    if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
+        note(exc)
     if isinstance(exc, OriginError | MalformedEvent):
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")
@@ -85,7 +90,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
     note_failure(exc)
     if isinstance(exc, ResultTooLarge):
-        logger.error("%s: %s The client gets a 500 instead.", what, exc)
+        logger.error("%s: %s The caller gets an error instead.", what, exc)
         return plain(500, str(exc))
     if isinstance(exc, ApplicationError):
         # The exception that the application was handling when it broke the protocol is often the cause.
@@ -93,7 +98,7 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
         logger.error("%s: %s", what, exc, exc_info=shown)
     else:
         logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
-    return plain(500)
+    return plain(504 if is_late() else 500)
 
 
 def _is_of_transport(exc: httpx.TransportError) -> bool:
@@ -223,13 +228,18 @@ class StreamedResponse:
     """A response that is being sent. `prelude`: statusCode, headers and cookies, for JSON. `body`: its parts, in order.
 
     Iterating `body` raises the application's exception if that failed in the middle: the stream is not complete then.
+
+    `replaced`: for a runtime to call with the status, the text and the reason of a response that it has sent instead.
     """
 
-    __slots__ = ("body", "prelude")
+    __slots__ = ("body", "prelude", "replaced")
 
-    def __init__(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self, prelude: dict[str, Any], body: AsyncIterator[bytes], replaced: Replaced = lambda *response: None
+    ) -> None:
         self.prelude = prelude
         self.body = body
+        self.replaced = replaced
 
 
 class BodyParts:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Literal
 
 from bridge._http import is_token
-from bridge.settings_base import SettingsBase, flag, from_environment, one_of, positive, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, one_of, or_none, positive, refusal, status_codes
 
 __all__ = [
     "BatchMode",
@@ -24,10 +24,12 @@ __all__ = [
     "handler_name",
     "in_lambda",
     "initialization_type",
+    "logs_json",
     "set_handler_name",
     "set_trace_id",
-    "status_codes",
     "trace_id",
+    "warn_of_ineffective_variables",
+    "warn_of_other_runtime",
     "warn_of_unknown_variables",
 ]
 
@@ -100,6 +102,11 @@ def set_trace_id(value: str) -> None:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
 
 
+def logs_json(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the function's log is in JSON."""
+    return environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+
+
 def handler_name(environ: Mapping[str, str] = os.environ) -> str:
     """Return the handler's name as "module:attribute": "shop.web:handler" for "shop/web.handler"; "" without one."""
     name = environ.get("_HANDLER", "")
@@ -133,6 +140,22 @@ def warn_of_unknown_variables(environ: Mapping[str, str] = os.environ) -> None:
         warn_of(name for name in environ if name.upper().startswith(_OURS))
 
 
+def warn_of_ineffective_variables(settings: "Settings", environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that has no effect without another setting, once in a process."""
+    if any(name.startswith("BRIDGE_") for name in environ):
+        from bridge.settings_variables import warn_of_needs
+
+        warn_of_needs(environ, settings.values())
+
+
+def warn_of_other_runtime(environ: Mapping[str, str] = os.environ) -> None:
+    """Log each variable of ours that only our own runtime reads, once in a process. This is for any other runtime."""
+    if any(name.startswith(_OURS) for name in environ):
+        from bridge import settings_variables
+
+        settings_variables.warn_of_other_runtime(environ)
+
+
 def _split(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
@@ -152,6 +175,12 @@ def _path(name: str, value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"/(?!/)[^?#\s]*", value):
         return value
     raise refusal(name, value, "a path that starts with one slash, such as '/events'")
+
+
+def _own_prefix(name: str, value: object) -> str:
+    if value == "/":
+        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return _prefix(name, value)
 
 
 def _app_name(name: str, value: object) -> str:
@@ -178,24 +207,6 @@ def _media_types(name: str, values: object) -> tuple[str, ...]:
         if not isinstance(value, str) or not re.fullmatch(_MEDIA_TYPE, value):
             raise refusal(name, value, "'type/subtype', 'type/*' or '*/*+suffix', without parameters")
     return tuple(value.lower() for value in values)
-
-
-def status_codes(name: str, value: object) -> frozenset[int]:
-    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
-
-    An invalid entry is an error: if it were ignored, a web server might never count as ready.
-    """
-    codes: set[int] = set()
-    items = value.split(",") if isinstance(value, str) else value
-    for item in items if isinstance(items, Iterable) else (items,):
-        if isinstance(item, str) and not item.strip() and value == item:
-            continue  # an empty list
-        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if first > last or last > 599:
-            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
-        codes.update(range(first, last + 1))
-    return frozenset(codes)
 
 
 class Settings(SettingsBase):
@@ -236,6 +247,10 @@ class Settings(SettingsBase):
     as the body of a POST: "/events" by default. A path that is set is closed to clients: their requests for it, in any
     spelling, get a 403, unless `open_pass_through_path` (BRIDGE_OPEN_PASS_THROUGH_PATH, "true" or "false") is true.
 
+    `websocket_path` (BRIDGE_WEBSOCKET_PATH): the prefix of the paths where the application gets the events of a
+    WebSocket API: "/websocket" by default. One that is set is closed to clients with all that is under it, unless
+    `open_websocket_path` (BRIDGE_OPEN_WEBSOCKET_PATH, "true" or "false") is true.
+
     `batch` (BRIDGE_BATCH): "whole", or "per-record", with which the application gets each record of an event of SQS,
     Kinesis or DynamoDB on its own, and the result is the partial batch response. The event source mapping then needs
     ReportBatchItemFailures, or Lambda deletes the records that failed. `batch_concurrency`
@@ -243,6 +258,12 @@ class Settings(SettingsBase):
 
     `compression` (AWS_LWA_ENABLE_COMPRESSION, "true" or "false"): whether text is compressed for clients that accept
     it, in whole responses and in streamed ones: with gzip, and with br and zstd if the extra `compression` is there.
+
+    `access_log` (BRIDGE_ACCESS_LOG, "true" or "false"): whether the logger "bridge.access" gets one line per request.
+
+    `context_headers` (BRIDGE_CONTEXT_HEADERS, "true" or "false"): whether the application gets the headers
+    x-amzn-request-context, x-amzn-lambda-context, x-amzn-trace-id and x-amz-tenant-id, as Lambda Web Adapter sends
+    them. By default a web server gets them, and an application in this process, which has the scope, does not.
 
     Raises ConfigurationError, which names the setting, its value and what is accepted.
     """
@@ -264,6 +285,10 @@ class Settings(SettingsBase):
     )
     pass_through_path: str = from_environment("AWS_LWA_PASS_THROUGH_PATH", check=_path, default="")
     open_pass_through_path: bool = from_environment("BRIDGE_OPEN_PASS_THROUGH_PATH", check=flag, default=False)
+    websocket_path: str = from_environment("BRIDGE_WEBSOCKET_PATH", check=_own_prefix, default="")
+    open_websocket_path: bool = from_environment("BRIDGE_OPEN_WEBSOCKET_PATH", check=flag, default=False)
     batch: BatchMode = from_environment("BRIDGE_BATCH", check=one_of("whole", "per-record"), default="whole")
     batch_concurrency: int = from_environment("BRIDGE_BATCH_CONCURRENCY", check=positive, default=10)
+    access_log: bool = from_environment("BRIDGE_ACCESS_LOG", check=flag, default=False)
     compression: bool = from_environment("AWS_LWA_ENABLE_COMPRESSION", check=flag, default=False)
+    context_headers: bool | None = from_environment("BRIDGE_CONTEXT_HEADERS", check=or_none(flag), default=None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "positive", "refusal"]
+__all__ = ["SettingsBase", "flag", "from_environment", "one_of", "or_none", "positive", "refusal", "status_codes"]
 
 logger = logging.getLogger("bridge")
 
@@ -22,13 +24,15 @@ class _Variable:
         self,
         names: tuple[str, ...],
         deprecated: tuple[str, ...],
+        converted: Mapping[str, Callable[[str], Any]],
         parse: Callable[[str], Any],
         check: Callable[[str, Any], Any] | None,
         default: Any,
     ) -> None:
         self.names = names
-        self.deprecated = deprecated
+        self.deprecated = (*deprecated, *converted)
         self.default = default
+        self._converted = converted
         self._check = check
         self._parse = parse
 
@@ -38,7 +42,7 @@ class _Variable:
             if value is not None:
                 if name in self.deprecated:
                     _warn_of_deprecated(name, self.names[0])
-                return self._parse(value.strip())
+                return self._converted.get(name, self._parse)(value.strip())
         return self.default
 
     def checked(self, name: str, value: Any) -> Any:
@@ -55,16 +59,19 @@ def _warn_of_deprecated(name: str, instead: str) -> None:
 def from_environment(
     *names: str,
     deprecated: tuple[str, ...] = (),
+    converted: Mapping[str, Callable[[str], Any]] = MappingProxyType({}),
     parse: Callable[[str], Any] = str,
     check: Callable[[str, Any], Any] | None = None,
     default: Any,
 ) -> Any:
     """Declare a setting: the first of `names`, then of the `deprecated` ones, that is set, parsed.
 
+    `converted`: deprecated names whose values have another form, each with what parses that.
+
     `check` gets the setting's name and its value, from wherever that comes, and returns the value that counts. It
     raises ConfigurationError.
     """
-    return _Variable(names, deprecated, parse, check, default)
+    return _Variable(names, deprecated, converted, parse, check, default)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(from_environment,))
@@ -173,3 +180,26 @@ def one_of(*accepted: str) -> Callable[[str, object], str]:
         raise refusal(name, value, f"{', '.join(map(repr, accepted[:-1]))} or {accepted[-1]!r}")
 
     return check
+
+
+def or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
+    """Return a check that accepts None, too."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def status_codes(name: str, value: object) -> frozenset[int]:
+    """Return the codes in a text such as "200-399, 404", or in a list of numbers. Raises ConfigurationError.
+
+    An invalid entry is an error: if it were ignored, a web server might never count as ready.
+    """
+    codes: set[int] = set()
+    items = value.split(",") if isinstance(value, str) else value
+    for item in items if isinstance(items, Iterable) else (items,):
+        if isinstance(item, str) and not item.strip() and value == item:
+            continue  # an empty list
+        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last or last > 599:
+            raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")
+        codes.update(range(first, last + 1))
+    return frozenset(codes)

@@ -1,4 +1,4 @@
-"""SIGTERM: its one owner in this process. And Ctrl-C during a startup.
+"""SIGTERM: its one owner in this process. Ctrl-C during a startup. And an event loop that hears signals.
 
 Lambda ends an environment with it, and Python's default is to end immediately. While the runtime serves, SIGTERM tells
 it to stop; else it shuts down the handlers of this process. A signal handler of the application stays in place. A
@@ -9,19 +9,25 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#run
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bridge.errors import Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
-__all__ = ["Sigterm", "ctrl_c_cancels", "sigterm"]
+__all__ = ["Sigterm", "ctrl_c_cancels", "hearing_signals", "sigterm"]
+
+# How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
+SIGNAL_CHECK_INTERVAL = 0.1
+
+T = TypeVar("T")
 
 
 class Interruptible(Protocol):
@@ -189,3 +195,23 @@ def ctrl_c_cancels(call: Interruptible) -> Iterator[None]:
 
 def _raise_keyboard_interrupt() -> None:
     raise KeyboardInterrupt
+
+
+async def hearing_signals(function: Callable[[], Awaitable[T]]) -> T:
+    """Await `function()`, on a loop that wakes up regularly meanwhile, so that Python runs its signal handlers.
+
+    A signal that arrives just before the loop's wait for I/O does not end that wait, and a startup may wait for
+    nothing else.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def wake_up() -> None:
+        nonlocal timer
+        timer = loop.call_later(SIGNAL_CHECK_INTERVAL, wake_up)
+
+    wake_up()
+    try:
+        return await function()
+    finally:
+        timer.cancel()

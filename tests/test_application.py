@@ -12,7 +12,7 @@ from wsgiref.validate import validator
 import pytest
 
 from bridge import Bridge, Settings
-from bridge.errors import ConfigurationError
+from bridge.errors import ApplicationCancelled, ConfigurationError
 from bridge.init_phase import Runtime, set_runtime
 from tests.cases import every_case
 from tests.events import BASES, load
@@ -209,3 +209,12 @@ def test_an_option_that_a_wsgi_application_cannot_have_is_refused(
     with pytest.raises(ConfigurationError) as caught:
         Bridge(hello, **options)
     assert [fact for fact in facts if fact not in str(caught.value)] == []
+
+
+def test_a_cancellation_that_a_wsgi_application_raises_is_its_failure(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise asyncio.CancelledError
+
+    with closing(Bridge(app)) as handler:
+        assert handler(load("function_url"), None)["statusCode"] == 500
+    assert_logged(caplog, ("ERROR", str(ApplicationCancelled())))

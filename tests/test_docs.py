@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from bridge import Settings
+from bridge._advice import OTHERS
 from bridge._httpx import httpx
 from bridge._types import Event, Receive, Scope, Send
 from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
+from bridge.settings_variables import KNOWN, NOT_SUPPORTED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -43,11 +45,29 @@ def test_every_test_that_a_page_names_is_in_the_file_that_it_links_to() -> None:
     assert missing == []
 
 
-def test_the_readme_names_every_setting_and_its_variable() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| `([A-Z_]+)` \|", README, re.MULTILINE))
+def test_the_page_about_settings_names_every_setting_and_its_variable_and_the_readme_none_that_is_missing() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    cells = r"^\| `(\w+)` \| `([A-Z_]+)` \|"
+    rows = re.findall(cells, page.partition("## Of every handler")[2].partition("\n## ")[0], re.MULTILINE)
     source = (ROOT / "bridge" / "settings.py").read_text(encoding="utf-8")
-    assert sorted(rows) == sorted(Settings().values())
-    assert [name for name, variable in rows.items() if f"{name}: " not in source or f'"{variable}"' not in source] == []
+    assert [name for name, _ in rows] == list(Settings.names())
+    assert [name for name, variable in rows if f"{name}: " not in source or f'"{variable}"' not in source] == []
+    assert set(re.findall(cells, README, re.MULTILINE)) <= set(rows)
+
+
+def test_the_pages_name_every_variable() -> None:
+    pages = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("settings", "proxy", "runtime"))
+    assert [name for name in [*KNOWN, *NOT_SUPPORTED] if f"`{name}`" not in pages] == []
+
+
+def test_every_line_about_mangum_and_apig_wsgi_is_what_the_error_says() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)=\S*` \| (.+?) \|$", page, re.MULTILINE))
+    for name, here in rows.items():
+        new = re.match(r"`(\w+)=", here)
+        if name.islower() and name != "lifespan":
+            assert (new[1] if new else "no counterpart") in OTHERS[name]
+    assert {name for name, text in OTHERS.items() if "Mangum" in text or "apig-wsgi" in text} <= rows.keys()
 
 
 def test_the_page_about_proxy_names_every_setting_and_its_variables() -> None:
@@ -121,7 +141,7 @@ async def test_the_python_examples_of_the_readme_run(
     assert "b'part'" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["docs/transports.md", "docs/snapstart.md"])
+@pytest.mark.parametrize("page", ["docs/settings.md", "docs/transports.md", "docs/snapstart.md"])
 def test_the_python_examples_of_a_page_run(
     run_python: Callable[..., "subprocess.CompletedProcess[str]"], page: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from bridge import _loop
 from bridge._loop import OwnLoop, close_forgotten
+from bridge._outside import outside_calls_here
 from bridge.errors import LoopClosedError, RunningLoopError
 from tests.logged import assert_logged
 from tests.loops import TIMEOUT, Gate, running_loop, until_refused, value
@@ -335,3 +336,35 @@ def test_a_fork_leaves_the_forgotten_loops_of_its_parent_alone(monkeypatch: pyte
         assert not loop.is_closed()
     close_forgotten()
     assert loop.is_closed()
+
+
+def test_a_coroutine_that_never_waits_runs_without_the_loop_in_a_turn_like_any_other(own: OwnLoop) -> None:
+    async def main() -> tuple[int, str]:
+        calls = outside_calls_here()
+        assert calls is not None
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        with pytest.raises(RunningLoopError):
+            own.run(asyncio.sleep(0))  # the caller's turn is not over
+        return await calls.call(threading.get_ident), "own"
+
+    assert own.run_stopped(main()) == (threading.get_ident(), "own")
+    assert own.run(asyncio.sleep(0, "after it")) == "after it"
+    assert outside_calls_here() is None
+
+
+def test_a_coroutine_that_waits_without_the_loop_is_an_error_and_not_left_open(own: OwnLoop) -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended.append("closed")
+
+    with pytest.raises(RuntimeError, match="it waits"):
+        own.run_stopped(main())
+    assert ended == ["closed"]
+    own.close()
+    with pytest.raises(LoopClosedError):
+        own.run_stopped(main())

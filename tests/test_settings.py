@@ -24,9 +24,13 @@ DEFAULTS: dict[str, Any] = {
     "error_status_codes": frozenset(),
     "pass_through_path": "",
     "open_pass_through_path": False,
+    "websocket_path": "",
+    "open_websocket_path": False,
     "batch": "whole",
     "batch_concurrency": 10,
+    "access_log": False,
     "compression": False,
+    "context_headers": None,
 }
 ENVIRON = {
     "AWS_LWA_REMOVE_BASE_PATH": "/api",
@@ -40,9 +44,13 @@ ENVIRON = {
     "AWS_LWA_ERROR_STATUS_CODES": "500, 502-504",
     "AWS_LWA_PASS_THROUGH_PATH": "/internal/events",
     "BRIDGE_OPEN_PASS_THROUGH_PATH": "true",
+    "BRIDGE_WEBSOCKET_PATH": "/internal/chat/",
+    "BRIDGE_OPEN_WEBSOCKET_PATH": "true",
     "BRIDGE_BATCH": "per-record",
     "BRIDGE_BATCH_CONCURRENCY": "3",
+    "BRIDGE_ACCESS_LOG": "true",
     "AWS_LWA_ENABLE_COMPRESSION": "true",
+    "BRIDGE_CONTEXT_HEADERS": "true",
 }
 FROM_ENVIRON = {
     "base_path": "/api",
@@ -56,9 +64,13 @@ FROM_ENVIRON = {
     "error_status_codes": frozenset({500, 502, 503, 504}),
     "pass_through_path": "/internal/events",
     "open_pass_through_path": True,
+    "websocket_path": "/internal/chat",
+    "open_websocket_path": True,
     "batch": "per-record",
     "batch_concurrency": 3,
+    "access_log": True,
     "compression": True,
+    "context_headers": True,
 }
 ARGUMENTS: dict[str, Any] = {
     "base_path": "/other",
@@ -74,7 +86,9 @@ ARGUMENTS: dict[str, Any] = {
     "open_pass_through_path": False,
     "batch": "whole",
     "batch_concurrency": 1,
+    "access_log": False,
     "compression": False,
+    "context_headers": False,
 }
 CAN_BE_EMPTY = [
     *("base_path", "root_path", "text_media_types", "app", "authorization_source", "error_status_codes"),
@@ -213,6 +227,9 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a path that starts with one slash",
     ),
     ("open_pass_through_path", "BRIDGE_OPEN_PASS_THROUGH_PATH", ["yes", "", 1, None], "'true' or 'false'"),
+    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["/"], "a path that is not the root"),
+    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["chat", "//", "//a", "/a b", "/a?b", 5], "a path of whole segments"),
+    ("open_websocket_path", "BRIDGE_OPEN_WEBSOCKET_PATH", ["yes", "", 1, None], "'true' or 'false'"),
     ("batch", "BRIDGE_BATCH", ["per_record", "Whole", "", None, True], "'whole' or 'per-record'"),
     (
         "batch_concurrency",
@@ -220,6 +237,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         ["0", 0, -1, "-1", "1.5", 1.5, "ten", "", None, True, "\u0663", "1" * 5000],
         "a whole number above 0",
     ),
+    ("access_log", "BRIDGE_ACCESS_LOG", ["yes", "1", "", 1, None], "'true' or 'false'"),
     ("compression", "AWS_LWA_ENABLE_COMPRESSION", ["yes", "1", "gzip", "", 1, None], "'true' or 'false'"),
 ]
 
@@ -310,8 +328,8 @@ def test_the_repr_shows_every_setting() -> None:
     assert repr(Settings(base_path="/api")) == (
         "Settings(base_path='/api', root_path='', stage='root_path', text_media_types=(), mode='in-process', "
         "app='', authorization_source='', trust_forwarded_host=False, error_status_codes=frozenset(), "
-        "pass_through_path='', open_pass_through_path=False, batch='whole', batch_concurrency=10, "
-        "compression=False)"
+        "pass_through_path='', open_pass_through_path=False, websocket_path='', open_websocket_path=False, "
+        "batch='whole', batch_concurrency=10, access_log=False, compression=False, context_headers=None)"
     )
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from bridge import Bridge, Handler, InProcessTransport, Proxy, Settings, settings_variables
+from bridge.asgi.lifespan import TransportLifespan
+from bridge.environment import Environment
+from bridge.init_phase import Runtime
 from bridge.proxy.settings import OriginSettings
-from bridge.runtime.settings import RuntimeSettings
+from bridge.runtime.settings import RuntimeSettings, StartSettings
 from bridge.settings import (
     asks_for_streams,
     child_environment,
@@ -152,7 +155,6 @@ def _warned(monkeypatch: pytest.MonkeyPatch) -> None:
         ("AWS_LWA_ENABLE_COMPRESION", ["Did you mean AWS_LWA_ENABLE_COMPRESSION?"]),
         ("AWS_LWA_ENABLE_TLS", ["not supported", "does not leave this machine"]),
         ("AWS_LWA_ENABLETLS", ["AWS_LWA_ENABLE_TLS", "not supported here", "does not leave this machine"]),
-        ("READINESS_CHECK_MIN_UNHEALTHY_STATUS", ["not supported", "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"]),
         ("BRIDGE_\nERROR forged" + 100_000 * "x", [r"BRIDGE_\nERROR forged"]),
     ],
 )
@@ -201,6 +203,59 @@ def test_every_handler_warns(
     assert_logged(caplog, ("WARNING", "BRIDGE_STAGES"))
 
 
+@pytest.mark.usefixtures("_warned")
+@every_case(
+    ("environ", "arguments", "needed"),
+    [
+        ({"BRIDGE_APP": "main:app"}, {}, "BRIDGE_MODE=proxy"),
+        ({"BRIDGE_BATCH_CONCURRENCY": "3"}, {}, "BRIDGE_BATCH=per-record"),
+        ({"BRIDGE_BATCH_CONCURRENCY": "3", "BRIDGE_BATCH": "per-record"}, {}, None),
+        ({"BRIDGE_BATCH_CONCURRENCY": "3"}, {"batch": "per-record"}, None),
+        ({"BRIDGE_OPEN_PASS_THROUGH_PATH": "true"}, {}, "AWS_LWA_PASS_THROUGH_PATH"),
+        ({"BRIDGE_OPEN_PASS_THROUGH_PATH": "true"}, {"pass_through_path": "/queue"}, None),
+        ({"BRIDGE_OPEN_WEBSOCKET_PATH": "true"}, {}, "BRIDGE_WEBSOCKET_PATH"),
+        ({"BRIDGE_WORKERS": "2"}, {}, "AWS_LAMBDA_MAX_CONCURRENCY"),
+        ({"BRIDGE_WORKERS": "1"}, {}, None),
+        ({"BRIDGE_WORKERS": "2", "AWS_LAMBDA_MAX_CONCURRENCY": "16"}, {}, None),
+    ],
+)
+def test_a_variable_that_needs_another_says_so_once(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    environ: dict[str, str],
+    arguments: dict[str, Any],
+    needed: str | None,
+) -> None:
+    settings_variables._warned.clear()
+    with monkeypatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        for _ in range(2):
+            Bridge(sending(), lifespan="off", **arguments).close()
+            Proxy(url="http://127.0.0.1:9", **arguments).close()
+    lines = [] if needed is None else [("WARNING", next(iter(environ)), "no effect", needed)]
+    assert_logged(caplog, *lines)
+
+
+def test_a_variable_of_our_runtime_says_under_another_that_nothing_reads_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_variables._warned.clear()
+    environment = Environment(lambda: TransportLifespan(InProcessTransport(sending())))
+    monkeypatch.setenv("BRIDGE_BACKGROUND_LIMIT", "30")
+    monkeypatch.setenv("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", "127.0.0.1:9009")
+    environment.start_in_init_phase(Runtime(can_stream=True, startups=[]))
+    assert_logged(caplog)
+    for _ in range(2):
+        environment.start_in_init_phase(Runtime(startups=[]))
+    facts = ("no effect", "python -m bridge.runtime")
+    assert_logged(
+        caplog,
+        ("WARNING", "AWS_LWA_LAMBDA_RUNTIME_API_PROXY", *facts),
+        ("WARNING", "BRIDGE_BACKGROUND_LIMIT", *facts),
+    )
+
+
 def test_advice_is_imported_only_when_it_is_needed(run_python: Callable[..., Any]) -> None:
     code = "import sys, bridge; bridge.settings.warn_of_unknown_variables(); print('difflib' in sys.modules)"
     assert run_python(code, BRIDGE_STAGE="strip").stdout == "False\n"
@@ -219,6 +274,7 @@ def test_every_variable_that_is_read_is_known_and_no_other(monkeypatch: pytest.M
     Settings()
     OriginSettings()
     RuntimeSettings()
+    StartSettings()
     general = {"HOST", "PORT"}  # which other programs read too
     assert {name for name in read if not name.startswith(("AWS_LAMBDA", "LAMBDA", "_"))} - general == KNOWN
     assert not KNOWN & NOT_SUPPORTED.keys()

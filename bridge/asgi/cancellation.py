@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-__all__ = ["TaskOwner", "is_asked_to_cancel", "takes_own_cancellation", "without_owner"]
+__all__ = ["TaskOwner", "is_asked_to_cancel", "is_late", "takes_own_cancellation", "without_owner"]
 
 
 class TaskOwner:
     """The one who waits for a task that runs an application, and alone may cancel it.
 
-    `cancelled`: whether it has. `caller`: a task that awaits the owned one; what cancels that cancels both.
+    `cancelled`: whether it has. `is_late`: it has, because the invocation's time is over. `caller`: a task that awaits
+    the owned one; what cancels that cancels both.
     """
 
-    __slots__ = ("_caller", "_earlier", "cancelled", "task")
+    __slots__ = ("_caller", "_earlier", "cancelled", "is_late", "task")
 
     def __init__(self, caller: asyncio.Task[Any] | None = None) -> None:
-        self.cancelled = False
+        self.cancelled = self.is_late = False
         self.task: asyncio.Task[Any] | None = None
         self._caller = caller
         self._earlier = 0 if caller is None else caller.cancelling()
@@ -77,13 +78,22 @@ def without_owner() -> Iterator[None]:
 def is_asked_to_cancel() -> bool:
     """Return whether the caller's asyncio task is cancelled from outside.
 
-    In a task that has no owner every request counts as one from outside.
+    In a task that has no owner every request counts as one from outside. Without an event loop there is no task.
     """
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
     owner = _owner.get()
     if owner is not None and owner.task is task is not None:
         return owner.has_asked
     return task is None or task.cancelling() > 0
+
+
+def is_late() -> bool:
+    """Return whether the caller's task was cancelled because the time of its invocation is over."""
+    owner = _owner.get()
+    return owner is not None and owner.is_late
 
 
 async def takes_own_cancellation() -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
 from bridge._messages import MAX_WHOLE, CompleteResponse, PassedEvent, too_large
-from bridge.asgi.cancellation import takes_own_cancellation
+from bridge.asgi.cancellation import is_late, takes_own_cancellation
 from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
 from bridge.asgi.protocol import COMPLETE, STARTED, WAITING, ResponseState
 from bridge.asgi.tasks import checkpoint, make_event
@@ -48,6 +48,8 @@ async def respond_whole(
         if not is_failure(exc):
             if exchange.state is COMPLETE:
                 log_exit_after_response(request, exc)
+                if is_late():
+                    return exchange.response
             raise
         if exchange.violation is None:  # else that counts: a task group may have wrapped it, a handler replaced it
             if exchange.state is COMPLETE and not _is_handled_error(request, exchange.status_code):

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from contextlib import nullcontext
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import anyio
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApplicationTask",
+    "Limit",
     "LoopReference",
     "checkpoint",
     "in_async_code",
@@ -36,10 +37,10 @@ CANCEL_AGAIN = 0.1
 
 T = TypeVar("T")
 
-_running: set[asyncio.Task[None]] = set()
+_running: set[asyncio.Task[Any]] = set()
 
 
-def keep(task: asyncio.Task[None]) -> None:
+def keep(task: asyncio.Task[Any]) -> None:
     """Keep a task until its end. A forked child, whose copy never runs again, keeps it: it must not be destroyed."""
     _running.add(task)
     task.add_done_callback(_running.discard)
@@ -133,23 +134,50 @@ class ApplicationTask:
             await self.done.wait()
 
 
-async def in_own_task(function: Callable[[], Awaitable[T]], *, name: str) -> T:
+class Limit(Protocol):
+    """The time limit of a task. `is_left`: the task does not end, and is not waited for any longer."""
+
+    is_left: bool
+
+    def start(self, owner: TaskOwner, leave: Callable[[], None]) -> None:
+        """Cancel the task of `owner` when its time is over; call `leave` if it does not end soon after that."""
+
+
+async def in_own_task(function: Callable[[], Awaitable[T]], *, name: str, limit: Limit | None = None) -> T:
     """Await `function()` in a task of its own, which ends with the caller's: then it is known who has cancelled it.
 
-    On trio the caller's task runs it: there a task cannot cancel itself. Raises what `function` raises.
+    On trio the caller's task runs it: there a task cannot cancel itself, and it has no limit. Raises what `function`
+    raises, and TimeoutError for a task that is left.
     """
     if _trio_here() is not None:
         return await function()
     owner = TaskOwner(asyncio.current_task())
     raised: BaseException | None = None
     try:
-        result, raised = await owner.create_task(asyncio.get_running_loop(), _outcome(function), name=name)
+        task = owner.create_task(asyncio.get_running_loop(), _outcome(function), name=name)
+        if limit is not None:
+            await _ended_or_left(task, owner, limit)
+        result, raised = await task
         if raised is not None:
             raise raised
         return cast("T", result)
     finally:
         owner.forget()
         del raised  # its traceback refers to this frame
+
+
+async def _ended_or_left(task: asyncio.Task[Any], owner: TaskOwner, limit: Limit) -> None:
+    """Return at the end of the task, or when the caller is cancelled. Raises TimeoutError if the task is left."""
+    ended = asyncio.Event()
+    task.add_done_callback(lambda _: ended.set())
+    limit.start(owner, ended.set)
+    try:
+        await ended.wait()
+    except asyncio.CancelledError:
+        task.cancel()
+        return
+    if limit.is_left:
+        raise TimeoutError
 
 
 async def _outcome(function: Callable[[], Awaitable[T]]) -> tuple[T | None, BaseException | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
 from bridge._interface import check_asgi
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, InProcess, async_body, request_line
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess, async_body, is_whole, request_line
 from bridge.asgi.exchange import respond_whole
 from bridge.asgi.failures import is_failure
 from bridge.asgi.protocol import WAITING
@@ -68,10 +68,7 @@ class InProcessTransport(InProcess, httpx.ASGITransport, answers_early=True):
         wanted = request.extensions.get(WHOLE_RESPONSE)
         if not wanted:
             return await self._stream(request, scope)
-        if isinstance(request, EventRequest) and "stream" not in request.__dict__:
-            body = request.body
-        else:
-            body = b"".join([part async for part in async_body(request)])
+        body = request.body if is_whole(request) else b"".join([part async for part in async_body(request)])
         finished = wanted if callable(wanted) else None
         try:
             return await respond_whole(self.app, scope, body, request=request, finished=finished)

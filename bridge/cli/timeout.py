@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from bridge.runtime.log.stacks import describe_threads
+from bridge.stacks import describe_threads
 
 __all__ = ["ending_after"]
 

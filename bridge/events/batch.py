@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
+from bridge._messages import request_line
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import EventFailed
 from bridge.sources._event_fields import is_array, is_object
@@ -19,9 +20,11 @@ from bridge.sources._event_fields import is_array, is_object
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from bridge._httpx import httpx
     from bridge._types import Event
 
     Send = Callable[[Event], Awaitable[Any]]
+    IsDone = Callable[[str, Event], Awaitable[bool]]
 
 __all__ = ["Batch", "answer_records", "records_of"]
 
@@ -73,24 +76,28 @@ def _is_ordered(record: Mapping[str, Any]) -> bool:
     return record["eventSource"] != "aws:sqs" or str(record.get("eventSourceARN")).endswith(".fifo")
 
 
-async def answer_records(batch: Batch, send: Send, concurrency: int) -> dict[str, Any]:
-    """Send each record on its own, and return the partial batch response.
+async def answer_records(request: httpx.Request, batch: Batch, send: Send, concurrency: int) -> dict[str, Any]:
+    """Send each record on its own, and return the partial batch response. `request`: of the event, for log lines.
 
     If the order matters, the first failure is the last attempt: that record and all after it are reported. Otherwise up
     to `concurrency` are under way.
     """
-    failed = await (_one_by_one(batch, send) if batch.is_ordered else _concurrently(batch, send, concurrency))
+
+    def is_done(identifier: str, event: Event) -> Awaitable[bool]:
+        return _is_done(request, identifier, event, send)
+
+    failed = await (_one_by_one(batch, is_done) if batch.is_ordered else _concurrently(batch, is_done, concurrency))
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
 
-async def _one_by_one(batch: Batch, send: Send) -> list[str]:
+async def _one_by_one(batch: Batch, is_done: IsDone) -> list[str]:
     for number, (identifier, event) in enumerate(batch.records):
-        if not await _is_done(identifier, event, send):
+        if not await is_done(identifier, event):
             return [identifier for identifier, _ in batch.records[number:]]
     return []
 
 
-async def _concurrently(batch: Batch, send: Send, concurrency: int) -> list[str]:
+async def _concurrently(batch: Batch, is_done: IsDone, concurrency: int) -> list[str]:
     failed: set[int] = set()
     rest = iter(enumerate(batch.records))
     exits: list[BaseException] = []
@@ -98,7 +105,7 @@ async def _concurrently(batch: Batch, send: Send, concurrency: int) -> list[str]
     async def work() -> None:
         try:
             for number, (identifier, event) in rest:
-                if not await _is_done(identifier, event, send):
+                if not await is_done(identifier, event):
                     failed.add(number)
         except (SystemExit, KeyboardInterrupt) as exc:  # which would stop the event loop if it left a task
             exits.append(exc)
@@ -112,18 +119,22 @@ async def _concurrently(batch: Batch, send: Send, concurrency: int) -> list[str]
     return [identifier for number, (identifier, _) in enumerate(batch.records) if number in failed]
 
 
-async def _is_done(identifier: str, event: Event, send: Send) -> bool:
+async def _is_done(request: httpx.Request, identifier: str, event: Event, send: Send) -> bool:
     """Send one record. Return whether the application has accepted it; its failure is logged."""
+
+    def log(text: str, error: Exception | None = None) -> None:
+        logger.error("%s: The record %.200r failed%s", request_line(request), identifier, text, exc_info=error)
+
     try:
         answer = await in_own_task(lambda: send(event), name="bridge application")
     except EventFailed as exc:
-        logger.error("The record %.200r failed: %s", identifier, exc)
+        log(f": {str(exc).removeprefix(f'{request_line(request)}: ')}")
         return False
     except Exception as exc:
-        logger.error("The record %.200r failed.", identifier, exc_info=exc)
+        log(".", exc)
         return False
     # An application that answers a batch of one as it answers any batch.
     if is_object(answer) and answer.get("batchItemFailures"):
-        logger.error("The record %.200r failed: the application reports that in batchItemFailures.", identifier)
+        log(": the application reports that in batchItemFailures.")
         return False
     return True

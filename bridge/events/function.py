@@ -6,13 +6,21 @@ import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from bridge._messages import PassedEvent
 from bridge.asgi.failures import is_failure
 from bridge.errors import ApplicationCancelled
 
 if TYPE_CHECKING:
     from bridge._types import Event, EventFunction
 
-__all__ = ["call"]
+__all__ = ["call", "request_of"]
+
+
+def request_of(function: EventFunction) -> PassedEvent:
+    """Return what stands for the request that is not made: it names the function in log lines."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{named.__module__}.{named.__qualname__}"
+    return PassedEvent("on_event", name.encode("ascii", "backslashreplace"), [], b"", {})
 
 
 async def call(function: EventFunction, event: Event, context: Any) -> Any:

@@ -67,7 +67,9 @@ def _with_event(request: PassedEvent, event: Event) -> PassedEvent:
     scope = {**request.extensions["asgi"], "aws.event": event, "headers": headers}
     if "state" in scope:
         scope["state"] = scope["state"].copy()
-    return PassedEvent(request.method, request.extensions["target"], headers, body, scope)
+    sent = PassedEvent(request.method, request.extensions["target"], headers, body, scope)
+    sent.service = request.service
+    return sent
 
 
 def _encoded(event: Event) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from bridge._messages import CompleteResponse, PassedEvent
+from bridge._messages import CompleteResponse, PassedEvent, request_line
 from bridge.errors import UnsupportedEvent
 from bridge.events.batch import answer_records, records_of
-from bridge.events.function import call
+from bridge.events.function import call, request_of
 from bridge.events.pass_through import DEFAULT_PATH, post, request_to
 from bridge.events.warm_up import is_warm_up
 from bridge.init_phase import current_runtime
+from bridge.sources._event_fields import event_kind
 from bridge.sources._size import MAX_RESULT, check_size
 from bridge.sources._unsupported import describe, must_not_pass
 
@@ -48,7 +49,16 @@ class Events:
 
     def decode(self, event: Event, settings: Settings) -> PassedEvent:
         """Return the request for the event, still without the event in its body. Its scope gets the event."""
-        return request_to(settings.pass_through_path or DEFAULT_PATH)
+        if self._on_event is not None:
+            request = request_of(self._on_event)
+        else:
+            request = request_to(settings.pass_through_path or DEFAULT_PATH)
+        request.service = event_kind(event)
+        return request
+
+    def describe(self, event: Event, settings: Settings) -> str:
+        """Return the request, or the function, and the service that sent the event, for a log line."""
+        return request_line(self.decode(event, settings))
 
     def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Any:
         """Return the value in a response that `respond` has made. Raise ResultTooLarge."""
@@ -76,7 +86,7 @@ class Events:
         batch = records_of(event) if self._settings.batch == "per-record" else None
         if batch is None:
             return _Answered(await send(event))
-        return _Answered(await answer_records(batch, send, self._settings.batch_concurrency))
+        return _Answered(await answer_records(request, batch, send, self._settings.batch_concurrency))
 
 
 class _Answered(CompleteResponse):

@@ -11,11 +11,11 @@ from pathlib import Path
 
 __all__ = ["Clock", "find_library"]
 
-# Where Debian, Fedora, Arch and Homebrew install it.
+# Where Debian, Fedora and Arch install it: the variant for processes with threads.
 _LIBRARIES = (
-    "/usr/lib/*/faketime/libfaketime.so.1",
-    "/usr/lib64/faketime/libfaketime.so.1",
-    "/usr/lib/faketime/libfaketime.so.1",
+    "/usr/lib/*/faketime/libfaketimeMT.so.1",
+    "/usr/lib64/faketime/libfaketimeMT.so.1",
+    "/usr/lib/faketime/libfaketimeMT.so.1",
 )
 
 

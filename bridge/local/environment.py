@@ -88,6 +88,11 @@ class Environment:
         return self._first is None if self.state == "snapshot" else self._is_waiting
 
     @property
+    def is_spare(self) -> bool:
+        """Whether it starts without an invocation to start for."""
+        return self.state == "starting" and self.is_alive and self._first is None and self._stages.init_end is None
+
+    @property
     def is_ending_work(self) -> bool:
         """Whether it has answered what it had, and not asked for more yet."""
         return self.state == "busy" and self.is_alive and all(each.is_finished for each in self._answers.values())
@@ -116,6 +121,12 @@ class Environment:
             return
         assert self.pid is not None
         self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
+
+    def reserve(self, first: Answer) -> None:
+        """Start for an invocation, after all. Only if `is_spare`."""
+        self._first = first
+        first.invocation.status = "starting"
+        first.changed()
 
     def _begin(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -180,7 +191,7 @@ class Environment:
         self._fail(failure, grace=_EXIT_LIMIT)
 
     def answered(self, answer: Answer) -> None:
-        if self.is_concurrent and answer.is_finished:
+        if self.is_concurrent and answer.is_finished and answer.invocation.id in self._answers:
             self._rest(answer)
             self._settle()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from email.utils import formatdate
-from typing import cast
 
 from starlette.types import Receive, Scope, Send
 
@@ -34,8 +33,7 @@ class FrontApp:
 
 
 def _request(scope: Scope, body: bytes) -> ClientRequest:
-    target = cast("bytes", scope["raw_path"]).decode("latin-1")
-    query = scope["query_string"].decode("latin-1")
+    target, query = (_ascii(scope[name]) for name in ("raw_path", "query_string"))
     return ClientRequest(
         method=scope["method"],
         target=f"{target}?{query}" if query else target,
@@ -46,6 +44,11 @@ def _request(scope: Scope, body: bytes) -> ClientRequest:
         client=tuple(scope["client"] or ("127.0.0.1", 0)),
         server_port=scope["server"][1],
     )
+
+
+def _ascii(text: bytes) -> str:
+    """Return a part of a request-target, with other bytes encoded, which it cannot have."""
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in text)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -89,7 +89,7 @@ class HttpServer:
         self._tasks.add(task)
         try:
             await _Connection(reader, writer).serve(self._handle)
-        except (Disconnected, ConnectionError, h11.RemoteProtocolError, asyncio.CancelledError):
+        except (Disconnected, ConnectionError, asyncio.CancelledError):
             pass  # of `close` alone: nobody else has the task
         finally:
             self._tasks.discard(task)
@@ -127,12 +127,25 @@ class _Connection:
         await self._writer.drain()
 
     async def event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        while (event := self._h11.next_event()) is h11.NEED_DATA:
+        """Raises Disconnected for what is not HTTP, or ends too early."""
+        while (event := self._next_event()) is h11.NEED_DATA:
             if self._h11.they_are_waiting_for_100_continue:
                 go_on = h11.InformationalResponse(status_code=100, headers=[])
                 self._writer.write(self._h11.send(go_on) or b"")
-            self._h11.receive_data(await self._reader.read(_READ_SIZE))
+            self._h11.receive_data(await self._read())
         return event
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(_READ_SIZE)
+        except ConnectionError as exc:
+            raise Disconnected from exc
+
+    def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            return self._h11.next_event()
+        except h11.RemoteProtocolError as exc:
+            raise Disconnected from exc
 
     async def wait_until_gone(self) -> None:
         with suppress(ConnectionError):

@@ -54,6 +54,8 @@ class Pool:
             free = next((each for each in reversed(self.environments) if each.is_free), None)
             if free is not None:
                 free.hand_over(self._take())
+            elif (spare := next((each for each in self.environments if each.is_spare), None)) is not None:
+                spare.reserve(self._take())
             elif self._may_start():
                 self._start(self._take())
             else:

@@ -40,7 +40,7 @@ class TemplateSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """One function. `skipped`: the variables whose value only a deployment has. `events`: the names of other events."""
+    """One function. `handler`: "" if its image has it. `skipped`: the variables that only a deployment has."""
 
     name: str
     handler: str
@@ -107,7 +107,7 @@ def _template(path: str, document: dict[str, Any], name: str, properties: dict[s
     sources = _sources(properties, document)
     return Template(
         name=name,
-        handler=_handler(path, name, properties),
+        handler=_handler(properties),
         folder=str(Path(path).parent / str(_plain(properties.get("CodeUri"), "."))),
         environ={key: value for key, value in resolved.items() if value is not None},
         timeout=float(_plain(properties.get("Timeout"), _TIMEOUT)),
@@ -118,14 +118,10 @@ def _template(path: str, document: dict[str, Any], name: str, properties: dict[s
     )
 
 
-def _handler(path: str, name: str, properties: dict[str, Any]) -> str:
+def _handler(properties: dict[str, Any]) -> str:
+    """Return the handler; "" for an image that has it."""
     command = _mapping(properties.get("ImageConfig")).get("Command")
-    handler = command[0] if isinstance(command, list) and command else properties.get("Handler")
-    if not isinstance(handler, str):
-        raise InvalidTemplate(
-            f"The function {name!r} in {path} has no handler: its image has it. Name it: dev module:app --template ..."
-        )
-    return handler
+    return str(_plain(command[0] if isinstance(command, list) and command else properties.get("Handler"), ""))
 
 
 def _sources(properties: dict[str, Any], document: dict[str, Any]) -> tuple[TemplateSource, ...]:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
-from bridge._messages import MAX_PATH
+from bridge._messages import MAX_METHOD, MAX_PATH
 from bridge.application import Bridge
 from bridge.asgi.lifespan import make_lifespan
 from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.settings import set_trace_id
 
 if TYPE_CHECKING:
-    from bridge._types import ASGIApp, Lifespan, LifespanMode, Receive, Scope, Send
+    from bridge._types import ASGIApp, Lifespan, LifespanMode, Message, Receive, Scope, Send
 
 __all__ = ["ChildApplication", "main"]
 
@@ -99,12 +99,38 @@ class ChildApplication:
         }
         if self._lifespan.state is not None:
             entries["state"] = self._lifespan.state.copy()
+        sent = _Sent(send)
         try:
-            await self._app(entries, receive, send)  # a scope of its own: uvicorn still needs the one that it made
+            await self._app(entries, receive, sent.send)  # a scope of its own: uvicorn still needs the one that it made
         except (Exception, SystemExit) as exc:  # uvicorn does not end for the second
-            path = scope["raw_path"][:MAX_PATH].decode("latin-1")
-            logger.error("%s %s: The application raised %s.", scope["method"], path, type(exc).__name__)
+            path = ascii(scope["raw_path"][:MAX_PATH].decode("latin-1"))[1:-1]
+            logger.error("%s %s: %s", scope["method"][:MAX_METHOD], path, sent.describe(exc))
             raise  # uvicorn logs the traceback, and answers
+
+
+class _Sent:
+    """What the application has sent, for a log line."""
+
+    __slots__ = ("_is_complete", "_send", "_status_code")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status_code = 0
+        self._is_complete = False
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+        self._status_code = message.get("status", self._status_code)
+        self._is_complete = message["type"] == "http.response.body" and not message.get("more_body")
+
+    def describe(self, error: BaseException) -> str:
+        """Tell the failure of a route, and of a background task after its response."""
+        name = type(error).__name__
+        if not self._is_complete:
+            return f"The application raised {name}."
+        if self._status_code >= 500:
+            return f"The application answered {self._status_code}, and raised {name}."
+        return f"The application raised {name} after its response was complete."
 
 
 def _address(value: list[Any] | None) -> tuple[Any, ...] | None:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge._messages import replace_headers
 from bridge.asgi import build_scope
+from bridge.context_headers import headers_with_context
 from bridge.errors import ConfigurationError
 from bridge.handler import Handler
-from bridge.proxy.forwarder import Forwarder, headers_with_context
+from bridge.proxy.forwarder import Forwarder
 from bridge.proxy.headers import CONNECTION_HEADER
 from bridge.proxy.process import OriginProcess
 from bridge.proxy.settings import OriginSettings

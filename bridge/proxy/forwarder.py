@@ -16,16 +16,14 @@ from bridge._messages import (
     WHOLE_RESPONSE,
     CompleteResponse,
     EventRequest,
-    PassedEvent,
-    header_pairs,
     replace_headers,
     request_line,
     request_target,
 )
-from bridge.deadline import time_left
+from bridge.context_headers import headers_with_context
+from bridge.deadline import remaining_seconds, time_left
 from bridge.errors import MalformedEvent, OriginBroken, OriginLost, OriginTimeout, OriginUnreachable, SnapshotHookFailed
 from bridge.path_guard import PathGuard
-from bridge.proxy.context_headers import context_headers, remaining_seconds, without_context_headers
 from bridge.proxy.server import Origin
 from bridge.proxy.transport import SocketTransport
 from bridge.responses import plain
@@ -34,11 +32,10 @@ from bridge.snapstart import RestoreWatch
 from bridge.sources._path import quoted, unquoted
 
 if TYPE_CHECKING:
-    from bridge._types import HeaderPairs
     from bridge.proxy.process import OriginProcess
     from bridge.proxy.settings import OriginSettings
 
-__all__ = ["Forwarder", "for_web_server", "headers_with_context"]
+__all__ = ["Forwarder", "for_web_server"]
 
 logger = logging.getLogger("bridge")
 
@@ -227,14 +224,14 @@ class _LimitedBody(httpx.AsyncByteStream):
             await self._stream.aclose()
 
 
-async def for_web_server(request: httpx.Request) -> httpx.Request:
-    """Give `request` the path and headers for a web server, which gets no ASGI scope.
+async def for_web_server(request: httpx.Request, *, with_context: bool = True) -> httpx.Request:
+    """Give `request` the path and headers for a web server, which gets no ASGI scope. `with_context`: the context too.
 
     A stage or mapping is not a part of the application's paths, and HTTP has no root_path for it. It is removed from
     the path and goes into x-forwarded-prefix. Clients' copies of the context headers are dropped.
     """
     root_path = (request.extensions.get("asgi") or {}).get("root_path")
-    pairs = headers_with_context(request)
+    pairs = headers_with_context(request, with_context=with_context)
     if root_path and (rest := _below(root_path, request_target(request))) is not None:
         request.extensions["target"] = rest
         pairs.append((b"x-forwarded-prefix", quoted(root_path)))
@@ -250,15 +247,6 @@ def _below(root_path: str, target: bytes) -> bytes | None:
     if unquoted(b"/".join(segments).decode("latin-1")) != root_path:
         return None
     return b"/" + rest + mark + query
-
-
-def headers_with_context(request: httpx.Request) -> HeaderPairs:
-    """Return the headers of `request` with the context headers in place of a client's copies."""
-    scope = request.extensions.get("asgi") or {}
-    pairs = without_context_headers(header_pairs(request))
-    # No client has sent an event that is not a request, and it has no request context.
-    event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
-    return pairs + context_headers(event, scope.get("aws.context"), request)
 
 
 def _deadline(request: httpx.Request, margin: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from bridge._arguments import checked_settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from bridge._settings_arguments import SettingsArguments
-    from bridge._types import EventFunction
+    from bridge._types import EventFunction, TracingHook
     from bridge.proxy.forwarder import Forwarder
 
 __all__ = ["Proxy"]
@@ -38,8 +39,8 @@ class Proxy(Handler):
 
     `command`: the program and its arguments, which must stay in the foreground; it finds its port in PORT. `url`:
     "http://host:port" or "unix:/path"; or else `host` and `port`, or `uds`, the path of a UNIX socket. The other
-    arguments are those of `OriginSettings`, and `settings`, each setting, `sources` and `on_event` those of `Bridge`.
-    One that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
+    arguments are those of `OriginSettings`, and `settings`, each setting, `sources`, `on_event` and `tracing` those of
+    `Bridge`. One that is not given is read from the environment, under Lambda Web Adapter's name, and has its default.
 
     In Lambda the server is started here, in the init phase. The constructor waits until it is ready; under
     `python -m bridge.runtime` the runtime waits after the import of the module. Elsewhere the server is started before
@@ -66,6 +67,7 @@ class Proxy(Handler):
         sources: Iterable[Source] = DEFAULT_SOURCES,
         on_event: EventFunction | None = None,
         settings: Settings | None = None,
+        tracing: TracingHook | None = None,
         **arguments: Unpack[SettingsArguments],
     ) -> None:
         settings = checked_settings(self, settings, arguments)
@@ -87,9 +89,14 @@ class Proxy(Handler):
             if process is not None and is_function_process():
                 sigterm.shut_down(process)
                 launch(process, origin)
-            forwarder = self._forwarder = _forwarder(origin, process)
+            forwarder = self._forwarder = _forwarder(origin, process, settings)
             super().__init__(
-                forwarder, _new_lifespan=lambda: forwarder, sources=sources, on_event=on_event, settings=settings
+                forwarder,
+                _new_lifespan=lambda: forwarder,
+                sources=sources,
+                on_event=on_event,
+                settings=settings,
+                tracing=tracing,
             )
         except BaseException:
             if process is not None:
@@ -97,11 +104,12 @@ class Proxy(Handler):
             raise
 
 
-def _forwarder(origin: OriginSettings, process: OriginProcess | None) -> Forwarder:
+def _forwarder(origin: OriginSettings, process: OriginProcess | None, settings: Settings) -> Forwarder:
     # Everything that a socket needs is imported here, and not with this module: in Lambda the server starts meanwhile.
     from bridge.proxy.forwarder import Forwarder, for_web_server
 
-    return Forwarder(origin, process, prepare=for_web_server)
+    with_context = settings.context_headers is not False
+    return Forwarder(origin, process, prepare=partial(for_web_server, with_context=with_context))
 
 
 def _given(**arguments: Any) -> dict[str, Any]:

@@ -8,34 +8,24 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Callable
 from typing import Any, Literal
 
 from bridge.deadline import DEADLINE_MARGIN, parse_margin
+from bridge.init_phase import has_long_init, init_limit
 from bridge.path_guard import canonical_path
 from bridge.proxy.address import Address
-from bridge.settings import initialization_type, status_codes
-from bridge.settings_base import SettingsBase, flag, from_environment, refusal
+from bridge.settings_base import SettingsBase, flag, from_environment, or_none, refusal, status_codes
 
 __all__ = ["OriginSettings"]
 
 # How long an idle connection is kept, in seconds: less than the 5 s after which Node, uvicorn and others close theirs.
 POOL_IDLE_TIMEOUT = 4.0
 
-# How long startup may wait in the init phase, in seconds: Lambda ends that after 10 s, and for a function with
-# provisioned concurrency, SnapStart or managed instances after 130 s or more. https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+# How long startup may wait in a short init phase, in seconds: Lambda ends that after 10 s.
 INIT_LIMIT = 9.8
-LONG_INIT_LIMIT = 130.0
 
 # Labels with dots between them: a name, or an IPv4 address.
 _HOST = r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?"
-
-_LONG_INITS = frozenset({"provisioned-concurrency", "snap-start", "lambda-managed-instances"})
-
-
-def _or_none(check: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
-    """Return a check that accepts None, too."""
-    return lambda name, value: None if value is None else check(name, value)
 
 
 def _host(name: str, value: object) -> str:
@@ -107,6 +97,13 @@ def _healthy(name: str, value: object) -> frozenset[int]:
     return codes
 
 
+def _healthy_below(value: str) -> str:
+    """Return the healthy codes for the first unhealthy one, with which Lambda Web Adapter was set before 1.0."""
+    if re.fullmatch(r"[1-5]\d\d", value, re.ASCII) and int(value) > 100:
+        return f"100-{int(value) - 1}"
+    raise refusal("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS", value, "a status code from 101 to 599")
+
+
 def _uds(name: str, value: object) -> str:
     if value in ("", None):
         return ""
@@ -158,16 +155,22 @@ class OriginSettings(SettingsBase):
         "AWS_LWA_READINESS_CHECK_PROTOCOL", deprecated=("READINESS_CHECK_PROTOCOL",), check=_protocol, default="http"
     )
     readiness_port: int | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=_or_none(_port), default=None
+        "AWS_LWA_READINESS_CHECK_PORT", deprecated=("READINESS_CHECK_PORT",), check=or_none(_port), default=None
     )
     readiness_path: str = from_environment(
         "AWS_LWA_READINESS_CHECK_PATH", deprecated=("READINESS_CHECK_PATH",), check=_path, default="/"
     )
     healthy_status: frozenset[int] = from_environment(
-        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", check=_healthy, default="100-499"
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS",
+        converted={
+            "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS": _healthy_below,
+            "READINESS_CHECK_MIN_UNHEALTHY_STATUS": _healthy_below,
+        },
+        check=_healthy,
+        default="100-499",
     )
     readiness_timeout: float | None = from_environment(
-        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=_or_none(_seconds), default=None
+        "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS", check=or_none(_seconds), default=None
     )
     async_init: bool = from_environment("AWS_LWA_ASYNC_INIT", deprecated=("ASYNC_INIT",), check=flag, default=False)
     pool_idle_timeout: float = from_environment(
@@ -209,7 +212,7 @@ class OriginSettings(SettingsBase):
         )
         where = self.how_to_set_address if self.readiness_port is None else self.how_to_set("readiness_port")
         longer = self.how_to_set("readiness_timeout")
-        if not _has_long_init() and not self.async_init:
+        if not has_long_init() and not self.async_init:
             longer += f", or {self.how_to_set('async_init')} with the value true"
         return (
             f"Does it listen there? The address is set with {where}{check}. A server that needs longer needs {longer}."
@@ -220,7 +223,7 @@ class OriginSettings(SettingsBase):
         """Return how long startup may wait, in seconds."""
         if self.readiness_timeout is not None:
             return self.readiness_timeout if self.readiness_timeout > 0 else math.inf
-        return LONG_INIT_LIMIT if _has_long_init() else INIT_LIMIT
+        return init_limit() if has_long_init() else INIT_LIMIT
 
     @property
     def startup_limit(self) -> float:
@@ -229,8 +232,4 @@ class OriginSettings(SettingsBase):
 
     @property
     def waits_in_first_request(self) -> bool:
-        return self.async_init and not _has_long_init()
-
-
-def _has_long_init() -> bool:
-    return initialization_type() in _LONG_INITS
+        return self.async_init and not has_long_init()

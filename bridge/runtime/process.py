@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         log_format=settings.log_format, log_level=settings.log_level, telemetry_fd=settings.telemetry_fd
     )
     try:
-        return _Process(settings.runtime_api, output).run(arguments)
+        return _Process(settings, output).run(arguments)
     finally:
         output.flush()
 
@@ -70,9 +70,10 @@ def main(arguments: Sequence[str]) -> int:
 class _Process:
     """The runtime client of one process."""
 
-    def __init__(self, address: str, output: LogOutput) -> None:
+    def __init__(self, start: StartSettings, output: LogOutput) -> None:
         self._output = output
-        self._address = address
+        self._api = start.runtime_api
+        self._address = start.runtime_api_proxy or start.runtime_api
         self._settings: RuntimeSettings
         self._extension: Extension | None = None
         self._is_worker = False
@@ -109,7 +110,7 @@ class _Process:
         if self._wants_extension:
             from bridge.runtime.api.extension import Extension
 
-            self._extension = Extension(self._connect())
+            self._extension = Extension(self._connect(self._api))
             self._extension.register()
         prepare_path(settings.task_root, settings.runtime_dir)
         self._kind, self._target = self._load(parsed)
@@ -171,8 +172,10 @@ class _Process:
         mode = self._settings.extension
         return mode == "on" or (mode == "auto" and initialization_type() != "snap-start")
 
-    def _connect(self) -> Connection:
-        return Connection(parse_address(self._address), user_agent=f"bridge/{__version__} python/{_python()}")
+    def _connect(self, address: str = "") -> Connection:
+        return Connection(
+            parse_address(address or self._address), user_agent=f"bridge/{__version__} python/{_python()}"
+        )
 
     def _report(self, exc: BaseException, path: bytes, error_type: str | None = None) -> None:
         """Log an error of the init phase, and post it to the API. An error that cannot be posted is logged too."""

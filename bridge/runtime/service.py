@@ -9,8 +9,8 @@ from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.deadline import Limits
 from bridge.runtime.invocations.polling import Means
-from bridge.runtime.invocations.watchdog import Watchdog
 from bridge.runtime.loading import ASYNC, HANDLER
+from bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable

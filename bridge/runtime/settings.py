@@ -89,12 +89,16 @@ class StartSettings(SettingsBase):
 
     `runtime_api` (AWS_LAMBDA_RUNTIME_API): "host:port"; "" outside of Lambda.
 
+    `runtime_api_proxy` (AWS_LWA_LAMBDA_RUNTIME_API_PROXY): "host:port" of a program between this runtime and the
+    Runtime API, such as one that inspects events; "" without one. The registration of an extension never goes there.
+
     `log_format` (AWS_LAMBDA_LOG_FORMAT), `log_level` (AWS_LAMBDA_LOG_LEVEL) and `telemetry_fd`
     (_LAMBDA_TELEMETRY_LOG_FD): see `bridge.runtime.log.handler.set_up_logging`. The last variable is removed from the
     environment, because child processes must not write to the descriptor.
     """
 
     runtime_api: str = from_environment("AWS_LAMBDA_RUNTIME_API", default="")
+    runtime_api_proxy: str = from_environment("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", default="")
     log_format: str = from_environment("AWS_LAMBDA_LOG_FORMAT", default="")
     log_level: str = from_environment("AWS_LAMBDA_LOG_LEVEL", default="")
     telemetry_fd: int | None = from_environment("_LAMBDA_TELEMETRY_LOG_FD", parse=_descriptor, default=None)

@@ -77,6 +77,30 @@ class Source(Protocol):
         """
 
 
+class _WebSocket:
+    """The source of WebSocket APIs, `bridge.sources.websocket`, which most functions never need to import."""
+
+    name = "websocket"
+
+    def matches(self, event: Event) -> bool:
+        context = event.get("requestContext")
+        if not is_object(context) or context.get("connectionId") is None:
+            return False
+        from bridge.sources import websocket
+
+        return websocket.matches(event)
+
+    def decode(self, event: Event, settings: Settings) -> httpx.Request:
+        from bridge.sources import websocket
+
+        return websocket.decode(event, settings)
+
+    def encode(self, response: CompleteResponse, event: Event, settings: Settings) -> Result:
+        from bridge.sources import websocket
+
+        return websocket.encode(response, event, settings)
+
+
 # The order matters where shapes overlap: sources that one field identifies come before those that need several.
 DEFAULT_SOURCES: tuple[Source, ...] = (
     alb,
@@ -87,6 +111,7 @@ DEFAULT_SOURCES: tuple[Source, ...] = (
     vpc_lattice_v1,
     http_api_v1,
     rest_api,
+    _WebSocket(),
 )
 
 

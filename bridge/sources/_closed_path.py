@@ -1,4 +1,4 @@
-"""The check that keeps clients away from a path that is for events alone."""
+"""The check that keeps clients away from the paths that are for events alone."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from bridge.sources._path import has_prefix, quoted
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
+    from bridge.settings import Settings
 
 __all__ = ["check_path"]
 
 logger = logging.getLogger("bridge")
 
 
-def check_path(request: httpx.Request, closed: str) -> None:
-    """Raise MalformedEvent, with 403, for a client's request to the path `closed`, in any spelling.
+def check_path(request: httpx.Request, settings: Settings) -> None:
+    """Raise MalformedEvent, with 403, for a client's request to a path that is set for events, in any spelling.
 
-    The application may look for its routes after the root path, so the path counts with it and without it.
+    That is the path of passed events, and all under the path of a WebSocket API's. The application may look for its
+    routes after the root path, so the path counts with it and without it.
     """
-    guard = _guard(closed)
+    guard = _guard(
+        "" if settings.open_pass_through_path else settings.pass_through_path,
+        "" if settings.open_websocket_path else settings.websocket_path,
+    )
     scope = request.extensions["asgi"]
     path, root_path = scope.get("path") or "", scope.get("root_path") or ""
     targets = [request_target(request)]
@@ -32,9 +37,9 @@ def check_path(request: httpx.Request, closed: str) -> None:
         targets.append(quoted(path[len(root_path) :] or "/"))
     if any(map(guard.refuses, targets)):
         logger.warning("%s: a client asked for the path of events, and gets a 403.", request_line(request))
-        raise MalformedEvent(f"The path {closed} is for events alone.", status_code=403)
+        raise MalformedEvent("The path is for events alone.", status_code=403)
 
 
 @lru_cache(maxsize=8)
-def _guard(closed: str) -> PathGuard:
-    return PathGuard(closed)
+def _guard(path: str, prefix: str) -> PathGuard:
+    return PathGuard(path, prefix=prefix)

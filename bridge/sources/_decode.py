@@ -6,8 +6,16 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bridge._http import is_connection_id
 from bridge._httpx import httpx
-from bridge._messages import EventRequest, PassedEvent, header_pairs, replace_headers
+from bridge._messages import (
+    CONNECTION_ID,
+    EventRequest,
+    PassedEvent,
+    header_pairs,
+    replace_headers,
+    request_line,
+)
 from bridge.errors import ConfigurationError, MalformedEvent
 from bridge.sources import DEFAULT_SOURCES, Source
 from bridge.sources._address import server_address
@@ -48,8 +56,11 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     """
     try:
         request = source.decode(event, settings)
+        if isinstance(request, PassedEvent):
+            return request  # nothing in it is a client's
         if source not in DEFAULT_SOURCES and isinstance(request, httpx.Request):  # ours have checked it
             check_framing(request)
+            _drop_connection_id(request)
     except MalformedEvent as exc:
         logger.error("%s: %s", _what(source, event), exc)
         raise
@@ -59,12 +70,10 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
     if not isinstance(request, EventRequest):
         _check_request(request, source)
         request.extensions["asgi"] = request.extensions.get("asgi") or {}
-    if isinstance(request, PassedEvent):
-        return request  # nothing in it is a client's
-    if settings.pass_through_path and not settings.open_pass_through_path:
+    if (settings.pass_through_path or settings.websocket_path) and CONNECTION_ID not in request.extensions:
         from bridge.sources._closed_path import check_path  # only a path that is set needs it
 
-        check_path(request, settings.pass_through_path)
+        check_path(request, settings)
     if settings.trust_forwarded_host:
         _take_forwarded_host(request)
     if settings.authorization_source:
@@ -94,6 +103,14 @@ def _check_request(request: object, source: Source) -> None:
         )
 
 
+def _drop_connection_id(request: httpx.Request) -> None:
+    """Remove the header that names a WebSocket API's connection, in any spelling, unless it is ours."""
+    pairs = header_pairs(request)
+    kept = [pair for pair in pairs if not is_connection_id(pair[0])]
+    if len(kept) != len(pairs) and CONNECTION_ID not in request.extensions:
+        replace_headers(request, kept)
+
+
 def _take_forwarded_host(request: httpx.Request) -> None:
     """Make x-forwarded-host the Host: its last value, which the nearest proxy set. An invalid one changes nothing."""
     pairs = header_pairs(request)
@@ -111,7 +128,10 @@ def _move_authorization(request: httpx.Request, source: bytes) -> None:
     pairs = header_pairs(request)
     values = [value for name, value in pairs if name == source]
     if not values:
-        logger.warning("The request lacks the header %s, which authorization is read from.", source.decode("ascii"))
+        if CONNECTION_ID in request.extensions:  # a message has no headers of its client
+            return
+        name = source.decode("ascii")
+        logger.warning("%s: The request lacks the header %s, which has authorization.", request_line(request), name)
         return
     kept = [pair for pair in pairs if pair[0] not in (source, b"authorization")]
     replace_headers(request, [*kept, (b"authorization", values[0])])

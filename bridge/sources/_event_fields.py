@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "decode_base64",
     "decode_body",
+    "event_kind",
     "event_line",
+    "invocation_line",
     "is_array",
     "is_object",
     "join_query",
@@ -108,14 +110,18 @@ def path_field(event: Mapping[str, Any], key: str) -> str:
     return path if path.startswith("/") else f"/{path}"
 
 
+# The longest name of an event's service in a log line, in characters.
+_MAX_KIND = 60
+
 _Steps = tuple[str | int, ...]
 
-# Where the sources of this package have the method and the path.
+# Where the sources of this package have the method and the path. An event of a WebSocket API has a type alone.
 _METHODS: tuple[_Steps, ...] = (
     ("httpMethod",),
     ("method",),
     ("requestContext", "http", "method"),
     ("Records", 0, "cf", "request", "method"),
+    ("requestContext", "eventType"),
 )
 _PATHS: tuple[_Steps, ...] = (("rawPath",), ("path",), ("raw_path",), ("Records", 0, "cf", "request", "uri"))
 
@@ -123,6 +129,26 @@ _PATHS: tuple[_Steps, ...] = (("rawPath",), ("path",), ("raw_path",), ("Records"
 def event_line(event: Event) -> str:
     """Return "GET /path" for a log line, escaped and cut, without a query; "?" for what a broken event lacks."""
     return f"{_first_text(event, _METHODS, MAX_METHOD)} {_first_text(event, _PATHS, MAX_PATH)}"
+
+
+def event_kind(event: Event) -> str:
+    """Return the service that sent an event that is not an HTTP request, escaped and cut; "other" if it is unknown."""
+    if not is_object(event):
+        return "other"
+    records = event.get("Records")
+    first = records[0] if is_array(records) and records else None
+    places = (first, event) if is_object(first) else (event,)
+    for place in places:
+        for key in ("eventSource", "EventSource", "source"):
+            if isinstance(value := place.get(key), str):
+                return ascii(value[:_MAX_KIND])[1:-1]
+    return "other"
+
+
+def invocation_line(event: Event) -> str:
+    """Return `event_line` for a log line about any invocation, or the service of an event that is not a request."""
+    line = event_line(event)
+    return f"An event of {event_kind(event)}" if line.startswith("? ") else line
 
 
 def _first_text(event: Event, places: tuple[_Steps, ...], length: int) -> str:

@@ -73,7 +73,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
     All headers are in `multiValueHeaders` and none in `headers`: API Gateway merges the two, and would send both.
     """
-    encoded = encode_response(response, method=event.get("httpMethod"), settings=settings)
+    encoded = encode_response(response, method=event.get("httpMethod"), settings=settings, event=event)
     return {
         "statusCode": encoded.status_code,
         "multiValueHeaders": listed(encoded.headers, encoded.values),

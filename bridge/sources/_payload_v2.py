@@ -76,7 +76,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
         method = event["requestContext"]["http"]["method"]
     except (LookupError, TypeError):  # the application may have changed the event by now
         method = None
-    encoded = encode_response(response, method=method, settings=settings)
+    encoded = encode_response(response, method=method, settings=settings, event=event)
     headers, cookies = joined(encoded.headers, encoded.values)
     return {
         "statusCode": encoded.status_code,

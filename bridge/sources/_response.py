@@ -11,10 +11,11 @@ from bridge._http import BODILESS, HOP_BY_HOP, has_controls, is_token
 from bridge._messages import CompleteResponse, header_pairs
 from bridge.errors import InvalidMessage
 from bridge.settings import Settings
+from bridge.sources._event_fields import event_line
 from bridge.sources._media_types import encode_body
 
 if TYPE_CHECKING:
-    from bridge._types import HeaderPairs, Result
+    from bridge._types import Event, HeaderPairs, Result
 
 __all__ = [
     "EncodedResponse",
@@ -56,8 +57,12 @@ class EncodedResponse:
         self.is_base64 = is_base64
 
 
-def encode_response(response: CompleteResponse, *, method: object, settings: Settings) -> EncodedResponse:
+def encode_response(
+    response: CompleteResponse, *, method: object, settings: Settings, event: Event | None = None
+) -> EncodedResponse:
     """Check a response and encode its body, for a source's encode(). `method`: of the request; HEAD has no body.
+
+    `event`: names the request in log lines.
 
     Raise InvalidMessage for a status or a header that must not reach AWS.
     """
@@ -70,10 +75,10 @@ def encode_response(response: CompleteResponse, *, method: object, settings: Set
             headers, values = _without_length(headers)  # RFC 9110, 8.6: it must not be sent
         elif length is not None:
             # The length is that of the response to a GET (RFC 9110, 9.3.2): it stays.
-            headers, values = _one_length(headers, None)
+            headers, values = _one_length(headers, None, event)
         return EncodedResponse(status_code, headers, values, "", False)
     if length is not None and (len(values) != len(headers) or length != str(len(body))):
-        headers, values = _one_length(headers, len(body))
+        headers, values = _one_length(headers, len(body), event)
     text, is_base64 = encode_body(
         body, values.get("content-type"), values.get("content-encoding"), settings.text_media_types
     )
@@ -154,7 +159,7 @@ def _without_length(headers: TextPairs) -> tuple[TextPairs, dict[str, str]]:
     return headers, dict(headers)
 
 
-def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict[str, str]]:
+def _one_length(headers: TextPairs, length: int | None, event: Event | None) -> tuple[TextPairs, dict[str, str]]:
     """Return `headers` with at most one content-length, and none that disagrees with the body's `length`."""
     lengths = [value for name, value in headers if name == "content-length"]
     agreed = lengths[0] if len(set(lengths)) == 1 and (length is None or lengths[0] == str(length)) else None
@@ -162,7 +167,8 @@ def _one_length(headers: TextPairs, length: int | None) -> tuple[TextPairs, dict
         return headers, dict(headers)
     if agreed is None:
         logger.warning(
-            "The application sent content-length %.200r with a body of %s bytes: the header was dropped.",
+            "%s: The application sent content-length %.200r with a body of %s bytes: the header was dropped.",
+            "A response" if event is None else event_line(event),
             lengths,
             length,
         )

@@ -99,7 +99,7 @@ _KNOWN_KINDS: tuple[tuple[str, Callable[[Mapping[str, Any]], bool]], ...] = (
     (" but an authorizer's of AWS IoT, which needs a function of its own that returns a policy", _is_iot_authorizer),
     (" but Client VPN's question whether to let a client in, which needs a function of its own", _is_vpn_authorizer),
     (" but a login at Transfer Family, which needs a function of its own", _is_identity_provider),
-    (" but a WebSocket API's, whose messages are not ASGI's 'websocket' protocol", _is_websocket),
+    (" but a WebSocket API's that is incomplete, or whose source is not among the given ones", _is_websocket),
     (" but Lambda@Edge's response event, which has a response already", _is_edge_response),
     (" but a durable execution's, which needs a handler of the durable execution SDK", _is_durable_execution),
     (" that is complete, or its source is not among the given ones", _is_incomplete_request),

@@ -9,7 +9,6 @@ the response must have the same one: with the other, the client gets a 502.
 from __future__ import annotations
 
 import logging
-from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def decode(event: Event, settings: Settings) -> EventRequest:
 
 def encode(response: CompleteResponse, event: Event, settings: Settings) -> Result:
     """Return statusCode, statusDescription, headers in the request's own form, body, isBase64Encoded."""
-    encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings)
+    encoded = encode_response(response, method=event.get("httpMethod") or "", settings=settings, event=event)
     result: Result = {
         "statusCode": encoded.status_code,
         "statusDescription": f"{encoded.status_code} {reason_phrase(encoded.status_code)}",
@@ -81,7 +80,7 @@ def _single_valued(encoded: EncodedResponse, event: Event) -> dict[str, str]:
     spellings = ("".join(letters) for letters in product(*((c, c.upper()) if c.isalpha() else c for c in "set-cookie")))
     headers.update(zip(spellings, cookies, strict=False))
     if len(cookies) > 1:
-        _warn_of_single_values()
+        _warn_of_single_values(event)
     if len(cookies) > _MAX_COOKIES:
         lost = cookie_names(cookies[_MAX_COOKIES:])
         logger.warning(
@@ -93,9 +92,16 @@ def _single_valued(encoded: EncodedResponse, event: Event) -> dict[str, str]:
     return headers
 
 
-@cache  # once per environment: the target group is the cause, not the response
-def _warn_of_single_values() -> None:
-    logger.warning(
-        "A response sets several cookies, but its load balancer asks for single-value headers: they are spelt "
-        "'set-cookie', 'set-cookiE' and so on. Enable multi-value headers on the target group."
-    )
+_is_warned = False
+
+
+def _warn_of_single_values(event: Event) -> None:
+    """Warn once per environment: the target group is the cause, not the response."""
+    global _is_warned
+    if not _is_warned:
+        _is_warned = True
+        logger.warning(
+            "%s: The response sets several cookies, but its load balancer asks for single-value headers: they are "
+            "spelt 'set-cookie', 'set-cookiE' and so on. Enable multi-value headers on the target group.",
+            event_line(event),
+        )

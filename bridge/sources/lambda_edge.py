@@ -140,7 +140,9 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     """
     cf = _cf(event)
     event_type = lenient_object(cf, "config").get("eventType")
-    encoded = encode_response(response, method=lenient_object(cf, "request").get("method"), settings=settings)
+    encoded = encode_response(
+        response, method=lenient_object(cf, "request").get("method"), settings=settings, event=event
+    )
     status = encoded.status_code
     if status not in _STATUSES:
         raise InvalidMessage(f"Expected a status from 200 to 599, which CloudFront accepts, but got {status}.")

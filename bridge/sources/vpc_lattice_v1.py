@@ -40,7 +40,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
     The values of this version are strings, and cookies joined by commas would be one broken cookie: the last one is
     sent, as Lattice keeps the last of repeated query parameters.
     """
-    encoded = encode_response(response, method=event.get("method"), settings=settings)
+    encoded = encode_response(response, method=event.get("method"), settings=settings, event=event)
     headers, cookies = joined(encoded.headers, encoded.values)
     if len(cookies) > 1:
         logger.warning(

@@ -74,7 +74,7 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
     AWS's page says that a response may repeat a header, and shows lists in the events of this version.
     """
-    encoded = encode_response(response, method=event.get("method"), settings=settings)
+    encoded = encode_response(response, method=event.get("method"), settings=settings, event=event)
     headers, cookies = joined(encoded.headers, encoded.values)
     return result(encoded, headers, cookies if len(cookies) > 1 else cookies[0] if cookies else None)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +61,7 @@ class PlainFunction:
 
     def call(self, event: Event, context: Any) -> object:
         if not self._is_async:
-            return self._function(event, context)
+            return _called_as_in_lambda(self._function, event, context)
         self._loop.check_callable()
         result: object = self._loop.run(self._function(event, context))
         return result
@@ -70,7 +72,7 @@ class PlainFunction:
             return result
         from anyio import to_thread
 
-        return await to_thread.run_sync(self._function, event, context)
+        return await to_thread.run_sync(_called_as_in_lambda, self._function, event, context)
 
     def open(self, event: Event, context: Any) -> Stream:
         raise NotImplementedError
@@ -84,6 +86,26 @@ class PlainFunction:
 
     async def close_async(self) -> None:
         """Do nothing: async calls leave nothing behind."""
+
+
+def _called_as_in_lambda(function: Callable[[Any, Any], Any], event: Event, context: Any) -> object:
+    """Call a sync function in a thread that has an event loop, as Lambda's main thread has. Mangum requires one."""
+    if threading.current_thread() is threading.main_thread() or _current_loop() is not None:
+        return function(event, context)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return function(event, context)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _current_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        return None
 
 
 def function_of(handler: object) -> Function:

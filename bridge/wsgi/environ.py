@@ -71,7 +71,9 @@ def build_environ(
     _add_headers(environ, scope["headers"])
     if body or "CONTENT_LENGTH" in environ:
         environ["CONTENT_LENGTH"] = str(len(body))
-    environ.update((key, scope[key]) for key in _AWS if key in scope)
+    for key in _AWS:
+        if key in scope:
+            environ[key] = scope[key]
     if user := _authorized_user(scope.get("aws.event")):
         environ["REMOTE_USER"] = user
     return environ
@@ -87,6 +89,8 @@ def _authorized_user(event: object) -> str:
 def _split(raw_path: bytes, root_path: str) -> tuple[str, str]:
     """Return SCRIPT_NAME and PATH_INFO. A root path that the path does not begin with was removed on the way."""
     path, root = unquote_to_bytes(raw_path), root_path.rstrip("/").encode("utf-8", "surrogateescape")
+    if not root:
+        return "", path.decode("latin-1")
     for prefix in {root: None, unquote_to_bytes(root): None}:
         if prefix and path.startswith(prefix) and path[len(prefix) :][:1] in (b"", b"/"):
             return prefix.decode("latin-1"), path[len(prefix) :].decode("latin-1")

@@ -10,13 +10,14 @@ from collections import deque
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from bridge._messages import MAX_WHOLE, CompleteResponse, too_large
+from bridge._messages import MAX_WHOLE, CompleteResponse, request_line, too_large
 from bridge.errors import InvalidMessage, NoResponse, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
+    from bridge._httpx import httpx
     from bridge._types import HeaderPairs, WSGIApp
 
     ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
@@ -27,14 +28,14 @@ logger = logging.getLogger("bridge")
 
 
 class WSGIExchange:
-    """One call of `app`. `what`: the request, for log lines.
+    """One call of `app`. `request`: for log lines.
 
     Its methods are called one after another, and all in the same thread. Raises what the application raises, and the
     ProtocolErrors of `bridge.errors`.
     """
 
-    def __init__(self, app: WSGIApp, environ: dict[str, Any], what: str) -> None:
-        self._app, self._environ, self._what = app, environ, what
+    def __init__(self, app: WSGIApp, environ: dict[str, Any], request: httpx.Request) -> None:
+        self._app, self._environ, self._request = app, environ, request
         self.status_code = 0  # until start_response() was called
         self.headers: HeaderPairs = []
         self._has_sent = False  # a part of the body, and so the head: neither can be changed any more
@@ -139,7 +140,7 @@ class WSGIExchange:
         except Exception as exc:
             logger.error(
                 "%s: The application raised %s in the close() of its response. The response stays as it is.",
-                self._what,
+                request_line(self._request),
                 type(exc).__name__,
                 exc_info=exc,
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
 from bridge._interface import check_wsgi
-from bridge._messages import WHOLE_RESPONSE, EventRequest, InProcess, async_body, request_line
+from bridge._messages import WHOLE_RESPONSE, InProcess, async_body, is_whole
 from bridge._outside import outside_calls_here
 from bridge.asgi.scope import build_scope
 from bridge.asgi.tasks import checkpoint
@@ -64,6 +64,10 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
         self._is_concurrent, self._has_siblings = is_concurrent, has_siblings
         self._threads: Threads | None = None
 
+    def may_wait(self, request: httpx.Request) -> bool:
+        """Return whether the call may wait: for a thread, for the request's body, or in a derived class."""
+        return self._is_concurrent or not is_whole(request) or type(self) is not WSGITransport
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Call the application, and return the response as soon as it has a part of its body, or is complete.
 
@@ -93,13 +97,10 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
         return self._threads.borrow()
 
     async def _exchange(self, request: httpx.Request, place: Place) -> WSGIExchange:
-        if isinstance(request, EventRequest) and "stream" not in request.__dict__:
-            body = request.body
-        else:
-            body = b"".join([part async for part in async_body(request)])
+        body = request.body if is_whole(request) else b"".join([part async for part in async_body(request)])
         scope = build_scope(request, root_path=self.script_name, client=(self.remote_addr, 0))
         environ = build_environ(scope, body, is_concurrent=place.is_concurrent, has_siblings=self._has_siblings)
-        return WSGIExchange(self.app, environ, request_line(request))
+        return WSGIExchange(self.app, environ, request)
 
     async def aclose(self) -> None:
         """End the threads that no request uses."""

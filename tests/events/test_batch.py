@@ -19,6 +19,9 @@ pytestmark = pytest.mark.usefixtures("nothing_unclosed")
 
 Event = dict[str, Any]
 
+# How each line begins.
+NAMED = "POST /events (an event of {}): The record "
+
 PER_RECORD = Settings(batch="per-record")
 
 
@@ -76,6 +79,7 @@ def served(app: Any, **settings: Any) -> Bridge:
 def test_the_records_that_failed_are_reported(
     call: Call, caplog: pytest.LogCaptureFixture, event: Event, failing: list[str], reported: list[str], seen: str
 ) -> None:
+    source = event["Records"][0]["eventSource"]
     for app in (Records(*failing), Records(*failing, error=KeyError("sku")), Records(*failing, status=302)):
         caplog.clear()
         assert call(served(app), event, None) == failures(*reported)
@@ -84,7 +88,7 @@ def test_the_records_that_failed_are_reported(
         assert_logged(
             caplog,
             *[
-                ("ERROR", f"{identifier!r} failed", "KeyError" if app.error else str(app.status))
+                ("ERROR", NAMED.format(source), f"{identifier!r} failed", "KeyError" if app.error else str(app.status))
                 for identifier in failed
             ],
         )

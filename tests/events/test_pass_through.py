@@ -270,9 +270,8 @@ def test_every_event_of_the_corpus_passes_or_is_refused_by_its_name() -> None:
             refused.append(file)
             assert not app.scope, file
     authorizers = {f"non-http/{path.name}" for path in (CORPUS / "non-http").glob("*authorizer*")}
-    sockets = {f"websocket-api/{path.name}" for path in (CORPUS / "websocket-api").glob("*")}
     others = {"non-http/client-vpn-connection-handler.json", "lambda-edge/origin-response.json"}
-    assert set(refused) == authorizers | sockets | others
+    assert set(refused) == authorizers | others
 
 
 @every_case("name", BASES)

@@ -1,6 +1,7 @@
 """What the tests of the sample applications share: their modules, their events, and results that many have."""
 
 import json
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ def load(file: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
+    sys.modules[name] = module  # where Flask looks for the folder of its templates
     spec.loader.exec_module(module)
     return module
 

@@ -8,7 +8,7 @@ Its other tests are here under other names:
 | --- | --- |
 | settings, src/lib.rs | tests/proxy/test_settings.py; an invalid setting is refused there, not ignored |
 | readiness, src/readiness.rs | tests/proxy/test_readiness.py, tests/proxy/test_server.py |
-| context headers, tenant | tests/proxy/test_context_headers.py |
+| context headers, tenant | tests/test_context_headers.py |
 | hooks, src/snapstart.rs, and their guard | tests/proxy/test_handler_snapstart.py, tests/test_path_guard.py |
 | concurrent requests | tests/proxy/test_transport_connections.py |
 

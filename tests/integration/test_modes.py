@@ -134,6 +134,11 @@ def test_every_source_gives_the_application_the_same_scope_and_the_client_the_sa
             assert seen[0]["scope"]["raw_path"].endswith("/orders/caf%C3%A9'")
             if seen[0] != seen[1] or results[0] != results[1]:
                 different.append((name, *seen, *results))
+        for name in ("connect", "message", "disconnect"):
+            results = pair.ask(load(f"websocket_{name}"), lambda_context())
+            seen = [seen_by_the_application(result) for result in results]
+            if seen[0] != seen[1] or results[0] != results[1]:
+                different.append((name, *seen, *results))
     assert different == []
 
 

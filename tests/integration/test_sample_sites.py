@@ -1,4 +1,4 @@
-"""The sample applications that use Proxy, each with its real server, answer every event in their folders."""
+"""The sample sites, in process and behind their real servers, answer every event in their folders."""
 
 import base64
 import json
@@ -10,22 +10,25 @@ from typing import Any
 
 import pytest
 
-from bridge import Proxy
+from bridge import Handler
 from tests.integration.sample_apps import Result, event_names, load, read_event
 from tests.integration.servers import free_port
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="There is no node here.")
 
-Start = Callable[[str], Proxy]
+Start = Callable[..., Handler]
+
+# Each way of the Flask site to run, with the server that its responses name.
+FLASK_WAYS = {"app.py": None, "behind_gunicorn.py": "gunicorn"}
 
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Return a function that makes the handler of a sample application, as a new Lambda environment does."""
-    handlers: list[Proxy] = []
+    handlers: list[Handler] = []
 
-    def start(app: str) -> Proxy:
-        handlers.append(load(f"{app}/app.py").handler)
+    def start(app: str, file: str = "app.py") -> Handler:
+        handlers.append(load(f"{app}/{file}").handler)
         return handlers[-1]
 
     with tempfile.TemporaryDirectory(prefix="b") as folder:  # with a short name, because a UNIX socket is made in it
@@ -39,7 +42,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             handler.close()
 
 
-def answers(handler: Proxy, app: str) -> dict[str, Result]:
+def answers(handler: Handler, app: str) -> dict[str, Result]:
     """Return the answers to the events of `app`, in their order, for a client that keeps cookies."""
     cookies: list[str] = []
     results: dict[str, Result] = {}
@@ -55,10 +58,11 @@ def uploaded_picture() -> bytes:
     return body[body.index(b"\x89PNG") : body.index(b"\r\n------album-boundary-3d9a--\r\n")]
 
 
-def test_the_flask_site_answers_its_events_in_their_order(start: Start) -> None:
-    results = answers(start("flask_site"), "flask_site")
+@pytest.mark.parametrize("file", FLASK_WAYS)
+def test_the_flask_site_answers_its_events_in_their_order(start: Start, file: str) -> None:
+    results = answers(start("flask_site", file), "flask_site")
     assert [result["statusCode"] for result in results.values()] == [200, 303, 303, 200, 200, 303]
-    assert [result["headers"]["server"] for result in results.values()] == ["gunicorn"] * 6
+    assert {result["headers"].get("server") for result in results.values()} == {FLASK_WAYS[file]}
     assert '<form method="post" action="/sign-in">' in results["1_home"]["body"]
     assert "Sunset &lt;b&gt;at sea&lt;/b&gt;</a> by Ada &amp; Charles" in results["4_album"]["body"]
     download = results["5_download"]
@@ -69,8 +73,9 @@ def test_the_flask_site_answers_its_events_in_their_order(start: Start) -> None:
     assert no_session == f"session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; {attributes}"
 
 
-def test_the_flask_site_under_a_stage_refuses_what_needs_a_session(start: Start) -> None:
-    handler = start("flask_site")
+@pytest.mark.parametrize("file", FLASK_WAYS)
+def test_the_flask_site_under_a_stage_refuses_what_needs_a_session(start: Start, file: str) -> None:
+    handler = start("flask_site", file)
     assert handler(read_event("flask_site", "3_upload"), None)["statusCode"] == 403
     event = read_event("hello", "rest_api") | {"path": "/", "multiValueQueryStringParameters": None}
     event["requestContext"]["path"] = "/prod/"

@@ -12,9 +12,10 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
+from bridge.context_headers import context_headers
 from bridge.proxy.child import ChildApplication, lambda_context, load
-from bridge.proxy.context_headers import context_headers
 from bridge.proxy.headers import CONNECTION_HEADER
+from tests.apps import START, part, sending
 from tests.logged import assert_logged
 
 
@@ -138,6 +139,23 @@ async def test_the_log_names_the_request_of_a_failed_application(caplog: pytest.
         with pytest.raises(type(error)):
             await failing(scope, receive_nothing, send_nothing)
     assert_logged(caplog, ("ERROR", "POST /a%20b: ", "KeyError"), ("ERROR", "POST /a%20b: ", "SystemExit"))
+
+
+@pytest.mark.anyio
+async def test_the_log_tells_a_background_task_from_a_route(caplog: pytest.LogCaptureFixture) -> None:
+    headers = [(CONNECTION_HEADER, json.dumps(CONNECTION).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/x", "raw_path": b"/x", "headers": headers}
+    lifespan: Any = SimpleNamespace(state=None)
+    failed: Message = {**START, "status": 500}
+    sent = ((), (START,), (START, part(b"a", more=True)), (START, part(b"a")), (failed, part(b"")))
+    for messages in sent:
+        failing = ChildApplication(sending(*messages, then=KeyError("sku")), lifespan)
+        with pytest.raises(KeyError):
+            await failing(scope, receive_nothing, AsyncMock())
+    route = "POST /x: The application raised KeyError."
+    later = "POST /x: The application raised KeyError after its response was complete."
+    handled = "POST /x: The application answered 500, and raised KeyError."
+    assert caplog.messages == [route, route, route, later, handled]
 
 
 @pytest.mark.anyio

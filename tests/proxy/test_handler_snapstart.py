@@ -111,7 +111,7 @@ def test_a_hook_without_an_answer_fails_the_phase(serve: Serve, monkeypatch: pyt
 
 def test_a_server_that_is_not_ready_after_the_restore_fails_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     program, _ = serve()
-    monkeypatch.setattr("bridge.proxy.settings.LONG_INIT_LIMIT", 0.3)
+    monkeypatch.setattr("bridge.init_phase.LONG_INIT", 0.3)
     os.kill(program.pids[0], signal.SIGSTOP)
     try:
         with pytest.raises(OriginNotStarted, match=r"was not ready within 0\.3 s"):

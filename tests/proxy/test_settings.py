@@ -226,3 +226,26 @@ def test_startup_waits_as_long_as_the_init_phase_allows(monkeypatch: pytest.Monk
         # Async init counts only where the init phase is short.
         assert OriginSettings(async_init=True).waits_in_first_request is (kind not in LONG)
         assert OriginSettings(async_init=False).waits_in_first_request is False
+
+
+@every_case(
+    ("value", "healthy"),
+    [("500", range(100, 500)), ("101", range(100, 101)), (" 599 ", range(100, 599))],
+)
+def test_the_first_unhealthy_status_is_lambda_web_adapters_old_name(
+    caplog: pytest.LogCaptureFixture, value: str, healthy: range
+) -> None:
+    for name in ("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS", "READINESS_CHECK_MIN_UNHEALTHY_STATUS"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(name, value)
+            assert OriginSettings().healthy_status == frozenset(healthy)
+            patch.setenv("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "200")
+            assert OriginSettings().healthy_status == frozenset({200})
+
+
+@every_case("value", ["", "100", "600", "5xx", "500-599"])
+def test_another_first_unhealthy_status_is_refused(value: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS", value)
+        with pytest.raises(ConfigurationError, match="MIN_UNHEALTHY_STATUS"):
+            OriginSettings()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -61,18 +62,27 @@ class Runtime:
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
-            while data := os.read(stream.fileno(), 65536):
+            while self._has_more:
+                select.select([stream], [], [])
                 with self._changed:
-                    self._output += data
+                    self._take_written()
                     self._changed.notify_all()
-        with self._changed:
-            self._has_more = False
-            self._changed.notify_all()
+
+    def _take_written(self) -> None:
+        """Read what is in the pipe now, with the lock held."""
+        stream = self._process.stdout
+        assert stream is not None
+        while self._has_more and select.select([stream], [], [], 0)[0]:
+            data = os.read(stream.fileno(), 65536)
+            self._output += data
+            self._has_more = bool(data)
 
     @property
     def log(self) -> str:
-        """What it has written so far, stdout and stderr as they came."""
+        """What it has written so far, stdout and stderr as they came: all of it, also what was written just now."""
         with self._changed:
+            self._take_written()
+            self._changed.notify_all()
             return self._output.decode(errors="backslashreplace")
 
     def wait_for_log(self, text: str, timeout: float = LIMIT) -> str:

@@ -19,8 +19,8 @@ from bridge.runtime.invocations.serving import serve, serve_in_threads
 from bridge.runtime.invocations.slots import Slot
 from bridge.runtime.invocations.targets import FunctionTarget, HandlerTarget, Target
 from bridge.runtime.invocations.waker import Waker
-from bridge.runtime.invocations.watchdog import Watch, Watchdog
 from bridge.settings import set_trace_id
+from bridge.watchdog import Watch, Watchdog
 from tests.runtime.double import LIMIT, RuntimeDouble
 
 __all__ = ["DEADLINE", "FUNCTION", "MARGIN", "NO_DEADLINE", "START", "Gate", "Running", "Slots", "Told", "part"]
@@ -47,7 +47,7 @@ FUNCTION = Function(name="shop", version="$LATEST", memory_limit_in_mb="128")
 class Told(Watchdog):
     """A watchdog that tells only when the test says so, in the thread of the test."""
 
-    def watch(self, moment: float, message: str) -> Watch:
+    def watch(self, moment: float, message: str | Callable[[], str]) -> Watch:
         watch = Watch(moment, message)
         self.watched.add(watch)
         return watch

@@ -104,7 +104,7 @@ def test_an_error_that_cannot_be_reported_is_logged_all_the_same(api: RuntimeDou
 def test_an_address_that_is_invalid_is_named(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
     runtime = fork_runtime(APP, "app:app", AWS_LAMBDA_RUNTIME_API="nonsense")
     assert runtime.wait() == 1
-    assert runtime.log.count("AWS_LAMBDA_RUNTIME_API to be 'host:port', but got 'nonsense'") == 2
+    assert runtime.log.count("AWS_LWA_LAMBDA_RUNTIME_API_PROXY to be 'host:port', but got 'nonsense'") == 2
 
 
 def test_a_report_that_is_refused_is_logged(api: RuntimeDouble, fork_runtime: Runtimes) -> None:

@@ -147,3 +147,28 @@ def test_the_usage_is_shown_on_demand_and_where_there_is_no_lambda(start_runtime
     for runtime in runtimes[1:]:
         expected = f"AWS_LAMBDA_RUNTIME_API is not set: expected to be started by Lambda or an emulator.\n{usage}"
         assert runtime.log == expected
+
+
+def test_a_proxy_of_the_runtime_api_gets_its_calls_and_never_those_of_the_extension(
+    api: RuntimeDouble, fork_runtime: Runtimes
+) -> None:
+    with RuntimeDouble() as proxy:
+        runtime = fork_runtime(
+            "def handler(event, context): return event",
+            "app.handler",
+            AWS_LWA_LAMBDA_RUNTIME_API_PROXY=proxy.address,
+        )
+        assert proxy.invoke({"a": 1}).answer().json == {"a": 1}
+        assert (len(api.extensions), proxy.extensions) == (1, [])
+        assert [request.path for request in api.requests if "runtime" in request.path] == []
+        assert runtime.log == ""
+        runtime.terminate()
+        assert runtime.wait() == 0
+
+
+def test_an_error_of_the_init_phase_goes_through_the_proxy(api: RuntimeDouble, fork_runtime: Runtimes) -> None:
+    with RuntimeDouble() as proxy:
+        runtime = fork_runtime("1 / 0", "app.handler", AWS_LWA_LAMBDA_RUNTIME_API_PROXY=proxy.address)
+        assert runtime.wait() == 1
+        assert proxy.init_error().document["errorType"] == "ZeroDivisionError"
+        assert [request.path for request in api.requests if "runtime" in request.path] == []

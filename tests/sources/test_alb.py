@@ -1,4 +1,3 @@
-import logging
 from typing import Any
 
 import pytest
@@ -53,13 +52,14 @@ def test_a_single_cookie_needs_no_other_spelling() -> None:
     assert answer(load("alb"), Answer(headers=[(b"set-cookie", b"a=1")]))["headers"] == {"set-cookie": "a=1"}
 
 
-def test_several_cookies_with_single_value_headers_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    alb._warn_of_single_values.cache_clear()
+def test_several_cookies_with_single_value_headers_are_warned_of_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alb, "_is_warned", False)
     for _ in range(2):
         answer(load("alb"), Answer(**TWO_COOKIES))
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "Enable multi-value headers on the target group." in record.getMessage()
+    facts = ("POST /orders/caf%C3%A9: ", "Enable multi-value headers on the target group.")
+    assert_logged(caplog, ("WARNING", *facts))
 
 
 def test_headers_that_a_browser_sends_to_a_health_check_are_not_needed() -> None:
@@ -69,9 +69,10 @@ def test_headers_that_a_browser_sends_to_a_health_check_are_not_needed() -> None
     assert (scope["client"], scope["server"]) == (None, None)
 
 
-def test_cookies_beyond_the_number_of_spellings_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    alb._warn_of_single_values()
-    caplog.clear()
+def test_cookies_beyond_the_number_of_spellings_are_named_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alb, "_is_warned", True)
     cookies = [(b"set-cookie", b"c%d=1" % number) for number in range(515)]
     headers = answer(load("alb"), Answer(headers=cookies))["headers"]
     assert (len(headers), {name.lower() for name in headers}) == (512, {"set-cookie"})

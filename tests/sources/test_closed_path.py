@@ -73,6 +73,55 @@ def test_the_root_can_be_closed_too() -> None:
     assert status_of("function_url", "/v1/a", closed) == (200, True)
 
 
+CHAT = Settings(websocket_path="/internal/chat")
+
+CHAT_SPELLINGS = [
+    *("/internal/chat", "/internal/chat/", "/internal/chat/connect", "/internal/chat/message/", "/internal/chat/a/b"),
+    *("//internal//chat//connect", "/INTERNAL/Chat/Connect", "/internal%2Fchat%2fconnect", "/%69nternal/chat/message"),
+    *("/%2569nternal/chat/message", "/x/../internal/chat/connect", "/internal/./chat/connect", "/internal/chat;v/a"),
+    # A catch-all route of a server that does not resolve ".." is under the prefix, too.
+    *(
+        "/internal/chat/../x",
+        "/./internal/chat/../x",
+        "/internal/chat/%2e%2e/%2e%2e/x",
+        "//any.example/internal/chat/a",
+    ),
+]
+
+
+@every_case("name", [name for name in BASES if name not in ("rest_api", "http_api_v1")])
+def test_a_prefix_for_websocket_events_is_closed_with_all_that_is_under_it(name: str) -> None:
+    assert [path for path in CHAT_SPELLINGS if status_of(name, path, CHAT) != (403, False)] == []
+    others = ("/internal", "/internal/chats", "/internal/chat2/connect", "/chat/connect", "/websocket/connect", "/")
+    assert [path for path in others if status_of(name, path, CHAT) != (200, True)] == []
+
+
+@every_case(
+    ("settings", "status"),
+    [
+        ({}, 200),
+        ({"websocket_path": "/websocket"}, 403),
+        ({"websocket_path": "/websocket", "root_path": "/v1"}, 403),
+        ({"websocket_path": "/websocket", "pass_through_path": "/events", "open_pass_through_path": True}, 403),
+        ({"websocket_path": "/websocket", "open_websocket_path": True}, 200),
+        ({"websocket_path": "/websocket", "open_websocket_path": True, "pass_through_path": "/websocket/x"}, 200),
+    ],
+)
+def test_the_default_prefix_is_the_applications_own_until_it_is_set(settings: dict[str, Any], status: int) -> None:
+    closed = Settings(**settings)
+    for path in ("/websocket/connect", "/v1/websocket/message") if closed.root_path else ("/websocket/connect",):
+        assert status_of("function_url", path, closed)[0] == status
+    app = Answer()
+    assert answer(load("websocket_connect"), app, closed)["statusCode"] == 200
+    assert app.scope["path"] == "/websocket/connect"
+
+
+def test_both_can_be_closed() -> None:
+    closed = Settings(pass_through_path="/events", websocket_path="/chat")
+    found = [status_of("function_url", path, closed)[0] for path in ("/events", "/events/1", "/chat", "/chat/connect")]
+    assert found == [403, 200, 403, 403]
+
+
 def test_the_default_path_is_closed_if_it_is_set() -> None:
     assert status_of("function_url", "/events", Settings(pass_through_path="/events")) == (403, False)
 

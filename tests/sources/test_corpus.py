@@ -23,8 +23,9 @@ HTTP_FOLDERS = {
     "lambda-edge": {"lambda-edge"},
     "rest-api": {"rest-api"},
     "vpc-lattice": {"vpc-lattice-v1", "vpc-lattice-v2"},
+    "websocket-api": {"websocket"},
 }
-NOT_HTTP_FOLDERS = {"non-http", "websocket-api"}
+NOT_HTTP_FOLDERS = {"non-http"}
 
 # Not HTTP, though their folder is.
 NOT_HTTP = {"lambda-edge/origin-response.json"}
@@ -42,7 +43,7 @@ OTHER_SOURCE = {
 }
 
 # The names of the host were made unreadable before the event was published.
-NO_HOST_NAME = {"function-url/no-auth-browser-get.json"}
+NO_HOST_NAME = {"function-url/no-auth-browser-get.json", "websocket-api/rest-shaped-with-http-method.json"}
 
 EXISTS = CORPUS.is_dir()
 pytestmark = pytest.mark.skipif(not EXISTS, reason="there is no ../shared/events beside the checkout")
@@ -146,6 +147,11 @@ def said_by_lattice(event: dict[str, Any]) -> Said:
     return unquote(path.partition("?")[0]), parameters(event)
 
 
+def said_by_websocket(event: dict[str, Any]) -> Said:
+    endings = {"CONNECT": "connect", "MESSAGE": "message", "DISCONNECT": "disconnect"}
+    return "/websocket/" + endings[event["requestContext"]["eventType"]], parameters(event)
+
+
 def parameters(event: dict[str, Any]) -> list[tuple[str, str]]:
     names = ("multiValueQueryStringParameters", "queryStringParameters", "query_string_parameters")
     mapping: dict[str, Any] = next((event[name] for name in names if event.get(name)), {})
@@ -165,4 +171,5 @@ SAID: dict[str, Callable[[dict[str, Any]], Said]] = {
     "rest-api": said_by_rest_api,
     "vpc-lattice-v1": said_by_lattice,
     "vpc-lattice-v2": said_by_lattice,
+    "websocket": said_by_websocket,
 }

@@ -41,6 +41,9 @@ def test_headers_that_only_a_server_may_set_do_not_arrive(name: str) -> None:
         "X-AMZ-Tenant-Id": ["victim"],
         "x_amz_tenant_id": ["victim"],
         "X-Amzn_Request-Context": ["{}"],
+        "X-Amzn-Connection-Id": ["victim="],
+        "x_amzn_connection_id": ["victim="],
+        "X.Amzn-Connection_Id": ["victim="],
     }
     assert scope_of(with_headers(name, sent))["headers"] == scope_of(load(name))["headers"]
 

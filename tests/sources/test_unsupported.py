@@ -22,7 +22,7 @@ METHOD_ARN = "arn:aws:execute-api:eu-west-1:123456789012:abc123def4/prod/POST/or
 REST_AUTHORIZER = load("rest_api", type="REQUEST", methodArn=METHOD_ARN, body=MISSING)
 TOKEN_AUTHORIZER = {"type": "TOKEN", "methodArn": METHOD_ARN, "authorizationToken": "t"}
 WEBSOCKET = {
-    "requestContext": {"connectionId": "c1=", "eventType": "MESSAGE", "routeKey": "$default", "stage": "prod"},
+    "requestContext": {"connectionId": "c1=", "eventType": "OTHER", "routeKey": "$default", "stage": "prod"},
     "body": "hello",
     "isBase64Encoded": False,
 }
@@ -47,7 +47,7 @@ WEBSOCKET = {
         ),
         (WEBSOCKET, "a WebSocket API's"),
         (
-            load("rest_api", requestContext__connectionId="c1=", requestContext__eventType="CONNECT"),
+            load("rest_api", requestContext__connectionId="c1=", requestContext__eventType=["CONNECT"]),
             "a WebSocket API's",
         ),
         (edge_response("origin-response"), "Lambda@Edge's response event"),

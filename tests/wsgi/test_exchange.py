@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bridge._httpx import httpx
 from bridge.errors import InvalidMessage, NoResponse, ProtocolError
 from bridge.wsgi.exchange import WSGIExchange
 from tests.cases import every_case
@@ -14,7 +15,7 @@ PAIRS = [("Content-Type", "text/plain")]
 
 
 def exchange_of(app: Callable[..., Any]) -> WSGIExchange:
-    return WSGIExchange(app, {}, "GET /orders")
+    return WSGIExchange(app, {}, httpx.Request("GET", "http://test/orders"))
 
 
 def answering(*parts: Any, status: Any = "200 OK", headers: Any = PAIRS) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge._httpx import httpx
 from bridge._loop import OwnLoop
-from bridge._messages import WHOLE_RESPONSE, CompleteResponse, InProcess
+from bridge._messages import WHOLE_RESPONSE, CompleteResponse, EventRequest, InProcess
 from bridge.errors import ConfigurationError
 from bridge.wsgi import WSGITransport
 from tests.logged import assert_logged
@@ -270,3 +270,18 @@ async def test_a_failing_close_is_logged_and_changes_nothing(caplog: pytest.LogC
     async with client_of(app) as client:
         assert (await client.get("/orders")).text == "a"
     assert_logged(caplog, ("ERROR", "GET /orders", "ValueError", "late"))
+
+
+def test_only_a_call_that_waits_for_nothing_needs_no_event_loop() -> None:
+    class Derived(WSGITransport): ...
+
+    whole = EventRequest("GET", b"/", [], b"", {"scheme": "https"})
+    streamed = httpx.Request("POST", "http://a/", content=b"body")
+    found = [
+        WSGITransport(echo).may_wait(whole),
+        WSGITransport(echo).may_wait(streamed),
+        WSGITransport(echo, is_concurrent=True).may_wait(whole),
+        Derived(echo).may_wait(whole),
+        InProcess().may_wait(whole),
+    ]
+    assert found == [False, True, True, True, True]

@@ -47,7 +47,8 @@ def parse_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     is_host = host.isascii() and host.isprintable() and host != ""
     if not is_host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > MAX_PORT:
-        raise RuntimeApiGone(f"Expected AWS_LAMBDA_RUNTIME_API to be 'host:port', but got {address!r:.100}.")
+        names = "AWS_LAMBDA_RUNTIME_API or AWS_LWA_LAMBDA_RUNTIME_API_PROXY"
+        raise RuntimeApiGone(f"Expected {names} to be 'host:port', but got {address!r:.100}.")
     return host.strip("[]"), int(port)
 
 

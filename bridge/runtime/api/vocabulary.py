@@ -13,6 +13,8 @@ from bridge.runtime.log.text import one_line
 from bridge.sources._size import MAX_RESULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.runtime.api.http import Pairs, Reply
 
 __all__ = [
@@ -131,12 +133,15 @@ def check_reply(reply: Reply, what: str) -> None:
         raise RuntimeApiRefused(f"Expected a success for {what}, but got {shown(reply)}.")
 
 
-def check_answer(reply: Reply) -> None:
-    """Log an answer that the API did not accept. Nothing more can be done for that invocation."""
+def check_answer(reply: Reply, what: Callable[[], str]) -> None:
+    """Log an answer that the API did not accept. Nothing more can be done for that invocation.
+
+    `what`: returns the name of the invocation.
+    """
     if reply.status == GONE:
-        logger.warning("The answer came too late: the invocation is over (%s).", shown(reply))
+        logger.warning("%s: The answer came too late: the invocation is over (%s).", what(), shown(reply))
     elif not _is_success(reply):
-        logger.error("The Runtime API did not accept the answer: %s.", shown(reply))
+        logger.error("%s: The Runtime API did not accept the answer: %s.", what(), shown(reply))
 
 
 def _is_success(reply: Reply) -> bool:

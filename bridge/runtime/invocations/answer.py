@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge import invocation as current
+from bridge.deadline import NO_RESULT
 from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded
 from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, check_answer, result_headers, too_large
@@ -14,7 +15,7 @@ from bridge.runtime.invocations.background import Background
 from bridge.runtime.invocations.deadline import CANCEL_GRACE, Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from bridge.runtime.api.http import Pairs, Reply
     from bridge.runtime.api.vocabulary import Invocation
@@ -60,11 +61,14 @@ class Answer:
         self._deadline = Deadline(invocation.deadline_ms, means.limits.margin, means.watchdog)
         self._background = Background(self._deadline, means.limits.background)
 
+    def _what(self) -> str:
+        return self._target.describe(self.event)
+
     async def serve(self, event: Any, context: LambdaContext) -> None:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
         self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
-        self._background.start(self._target.work(self), self._worked)
+        self._background.start(self._target.work(self), self._worked, self._what)
         self._deadline.start(self._expire)
         try:
             await self._answer()
@@ -98,7 +102,7 @@ class Answer:
             self.result.set_result(_Failure(error))
         elif not isinstance(error, asyncio.CancelledError):
             when = "when it was cancelled" if self._background.is_cancelled else "after its answer"
-            logger.error("The handler failed %s.", when, exc_info=error)
+            logger.error("%s: The handler failed %s.", self._what(), when, exc_info=error)
 
     def _expire(self) -> None:
         self._settle(_LATE)
@@ -115,7 +119,7 @@ class Answer:
 
     def end_stream(self, reply: Reply | None) -> None:
         if reply is not None:
-            check_answer(reply)
+            check_answer(reply, self._what)
         self._settle(_STREAMED)
 
     # The answer.
@@ -135,7 +139,7 @@ class Answer:
         elif result is not _STREAMED:
             await self._post(result)
         elif self._streamed is not None and self._streamed.is_gone:
-            _note_gone(self._streamed)
+            _note_gone(self._streamed, self._what)
 
     async def _post(self, result: object) -> None:
         try:
@@ -147,7 +151,7 @@ class Answer:
             await self._send(body, is_json=not isinstance(result, bytes))
             return
         error = too_large(body)  # the API would refuse it too, but tell the client less
-        logger.error("%s The caller gets an error instead.", error)
+        logger.error("%s: %s The caller gets an error instead.", self._what(), error)
         await self._stand_in(error, 500, f"{error} Stream it, or send less.")
 
     async def _send(self, body: bytes, *, is_json: bool) -> None:
@@ -155,7 +159,7 @@ class Answer:
         await self._request(self._invocation.response_path, headers, body)
 
     async def _request(self, path: bytes, headers: Pairs, body: bytes) -> None:
-        check_answer(await self._means.connection.request(b"POST", path, headers, body))
+        check_answer(await self._means.connection.request(b"POST", path, headers, body), self._what)
 
     async def fail(self, exc: BaseException) -> None:
         """Fail the invocation with `exc`, or its stream in the middle. Raises RuntimeApiGone."""
@@ -172,18 +176,21 @@ class Answer:
         """Wait for the end of the stream, which waits for its reader: up to the deadline itself."""
         try:
             async with asyncio.timeout(self._deadline.left_to_post):
-                check_answer(await end)
+                check_answer(await end, self._what)
         except TimeoutError:
-            logger.error("The caller did not read the rest of the stream before the deadline. It was broken off.")
+            logger.error(
+                "%s: The caller did not read the rest of the stream before the deadline. It was broken off.",
+                self._what(),
+            )
         except ClientDisconnected:
             assert self._streamed is not None
-            _note_gone(self._streamed)
+            _note_gone(self._streamed, self._what)
 
     # In place of the application's own.
 
     async def _give_up(self) -> None:
         """Give up near the deadline: answer with a 504, log all stacks, and cancel the application."""
-        exc = DeadlineExceeded("There was no result, and the deadline is near.")
+        exc = DeadlineExceeded(NO_RESULT)
         self._background.log_stacks("There is no result, and the deadline of the invocation is near.")
         self._background.cancel()
         if self._streamed is None or not self._streamed.is_started:
@@ -202,7 +209,9 @@ class Answer:
         except ErrorStatus as status:  # which is set to fail the invocation
             return await self.fail(status)
         except Exception as failure:  # of a source of the user's
-            logger.error("A response in place of the application's own could not be made.", exc_info=failure)
+            logger.error(
+                "%s: A response in place of the application's own could not be made.", self._what(), exc_info=failure
+            )
             return await self.fail(exc)
         if stream is not None:
             return await self._end_stream(self._stream_whole(*stream))
@@ -215,16 +224,18 @@ class Answer:
         return await streamed.finish()
 
 
-def _note_gone(streamed: StreamedAnswer) -> None:
+def _note_gone(streamed: StreamedAnswer, what: Callable[[], str]) -> None:
     streamed.close()
     if streamed.size > MAX_STREAM:
         logger.error(
-            "The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.", streamed.size
+            "%s: The stream was broken off after %d bytes: Lambda takes 200 MB. Put a larger response on S3.",
+            what(),
+            streamed.size,
         )
     if streamed.reply is None:
-        logger.info("The caller went away before the end of the stream.")
+        logger.info("%s: The caller went away before the end of the stream.", what())
     else:
-        check_answer(streamed.reply)
+        check_answer(streamed.reply, what)
 
 
 def _raised_by(work: asyncio.Task[None]) -> BaseException | None:

@@ -12,8 +12,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from bridge._text import one_line
 from bridge.asgi.cancellation import TaskOwner
-from bridge.runtime.log.text import one_line
+from bridge.deadline import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableSet, Sequence
@@ -79,7 +80,7 @@ def _make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], 
 class Background:
     """The work of one invocation. `limit`: how long its call may go on after the answer, in seconds."""
 
-    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_work")
+    __slots__ = ("_deadline", "_limit", "_loop", "_owner", "_started", "_what", "_work")
 
     def __init__(self, deadline: Deadline, limit: float | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -89,8 +90,17 @@ class Background:
         self._owner = TaskOwner()
         self._started: set[asyncio.Task[Any]] = set()
 
-    def start(self, call: Coroutine[Any, Any, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
-        """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on."""
+    def start(
+        self,
+        call: Coroutine[Any, Any, None],
+        ended: Callable[[asyncio.Task[None]], None],
+        what: Callable[[], str] = lambda: "An invocation",
+    ) -> None:
+        """Run `call` in a task of its own; `ended` is called at its end. Tasks that it starts are noted from now on.
+
+        `what`: returns the name of the invocation for log lines.
+        """
+        self._what = what
         _started_tasks.set(self._started)
         self._work = self._owner.create_task(self._loop, call, name="bridge invocation")
         self._work.add_done_callback(self._owner.forget)
@@ -119,7 +129,7 @@ class Background:
         self.cancel()
         await asyncio.wait([self._work], timeout=grace)
         if not self._work.done():
-            logger.error("The application was cancelled, but does not end. The next invocation goes on beside it.")
+            logger.error("%s: %s", self._what(), NO_END)
             note_task(_abandoned, self._work)
 
     async def finish(self) -> None:
@@ -143,7 +153,11 @@ class Background:
             seconds = self._earlier(end - self._loop.time())
             assert seconds is not None
             if seconds <= 0:
-                logger.warning("The application left tasks that go on during the next invocation: %s.", names(tasks))
+                logger.warning(
+                    "%s: The application left tasks that go on during the next invocation: %s.",
+                    self._what(),
+                    names(tasks),
+                )
                 return
             await asyncio.wait(tasks, timeout=seconds)
 
@@ -153,10 +167,10 @@ class Background:
 
     def log_stacks(self, what: str) -> None:
         """Log `what`, and the stacks of the call, of the tasks that it started, and of the threads."""
-        from bridge.runtime.log.stacks import describe_tasks
+        from bridge.stacks import describe_tasks
 
         started = sorted(self._started, key=lambda task: task.get_name())
-        logger.error("%s The stacks:\n%s", what, describe_tasks([self._work, *started]))
+        logger.error("%s: %s The stacks:\n%s", self._what(), what, describe_tasks([self._work, *started]))
 
 
 def _is_left(task: asyncio.Task[Any]) -> bool:

@@ -14,6 +14,7 @@ from bridge.runtime.api.payload import encode_result
 from bridge.runtime.api.vocabulary import MAX_RESULT, NEXT, Invocation, check_answer, result_headers, too_large
 from bridge.runtime.invocations.deadline import time_left
 from bridge.runtime.invocations.polling import PollingSlot, decode, enter, leave
+from bridge.sources._event_fields import invocation_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,8 @@ class BlockingSlot(PollingSlot):
     def __init__(self, target: Callable[[Any, Any], object], means: Means) -> None:
         super().__init__(means)
         self._target = target
+        # A handler of ours knows more.
+        self._describe: Callable[[Any], str] = getattr(target, "_describe", invocation_line)
         self._loop = OwnLoop()  # for a function that returns an awaitable; made only then
 
     def run(self, block: Block | None = None) -> None:
@@ -58,14 +61,17 @@ class BlockingSlot(PollingSlot):
 
     def _serve(self, invocation: Invocation) -> None:
         enter(invocation, is_alone=self._means.is_alone)
+        event: Any = None
         try:
-            path, headers, body = self._result(invocation)
+            event, context = decode(invocation, self._means.function)
+            path, headers, body = self._result(invocation, event, context)
         except BaseException as exc:
             path, headers, body = self._failure(invocation, exc)
-        check_answer(self._means.connection.request_blocking(b"POST", path, headers, body))
+        reply = self._means.connection.request_blocking(b"POST", path, headers, body)
+        check_answer(reply, lambda: self._describe(event))
 
-    def _result(self, invocation: Invocation) -> Post:
-        result = self._call(invocation)
+    def _result(self, invocation: Invocation, event: Any, context: LambdaContext) -> Post:
+        result = self._call(invocation, event, context)
         body = encode_result(result)
         if len(body) > MAX_RESULT:
             raise too_large(body)
@@ -81,12 +87,11 @@ class BlockingSlot(PollingSlot):
         self._means.output.report(document)
         return invocation.error_path, *error_answer(invocation, exc, document)
 
-    def _call(self, invocation: Invocation) -> object:
-        event, context = decode(invocation, self._means.function)
+    def _call(self, invocation: Invocation, event: Any, context: LambdaContext) -> object:
         if not invocation.deadline_ms:
             return self._run(event, context)
         left, _ = time_left(invocation.deadline_ms, self._means.limits.margin)
-        watch = self._means.watchdog.watch(time.time() + left, LATE)
+        watch = self._means.watchdog.watch(time.time() + left, lambda: f"{self._describe(event)}: {LATE}")
         try:
             return self._run(event, context)
         finally:

@@ -7,22 +7,17 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from bridge import deadline
+from bridge.deadline import BLOCKED_AFTER, GRACE_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.runtime.invocations.watchdog import Watch, Watchdog
+    from bridge.watchdog import Watch, Watchdog
 
 __all__ = ["BLOCKED_AFTER", "CANCEL_GRACE", "Deadline", "Limits", "time_left"]
 
-# How long an application that was cancelled may clean up: as a part of the margin that is left then, because the answer
-# has to be posted, too; and in seconds where there is no deadline, or the process ends.
-GRACE_SHARE = 0.4
+# How long an application that was cancelled may clean up, in seconds, where there is no deadline, or the process ends.
 CANCEL_GRACE = 0.1
-
-# How late the event loop may be when an invocation is given up, in seconds, before it counts as blocked: longer than a
-# busy machine needs, and shorter than the default margin.
-BLOCKED_AFTER = 0.1
 
 BLOCKED = "The event loop is blocked, and the deadline of the invocation is near."
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bridge.runtime.api.vocabulary import Invocation
     from bridge.runtime.context import Function
     from bridge.runtime.invocations.deadline import Limits
-    from bridge.runtime.invocations.watchdog import Watchdog
+    from bridge.watchdog import Watchdog
 
 __all__ = ["Means", "Output", "PollingSlot", "decode", "enter", "leave"]
 

@@ -9,10 +9,11 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge._loop import LOOP_TASK, hearing_signals
+from bridge._loop import LOOP_TASK
 from bridge.errors import RuntimeApiGone, RuntimeApiRefused
 from bridge.runtime.invocations.background import collect_tasks
 from bridge.runtime.invocations.waker import Stopped, Waker
+from bridge.signals import hearing_signals
 
 if TYPE_CHECKING:
     import socket

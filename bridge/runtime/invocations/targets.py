@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from bridge.errors import ClientDisconnected, ResultTooLarge
+from bridge.sources._event_fields import invocation_line
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,6 +44,9 @@ class Target(Protocol):
     async def work(self, call: Call) -> None:
         """Answer `call`, and finish the work after the answer. An exception fails the invocation."""
 
+    def describe(self, event: Any) -> str:
+        """Return the method and the path, or what is known of another event, for a log line."""
+
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         """Return the result in place of one that is late or too large; None if the caller only understands an error."""
 
@@ -64,14 +68,14 @@ class HandlerTarget:
             await self._handler._answer(call.event, call.context, call.result)
 
     async def _stream(self, call: Call) -> None:
-        async with self._handler.stream(call.event, call.context) as response:
+        async with self._handler._stream(call.event, call.context, call.result) as response:
             if call.result.done():  # given up meanwhile: the connection is the next invocation's
                 return
             streamed = call.open_stream()
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:
-                    await self._send(streamed, response)
+                    await self._send(streamed, response, call.event)
                     call.end_stream(await streamed.finish())
                 except ClientDisconnected:
                     if not streamed.is_over and not streamed.is_gone:
@@ -80,17 +84,21 @@ class HandlerTarget:
                 call.end_stream(None)
             # Leaving the block waits for the application, which works on or learns of the disconnect.
 
-    async def _send(self, streamed: StreamedAnswer, response: StreamedResponse) -> None:
+    async def _send(self, streamed: StreamedAnswer, response: StreamedResponse, event: Any) -> None:
         try:
             await streamed.start(response.prelude)
         except ResultTooLarge as exc:
-            logger.error("%s The caller gets an error instead.", exc)
+            logger.error("%s: %s The caller gets an error instead.", self.describe(event), exc)
+            response.replaced(500, str(exc), exc)
             prelude, body = self._handler._substitute_stream(500, str(exc))
             await streamed.start(prelude)
             await streamed.send(body)
         else:
             async for part in response.body:
                 await streamed.send(part)
+
+    def describe(self, event: Any) -> str:
+        return self._handler._describe(event)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return self._handler._substitute(event, status_code, text)
@@ -121,6 +129,9 @@ class FunctionTarget:
         result = await self._function(call.event, call.context)
         if not call.result.done():
             call.result.set_result(result)
+
+    def describe(self, event: Any) -> str:
+        return invocation_line(event)
 
     def substitute(self, event: Any, status_code: int, text: str) -> Any:
         return None

@@ -3,6 +3,8 @@
 import json
 import re
 
+from bridge._text import one_line
+
 __all__ = ["json_text", "one_line", "printable", "safe_text"]
 
 # Levels of a value that JSON does not have as it is; what is nested deeper becomes text.
@@ -12,9 +14,6 @@ _MAX_DEPTH = 16
 # first use: most applications never log one.
 _SURROGATE = "[\ud800-\udfff]"
 
-# What could forge a line of the log, or command a terminal that shows it.
-_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
-
 
 def safe_text(value: object) -> str:
     """Return `str(value)`, or a text that names its class and the exception."""
@@ -22,11 +21,6 @@ def safe_text(value: object) -> str:
         return str(value)
     except Exception as exc:
         return f"<{type(value).__name__} object whose text raises {type(exc).__name__}>"
-
-
-def one_line(text: str) -> str:
-    """Return `text` with an escape in place of every control character and line separator."""
-    return text if text.isprintable() else re.sub(_CONTROL, lambda match: ascii(match[0])[1:-1], text)
 
 
 def printable(text: str) -> str:

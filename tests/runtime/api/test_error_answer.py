@@ -79,5 +79,5 @@ def test_what_ends_the_process_is_found_in_groups_too() -> None:
 
 def test_the_log_has_what_the_api_does_not_accept(caplog: pytest.LogCaptureFixture) -> None:
     for status in (202, 204, 410, 400, 302):
-        check_answer(Reply(status, {}, b"why"))
+        check_answer(Reply(status, {}, b"why"), lambda: "GET /x")
     assert_logged(caplog, ("WARNING", "410 why"), ("ERROR", "400 why"), ("ERROR", "302 why"))

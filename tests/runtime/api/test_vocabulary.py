@@ -55,8 +55,12 @@ def test_every_other_request_id_is_a_part_of_the_path() -> None:
     [(410, "WARNING"), (400, "ERROR"), (413, "ERROR"), (500, "ERROR")],
 )
 def test_a_reply_is_one_line_of_the_log(status: int, level: str, caplog: pytest.LogCaptureFixture) -> None:
-    check_answer(Reply(status, {}, b'{"message": "a\xff"}\n\r\0\x1b[2J\x7f\xc2\x85\xe2\x80\xa8[ERROR]\tforged\n'))
-    assert_logged(caplog, (level, str(status), r"a\xff", r"\n\r\x00\x1b[2J\x7f\x85\u2028[ERROR]\tforged"))
+    check_answer(
+        Reply(status, {}, b'{"message": "a\xff"}\n\r\0\x1b[2J\x7f\xc2\x85\xe2\x80\xa8[ERROR]\tforged\n'),
+        lambda: "GET /x",
+    )
+    escaped = r"\n\r\x00\x1b[2J\x7f\x85\u2028[ERROR]\tforged"
+    assert_logged(caplog, (level, "GET /x: ", str(status), r"a\xff", escaped))
     assert caplog.messages[0].isprintable()
 
 

@@ -12,6 +12,7 @@ from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.sources import make_request
 from tests.events import MakeEvent, load
+from tests.events.records import queue
 from tests.logged import assert_logged
 from tests.runtime.double import Answer, RuntimeDouble
 from tests.runtime.slots import START, Slots, part
@@ -272,7 +273,25 @@ def test_an_answer_that_is_refused_is_logged_and_the_next_one_goes_on(
             api.refuse_next_answer(status, "Type", "the reason")
             assert api.invoke(event).answer().status == status
             assert api.invoke("go on").answer().json == "go on"
-            assert_logged(caplog, (level, str(status), "the reason"))
+            assert_logged(caplog, (level, "An event of other: ", str(status), "the reason"))
+
+
+@pytest.mark.parametrize("serve", ["on_loop", "in_threads"])
+def test_an_answer_that_is_refused_is_logged_with_its_request(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture, serve: str
+) -> None:
+    settings = Settings(pass_through_path="/jobs")
+    getattr(slots, serve)(Bridge(sending(START, part(b"{}")), lifespan="off", settings=settings))
+    names = (
+        (load("function_url"), "POST /orders/caf%C3%A9: "),
+        (queue("1"), "POST /jobs (an event of aws:sqs): "),
+    )
+    for event, name in names:
+        caplog.clear()
+        api.refuse_next_answer(410, "Type", "the reason")
+        assert api.invoke(event).answer().status == 410
+        api.wait_for_polls(1)
+        assert_logged(caplog, ("WARNING", name, "410"))
 
 
 # The context.

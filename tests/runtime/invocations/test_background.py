@@ -13,7 +13,7 @@ import pytest
 from bridge._types import ASGIApp, Receive, Scope, Send
 from bridge.runtime.invocations.background import LEFT_TASKS_LIMIT, MAX_NAMES, Background, collect_tasks, names
 from bridge.runtime.invocations.deadline import Deadline
-from bridge.runtime.invocations.watchdog import Watchdog
+from bridge.watchdog import Watchdog
 from tests.events import MakeEvent
 from tests.logged import assert_logged
 from tests.runtime.double import RuntimeDouble

@@ -87,7 +87,7 @@ def test_an_early_answer_of_the_api_ends_the_stream(
         invocation.wait_for(ends_with(b"half"))
         invocation.answer_early(status)
         api.wait_for_polls(1)
-        assert_logged(caplog, (level, str(status)))
+        assert_logged(caplog, (level, "GET /: ", str(status)))
 
 
 def test_an_application_that_does_not_hear_is_cancelled_as_work_after_an_answer_is(

@@ -9,10 +9,10 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-import bridge.proxy.context_headers
+import bridge.context_headers
 from bridge._httpx import httpx
 from bridge._messages import EventRequest, header_pairs
-from bridge.proxy.context_headers import (
+from bridge.context_headers import (
     CONTEXT_HEADERS,
     MAX_VALUE,
     context_headers,
@@ -67,7 +67,7 @@ NOTHING_KNOWN = dict.fromkeys(KNOWN) | {"env_config": dict.fromkeys(KNOWN["env_c
 
 @pytest.fixture(autouse=True)
 def _at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge.proxy.context_headers, "time", SimpleNamespace(time=lambda: NOW))
+    monkeypatch.setattr(bridge.context_headers, "time", SimpleNamespace(time=lambda: NOW))
 
 
 def lambda_context(context: Any) -> Any:

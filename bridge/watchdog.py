@@ -7,6 +7,10 @@ import threading
 import time
 from contextlib import suppress
 from contextvars import copy_context
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Watch", "Watchdog"]
 
@@ -18,12 +22,13 @@ NEVER = float("inf")
 class Watch:
     """The current thread is to be done at `moment`, in seconds since the epoch; else its stack is logged.
 
-    It is logged after `message`, in the current context, so that the line has the id of the current invocation.
+    It is logged after `message`, or the text that this returns, in the current context, so that the line has the id of
+    the current invocation.
     """
 
     __slots__ = ("_context", "_ident", "_message", "moment")
 
-    def __init__(self, moment: float, message: str) -> None:
+    def __init__(self, moment: float, message: str | Callable[[], str]) -> None:
         self.moment = moment
         self._message = message
         self._ident = threading.get_ident()
@@ -37,9 +42,10 @@ class Watch:
             logger.error("The stack of an invocation near its deadline could not be logged.", exc_info=exc)
 
     def _log(self) -> None:
-        from bridge.runtime.log.stacks import describe_thread
+        from bridge.stacks import describe_thread
 
-        logger.error("%s The stack of its thread:\n%s", self._message, describe_thread(self._ident))
+        message = self._message if isinstance(self._message, str) else self._message()
+        logger.error("%s The stack of its thread:\n%s", message, describe_thread(self._ident))
 
 
 class Watchdog:
@@ -54,7 +60,7 @@ class Watchdog:
         self._next = NEVER  # when the thread checks next
         self._thread: threading.Thread | None = None
 
-    def watch(self, moment: float, message: str) -> Watch:
+    def watch(self, moment: float, message: str | Callable[[], str]) -> Watch:
         """Log `message` at `moment`, unless `leave` is called before. From any thread."""
         watch = Watch(moment, message)
         self.watched.add(watch)

@@ -7,7 +7,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from bridge.runtime.log.text import one_line
+from bridge._text import one_line
 
 if TYPE_CHECKING:
     import asyncio

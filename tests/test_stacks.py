@@ -8,9 +8,15 @@ from typing import Any
 import anyio
 import pytest
 
-from bridge.runtime.log.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_threads
+from bridge.stacks import MAX_TASKS, describe_tasks, describe_thread, describe_threads
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Stacks are those of asyncio's tasks."""
+    return "asyncio"
 
 
 async def innermost() -> None:

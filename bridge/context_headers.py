@@ -1,25 +1,31 @@
-"""The headers that tell a web server about the invocation, in place of an ASGI scope.
+"""The headers about the invocation: for a web server, which gets no ASGI scope, and for applications that ask for them.
 
-The names are Lambda Web Adapter's. Clients' copies of them are dropped, so that a server can trust them.
+The names are Lambda Web Adapter's. Clients' copies of them are dropped, so that an application can trust them.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from bridge import _http, invocation, settings
-from bridge._messages import request_line
+from bridge._messages import CONNECTION_ID, PassedEvent, header_pairs, request_line
+from bridge.deadline import remaining_seconds
 from bridge.sources._event_fields import json_value
 
 if TYPE_CHECKING:
     from bridge._httpx import httpx
     from bridge._types import Event, HeaderPairs
 
-__all__ = ["CONTEXT_HEADERS", "context_headers", "header_json", "remaining_seconds", "without_context_headers"]
+__all__ = [
+    "CONTEXT_HEADERS",
+    "context_headers",
+    "header_json",
+    "headers_with_context",
+    "without_context_headers",
+]
 
 logger = logging.getLogger("bridge")
 
@@ -60,6 +66,22 @@ def context_headers(event: Event, context: Any, request: httpx.Request | None = 
     return [pair for pair in headers if pair[1] and _fits(*pair, request)]
 
 
+def headers_with_context(request: httpx.Request, *, with_context: bool = True) -> HeaderPairs:
+    """Return the headers of `request` with the context headers in place of a client's copies.
+
+    `with_context`: False returns the others alone. The id of a WebSocket connection is one of them.
+    """
+    scope = request.extensions.get("asgi") or {}
+    pairs = without_context_headers(header_pairs(request))
+    if CONNECTION_ID in request.extensions:
+        pairs.append((_http.CONNECTION_ID_HEADER, request.extensions[CONNECTION_ID]))
+    if not with_context:
+        return pairs
+    # No client has sent an event that is not a request, and it has no request context.
+    event = {} if isinstance(request, PassedEvent) else scope.get("aws.event") or {}
+    return pairs + context_headers(event, scope.get("aws.context"), request)
+
+
 def lambda_context(context: Any) -> dict[str, Any]:
     """Return the Lambda context as Lambda Web Adapter writes it. `deadline`: in milliseconds since the epoch.
 
@@ -90,15 +112,6 @@ def _text(source: Any, name: str) -> str | None:
 
 def _number(value: object) -> int | None:
     return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
-
-
-def remaining_seconds(context: Any) -> float | None:
-    """Return how long until the invocation's deadline; None where the context does not tell."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    milliseconds = remaining() if callable(remaining) else None
-    if isinstance(milliseconds, int | float) and math.isfinite(milliseconds):
-        return milliseconds / 1000
-    return None
 
 
 def _deadline(context: Any) -> int | None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bridge.invocation import request_id
-from bridge.runtime.invocations.watchdog import Watchdog
+from bridge.watchdog import Watchdog
 
 LIMIT = 30.0
 
