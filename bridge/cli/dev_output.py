@@ -22,6 +22,9 @@ def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> No
         click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
     about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
     click.echo(f"  http://{name}:{sources[0].port}  {about}")
+    # It answers loopback names alone, whatever the address that the gateway listens on.
+    about = click.style("the inspector, which shows every invocation", dim=True)
+    click.echo(f"  http://127.0.0.1:{sources[0].port}/_bridge/  {about}")
 
 
 def print_answer(invocation: Invocation) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bridge.local.settings import SourceSettings
 from tests.integration.chromium import missing_chromium, open_chromium
@@ -15,7 +15,12 @@ __all__ = ["main"]
 
 FOLDER = Path(__file__).parents[2] / "docs/images"
 
-SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+# The looks: width and height in CSS pixels, and the colour scheme.
+LOOKS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+    "desktop": (1200, 800, "light"),
+    "dark": (1200, 800, "dark"),
+    "phone": (390, 844, "light"),
+}
 
 
 def main(folder: Path = FOLDER) -> None:
@@ -53,24 +58,16 @@ def _draw(shop: RunningGateway, browser: "Browser", folder: Path) -> None:
     pages = {
         "list": "/",
         "invocation": f"/invocations/{chat.id}",
-        "compare": f"/invocations/{replayed.id}/compare",
-        "send": f"/send?from={order.id}",
-        "test": f"/invocations/{order.id}/test",
+        "difference": f"/invocations/{replayed.id}/compare",
     }
-    for device, (width, height) in SIZES.items():
-        for scheme in ("light", "dark"):
-            context = browser.new_context(
-                viewport={"width": width, "height": height},
-                color_scheme="dark" if scheme == "dark" else "light",
-                device_scale_factor=1,
-            )
-            page = context.new_page()
-            for name, path in pages.items():
-                page.goto(shop.url(f"/_bridge{path}"))
-                if name not in ("send", "test"):
-                    page.locator("#connection[data-state=Live], #connection[data-state=Complete]").wait_for()
-                page.screenshot(path=folder / f"inspector-{name}-{device}-{scheme}.png", full_page=name != "list")
-            context.close()
+    for look, (width, height, scheme) in LOOKS.items():
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page = context.new_page()
+        for name, path in pages.items():
+            page.goto(shop.url(f"/_bridge{path}"))
+            page.locator("#connection[data-state=Live], #connection[data-state=Complete]").wait_for()
+            page.screenshot(path=folder / f"inspector-{name}-{look}.png")
+        context.close()
 
 
 if __name__ == "__main__":
