@@ -128,7 +128,9 @@ def _actions(invocation: Invocation, url: str, base: str) -> Markup:
 
 def _scope(gateway: Inspected, invocation: Invocation) -> Markup:
     event, is_json = parsed(invocation.event)
-    scope, why_not = scope_of(event, gateway.function.environ) if is_json else (None, "The event is not JSON.")
+    scope, why_not = (
+        scope_of(event, gateway.function.environ) if is_json else (None, "The event is not JSON, or nested too deeply.")
+    )
     shown = value_document(scope) if scope is not None else element("p", why_not, class_="empty")
     note = element("p", "As an ASGI application gets it; byte strings are shown as text.", class_="note")
     return section("ASGI scope", note if scope is not None else None, shown, id="scope-section")

@@ -28,10 +28,7 @@ class Line:
 
 
 def differences(left: Any, right: Any) -> list[Line]:
-    """Return all lines of both documents: members by their names, the items of arrays by their best alignment.
-
-    Raises RecursionError for documents that are nested too deeply.
-    """
+    """Return all lines of both documents: members by their names, the items of arrays by their best alignment."""
     return list(_both(left, right, 0, ""))
 
 

@@ -51,10 +51,7 @@ def bytes_document(content: bytes) -> Markup:
 
 def difference_document(left: Any, right: Any) -> Markup:
     """Return the lines of both, those that only one has marked, with a few lines around them."""
-    try:
-        lines = differences(left, right)
-    except RecursionError:
-        return element("p", "The documents are nested too deeply to be compared.", class_="note")
+    lines = differences(left, right)
     changed = [number for number, line in enumerate(lines) if line.kind != "same"]
     if not changed:
         return element("p", "Nothing differs.", class_="empty")

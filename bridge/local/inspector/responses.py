@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.local.invocation import Invocation
 
-__all__ = ["body_of", "described", "prelude_of", "status_of"]
+__all__ = ["body_of", "described", "is_over", "prelude_of", "status_of"]
 
 # What separates the prelude of a stream from its body.
 # https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
@@ -21,6 +21,11 @@ def body_of(invocation: Invocation) -> tuple[bytes, bool]:
     head, delimiter, rest = bytes(invocation.result).partition(_DELIMITER)
     body = rest if delimiter else head
     return body, invocation.result_size == len(invocation.result) and invocation.timeline.end is not None
+
+
+def is_over(invocation: Invocation) -> bool:
+    """Return whether nothing of the record changes any more. The response may be known after the function rests."""
+    return invocation.status == "done" and (invocation.request is None or invocation.response is not None)
 
 
 def prelude_of(invocation: Invocation) -> bytes | None:

@@ -9,6 +9,7 @@ from typing import cast, get_args
 from urllib.parse import parse_qsl
 
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -22,6 +23,7 @@ from bridge.local.inspector.feed import changes
 from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.list_page import list_page, list_sections
 from bridge.local.inspector.page import message_page
+from bridge.local.inspector.responses import is_over
 from bridge.local.inspector.saved_page import saved_page
 from bridge.local.inspector.saved_test import SavedTest, saved_test
 from bridge.local.inspector.search import Search
@@ -116,7 +118,7 @@ class Routes:
 
     async def _detail_feed(self, request: Request) -> Response:
         invocation, base = self._invocation(request.path_params["id"]), _base(request)
-        return self._feed(lambda: detail_sections(invocation, base=base), lambda: invocation.status == "done")
+        return self._feed(lambda: detail_sections(invocation, base=base), lambda: is_over(invocation))
 
     async def _event(self, request: Request) -> Response:
         saved = self._saved(request)
@@ -150,7 +152,7 @@ class Routes:
         (first, second), base = self._pair(request), _base(request)
         return self._feed(
             lambda: compare_sections(first, second, base=base),
-            lambda: first.status == "done" and second.status == "done",
+            lambda: is_over(first) and is_over(second),
         )
 
     # Sending, and saving.
@@ -227,5 +229,8 @@ async def _form(request: Request) -> dict[str, str]:
     async for chunk in request.stream():
         content += chunk
         if len(content) > _MAX_FORM:
-            return {}
-    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS))
+            raise HTTPException(413, f"Expected a form of at most {_MAX_FORM} bytes.")
+    try:
+        return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS))
+    except ValueError as exc:
+        raise HTTPException(400, str(exc)) from None

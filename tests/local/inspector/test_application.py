@@ -97,6 +97,32 @@ def test_hostile_input_is_text_in_every_field() -> None:
     assert (posted.status_code, "<script>alert" in posted.text) == (400, False)
 
 
+def test_documents_may_be_nested_deeply() -> None:
+    for depth in (50, 101, 500, 20_000):
+        deep = b'{"k":' * depth + b"1" + b"}" * depth
+        first, second = event_record(deep), event_record(deep.replace(b"1", b"2"))
+        first.result = bytearray(deep)
+        answered = record(request(), body=deep)
+        gateway = FakeGateway(first, second, answered)
+        one = f"/invocations/{first.id}"
+        pages = (
+            "/",
+            one,
+            f"{one}/test",
+            f"{one}/event.json",
+            f"{one}/compare?with={second.id}",
+            f"/send?from={first.id}",
+        )
+        others = (f"/invocations/{answered.id}", f"/invocations/{answered.id}/test")
+        assert {ask(gateway, path).status_code for path in (*pages, *others)} == {200}, depth
+
+
+def test_a_form_may_not_be_endless() -> None:
+    gateway = FakeGateway()
+    assert ask(gateway, "/send", form={f"k{number}": "" for number in range(60)}).status_code == 400
+    assert ask(gateway, "/send", form={"event": "x" * (21 << 20)}).status_code == 413
+
+
 class Seen(HTMLParser):
     """Notes in `foreign` what the inspector itself never writes."""
 
