@@ -20,6 +20,7 @@ from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_o
 from bridge.local.invocation import Failure
 from bridge.local.memory import watch
 from bridge.local.process import Process
+from bridge.local.running import Running
 from bridge.local.runtime_api import RuntimeApi
 from bridge.local.settings import FunctionSettings
 from bridge.local.stages import Stages
@@ -65,8 +66,7 @@ class Environment:
         self._tasks = Tasks()
         self._lines: deque[tuple[float, str]] = deque(maxlen=_MAX_LINES)
         self._first: Answer | None = None
-        self._answers: dict[str, Answer] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._running = Running(self._timed_out)
         self._limit: asyncio.TimerHandle | None = None
         self._stages = Stages()
         self._cause: Failure | None = None
@@ -95,20 +95,19 @@ class Environment:
     @property
     def is_ending_work(self) -> bool:
         """Whether it has answered what it had, and not asked for more yet."""
-        return self.state == "busy" and self.is_alive and all(each.is_finished for each in self._answers.values())
+        return self.state == "busy" and self.is_alive and self._running.are_answered
 
     @property
     def is_alive(self) -> bool:
         """Whether it is there for invocations, now or later."""
-        return not self.is_draining and self.state not in ("stopping", "stopped")
+        return self._cause is None and not self.is_draining and self.state not in ("stopping", "stopped")
 
     @property
     def _is_waiting(self) -> bool:
-        return self._api.polls > 0 and self._api.extensions.are_idle and (self.is_concurrent or not self._answers)
+        return self._api.polls > 0 and self._api.extensions.are_idle and (self.is_concurrent or not self._running)
 
-    async def start(self, first: Answer | None = None) -> None:
-        """Start the process. `first`: its first invocation, which fails if the init phase does."""
-        self._first = first
+    async def start(self) -> None:
+        """Start the process."""
         self._stages.init_start = time.monotonic()
         address = await self._api.start()
         function = self._function
@@ -123,7 +122,7 @@ class Environment:
         self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
-        """Start for an invocation, after all. Only if `is_spare`."""
+        """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
         self._first = first
         first.invocation.status = "starting"
         first.changed()
@@ -145,8 +144,7 @@ class Environment:
             self._begun()
             self._stages.ready()
         if not self.is_concurrent:
-            for answer in list(self._answers.values()):
-                self._rest(answer)
+            self._running.rest_all()
         first, self._first = self._first, None
         if first is not None:
             self.hand_over(first)
@@ -155,7 +153,7 @@ class Environment:
 
     def _settle(self) -> None:
         """Wait for the next invocation, or end."""
-        if self._answers:
+        if self._running:
             self.state = "busy"
         elif self.is_draining:
             self._tasks.start(self.stop(), name="stop")
@@ -191,8 +189,8 @@ class Environment:
         self._fail(failure, grace=_EXIT_LIMIT)
 
     def answered(self, answer: Answer) -> None:
-        if self.is_concurrent and answer.is_finished and answer.invocation.id in self._answers:
-            self._rest(answer)
+        if self.is_concurrent and answer.is_finished:
+            self._running.rest(answer)
             self._settle()
 
     # Invocations.
@@ -208,18 +206,10 @@ class Environment:
         invocation = answer.invocation
         self._stages.note(invocation, self._lines)
         invocation.environment, invocation.status = self.number, "running"
-        self._answers[invocation.id] = answer
         timeout = self._function.timeout
-        timer = asyncio.get_running_loop().call_later(timeout, self._timed_out, answer)
-        self._timers[invocation.id] = timer
+        self._running.add(answer, timeout)
         self._api.hand_over(answer, time.time() + self._clock.offset + timeout)
         answer.changed()
-
-    def _rest(self, answer: Answer) -> None:
-        id = answer.invocation.id
-        del self._answers[id]
-        self._timers.pop(id).cancel()
-        answer.rest()
 
     def _timed_out(self, answer: Answer) -> None:
         invocation = answer.invocation
@@ -244,7 +234,7 @@ class Environment:
     def drain(self) -> None:
         """End after the invocations that it has."""
         self.is_draining = True
-        if not self._answers and self._first is None:
+        if not self._running and self._first is None:
             self._tasks.start(self.stop(), name="stop")
 
     async def stop(self) -> None:
@@ -286,8 +276,7 @@ class Environment:
             first.invocation.environment = self.number
             first.finish(failure)
             first.rest()
-        for answer in self._answers.values():
-            answer.finish(failure)
+        self._running.fail(failure)
 
     def _exited(self, status: int) -> None:
         self._begun()
@@ -297,8 +286,7 @@ class Environment:
         if not is_expected and status and self._cause is None:
             self._line(failure.message)
         self._finish_all(failure)
-        for answer in list(self._answers.values()):
-            self._rest(answer)
+        self._running.rest_all()
         self._stopped.set()
         self._changed()
 
@@ -307,11 +295,4 @@ class Environment:
     def _line(self, text: str) -> None:
         self._lines.append((time.monotonic(), text))
         self._echo(text)
-        for answer in self._answers_of(text):
-            answer.invocation.log(text)
-            answer.changed()
-
-    def _answers_of(self, text: str) -> list[Answer]:
-        """Return whose line it is. Of several, the one whose id is in it."""
-        answers = list(self._answers.values())
-        return answers if len(answers) < 2 else [each for each in answers if each.invocation.id in text]
+        self._running.log(text)

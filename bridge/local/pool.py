@@ -80,9 +80,8 @@ class Pool:
         )
         self.environments.append(environment)
         if first is not None:
-            first.invocation.status = "starting"
-            first.changed()
-        self._tasks.start(environment.start(first), name=f"environment {number}")
+            environment.reserve(first)
+        self._tasks.start(environment.start(), name=f"environment {number}")
         return environment
 
     def _changed(self) -> None:
