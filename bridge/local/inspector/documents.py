@@ -18,7 +18,8 @@ MAX_SHOWN = 100_000
 # As many lines around each difference are shown.
 _AROUND = 3
 
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(:?)|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
+# The last string may be cut. It is a token all the same: otherwise each quote in it would be tried as a beginning.
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*\\?(?:"|\Z))(:?)|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)')
 
 
 def json_document(content: bytes | bytearray) -> Markup:
