@@ -20,13 +20,7 @@ from bridge._messages import (
     request_line,
 )
 from bridge.asgi.cancellation import is_late, takes_own_cancellation
-from bridge.asgi.failures import (
-    is_failure,
-    is_of_transport,
-    log_failure,
-    log_failure_after_response,
-    note_failure,
-)
+from bridge.asgi.failures import is_failure, is_of_transport, log_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
     ApplicationCancelled,
@@ -95,16 +89,15 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     if isinstance(exc, httpx.TransportError) and is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
-    note_failure(exc)
     if isinstance(exc, ResultTooLarge):
         logger.error("%s: %s The caller gets an error instead.", what, exc)
         return plain(500, str(exc))
     if isinstance(exc, ApplicationError):
         # The exception that the application was handling when it broke the protocol is often the cause.
         shown = None if exc.__suppress_context__ or exc.__context__ is None else exc
-        log_failure(request, "%s: %s", what, exc, exc_info=shown)
+        log_failure(request, exc, "%s: %s", what, exc, exc_info=shown)
     else:
-        log_failure(request, "%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
+        log_failure(request, exc, "%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
     return plain(504 if is_late() else 500)
 
 

@@ -17,7 +17,6 @@ __all__ = [
     "log_exit_after_response",
     "log_failure",
     "log_failure_after_response",
-    "note_failure",
     "noted_failures",
 ]
 
@@ -39,13 +38,6 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
-def note_failure(error: BaseException) -> None:
-    """Keep a failure of the application for a test that asked for it. It is answered and logged as always."""
-    noted = noted_failures.get()
-    if noted is not None:
-        noted.append(error)
-
-
 def is_of_transport(exc: httpx.TransportError) -> bool:
     """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
     try:
@@ -56,13 +48,20 @@ def is_of_transport(exc: httpx.TransportError) -> bool:
 
 
 def log_failure(
-    request: httpx.Request | None, message: str, *args: object, exc_info: BaseException | None = None
+    request: httpx.Request | None,
+    error: BaseException,
+    message: str,
+    *args: object,
+    exc_info: BaseException | None = None,
 ) -> None:
     """Log a failure of the application in the context where it failed, if that was noted in FAILED_IN.
 
     Sentry's middleware, inside the application, notes in its context which exception it has sent. It sends those of
     the log, too, except of the one that it finds there.
     """
+    noted = noted_failures.get()
+    if noted is not None:
+        noted.append(error)
     context = None if request is None else request.extensions.pop(FAILED_IN, None)
     if isinstance(context, Context):
         context.run(logger.error, message, *args, exc_info=exc_info)
@@ -76,14 +75,15 @@ def log_failure_after_response(request: httpx.Request, error: BaseException, sta
     name = type(error).__name__
     if isinstance(error, asyncio.CancelledError):
         error = ApplicationCancelled()
-    note_failure(error)
     if isinstance(error, ProtocolError | ApplicationCancelled):
-        log_failure(request, "%s: %s Its response was complete, and stays as it is.", what, error)
+        log_failure(request, error, "%s: %s Its response was complete, and stays as it is.", what, error)
     elif status_code >= 500:  # what an application's own error handler answers before it raises the error again
-        log_failure(request, "%s: The application answered %d, and raised %s.", what, status_code, name, exc_info=error)
+        message = "%s: The application answered %d, and raised %s."
+        log_failure(request, error, message, what, status_code, name, exc_info=error)
     else:
         log_failure(
             request,
+            error,
             "%s: The application raised %s after its response was complete. That response, a %d, stays as it is.",
             what,
             name,

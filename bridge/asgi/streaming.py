@@ -233,9 +233,8 @@ class ResponseStream(httpx.AsyncByteStream):
         if self._raise or not is_failure(error):
             raise error
         what = request_line(self._exchange.request)
-        log_failure(
-            self._exchange.request, "%s: The application failed in the middle of its response.", what, exc_info=error
-        )
+        message = "%s: The application failed in the middle of its response."
+        log_failure(self._exchange.request, error, message, what, exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
     def cancel(self) -> None:
@@ -257,7 +256,8 @@ class ResponseStream(httpx.AsyncByteStream):
             raise error
         if exchange.is_left:
             what = request_line(exchange.request)
-            log_failure(exchange.request, "%s: The application failed after its reader had left.", what, exc_info=error)
+            message = "%s: The application failed after its reader had left."
+            log_failure(exchange.request, error, message, what, exc_info=error)
         elif self._raise:
             raise error
         else:
