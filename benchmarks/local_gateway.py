@@ -79,7 +79,7 @@ def _requests(folder: Path, quick: bool) -> Table:
         clients = {name: running.start(command, folder) for name, command in commands.items()}
         for client in clients.values():
             for _ in range(_WARM_UP):
-                _get(client)
+                _get_or_wait(client)  # its connection may have been idle for too long
         samples = take_turns({name: partial(_timed, client) for name, client in clients.items()}, rounds)
     base = figure_of(samples[_UVICORN]).median
     rows = [

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import sys
 from types import FunctionType, MethodType, MethodWrapperType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import ConfigurationError
 
@@ -62,15 +62,18 @@ ADVICE = {
 }
 
 
-class Application(NamedTuple):
+class Application:
     """The interface of an object, and the object in words for an error message.
 
     `may_be_function`: it may be a function of two arguments, which Lambda calls with the event and its context.
     """
 
-    interface: str
-    description: str
-    may_be_function: bool = False
+    __slots__ = ("description", "interface", "may_be_function")
+
+    def __init__(self, interface: str, description: str, may_be_function: bool = False) -> None:
+        self.interface = interface
+        self.description = description
+        self.may_be_function = may_be_function
 
 
 def check_asgi(app: object) -> None:

@@ -4,6 +4,8 @@ Lambda calls a handler from one thread, one call at a time, and freezes the proc
 a thread of its own. Calls from several threads take turns.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
@@ -12,12 +14,15 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
-from bridge.asgi.tasks import Limit, in_async_code, keep, running_loop
+from bridge.asgi.tasks import in_async_code, keep, running_loop
 from bridge.errors import LoopClosedError, RunningLoopError
+
+if TYPE_CHECKING:
+    from bridge.asgi.tasks import Limit
 
 __all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten"]
 
@@ -71,10 +76,10 @@ class OwnLoop:
         if in_async_code():
             raise RunningLoopError()
 
-    def check_not_nested(self) -> None:
-        """Raises RunningLoopError in a thread that the call under way started: the two would wait for each other."""
+    def check_not_nested(self, **error: str) -> None:
+        """Raise RunningLoopError in a thread that the call under way started: the two would wait for each other."""
         if self._call is not None and _call.get() is self._call:
-            raise RunningLoopError(where="in a thread of a call of the same handler, for which it would wait forever")
+            raise RunningLoopError(where="in a call of the same handler, for which it would wait forever", **error)
 
     def run(self, coroutine: Coroutine[Any, Any, T], limit: Limit | None = None) -> T:
         """Run `coroutine` to its end and return its result, or raise what it raised.
@@ -166,14 +171,14 @@ class OwnLoop:
         is_alone = True  # in the next turn, too, after calls outside of the loop
         while is_alone and not task.done():
             loop.stop()
-            is_alone = self._run_until_stopped(loop)
+            is_alone = self._run_until_stopped(loop, task)
         if task.done():
             return
         task.add_done_callback(self._stop)
         if limit is not None:
             limit.start(self._owner, loop.stop)
         while not task.done() and not (limit is not None and limit.is_left):  # The application can stop the loop, too.
-            self._run_until_stopped(loop)
+            self._run_until_stopped(loop, task)
 
     def _made_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -181,7 +186,7 @@ class OwnLoop:
             self._loop = self.new_loop()
         return self._loop
 
-    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def _run_until_stopped(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> bool:
         """Run `loop` with a main task that outlasts the calls. Return whether it was stopped for calls outside of it.
 
         anyio's worker threads end with the loop's main task: a new one for each call of a sync endpoint would need more
@@ -193,7 +198,8 @@ class OwnLoop:
         try:
             loop.run_until_complete(self._root)
         except RuntimeError:
-            if loop.is_running() or loop.is_closed() or running_loop() is not None:
+            # Else the loop did not run. The task of most calls has ended, which is the cheapest to ask.
+            if not task.done() and (loop.is_running() or loop.is_closed() or running_loop() is not None):
                 raise
         return self.outside.run_all()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION_ID",
+    "FAILED_IN",
     "MAX_METHOD",
     "MAX_PATH",
     "MAX_WHOLE",
@@ -55,6 +56,9 @@ NOTE_FAILURE = "note_failure"
 # The key of `request.extensions` for the id, in bytes, of the WebSocket API's connection that the request is about. No
 # client has sent such a request, but an event made it: its path and its header with the id are ours.
 CONNECTION_ID = "connection_id"
+
+# In the extensions of a request whose application has failed: a copy of the context in which it did.
+FAILED_IN = "failed_in"
 
 # The most bytes of a body that is read whole: ten times what a Lambda result can have. A body without end must not fill
 # the memory until the deadline.

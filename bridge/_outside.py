@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Outcome", "OutsideCalls", "outcome_of", "outside_calls_here", "result_of"]
+__all__ = ["OutsideCalls", "outcome_of", "outside_calls_here", "result_of"]
 
 T = TypeVar("T")
 
-# What a function returned, and what it raised. A future accepts no StopIteration as its exception, and an exit in a
-# future would be reported if it is never retrieved.
-Outcome = tuple[T | None, BaseException | None]
+if TYPE_CHECKING:
+    # What a function returned, and what it raised. A future accepts no StopIteration as its exception, and an exit in a
+    # future would be reported if it is never retrieved.
+    Outcome = tuple[T | None, BaseException | None]
 
 
 def outcome_of(function: Callable[[], T]) -> Outcome[T]:

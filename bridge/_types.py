@@ -60,3 +60,17 @@ class Lifespan(Protocol):
     @property
     def is_lost(self) -> bool:
         """True if startup ran, but its event loop has ended since, and the application's task with it."""
+
+
+class Interruptible(Protocol):
+    """The interface of an object whose call a signal can end."""
+
+    def interrupt(self, then: Callable[[], None]) -> bool:
+        """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
+
+
+class Closable(Interruptible, Protocol):
+    """The interface of an object that is shut down on SIGTERM."""
+
+    def close_on_sigterm(self) -> None:
+        """Shut down if that is possible in a signal handler. Never raises an Exception."""

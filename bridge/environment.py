@@ -191,8 +191,8 @@ class Environment:
         if self._is_closed:
             return
         if in_async_code():
-            raise RunningLoopError("handler.close()", "async with handler")
-        self.loop.check_not_nested()
+            raise RunningLoopError("handler.close()", advice="Use 'async with handler' there.")
+        self.loop.check_not_nested(call="handler.close()", advice="Close the handler after the call.")
         self._is_closed = True
         # A lifespan without a loop, such as a web server's, is shut down even if the own loop was never made.
         is_anywhere = self.lifespan is not None and self.lifespan.is_here

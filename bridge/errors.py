@@ -102,10 +102,10 @@ class RunningLoopError(BridgeError):
     def __init__(
         self,
         call: str = "handler(event, context)",
-        instead: str = "await handler.handle(event, context)",
         where: str = "inside a running event loop, where it would block the loop",
+        advice: str = "Use 'await handler.handle(event, context)' there.",
     ) -> None:
-        super().__init__(f"{call} was called {where}. Use '{instead}' there.")
+        super().__init__(f"{call} was called {where}. {advice}")
 
 
 class LoopClosedError(BridgeError):

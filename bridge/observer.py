@@ -159,8 +159,12 @@ class ObservedExchange(Exchange):
             self._fail(exc)
         else:
             self._outcome = result, None
-            self._measure(result, response)
-            self._write()
+            if _is_answered():
+                self._seen.status_code = None
+                self._late()
+            else:
+                self._measure(result, response)
+                self._write()
 
     def _measure(self, result: Result, response: CompleteResponse) -> None:
         """Note the size of an event's result, and a result in whose place the runtime will answer."""
@@ -234,8 +238,16 @@ class ObservedExchange(Exchange):
             self._write()
 
     def started(self, prelude: dict[str, Any], body: AsyncIterator[bytes]) -> StreamedResponse:
-        self._seen.status_code = prelude["statusCode"]
+        if _is_answered():
+            self._late()
+        else:
+            self._seen.status_code = prelude["statusCode"]
         return StreamedResponse(prelude, _WatchedParts(self, body), self.replaced)
+
+
+def _is_answered() -> bool:
+    is_answered = current.is_answered.get()
+    return is_answered is not None and is_answered()
 
 
 def _is_given_up() -> bool:

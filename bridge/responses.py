@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 from bridge._httpx import httpx
 from bridge._messages import (
+    FAILED_IN,
     NOTE_FAILURE,
     CompleteResponse,
     InProcess,
@@ -18,7 +20,7 @@ from bridge._messages import (
     request_line,
 )
 from bridge.asgi.cancellation import is_late, takes_own_cancellation
-from bridge.asgi.failures import is_failure, log_failure_after_response, note_failure
+from bridge.asgi.failures import is_failure, is_of_transport, log_failure, log_failure_after_response
 from bridge.asgi.tasks import in_own_task
 from bridge.errors import (
     ApplicationCancelled,
@@ -75,39 +77,28 @@ def failed_response(exc: BaseException, request: httpx.Request | None) -> Comple
     Raise the cause of a PassedEvent's failure: no client reads a response to it.
     """
     what = "The response" if request is None else request_line(request)
-    if isinstance(exc, asyncio.CancelledError):
-        exc = ApplicationCancelled()
+    exc = ApplicationCancelled() if isinstance(exc, asyncio.CancelledError) else exc
     if isinstance(request, PassedEvent):
-        raise exc
+        raise exc if isinstance(exc, Exception) else ApplicationCancelled() from exc  # a group of cancellations
     if request is not None and (note := request.extensions.get(NOTE_FAILURE)) is not None:
         note(exc)
     if isinstance(exc, OriginError | MalformedEvent):
         text = str(exc)  # it names the request itself if it broke a stream
         logger.error("%s", text if text.startswith(f"{what}: ") else f"{what}: {text}")
         return plain(exc.status_code)
-    if isinstance(exc, httpx.TransportError) and _is_of_transport(exc):
+    if isinstance(exc, httpx.TransportError) and is_of_transport(exc):
         logger.error("%s: The transport failed: %s: %s", what, type(exc).__name__, exc)
         return plain(504 if isinstance(exc, httpx.TimeoutException) else 502)
-    note_failure(exc)
     if isinstance(exc, ResultTooLarge):
         logger.error("%s: %s The caller gets an error instead.", what, exc)
         return plain(500, str(exc))
     if isinstance(exc, ApplicationError):
         # The exception that the application was handling when it broke the protocol is often the cause.
         shown = None if exc.__suppress_context__ or exc.__context__ is None else exc
-        logger.error("%s: %s", what, exc, exc_info=shown)
+        log_failure(request, exc, "%s: %s", what, exc, exc_info=shown)
     else:
-        logger.error("%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
+        log_failure(request, exc, "%s: The application raised %s.", what, type(exc).__name__, exc_info=exc)
     return plain(504 if is_late() else 500)
-
-
-def _is_of_transport(exc: httpx.TransportError) -> bool:
-    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
-    try:
-        _ = exc.request
-    except RuntimeError:
-        return True
-    return False
 
 
 def error_status(response: CompleteResponse) -> ErrorStatus:
@@ -122,8 +113,7 @@ async def started_error(response: httpx.Response, request: httpx.Request) -> Err
     """Return the same for a response that has started, with as much of its body as comes soon: it may have no end."""
     if is_whole(response):
         return error_status(response)
-    body = bytearray()
-    limit = asyncio.timeout(_MAX_ERROR_TIME)
+    body, limit = bytearray(), asyncio.timeout(_MAX_ERROR_TIME)
     try:
         async with limit:
             async for part in cast("AsyncIterable[bytes]", response.stream):
@@ -162,7 +152,11 @@ async def _settle(response: httpx.Response, request: httpx.Request) -> None:
 
 
 async def _sent(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
-    response = await transport.handle_async_request(request)
+    try:
+        response = await transport.handle_async_request(request)
+    except BaseException:
+        request.extensions[FAILED_IN] = copy_context()
+        raise
     await _settle(response, request)
     return response
 

@@ -178,9 +178,13 @@ def _path(name: str, value: object) -> str:
 
 
 def _own_prefix(name: str, value: object) -> str:
-    if value == "/":
-        raise refusal(name, value, "a path that is not the root, because clients reach none under it")
-    return _prefix(name, value)
+    prefix = _prefix(name, value)
+    if prefix or value == "/":
+        from bridge.path_guard import canonical_path  # only a path that is set needs it
+
+        if canonical_path(prefix) == "/":
+            raise refusal(name, value, "a path that is not the root, because clients reach none under it")
+    return prefix
 
 
 def _app_name(name: str, value: object) -> str:

@@ -86,6 +86,8 @@ class SettingsBase:
 
     def __init_subclass__(cls) -> None:
         own = {name: value for name, value in vars(cls).items() if isinstance(value, _Variable)}
+        for name in vars(cls).keys() & cls._variables.keys() - own.keys():  # which would have no effect
+            raise TypeError(f"Expected {cls.__name__}.{name} to be declared with from_environment(), as every setting.")
         cls._variables = cls._variables | own
 
     def __init__(self, **arguments: Any) -> None:
@@ -194,10 +196,11 @@ def status_codes(name: str, value: object) -> frozenset[int]:
     """
     codes: set[int] = set()
     items = value.split(",") if isinstance(value, str) else value
-    for item in items if isinstance(items, Iterable) else (items,):
+    for item in items if isinstance(items, Iterable) and not isinstance(items, bytes | bytearray) else (items,):
         if isinstance(item, str) and not item.strip() and value == item:
             continue  # an empty list
-        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", str(item), re.ASCII)
+        text = "" if isinstance(item, int) and not 100 <= item <= 599 else str(item)  # a huge number has no text
+        match = re.fullmatch(r"\s*([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?\s*", text, re.ASCII)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last or last > 599:
             raise refusal(name, value, "a list of status codes and ranges from 100 to 599, such as '404,500-599'")

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bridge.errors import Terminated
 
@@ -22,26 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
+    from bridge._types import Closable, Interruptible
+
 __all__ = ["Sigterm", "ctrl_c_cancels", "hearing_signals", "sigterm"]
 
 # How long a signal may stay unnoticed while `hearing_signals` waits for nothing else, in seconds.
 SIGNAL_CHECK_INTERVAL = 0.1
 
 T = TypeVar("T")
-
-
-class Interruptible(Protocol):
-    """The interface of an object whose call a signal can end."""
-
-    def interrupt(self, then: Callable[[], None]) -> bool:
-        """Cancel the current thread's call, and call `then` after it. Return whether there is a call."""
-
-
-class Closable(Interruptible, Protocol):
-    """The interface of an object that is shut down on SIGTERM."""
-
-    def close_on_sigterm(self) -> None:
-        """Shut down if that is possible in a signal handler. Never raises an Exception."""
 
 
 class Sigterm:

@@ -1,4 +1,4 @@
-"""A thread that watches the clock, and logs the stack of code that is late and cannot be interrupted."""
+"""A thread that watches the clock, for code that is late and cannot be interrupted: it answers, and logs the stack."""
 
 from __future__ import annotations
 
@@ -23,29 +23,35 @@ class Watch:
     """The current thread is to be done at `moment`, in seconds since the epoch; else its stack is logged.
 
     It is logged after `message`, or the text that this returns, in the current context, so that the line has the id of
-    the current invocation.
+    the current invocation. `act` is called before that, in the watchdog's thread.
     """
 
-    __slots__ = ("_context", "_ident", "_message", "moment")
+    __slots__ = ("_act", "_context", "_ident", "_message", "moment")
 
-    def __init__(self, moment: float, message: str | Callable[[], str]) -> None:
+    def __init__(self, moment: float, message: str | Callable[[], str], act: Callable[[], None] | None = None) -> None:
         self.moment = moment
+        self._act = act
         self._message = message
         self._ident = threading.get_ident()
         self._context = copy_context()
 
     def tell(self) -> None:
-        """Log where the thread is. From any thread."""
+        """Act, and log where the thread is. From any thread."""
         try:
-            self._context.run(self._log)
+            self._context.run(self._tell)
         except Exception as exc:  # the watchdog goes on for the others
-            logger.error("The stack of an invocation near its deadline could not be logged.", exc_info=exc)
+            logger.error("An invocation near its deadline could not be answered or logged.", exc_info=exc)
 
-    def _log(self) -> None:
+    def _tell(self) -> None:
         from bridge.stacks import describe_thread
 
         message = self._message if isinstance(self._message, str) else self._message()
-        logger.error("%s The stack of its thread:\n%s", message, describe_thread(self._ident))
+        stack = describe_thread(self._ident)  # before the thread goes on
+        try:
+            if self._act is not None:
+                self._act()  # before the log, which the thread may have locked
+        finally:
+            logger.error("%s The stack of its thread:\n%s", message, stack)
 
 
 class Watchdog:
@@ -60,9 +66,9 @@ class Watchdog:
         self._next = NEVER  # when the thread checks next
         self._thread: threading.Thread | None = None
 
-    def watch(self, moment: float, message: str | Callable[[], str]) -> Watch:
-        """Log `message` at `moment`, unless `leave` is called before. From any thread."""
-        watch = Watch(moment, message)
+    def watch(self, moment: float, message: str | Callable[[], str], act: Callable[[], None] | None = None) -> Watch:
+        """Call `act` and log `message` at `moment`, unless `leave` is called before. From any thread."""
+        watch = Watch(moment, message, act)
         self.watched.add(watch)
         if moment < self._next:
             self._wake()

@@ -55,7 +55,10 @@ PEERS = (
         "serverless-wsgi",
         "serverless-wsgi",
         "serverless_wsgi",
-        elsewhere={"commands of a framework in the deployed function": "its Serverless plugin, not the package"},
+        elsewhere={
+            "commands of a framework in the deployed function": "its Serverless plugin, not the package",
+            "events from the command line, and their answers": "its Serverless plugin, not the package",
+        },
     ),
     Peer("apig-wsgi", "apig-wsgi", "apig_wsgi"),
     Peer("awslambdaric", "awslambdaric", "awslambdaric"),

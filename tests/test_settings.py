@@ -1,7 +1,7 @@
 """Settings: from arguments, else from the environment, else the defaults; never a silent repair."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -216,6 +216,7 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
             *["99", "600", "599-600", "0500", "+500", "500.0"],
             *("500 502", "5\n00", "\u0665\u0660\u0660"),
             *("1" * 5000, 0, -500, 1000, 500.0, True, None, b"500", [500, "abc"], [[500]], [""], object),
+            *(b"x", bytearray(b"x")),
         ],
         "a list of status codes and ranges from 100 to 599",
     ),
@@ -227,7 +228,12 @@ REFUSED: list[tuple[str, str, list[Any], str]] = [
         "a path that starts with one slash",
     ),
     ("open_pass_through_path", "BRIDGE_OPEN_PASS_THROUGH_PATH", ["yes", "", 1, None], "'true' or 'false'"),
-    ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["/"], "a path that is not the root"),
+    (
+        "websocket_path",
+        "BRIDGE_WEBSOCKET_PATH",
+        ["/", "/.", "/./", "/..", "/a/..", "/%2F", "/;a", "/%2e"],
+        "a path that is not the root",
+    ),
     ("websocket_path", "BRIDGE_WEBSOCKET_PATH", ["chat", "//", "//a", "/a b", "/a?b", 5], "a path of whole segments"),
     ("open_websocket_path", "BRIDGE_OPEN_WEBSOCKET_PATH", ["yes", "", 1, None], "'true' or 'false'"),
     ("batch", "BRIDGE_BATCH", ["per_record", "Whole", "", None, True], "'whole' or 'per-record'"),
@@ -248,6 +254,12 @@ def test_an_invalid_value_is_refused(name: str, variable: str, values: list[Any]
         with pytest.raises(ConfigurationError) as caught:
             Settings(**{name: value})
         assert str(caught.value).startswith(f"The setting {name} ({variable}) is {value!r}; expected {accepted}")
+
+
+def test_a_number_that_has_no_text_is_refused() -> None:
+    for name in ("error_status_codes", "base_path"):
+        with pytest.raises(ConfigurationError, match=f"The setting {name} .* is of type int; expected"):
+            Settings(**cast("dict[str, Any]", {name: 10**5000}))
 
 
 @every_case("value", ["text", "text/", "/plain", "*/*", "*", "text/plain; charset=utf-8", "te xt/plain", "", 5])
@@ -352,5 +364,7 @@ def test_a_subclass_adds_settings_and_an_unknown_one_is_an_error() -> None:
         settings.stage = "strip"  # type: ignore[misc]
     with pytest.raises(AttributeError, match="frozen"):
         del settings.shop
+    with pytest.raises(TypeError, match=r"Expected OtherSettings\.stage to be declared with from_environment"):
+        type("OtherSettings", (Settings,), {"stage": "strip"})
     with pytest.raises(TypeError, match="'bse_path'"):
         Settings(bse_path="/api")  # type: ignore[call-arg]

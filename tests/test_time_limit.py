@@ -276,8 +276,8 @@ def test_a_blocked_thread_is_watched_in_lambda_alone(
     watched: list[Watch] = []
 
     class Telling(Watchdog):
-        def watch(self, moment: float, message: Any) -> Watch:
-            watched.append(Watch(moment, message))
+        def watch(self, moment: float, message: Any, act: Any = None) -> Watch:
+            watched.append(Watch(moment, message, act))
             return watched[-1]
 
     watchdog = Telling()

@@ -112,9 +112,21 @@ def test_none_is_forgotten_however_they_come_and_go(log: Log) -> None:
 def test_one_that_fails_is_logged_and_the_thread_goes_on(log: Log) -> None:
     watchdog = Watchdog()
     watchdog.watch(0.0, "fail")
-    log.wait_for("The")
+    log.wait_for("An")
     watchdog.watch(time.time() + 0.01, "next")
     log.wait_for("next")
+
+
+def test_it_acts_before_it_logs_and_logs_what_it_could_not_do(log: Log) -> None:
+    words: list[str] = []
+
+    def act() -> None:
+        words.extend(log.words)
+        raise LookupError("no answer")
+
+    Watchdog().watch(0.0, "late", act)
+    log.wait_for("late", "An")
+    assert (words, log.words) == ([], ["late", "An"])
 
 
 def test_there_is_one_thread_and_it_holds_no_process_up(log: Log) -> None:

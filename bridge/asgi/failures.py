@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from contextvars import Context, ContextVar
 
-from bridge._messages import request_line
+from bridge._httpx import httpx
+from bridge._messages import FAILED_IN, request_line
 from bridge.asgi.cancellation import is_asked_to_cancel
 from bridge.errors import ApplicationCancelled, ProtocolError
 
-if TYPE_CHECKING:
-    from bridge._httpx import httpx
-
-__all__ = ["is_failure", "log_exit_after_response", "log_failure_after_response", "note_failure", "noted_failures"]
+__all__ = [
+    "is_failure",
+    "is_of_transport",
+    "log_exit_after_response",
+    "log_failure",
+    "log_failure_after_response",
+    "noted_failures",
+]
 
 logger = logging.getLogger("bridge")
 
@@ -34,11 +38,35 @@ def is_failure(error: BaseException) -> bool:
     return isinstance(error, Exception)
 
 
-def note_failure(error: BaseException) -> None:
-    """Keep a failure of the application for a test that asked for it. It is answered and logged as always."""
+def is_of_transport(exc: httpx.TransportError) -> bool:
+    """Return whether a transport raised `exc`. An error of an application's own client names that client's request."""
+    try:
+        _ = exc.request
+    except RuntimeError:
+        return True
+    return False
+
+
+def log_failure(
+    request: httpx.Request | None,
+    error: BaseException,
+    message: str,
+    *args: object,
+    exc_info: BaseException | None = None,
+) -> None:
+    """Log a failure of the application in the context where it failed, if that was noted in FAILED_IN.
+
+    Sentry's middleware, inside the application, notes in its context which exception it has sent. It sends those of
+    the log, too, except of the one that it finds there.
+    """
     noted = noted_failures.get()
     if noted is not None:
         noted.append(error)
+    context = None if request is None else request.extensions.pop(FAILED_IN, None)
+    if isinstance(context, Context):
+        context.run(logger.error, message, *args, exc_info=exc_info)
+    else:
+        logger.error(message, *args, exc_info=exc_info)
 
 
 def log_failure_after_response(request: httpx.Request, error: BaseException, status_code: int) -> None:
@@ -47,13 +75,15 @@ def log_failure_after_response(request: httpx.Request, error: BaseException, sta
     name = type(error).__name__
     if isinstance(error, asyncio.CancelledError):
         error = ApplicationCancelled()
-    note_failure(error)
     if isinstance(error, ProtocolError | ApplicationCancelled):
-        logger.error("%s: %s Its response was complete, and stays as it is.", what, error)
+        log_failure(request, error, "%s: %s Its response was complete, and stays as it is.", what, error)
     elif status_code >= 500:  # what an application's own error handler answers before it raises the error again
-        logger.error("%s: The application answered %d, and raised %s.", what, status_code, name, exc_info=error)
+        message = "%s: The application answered %d, and raised %s."
+        log_failure(request, error, message, what, status_code, name, exc_info=error)
     else:
-        logger.error(
+        log_failure(
+            request,
+            error,
             "%s: The application raised %s after its response was complete. That response, a %d, stays as it is.",
             what,
             name,

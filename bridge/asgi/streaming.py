@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from bridge._httpx import httpx
-from bridge._messages import async_body, request_line
-from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure_after_response
+from bridge._messages import FAILED_IN, async_body, request_line
+from bridge.asgi.failures import is_failure, log_exit_after_response, log_failure, log_failure_after_response
 from bridge.asgi.handover import Handover, ReaderLeft
 from bridge.asgi.protocol import COMPLETE, ResponseState
 from bridge.asgi.tasks import ApplicationTask
@@ -73,6 +74,7 @@ class StreamingExchange(ResponseState):
         try:
             await self._app(self._scope, self.receive, self.send)
         except BaseException as exc:
+            self.request.extensions[FAILED_IN] = copy_context()
             if self.violation is None or not is_failure(exc):  # a task group may have wrapped it, a handler replaced it
                 raise
         finally:
@@ -231,7 +233,8 @@ class ResponseStream(httpx.AsyncByteStream):
         if self._raise or not is_failure(error):
             raise error
         what = request_line(self._exchange.request)
-        logger.error("%s: The application failed in the middle of its response.", what, exc_info=error)
+        message = "%s: The application failed in the middle of its response."
+        log_failure(self._exchange.request, error, message, what, exc_info=error)
         raise httpx.RemoteProtocolError("The application failed in the middle of its response.") from error
 
     def cancel(self) -> None:
@@ -253,7 +256,8 @@ class ResponseStream(httpx.AsyncByteStream):
             raise error
         if exchange.is_left:
             what = request_line(exchange.request)
-            logger.error("%s: The application failed after its reader had left.", what, exc_info=error)
+            message = "%s: The application failed after its reader had left."
+            log_failure(exchange.request, error, message, what, exc_info=error)
         elif self._raise:
             raise error
         else:

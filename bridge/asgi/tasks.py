@@ -10,7 +10,7 @@ import asyncio
 import sys
 from contextlib import nullcontext
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 
@@ -18,10 +18,19 @@ from bridge.asgi.cancellation import TaskOwner, takes_own_cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Protocol
+
+    class Limit(Protocol):
+        """The time limit of a task. `is_left`: the task does not end, and is not waited for any longer."""
+
+        is_left: bool
+
+        def start(self, owner: TaskOwner, leave: Callable[[], None]) -> None:
+            """Cancel the task of `owner` when its time is over; call `leave` if it does not end soon after that."""
+
 
 __all__ = [
     "ApplicationTask",
-    "Limit",
     "LoopReference",
     "checkpoint",
     "in_async_code",
@@ -132,15 +141,6 @@ class ApplicationTask:
                     return
                 self._task.cancel()
             await self.done.wait()
-
-
-class Limit(Protocol):
-    """The time limit of a task. `is_left`: the task does not end, and is not waited for any longer."""
-
-    is_left: bool
-
-    def start(self, owner: TaskOwner, leave: Callable[[], None]) -> None:
-        """Cancel the task of `owner` when its time is over; call `leave` if it does not end soon after that."""
 
 
 async def in_own_task(function: Callable[[], Awaitable[T]], *, name: str, limit: Limit | None = None) -> T:

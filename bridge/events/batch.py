@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 
 from bridge._messages import request_line
-from bridge.asgi.tasks import in_own_task
+from bridge.asgi.tasks import in_own_task, is_cancellation
 from bridge.errors import EventFailed
 from bridge.sources._event_fields import is_array, is_object
 
@@ -107,7 +107,9 @@ async def _concurrently(batch: Batch, is_done: IsDone, concurrency: int) -> list
             for number, (identifier, event) in rest:
                 if not await is_done(identifier, event):
                     failed.add(number)
-        except (SystemExit, KeyboardInterrupt) as exc:  # which would stop the event loop if it left a task
+        except BaseException as exc:  # An exit would stop the event loop if it left a task, and others get a group.
+            if is_cancellation(exc):
+                raise
             exits.append(exc)
             workers.cancel_scope.cancel()
 

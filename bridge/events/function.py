@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ async def call(function: EventFunction, event: Event, context: Any) -> Any:
     try:
         result = function(event, context)
         return await result if isawaitable(result) else result
-    except asyncio.CancelledError as exc:
-        if is_failure(exc):
-            raise ApplicationCancelled() from None
-        raise
+    except BaseException as exc:
+        if isinstance(exc, Exception) or not is_failure(exc):
+            raise
+        raise ApplicationCancelled() from exc

@@ -76,10 +76,18 @@ def _construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> _Tagged:
 _Loader.add_multi_constructor("!", _construct)
 
 
+def _parsed(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def read_template(path: str, function: str | None = None) -> Template:
     """Return the function called `function` in the template, or its only one. Raises InvalidTemplate, and OSError."""
     try:
-        document = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        document = _parsed(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as exc:
         raise InvalidTemplate(f"{path} is not YAML: {exc}") from None
     if not isinstance(document, dict):

@@ -116,12 +116,12 @@ def classify(found: Any, name: str) -> tuple[Kind, Any]:
     """
     if issubclass(type(found), Handler):  # isinstance() would believe a wrapper of a Handler that claims its class
         return HANDLER, found
-    interface, description, may_be_function = examine(found)
-    if interface in (ASGI, WSGI):
+    application = examine(found)
+    if application.interface in (ASGI, WSGI):
         return HANDLER, Bridge(found)
-    if may_be_function:
+    if application.may_be_function:
         return _function(found)
-    raise _not_a_handler(name, description, ADVICE[interface])
+    raise _not_a_handler(name, application.description, ADVICE[application.interface])
 
 
 def _function(found: Callable[..., Any]) -> tuple[Kind, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.init_phase import current_runtime
-from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.deadline import Limits
 from bridge.runtime.invocations.polling import Means
 from bridge.runtime.loading import ASYNC, HANDLER
+from bridge.runtime.log.ids import LogIds, set_only_invocation
 from bridge.watchdog import Watchdog
 
 if TYPE_CHECKING:

@@ -24,22 +24,21 @@ def check_path(request: httpx.Request, settings: Settings) -> None:
     """Raise MalformedEvent, with 403, for a client's request to a path that is set for events, in any spelling.
 
     That is the path of passed events, and all under the path of a WebSocket API's. The application may look for its
-    routes after the root path, so the path counts with it and without it.
+    routes after the root path, so the path counts with it and without it. It may also resolve ".." before it does that.
     """
-    guard = _guard(
-        "" if settings.open_pass_through_path else settings.pass_through_path,
-        "" if settings.open_websocket_path else settings.websocket_path,
-    )
+    closed = "" if settings.open_pass_through_path else settings.pass_through_path
+    prefix = "" if settings.open_websocket_path else settings.websocket_path
     scope = request.extensions["asgi"]
     path, root_path = scope.get("path") or "", scope.get("root_path") or ""
     targets = [request_target(request)]
     if root_path and has_prefix(path, root_path):
         targets.append(quoted(path[len(root_path) :] or "/"))
-    if any(map(guard.refuses, targets)):
+    guards = [_guard(before, closed, prefix) for before in {"", root_path}]
+    if any(guard.refuses(target) for guard in guards for target in targets):
         logger.warning("%s: a client asked for the path of events, and gets a 403.", request_line(request))
         raise MalformedEvent("The path is for events alone.", status_code=403)
 
 
 @lru_cache(maxsize=8)
-def _guard(path: str, prefix: str) -> PathGuard:
-    return PathGuard(path, prefix=prefix)
+def _guard(root_path: str, path: str, prefix: str) -> PathGuard:
+    return PathGuard(path and root_path + path, prefix=prefix and root_path + prefix)

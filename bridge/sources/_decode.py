@@ -69,7 +69,9 @@ def decode_event(source: Source, event: Event, settings: Settings) -> httpx.Requ
         raise MalformedEvent("The event could not be decoded.") from exc
     if not isinstance(request, EventRequest):
         _check_request(request, source)
-        request.extensions["asgi"] = request.extensions.get("asgi") or {}
+        # Headers among the entries of the scope would take the place of the request's, which are the ones checked.
+        entries = request.extensions.get("asgi") or {}
+        request.extensions["asgi"] = {name: value for name, value in entries.items() if name != "headers"}
     if (settings.pass_through_path or settings.websocket_path) and CONNECTION_ID not in request.extensions:
         from bridge.sources._closed_path import check_path  # only a path that is set needs it
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from bridge._http import CONNECTION_ID_HEADER
 from bridge._messages import CONNECTION_ID, CompleteResponse, EventRequest, replace_headers
-from bridge.errors import MalformedEvent
+from bridge.errors import MalformedEvent, ResultTooLarge
 from bridge.settings import Settings
 from bridge.sources import _payload_v1
-from bridge.sources._event_fields import is_object, object_field
+from bridge.sources._event_fields import is_object, lenient_object, object_field
 from bridge.sources._path import unquoted
 from bridge.sources._response import encode_response, listed
 
@@ -28,6 +28,10 @@ __all__ = ["DEFAULT_PATH", "decode", "encode", "matches", "name"]
 name = "websocket"
 
 DEFAULT_PATH = "/websocket"
+
+# In bytes: the longest message of an API.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
+MAX_MESSAGE = 128 * 1024
 
 # What the path ends with, by the type of the event. The key of the API's route is in the event: it may be any text.
 _ENDINGS = {"CONNECT": "/connect", "MESSAGE": "/message", "DISCONNECT": "/disconnect"}
@@ -60,8 +64,12 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
 
     AWS documents the headers of the answer to `$connect`, and a body that is text. Only a string in `headers` is
     documented, so all values of a name are one string there, unless they are cookies, which must not be joined.
+
+    Raise ResultTooLarge for an answer to a message that is too long for a message to the client.
     """
     encoded = encode_response(response, method="POST", settings=settings, event=event)
+    if lenient_object(event, "requestContext").get("eventType") == "MESSAGE":
+        _check_message(encoded.body)
     lists = listed(encoded.headers, encoded.values)
     cookies = lists.get("set-cookie", [])
     several = {"set-cookie": lists.pop("set-cookie")} if len(cookies) > 1 else {}
@@ -72,6 +80,12 @@ def encode(response: CompleteResponse, event: Event, settings: Settings) -> Resu
         "isBase64Encoded": encoded.is_base64,
     }
     return result | {"multiValueHeaders": several} if several else result
+
+
+def _check_message(body: str) -> None:
+    size = len(body.encode())
+    if size > MAX_MESSAGE:
+        raise ResultTooLarge(f"The message has {size} bytes, and API Gateway takes {MAX_MESSAGE} at most. Send less.")
 
 
 def _checked_id(value: object) -> bytes:

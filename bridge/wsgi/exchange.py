@@ -11,6 +11,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from bridge._messages import MAX_WHOLE, CompleteResponse, request_line, too_large
+from bridge.asgi.failures import is_failure
 from bridge.errors import InvalidMessage, NoResponse, ProtocolError
 
 if TYPE_CHECKING:
@@ -137,7 +138,9 @@ class WSGIExchange:
             close = getattr(iterable, "close", None)
             if close is not None:
                 close()
-        except Exception as exc:
+        except BaseException as exc:
+            if not is_failure(exc):
+                raise
             logger.error(
                 "%s: The application raised %s in the close() of its response. The response stays as it is.",
                 request_line(self._request),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context
 
     from bridge._outside import OutsideCalls
 
@@ -20,9 +21,10 @@ T = TypeVar("T")
 
 
 class Place(Protocol):
-    """Where the steps of one exchange run. `is_concurrent`: other threads may run other exchanges meanwhile."""
+    """Where the steps of one exchange run: in `context`. `is_concurrent`: other threads may run other exchanges."""
 
     is_concurrent: bool
+    context: Context
 
     async def run(self, step: Callable[[], T]) -> T:
         """Run one step and return its result. Raises what it raises."""
@@ -38,10 +40,10 @@ class CallersThread:
 
     def __init__(self, calls: OutsideCalls) -> None:
         self._calls = calls
-        self._context = copy_context()
+        self.context = copy_context()
 
     async def run(self, step: Callable[[], T]) -> T:
-        return await self._calls.call(partial(self._context.run, step))
+        return await self._calls.call(partial(self.context.run, step))
 
     def leave(self) -> None:
         """Do nothing: the thread is the caller's."""

@@ -10,10 +10,12 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bridge._outside import Outcome, outcome_of, result_of
+from bridge._outside import outcome_of, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from bridge._outside import Outcome
 
 __all__ = ["OwnThread", "Threads"]
 
@@ -54,11 +56,11 @@ class OwnThread:
 
     def __init__(self, thread: _Thread, idle: list[_Thread]) -> None:
         self._thread, self._idle = thread, idle
-        self._context = copy_context()
+        self.context = copy_context()
         self._is_abandoned = False
 
     async def run(self, step: Callable[[], T]) -> T:
-        outcome: Future[Outcome[T]] = self._thread.submit(partial(self._context.run, step))
+        outcome: Future[Outcome[T]] = self._thread.submit(partial(self.context.run, step))
         if self._is_abandoned:
             raise asyncio.CancelledError
         try:

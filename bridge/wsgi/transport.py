@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge._httpx import httpx
 from bridge._interface import check_wsgi
-from bridge._messages import WHOLE_RESPONSE, InProcess, async_body, is_whole
+from bridge._messages import FAILED_IN, WHOLE_RESPONSE, InProcess, async_body, is_whole
 from bridge._outside import outside_calls_here
 from bridge.asgi.scope import build_scope
 from bridge.asgi.tasks import checkpoint
@@ -81,6 +81,7 @@ class WSGITransport(InProcess, httpx.AsyncBaseTransport, answers_early=True):
                 return await _streamed(exchange, place)
             response = await _whole(exchange, place, wanted if callable(wanted) else None)
         except BaseException:
+            request.extensions[FAILED_IN] = place.context.copy()
             place.leave()
             raise
         place.leave()

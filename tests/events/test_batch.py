@@ -169,10 +169,10 @@ def test_an_application_may_report_its_one_record_itself(caplog: pytest.LogCaptu
 
 @every_case("event", [queue("1", "2", "3"), stream("1", "2", "3")])
 def test_an_exit_ends_the_batch_and_passes_through(call: Call, event: Event) -> None:
-    app = Records("1", error=SystemExit(3))
-    with pytest.raises(SystemExit) as caught:
-        call(served(app), event, None)
-    assert caught.value.code == 3
+    for error in (SystemExit(3), BaseException("out"), BaseExceptionGroup("several", [SystemExit(4)])):
+        with pytest.raises(type(error)) as caught:
+            call(served(Records("1", error=error)), event, None)
+        assert caught.value is error
 
 
 @every_case("event", [queue("1", "2"), stream("1", "2")])

@@ -216,8 +216,9 @@ def test_an_exit_passes_through(call: Call) -> None:
 
 
 def test_a_cancellation_of_its_own_is_an_error(call: Call) -> None:
-    with pytest.raises(ApplicationCancelled):
-        call(bridge(sending(then=asyncio.CancelledError())), queue("1"))
+    for error in (asyncio.CancelledError(), BaseExceptionGroup("several", [asyncio.CancelledError()])):
+        with pytest.raises(ApplicationCancelled):
+            call(bridge(sending(then=error)), queue("1"))
 
 
 def test_a_status_that_is_set_to_fail_invocations_keeps_its_error() -> None:

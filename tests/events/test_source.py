@@ -103,10 +103,11 @@ def test_an_exception_of_the_function_passes_through_unchanged(caplog: pytest.Lo
 
 def test_a_function_that_cancels_itself_does_not_cancel_its_caller(call: Call) -> None:
     def cancel(event: Any, context: Any) -> None:
-        raise asyncio.CancelledError
+        raise event["error"]
 
-    with pytest.raises(ApplicationCancelled):
-        call(bridge(on_event=cancel), CUSTOM, None)
+    for error in (asyncio.CancelledError(), BaseExceptionGroup("several", [asyncio.CancelledError()])):
+        with pytest.raises(ApplicationCancelled):
+            call(bridge(on_event=cancel), {"error": error}, None)
 
 
 def test_every_handler_has_the_argument(make_event: Any) -> None:

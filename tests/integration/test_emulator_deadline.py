@@ -28,6 +28,18 @@ def test_a_late_application_is_a_504_and_the_environment_goes_on(
     assert emulator.runtime_pid() == process
 
 
+def test_a_wsgi_application_that_is_late_is_a_504_under_our_runtime(start_emulator: StartEmulator) -> None:
+    emulator = start_emulator(command=[sys.executable, "-m", "bridge.runtime", "late.wsgi_handler"], **LIMITS)
+    assert emulator.invoke(request("GET", "/")).payload["body"] == "done"
+    process = emulator.runtime_pid()
+    assert emulator.invoke(request("GET", "/late")).payload["statusCode"] == 504
+    emulator.wait_for_log("The event loop is blocked, and the deadline of the invocation is near.")
+    emulator.wait_for_log("time.sleep(LATE)")
+    assert emulator.invoke(request("GET", "/")).payload["body"] == "done"
+    assert emulator.runtime_pid() == process
+    emulator.wait_for_log("this one is dropped")
+
+
 def test_a_wsgi_application_that_blocks_is_in_the_log(start_emulator: StartEmulator) -> None:
     emulator = start_emulator(command=[sys.executable, "-m", "awslambdaric", "late.wsgi_handler"], **LIMITS)
     with pytest.raises(ValueError, match="Expecting value"):  # the emulator says in plain text that time is over

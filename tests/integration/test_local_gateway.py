@@ -113,7 +113,7 @@ def test_a_timeout_ends_the_process_and_the_next_invocation_gets_another_one() -
         True,
     )
     assert "sleeping" in [line.text for line in late.logs]
-    assert (next_one.failure, next_one.started) == (None, "cold")
+    assert (next_one.started, next_one.environment) == ("cold", 2)
 
 
 def test_memory_past_the_limit_ends_the_process() -> None:

@@ -25,8 +25,9 @@ def _to_wire(request: ClientRequest) -> bytes:
 
 def _chunked(body: bytes) -> bytes:
     """Return `body` in two chunks, which a receiver has to join."""
-    half = len(body) // 2
-    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:], b""))
+    half = (len(body) + 1) // 2
+    parts = [part for part in (body[:half], body[half:]) if part]  # an empty one would be the end
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*parts, b""))
 
 
 def exchange(port: int, request: ClientRequest) -> ClientResponse:

@@ -9,7 +9,6 @@ from typing import Any
 
 from bridge import Bridge, Handler
 from bridge._types import ASGIApp, Message
-from bridge.invocation import LogIds, set_only_invocation
 from bridge.runtime.api.connection import Connection, parse_address
 from bridge.runtime.context import Function
 from bridge.runtime.invocations.blocking import BlockingSlot
@@ -19,6 +18,7 @@ from bridge.runtime.invocations.serving import serve, serve_in_threads
 from bridge.runtime.invocations.slots import Slot
 from bridge.runtime.invocations.targets import FunctionTarget, HandlerTarget, Target
 from bridge.runtime.invocations.waker import Waker
+from bridge.runtime.log.ids import LogIds, set_only_invocation
 from bridge.settings import set_trace_id
 from bridge.watchdog import Watch, Watchdog
 from tests.runtime.double import LIMIT, RuntimeDouble
@@ -47,8 +47,8 @@ FUNCTION = Function(name="shop", version="$LATEST", memory_limit_in_mb="128")
 class Told(Watchdog):
     """A watchdog that tells only when the test says so, in the thread of the test."""
 
-    def watch(self, moment: float, message: str | Callable[[], str]) -> Watch:
-        watch = Watch(moment, message)
+    def watch(self, moment: float, message: str | Callable[[], str], act: Callable[[], None] | None = None) -> Watch:
+        watch = Watch(moment, message, act)
         self.watched.add(watch)
         return watch
 

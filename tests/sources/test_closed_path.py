@@ -49,13 +49,17 @@ def test_the_path_of_the_request_context_counts_where_it_is_the_clients(name: st
         ({"root_path": "/v1"}, "/v1/internal/events"),
         ({"root_path": "/v1"}, "/v1//internal/events"),
         ({"root_path": "/v1"}, "/v1/%69nternal/events"),
+        ({"root_path": "/v1"}, "/../v1/internal/events"),
+        ({"root_path": "/v1"}, "/v1/../v1/internal/events"),
+        ({"root_path": "/v1"}, "/v1/x/%2e%2e/../v1/internal/events"),
         ({"base_path": "/api"}, "/api/internal/events"),
         ({"base_path": "/api", "root_path": "/v1"}, "/api/internal/events"),
     ],
 )
 def test_a_prefix_does_not_open_the_path(settings: dict[str, Any], path: str) -> None:
-    closed = Settings(pass_through_path="/internal/events", **settings)
-    assert status_of("function_url", path, closed) == (403, False)
+    for name in ("pass_through_path", "websocket_path"):
+        arguments: dict[str, Any] = {name: "/internal/events", **settings}
+        assert status_of("function_url", path, Settings(**arguments)) == (403, False)
 
 
 @every_case(

@@ -213,3 +213,14 @@ def test_a_request_may_come_without_anything_for_the_scope(way: str, extensions:
         event,
         CONTEXT,
     )
+
+
+@every_case("way", WAYS)
+def test_the_headers_are_those_of_the_request_and_a_client_chooses_no_connection_id(way: str) -> None:
+    app = Answer()
+    scope = {"http_version": "2", "headers": [(b"x-amzn-connection-id", b"forged")]}
+    headers = {"host": "a.example", "X_Amzn.Connection-Id": "forged", "x-user": "ada"}
+    request = httpx.Request("GET", "https://a.example/x", headers=headers, extensions={"asgi": scope})
+    with closing(Bridge(app, sources=[Decoding(request)], lifespan="off")) as handler:
+        WAYS[way](handler, {"source": "aws.events"})
+    assert (app.scope["http_version"], app.scope["headers"]) == ("2", [(b"host", b"a.example"), (b"x-user", b"ada")])

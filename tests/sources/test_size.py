@@ -1,12 +1,14 @@
 """The sizes of results: Lambda and load balancers refuse a large one. CloudFront's limits are in test_lambda_edge."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from bridge import Bridge, Settings
+from bridge import Bridge, Handler, Settings
+from bridge._httpx import httpx
 from bridge.errors import ErrorStatus
 from bridge.init_phase import Runtime
 from bridge.sources import function_url
@@ -90,6 +92,58 @@ async def test_handle_answers_the_same_unless_that_status_is_set_to_fail_the_inv
     async with Bridge(app, lifespan="off", settings=settings) as handler:
         with pytest.raises(ErrorStatus, match="6291556 at most"):
             await handler.handle(load("rest_api"), None)
+
+
+# Every kind of handler.
+
+
+def wsgi_of(size: int) -> Any:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"x" * size]
+
+    return app
+
+
+def asgi_of(size: int) -> Any:
+    return sending(START, part(b"x" * size))
+
+
+def mocked(size: int) -> httpx.MockTransport:
+    return httpx.MockTransport(lambda request: httpx.Response(200, content=b"x" * size))
+
+
+HANDLERS: dict[str, Callable[[int], Handler]] = {
+    "ASGI": lambda size: Bridge(asgi_of(size), lifespan="off"),
+    "WSGI": lambda size: Bridge(wsgi_of(size)),
+    "compressed, for a client that takes no coding": lambda size: Bridge(asgi_of(size), compression=True),
+    "httpx.ASGITransport": lambda size: Handler(httpx.ASGITransport(asgi_of(size))),
+    "a transport": lambda size: Handler(mocked(size)),
+}
+
+# By event: what is taken, and what the message for a larger one says.
+TAKEN = {
+    "http_api_v2": (MAX_RESULT - 1000, "Lambda takes 6291556 at most"),
+    "alb": (1024 * 1024 - 1000, "its service takes 1048576 at most"),
+    "lambda_edge": (40 * 1024 - 1000, "CloudFront takes 40960 at most"),
+    "websocket_message": (128 * 1024, "API Gateway takes 131072 at most"),
+    "websocket_connect": (MAX_RESULT - 1000, "Lambda takes 6291556 at most"),
+}
+
+
+@every_case(("event", "taken"), TAKEN.items())
+@every_case("kind", HANDLERS)
+def test_every_handler_refuses_what_the_service_does(
+    event: str, taken: tuple[int, str], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    largest, message = taken
+    for size, status in ((largest, 200), (largest + 1001, 500)):
+        caplog.clear()
+        with closing(HANDLERS[kind](size)) as handler:
+            result = handler(load(event), None)
+        assert int(result.get("statusCode") or result["status"]) == status
+        assert_logged(caplog, *([("ERROR", "POST /", "bytes", message)] if status == 500 else []))
+        assert (message in result["body"]) == (status == 500)
 
 
 class Boxed:

@@ -1,5 +1,6 @@
 """One call of a WSGI application: what it may do, what it must not do, and what becomes of that."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -182,9 +183,12 @@ def test_close_is_called_once_however_the_response_ends() -> None:
 
 
 def test_a_failure_of_close_is_logged_and_an_exit_passes(caplog: pytest.LogCaptureFixture) -> None:
-    response = exchange_of(closing(Closing(b"a", error=ValueError("late")))).read()
-    assert response.body == b"a"
-    assert_logged(caplog, ("ERROR", "GET /orders", "close()", "ValueError", "late"))
+    # No one cancels synchronous code: that error is the application's, too.
+    for error in (ValueError("late"), asyncio.CancelledError("late")):
+        caplog.clear()
+        response = exchange_of(closing(Closing(b"a", error=error))).read()
+        assert response.body == b"a"
+        assert_logged(caplog, ("ERROR", "GET /orders", "close()", type(error).__name__, "late"))
     with pytest.raises(SystemExit):
         exchange_of(closing(Closing(b"a", error=SystemExit(1)))).read()
 

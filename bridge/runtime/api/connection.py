@@ -56,7 +56,7 @@ class Connection:
     """A connection for one exchange at a time. It connects on first use, and again after the API has closed it."""
 
     def __init__(self, address: tuple[str, int], *, user_agent: str) -> None:
-        self._address = address
+        self._address, self._user_agent = address, user_agent
         host, port = address
         # RFC 9112, 3.2: a numeric IPv6 address needs brackets.
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -65,6 +65,10 @@ class Connection:
         self._has_begun = False  # whether a part of the reply to the current request was read
         # `rest(socket, want)` may wait in the place of the event loop, where that has nothing to do; returns whether.
         self.rest: Rest | None = None
+
+    def another(self) -> Connection:
+        """Return a new connection to the same API."""
+        return Connection(self._address, user_agent=self._user_agent)
 
     async def request(self, method: bytes, target: bytes, headers: Pairs, body: bytes = b"") -> Reply:
         """Make a request and return its reply, on the event loop. Raises RuntimeApiGone."""

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge import invocation as current
 from bridge.deadline import NO_RESULT
-from bridge.errors import ClientDisconnected, DeadlineExceeded, ErrorStatus, ResultNotEncoded
-from bridge.runtime.api.payload import encode_result
-from bridge.runtime.api.vocabulary import MAX_RESULT, check_answer, result_headers, too_large
+from bridge.errors import ClientDisconnected, DeadlineExceeded
+from bridge.runtime.api.vocabulary import check_answer
 from bridge.runtime.invocations.background import Background
 from bridge.runtime.invocations.deadline import CANCEL_GRACE, Deadline
+from bridge.runtime.invocations.posts import Posts, WholeStream
+from bridge.runtime.invocations.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.runtime.api.http import Pairs, Reply
+    from bridge.runtime.api.http import Reply
     from bridge.runtime.api.vocabulary import Invocation
     from bridge.runtime.context import LambdaContext
     from bridge.runtime.invocations.polling import Means
+    from bridge.runtime.invocations.posts import Post
     from bridge.runtime.invocations.streaming import StreamedAnswer
     from bridge.runtime.invocations.targets import Target
 
@@ -46,7 +48,7 @@ class Answer:
     """The answer to one invocation. It is the `Call` that its target sees."""
 
     __slots__ = (
-        *("_background", "_deadline", "_invocation", "_means", "_streamed", "_target"),
+        *("_background", "_deadline", "_invocation", "_means", "_posts", "_streamed", "_target", "_turn"),
         *("context", "event", "result"),
     )
 
@@ -57,6 +59,8 @@ class Answer:
         self._invocation = invocation
         self._target = target
         self._means = means
+        self._posts = Posts(invocation, target, means.output)
+        self._turn = Turn()
         self._streamed: StreamedAnswer | None = None
         self._deadline = Deadline(invocation.deadline_ms, means.limits.margin, means.watchdog)
         self._background = Background(self._deadline, means.limits.background)
@@ -68,8 +72,9 @@ class Answer:
         """Answer, and wait for the work after the answer. Raises RuntimeApiGone."""
         self.event, self.context = event, context
         current.deadline.set(self._deadline.moment)
+        current.is_answered.set(self._is_answered)
         self._background.start(self._target.work(self), self._worked, self._what)
-        self._deadline.start(self._expire)
+        self._deadline.start(self._expire, self._answer_blocked, self._what)
         try:
             await self._answer()
             if self._streamed is not None or not self._background.is_over:
@@ -111,7 +116,10 @@ class Answer:
         if not self.result.done():
             self.result.set_result(result)
 
-    def open_stream(self) -> StreamedAnswer:
+    def open_stream(self) -> StreamedAnswer | None:
+        return self._new_stream() if not self.result.done() and self._turn.take() else None
+
+    def _new_stream(self) -> StreamedAnswer:
         from bridge.runtime.invocations.streaming import StreamedAnswer
 
         self._streamed = StreamedAnswer(self._means.connection, self._invocation)
@@ -132,45 +140,30 @@ class Answer:
         await asyncio.sleep(0)  # an application that returns when it has sent its response has ended after one turn
         if self._background.is_over:
             self._deadline.close()  # nothing is left that it could end
-        if result is _LATE:
+        if self._streamed is None and not self._turn.take():
+            self._drop(result)
+        elif result is _LATE:
             await self._give_up()
         elif isinstance(result, _Failure):
             await self.fail(result.error)
         elif result is not _STREAMED:
-            await self._post(result)
+            await self._send(self._posts.of_result(self.event, result))
         elif self._streamed is not None and self._streamed.is_gone:
             _note_gone(self._streamed, self._what)
 
-    async def _post(self, result: object) -> None:
-        try:
-            body = encode_result(result)
-        except ResultNotEncoded as exc:
-            await self.fail(exc)
-            return
-        if len(body) <= MAX_RESULT:
-            await self._send(body, is_json=not isinstance(result, bytes))
-            return
-        error = too_large(body)  # the API would refuse it too, but tell the client less
-        logger.error("%s: %s The caller gets an error instead.", self._what(), error)
-        await self._stand_in(error, 500, f"{error} Stream it, or send less.")
-
-    async def _send(self, body: bytes, *, is_json: bool) -> None:
-        headers = result_headers(self._invocation, body, is_json=is_json)
-        await self._request(self._invocation.response_path, headers, body)
-
-    async def _request(self, path: bytes, headers: Pairs, body: bytes) -> None:
-        check_answer(await self._means.connection.request(b"POST", path, headers, body), self._what)
+    async def _send(self, answer: Post | WholeStream) -> None:
+        if isinstance(answer, WholeStream):
+            await self._end_stream(self._stream_whole(*answer))
+        else:
+            path, headers, body = answer
+            check_answer(await self._means.connection.request(b"POST", path, headers, body), self._what)
 
     async def fail(self, exc: BaseException) -> None:
         """Fail the invocation with `exc`, or its stream in the middle. Raises RuntimeApiGone."""
-        from bridge.runtime.api.errors import error_answer, error_document
-
-        document = error_document(exc, request_id=self._invocation.request_id)
-        self._means.output.report(document)
         if self._streamed is not None and self._streamed.is_started:
-            await self._end_stream(self._streamed.fail(document))
-            return
-        await self._request(self._invocation.error_path, *error_answer(self._invocation, exc, document))
+            await self._end_stream(self._streamed.fail(self._posts.reported(exc)))
+        else:
+            await self._send(self._posts.of_error(exc))
 
     async def _end_stream(self, end: Awaitable[Reply]) -> None:
         """Wait for the end of the stream, which waits for its reader: up to the deadline itself."""
@@ -186,7 +179,36 @@ class Answer:
             assert self._streamed is not None
             _note_gone(self._streamed, self._what)
 
-    # In place of the application's own.
+    # Near the deadline.
+
+    def _is_answered(self) -> bool:
+        """Return whether the watchdog's thread has answered."""
+        return self._streamed is None and self._turn.is_taken
+
+    def _answer_blocked(self) -> None:
+        """Answer in the watchdog's thread: with the application's response if that is whole, else with a 504."""
+        seconds = self._deadline.left_to_post or 0.0
+        self._turn.post(self._made, self._invocation, self._means.connection.another(), seconds, self._what)
+
+    def _made(self) -> Post | WholeStream:
+        result: Any = _LATE
+        if self.result.done() and not self.result.cancelled() and self.result.exception() is None:
+            result = self.result.result()
+        if result is _LATE:
+            return self._posts.in_place(self.event, DeadlineExceeded(NO_RESULT), 504)
+        if isinstance(result, _Failure):
+            return self._posts.of_error(result.error)
+        return self._posts.of_result(self.event, result)
+
+    def _drop(self, result: object) -> None:
+        """Give up what came after the answer that the watchdog's thread has posted."""
+        error = result.error if isinstance(result, _Failure) else None
+        logger.warning(
+            "%s: The event loop goes on. The caller has had its answer: this one is dropped.",
+            self._what(),
+            exc_info=error,
+        )
+        self._background.cancel()
 
     async def _give_up(self) -> None:
         """Give up near the deadline: answer with a 504, log all stacks, and cancel the application."""
@@ -194,31 +216,14 @@ class Answer:
         self._background.log_stacks("There is no result, and the deadline of the invocation is near.")
         self._background.cancel()
         if self._streamed is None or not self._streamed.is_started:
-            await self._stand_in(exc, 504, "")
+            await self._send(self._posts.in_place(self.event, exc, 504))
         elif self._streamed.is_over:  # whole: only its reader is not at the end
             await self._end_stream(self._streamed.replied())
         else:
             await self.fail(exc)
 
-    async def _stand_in(self, exc: Exception, status_code: int, text: str) -> None:
-        """Answer with a response of our own, if the caller understands one; else fail with `exc`."""
-        try:
-            stream = self._target.substitute_stream(self.event, status_code, text)
-            result = self._target.substitute(self.event, status_code, text) if stream is None else None
-            body = b"" if result is None else encode_result(result)
-        except ErrorStatus as status:  # which is set to fail the invocation
-            return await self.fail(status)
-        except Exception as failure:  # of a source of the user's
-            logger.error(
-                "%s: A response in place of the application's own could not be made.", self._what(), exc_info=failure
-            )
-            return await self.fail(exc)
-        if stream is not None:
-            return await self._end_stream(self._stream_whole(*stream))
-        return await (self._send(body, is_json=True) if 0 < len(body) <= MAX_RESULT else self.fail(exc))
-
     async def _stream_whole(self, prelude: dict[str, Any], body: bytes) -> Reply:
-        streamed = self.open_stream()
+        streamed = self._new_stream()
         await streamed.start(prelude)
         await streamed.send(body)
         return await streamed.finish()

@@ -56,16 +56,17 @@ class Deadline:
             left, self._margin = time_left(deadline_ms, margin)
             self.moment = self._loop.time() + left
 
-    def start(self, expire: Callable[[], None]) -> None:
+    def start(self, expire: Callable[[], None], answer_blocked: Callable[[], None], what: Callable[[], str]) -> None:
         """Call `expire` on the event loop when the moment comes, unless `close` is called before.
 
-        The watchdog logs the stack of a blocked event loop, which cannot notice the moment itself.
+        A blocked event loop cannot notice the moment. Soon after that the watchdog calls `answer_blocked` in its own
+        thread, and logs the stack after `what()`, the name of the invocation.
         """
         if self.moment is None:
             return
         self._timer = self._loop.call_at(self.moment, self._come, expire)
-        late = time.time() + self.moment - self._loop.time() + BLOCKED_AFTER
-        self._watch = self._watchdog.watch(late, BLOCKED)
+        late = time.time() + self.moment - self._loop.time() + min(BLOCKED_AFTER, self.grace)
+        self._watch = self._watchdog.watch(late, lambda: f"{what()}: {BLOCKED}", answer_blocked)
 
     def _come(self, expire: Callable[[], None]) -> None:
         self.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from bridge import invocation as current
 from bridge.runtime.api.payload import decode_event
 from bridge.runtime.context import LambdaContext, parse_client_context, parse_identity
+from bridge.runtime.log.ids import LogIds, set_only_invocation
 from bridge.settings import set_trace_id
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def enter(invocation: Invocation, *, is_alone: bool) -> None:
     current.tenant_id.set(invocation.tenant_id)
     if is_alone:
         set_trace_id(invocation.trace_id)
-        current.set_only_invocation(current.LogIds(invocation.request_id, invocation.tenant_id))
+        set_only_invocation(LogIds(invocation.request_id, invocation.tenant_id))
 
 
 def leave() -> None:

@@ -31,8 +31,8 @@ class Call(Protocol):
     context: Any
     result: asyncio.Future[Any]
 
-    def open_stream(self) -> StreamedAnswer:
-        """Answer with a stream, in place of `result`."""
+    def open_stream(self) -> StreamedAnswer | None:
+        """Answer with a stream, in place of `result`. None if the invocation was given up: it has its answer."""
 
     def end_stream(self, reply: Reply | None) -> None:
         """Say that the stream has ended: with the API's reply, or without one, because its reader has gone."""
@@ -69,9 +69,9 @@ class HandlerTarget:
 
     async def _stream(self, call: Call) -> None:
         async with self._handler._stream(call.event, call.context, call.result) as response:
-            if call.result.done():  # given up meanwhile: the connection is the next invocation's
-                return
             streamed = call.open_stream()
+            if streamed is None:
+                return
             with anyio.CancelScope() as reading:
                 streamed.when_gone(reading.cancel)
                 try:

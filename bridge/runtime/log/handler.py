@@ -14,8 +14,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bridge.invocation import log_ids
 from bridge.runtime.log.formats import JsonFormatter, error_json, error_lines, frame_type, text_formatter
+from bridge.runtime.log.ids import log_ids
 from bridge.runtime.log.sinks import LogSink, StandardSink, TelemetrySink
 from bridge.runtime.log.text import safe_text
 

@@ -1,10 +1,14 @@
-"""An application that hangs, and a WSGI application that blocks its thread, until the journal's folder has a file."""
+"""An application that hangs, and a WSGI application that blocks its thread, for ever or up to its deadline's margin."""
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 from bridge import Bridge
+
+# In seconds: in the margin, which is the last 3 s of the 6 s that the function has.
+LATE = 4.5
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -18,6 +22,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     if environ["PATH_INFO"] == "/hang":
         threading.Event().wait()
+    if environ["PATH_INFO"] == "/late":
+        time.sleep(LATE)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"done"]
 

@@ -9,13 +9,14 @@ import pytest
 
 from bridge import Bridge, Settings, init_phase
 from bridge._types import Message, Receive, Scope, Send
+from bridge.errors import StartupFailed
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from tests.apps import sending
 from tests.cases import every_case
-from tests.events import MakeEvent
+from tests.events import MakeEvent, load
 from tests.events.records import queue
 from tests.runtime.double import RuntimeDouble
-from tests.runtime.slots import DEADLINE, START, Gate, Slots, part
+from tests.runtime.slots import DEADLINE, START, Gate, Slots, Told, part
 
 Event = dict[str, Any]
 Lines = list[dict[str, Any]]
@@ -54,6 +55,30 @@ def test_a_request_has_one_line(
     assert sorted(shown(caplog)) == [("GET", f"/{number}", 201, 4, True, None) for number in range(3)]
     assert {line["request_id"] for line in lines(caplog)} == {invocation.request_id for invocation in invocations}
     assert {line["trace_id"].partition("=")[0] for line in lines(caplog)} == {"Root"}
+
+
+@pytest.mark.parametrize(("streams", "count"), MODES)
+def test_a_request_that_reaches_no_application_has_one_line(
+    api: RuntimeDouble, slots: Slots, caplog: pytest.LogCaptureFixture, streams: bool, count: int
+) -> None:
+    slots.on_loop(served(sending(START, part(b"body"))), streams=streams, count=count)
+    cut = load("lambda_edge", Records__0__cf__request__body__inputTruncated=True)
+    broken = load("function_url", body="%", isBase64Encoded=True)
+    for event, status in ((cut, 413), (broken, 400)):
+        caplog.clear()
+        api.invoke(event).answer()
+        api.wait_for_polls(count)
+        assert [line["status"] for line in lines(caplog)] == [status]
+
+
+def test_an_invocation_whose_startup_fails_has_no_line(make_event: MakeEvent, caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("no settings")
+
+    handler = Bridge(app, lifespan="on", settings=Settings(access_log=True))
+    with pytest.raises(StartupFailed):
+        asyncio.run(handler.handle(make_event(), None))
+    assert lines(caplog) == []
 
 
 class Waiting:
@@ -98,6 +123,37 @@ def test_a_504_has_one_line(
     assert len(lines(caplog)) == 1
 
 
+@pytest.mark.parametrize("is_due", [False, True])
+@pytest.mark.parametrize(("streams", "count"), MODES)
+def test_a_504_from_another_thread_has_one_line(
+    api: RuntimeDouble,
+    slots: Slots,
+    make_event: MakeEvent,
+    caplog: pytest.LogCaptureFixture,
+    streams: bool,
+    count: int,
+    is_due: bool,
+) -> None:
+    arrived, gate, watchdog = Gate(), Gate(), Told()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.open()
+        gate.wait()
+        await send(START)
+        await send(part(b"body"))
+
+    running = slots.on_loop(served(app), streams=streams, count=count, watchdog=watchdog)
+    invocation = api.invoke(make_event(path="/x"), deadline=DEADLINE)
+    arrived.wait()
+    watchdog.tell()
+    assert b"Gateway Timeout" in invocation.answer().body
+    if is_due:
+        running.loop.ahead += DEADLINE
+    gate.open()
+    api.wait_for_polls(count)
+    assert shown(caplog) == [("GET", "/x", 504, 15, True, "DeadlineExceeded")]
+
+
 def too_large(event: Any = None, context: Any = None) -> Any:
     return "x" * MAX_RESULT
 
@@ -133,8 +189,8 @@ def test_a_500_in_place_of_a_response_has_one_line_and_the_words_that_it_has_wit
             answer = api.invoke(make_event(path="/x")).answer()
             running.end()
             own = [record.getMessage() for record in caplog.records if record.name != "bridge.access"]
-            seen.append((answer.kind, answer.body.replace(b"\r\n", b"\n"), own))
-        assert [one[:1] + one[2:] for one in seen[:1]] == [one[:1] + one[2:] for one in seen[1:]]
+            seen.append((answer.kind, b"" if fails else answer.body, own))  # an error has the request's id
+        assert seen[0] == seen[1]
         ((method, path, status, size, _, error_type),) = shown(caplog)
         assert (method, path, status, error_type) == ("GET", "/x", None if fails else 500, "ResultTooLarge")
         assert (size > 0) is not fails

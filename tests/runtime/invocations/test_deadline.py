@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bridge import Bridge, Settings
-from bridge._types import ASGIApp, Receive, Scope, Send
+from bridge._types import Receive, Scope, Send
 from bridge.runtime.api.vocabulary import MAX_RESULT
 from bridge.runtime.invocations.deadline import time_left
 from bridge.sources import make_request
@@ -24,7 +24,6 @@ from tests.runtime.slots import DEADLINE, NO_DEADLINE, START, Gate, Running, Slo
 
 Event = dict[str, Any]
 NEAR = "There is no result, and the deadline of the invocation is near."
-BLOCKED = "The event loop is blocked, and the deadline of the invocation is near."
 NO_END = "does not end"
 
 
@@ -239,38 +238,7 @@ def test_an_application_that_does_not_end_goes_on_and_its_answer_goes_nowhere(
     assert_logged(caplog, ("ERROR", NEAR), ("ERROR", NO_END))
 
 
-# An application that blocks the event loop.
-
-
-def blocking(arrived: Gate, gate: Gate, *, after_response: bool) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if scope["path"] == "/wait" and not after_response:
-                arrived.open()
-                gate.wait()
-            await send(START)
-            await send(part(b"done"))
-            if scope["path"] == "/wait" and after_response:
-                await asyncio.sleep(0)  # the answer is posted meanwhile
-                arrived.open()
-                gate.wait()
-
-    return app
-
-
-@pytest.mark.parametrize("after_response", [False, True], ids=["before the response", "after it"])
-def test_the_log_tells_where_the_event_loop_is_blocked_while_it_is(
-    api: RuntimeDouble, slots: Slots, make_event: MakeEvent, caplog: pytest.LogCaptureFixture, after_response: bool
-) -> None:
-    arrived, gate, watchdog = Gate(), Gate(), Told()
-    slots.on_loop(blocking(arrived, gate, after_response=after_response), watchdog=watchdog)
-    invocation = api.invoke(make_event(path="/wait"), deadline=DEADLINE)
-    arrived.wait()
-    watchdog.tell()
-    gate.open()
-    assert invocation.answer().json["statusCode"] == 201
-    assert goes_on(api, make_event())
-    assert_logged(caplog, ("ERROR", BLOCKED, "gate.wait()"))
+# The watchdog.
 
 
 def test_an_event_loop_that_only_waits_is_not_a_blocked_one(

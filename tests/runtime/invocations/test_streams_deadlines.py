@@ -8,7 +8,6 @@ import pytest
 
 from bridge import Bridge
 from bridge._types import Message, Receive, Scope, Send
-from bridge.runtime.invocations.streaming import StreamedAnswer
 from bridge.runtime.invocations.targets import HandlerTarget
 from tests.events import MakeEvent
 from tests.logged import assert_logged
@@ -158,8 +157,8 @@ class GivenUp:
         self.result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.result.set_result(None)
 
-    def open_stream(self) -> StreamedAnswer:
-        raise AssertionError("the connection is the next invocation's")
+    def open_stream(self) -> None:
+        """Return None: the connection is the next invocation's."""
 
     def end_stream(self, reply: object) -> None:
         raise AssertionError("there is no stream")

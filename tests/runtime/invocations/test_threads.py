@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bridge.invocation import LogIds, log_ids
+from bridge.runtime.log.ids import LogIds, log_ids
 from tests.runtime.double import RuntimeDouble
 from tests.runtime.slots import Running, Slots
 
