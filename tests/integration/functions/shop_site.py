@@ -6,12 +6,14 @@ from typing import Any
 
 from bridge import Bridge
 
+ANSWER = "A kettle boils water in about three minutes , and this one keeps it warm ."
+
 STOCK = [{"id": 1, "name": "Kettle", "price": 29.9, "tags": ["kitchen"]}, {"id": 2, "name": "Lamp", "price": 49.0}]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
-        while (message := await receive())["type"] != "lifespan.shutdown":
+        while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
         return
@@ -43,7 +45,7 @@ async def _json(send: Any, status: int, value: object) -> None:
 async def _chat(send: Any) -> None:
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for word in "A kettle boils water in about three minutes , and this one keeps it warm .".split():
+    for word in ANSWER.split():
         await asyncio.sleep(0.04)
         await send({"type": "http.response.body", "body": f"data: {word}\n\n".encode(), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
