@@ -36,9 +36,7 @@ def tables(quick: bool) -> list[Table]:
         names = (HANDLER, TRANSPORT, CLIENT, TEST_CLIENT)
         rows.append([source, *(shown(figures.time(name)) for name in names), shown(figures.over(TRANSPORT, HANDLER))])
     columns = [HANDLER, TRANSPORT, CLIENT, TEST_CLIENT, f"{TRANSPORT} adds"]
-    note = (
-        f"{rounds} rounds. The three first have the same event; TestClient has none, and a thread for its event loop."
-    )
+    note = f"{rounds} rounds. TestClient makes no event, and runs the application on an event loop in a thread."
     return [Table(f"A small body, a Starlette route: us per request, {MEDIAN}", columns, rows, [note])]
 
 

@@ -78,18 +78,23 @@ def lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
     return lines
 
 
+def errors_of(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    """Return the lines on stderr. On a busy machine, asyncio's debug mode adds which callback was slow."""
+    return [line for line in done.stderr.splitlines() if not line.startswith("Executing ")]
+
+
 def test_startup_runs_while_the_module_is_imported(run_python: Run) -> None:
     code = APP + "\nhandler = Bridge(app)\nsay('imported')\nfor _ in range(2): say(handler(EVENT, None)['body'])\n"
     done = run_python(code, "-Xdev", "-Werror", **LAMBDA)
     assert done.stdout.splitlines() == ["startup", "imported", *["request True", "fine"] * 2, "shutdown True"]
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, errors_of(done)) == (0, [])
 
 
 def test_a_failed_startup_fails_the_import_with_the_applications_traceback(run_python: Run, tmp_path: Path) -> None:
     done = run_python(FAILING, "-Xdev", "-Wdefault", **LAMBDA)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Warning" not in done.stderr
-    lines = done.stderr.splitlines()
+    lines = errors_of(done)
     assert lines[0] == "Traceback (most recent call last):"
     assert f'  File "{tmp_path / "main_0.py"}", line 5, in connect' in lines
     assert "ValueError: no database" in lines

@@ -504,7 +504,7 @@ CLIENT_SUITES = (
     ClientSuite(
         "starlette",
         "1.10.0",
-        ("function-url", "rest-api", "alb"),
+        ("rest-api", "alb"),
         (
             "middleware/test_opentelemetry.py",
             "middleware/test_wsgi.py",

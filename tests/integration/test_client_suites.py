@@ -74,7 +74,7 @@ def test_a_frameworks_own_tests_pass_but_for_the_losses_of_a_service(
     finished = run_suite(suite, source, tmp_path, table, packages)
     assert finished.returncode == 0, finished.stdout[-20_000:] + finished.stderr
     counts = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", finished.stdout.splitlines()[-1])}
-    assert counts["passed"] > 10 * counts["xfailed"], finished.stdout[-20_000:]
+    assert counts["passed"] > 8 * counts["xfailed"], finished.stdout[-20_000:]
 
 
 def run_suite(

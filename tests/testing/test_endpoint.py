@@ -174,17 +174,3 @@ def test_a_whole_result_where_the_service_streams() -> None:
         response = get(url, stream=True)
         assert (response.status_code, response.text) == (200, '{"statusCode":201,"body":"ok"}')
         assert get(url, "rest-api", stream=True).status_code == 500
-
-
-def test_boto3_reads_the_same_stream() -> None:
-    boto3 = pytest.importorskip("boto3")
-    parts = [chunk(prelude(statusCode=201)), chunk(b"one"), chunk(b"two"), CRASHED]
-    with endpoint(lambda *_: parts) as url:
-        client = boto3.client(
-            "lambda", endpoint_url=url, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
-        )
-        stream = client.invoke_with_response_stream(FunctionName="function", Payload=b'{"rawPath": "/"}')
-        events = list(stream["EventStream"])
-    payload = b"".join(found["PayloadChunk"]["Payload"] for found in events[:-1])
-    assert payload == prelude(b"onetwo", statusCode=201)
-    assert events[-1]["InvokeComplete"]["ErrorCode"] == "Runtime.ExitError"

@@ -28,14 +28,6 @@ def test_a_stream_is_decoded_whatever_pieces_it_comes_in() -> None:
         assert decoded(STREAM, step) == whole
 
 
-def test_botocore_reads_the_same() -> None:
-    eventstream = pytest.importorskip("botocore.eventstream")
-    buffer = eventstream.EventStreamBuffer()
-    buffer.add_data(STREAM)
-    theirs = [EventMessage(dict(found.headers), bytes(found.payload)) for found in buffer]
-    assert decoded(STREAM, len(STREAM)) == theirs
-
-
 def test_headers_of_every_type_are_passed_over() -> None:
     values = [(0, b""), (1, b""), (2, b"a"), (3, b"ab"), (4, b"abcd"), (5, b"a" * 8), (6, b"\0\3abc"), (8, b"a" * 8)]
     values += [(9, b"a" * 16), (7, b"\0\2ok")]
