@@ -164,6 +164,13 @@ def demo(session: nox.Session) -> None:
     session.run("python", "sample_apps/demo.py", *session.posargs)
 
 
+@nox.session
+def images(session: nox.Session) -> None:
+    """Take the pictures of the inspector in docs/images anew, with the system's Chromium."""
+    install(session, "integration")
+    session.run("python", "-m", "tests.integration.inspector_images", *session.posargs)
+
+
 @nox.session(tags=["matrix", "rest"])
 def soak(session: nox.Session) -> None:
     """Send 20,000 invocations through one process of the runtime; the integration tests send 1,000."""

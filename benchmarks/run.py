@@ -20,6 +20,7 @@ from benchmarks import (
     imports,
     invocations,
     lambda_transport,
+    local_gateway,
     own_cost,
     proxy_hop,
     slot_memory,
@@ -43,6 +44,7 @@ PARTS: dict[str, tuple[Callable[[bool], list[Table]], str]] = {
     "web-adapter": (web_adapter.tables, "Proxy and Bridge under AWS's emulator, beside Lambda Web Adapter"),
     "memory": (slot_memory.tables, "the memory of many slots on Managed Instances"),
     "lambda-transport": (lambda_transport.tables, "bridge.testing's LambdaTransport, beside Starlette's TestClient"),
+    "local": (local_gateway.tables, "the local gateway: a request, the first answer, a reload"),
     "streams": (streams.tables, "streamed responses: the first byte, and the whole"),
 }
 

@@ -19,7 +19,7 @@ import click
 from bridge.cli.outcomes import Outcome
 from bridge.testing.messages import ClientResponse, values_of
 
-__all__ = ["as_json", "print_outcome", "print_summary"]
+__all__ = ["as_json", "print_outcome", "print_summary", "safe"]
 
 # How much of a body is shown to a person, in characters.
 _MAX_SHOWN = 20_000
@@ -29,13 +29,13 @@ def print_outcome(outcome: Outcome) -> None:
     """Print request, status, headers and body readably. click leaves colours out where stdout is not a terminal."""
     about = f"{outcome.source}, {outcome.name}, {outcome.seconds * 1000:.1f} ms"
     click.echo(
-        click.style(_safe(outcome.request_line or "Event"), bold=True) + click.style(f"  ({_safe(about)})", dim=True)
+        click.style(safe(outcome.request_line or "Event"), bold=True) + click.style(f"  ({safe(about)})", dim=True)
     )
     if outcome.error is not None:
         error = outcome.error
-        click.echo(click.style(f"{type(error).__name__}: {_safe(str(error))}", fg="red"))
+        click.echo(click.style(f"{type(error).__name__}: {safe(str(error))}", fg="red"))
     elif outcome.response is None:
-        click.echo(_safe(json.dumps(outcome.result, indent=2, ensure_ascii=False, default=str)))
+        click.echo(safe(json.dumps(outcome.result, indent=2, ensure_ascii=False, default=str)))
     else:
         _print_response(outcome.response)
     click.echo()
@@ -44,12 +44,12 @@ def print_outcome(outcome: Outcome) -> None:
 def _print_response(response: ClientResponse) -> None:
     click.echo(click.style(f"{response.status} {_phrase(response.status)}", fg=_colour(response.status), bold=True))
     for name, value in response.headers:
-        click.echo(f"{click.style(name, fg='cyan')}: {_safe(value)}")
+        click.echo(f"{click.style(name, fg='cyan')}: {safe(value)}")
     for reason in response.reasons:
-        click.echo(click.style(f"note: {_safe(reason)}", fg="yellow"))
+        click.echo(click.style(f"note: {safe(reason)}", fg="yellow"))
     if response.body:
         click.echo()
-        click.echo(_safe(_readable(response)))
+        click.echo(safe(_readable(response)))
 
 
 def _phrase(status: int) -> str:
@@ -75,7 +75,7 @@ def _readable(response: ClientResponse) -> str:
     return text if rest <= 0 else f"{text[:_MAX_SHOWN]}\n({rest} more characters; --json shows all of them)"
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Escape control characters other than line ends and tabs: they could change what a terminal shows."""
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
 

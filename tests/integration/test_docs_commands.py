@@ -27,7 +27,7 @@ PAGES = [
 ]
 
 # The commands that run here, by their first words, and why others do not.
-RUN = ("cd ", "export ", "pip ", "python -c ", "python -m bridge ", "uvicorn ")
+RUN = ("cd ", "curl ", "export ", "pip ", "python -c ", "python -m bridge ", "uvicorn ")
 NOT_RUN = {
     "BRIDGE_BENCH_LWA=": "it measures for minutes",
     "cargo install ": "it compiles for minutes",
@@ -62,6 +62,21 @@ try:
 finally:
     server.terminate()
     server.wait()
+"""
+
+
+# Starts the gateway in the background, until the next one starts or the page ends. Its port is a free one.
+DEV = """
+running=
+end() { if [ -n "$running" ]; then kill "$running"; wait "$running" || true; running=; fi; }
+trap end EXIT
+dev() {
+    end
+    if [ "$3" = --help ]; then python -m bridge dev --help; return; fi
+    python -m bridge dev "$@" > dev.log 2>&1 & running=$!
+    for _ in $(seq 600); do grep -q Ctrl+C dev.log && return; sleep 0.1; done
+    cat dev.log; false
+}
 """
 
 
@@ -139,6 +154,16 @@ def run(script: str, folder: Path, environ: dict[str, str]) -> str:
     return done.stdout
 
 
+def with_gateways(script: str) -> str:
+    """Return a script whose gateways run in the background, on free ports."""
+    if "python -m bridge dev" not in script:
+        return script
+    first = free_port()
+    for old, new in {"3000": first, "3100": first + 100, "3101": first + 101}.items():
+        script = script.replace(f":{old}", f":{new}")
+    return DEV + re.sub(r"^python -m bridge dev", f"dev --port {first}", script, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_work(page: str, checkout: Path, environ: dict[str, str]) -> None:
     if "node" in page and shutil.which("node") is None:
@@ -151,7 +176,7 @@ def test_the_commands_of_a_page_work(page: str, checkout: Path, environ: dict[st
     folder = (checkout / page).parent
     uninstall = f'{Path(sys.executable).parent}/uv pip uninstall --python "$VIRTUAL_ENV/bin/python" lambda-asgi-bridge'
     run(uninstall, folder, environ)  # of the page before
-    output = run("\n".join(to_run), folder, environ)
+    output = run(with_gateways("\n".join(to_run)), folder, environ)
     assert "Traceback" not in output
     if "for path in sorted(pathlib.Path('events').iterdir())" in "\n".join(to_run):
         events = sorted(path.stem for path in (folder / "events").iterdir())

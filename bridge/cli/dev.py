@@ -1,0 +1,226 @@
+"""`python -m bridge dev module:app`: Lambda on one's own machine, with a service in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from bridge.cli.env_file import read_env_file
+from bridge.cli.settings import shell_variables
+from bridge.testing.services import ServiceName, service_of
+
+if TYPE_CHECKING:
+    from bridge.local.settings import FunctionSettings, SourceSettings
+    from bridge.local.template import Template
+
+__all__ = ["dev"]
+
+# What the extra brings, by module.
+_NEEDED = ("starlette", "uvicorn", "watchfiles", "yaml")
+
+_MAX_PORT = 65535
+
+# A source, and its port if it is given.
+NamedPort = tuple[ServiceName, int | None]
+
+
+def _parsed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[NamedPort]:
+    """Return the name and the port of each NAME or NAME:PORT."""
+    return [_named_port(value) for value in values]
+
+
+def _named_port(value: str) -> NamedPort:
+    name, separator, port = value.partition(":")
+    names: tuple[ServiceName, ...] = get_args(ServiceName)
+    if name not in names:
+        raise click.BadParameter(f"Expected one of {', '.join(names)}, but got {name!r}.")
+    if separator and not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+        raise click.BadParameter(f"Expected a port after {name}:, but got {port!r}.")
+    return next(each for each in names if each == name), int(port) if separator else None
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:APP", required=False)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    callback=_parsed,
+    metavar="NAME[:PORT]",
+    help=f"A service in front of the function: {', '.join(get_args(ServiceName))}. Several have a port each.",
+)
+@click.option("--port", type=click.IntRange(0, _MAX_PORT), default=3000, show_default=True, help="Of the first source.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--stage", help="The stage of the API, which begins the client's path.")
+@click.option("--stream", is_flag=True, help="The service and the function stream.")
+@click.option("--reload", "reloads", is_flag=True, help="Start a new environment when a file changes.")
+@click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A file of NAME=value lines.")
+@click.option(
+    "--template", type=click.Path(exists=True, dir_okay=False), help="A SAM template, which has all of the above."
+)
+@click.option("--function", "name", help="The function of the template, if there are several.")
+@click.option("--runtime", type=click.Choice(["bridge", "awslambdaric"]), default="bridge", show_default=True)
+@click.option("--memory", type=click.IntRange(min=1), help="The limit of an environment, in MB.  [default: 512]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Of an invocation, in seconds.  [default: 30]"
+)
+@click.option(
+    "--environments",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many there are at most, with one request at a time in each.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many requests one environment has at a time, as on Managed Instances.",
+)
+@click.option("--throttle", "throttles", is_flag=True, help="Answer 429 when all are busy, rather than wait.")
+@click.option("--freeze", "freezes", is_flag=True, help="Stop the processes between invocations.")
+@click.option("--snapstart", is_flag=True, help="Take a snapshot after the init phase, and restore it.")
+@click.option(
+    "--snapstart-age",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="How old the snapshot is when it is restored, in seconds.",
+)
+def dev(target: str | None, **options: Any) -> None:
+    """Run a function as Lambda does, behind one or more services, for a browser.
+
+    MODULE:APP is an application, a handler, or a function of event and context. It runs in processes of its own, which
+    have the environment variables of this shell.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        click.echo(
+            f"python -m bridge dev needs {', '.join(missing)}, which the extra 'local' brings: pip install '.[local]'",
+            err=True,
+        )
+        sys.exit(2)
+    template = _template(options["template"], options["name"])
+    function = _function(target, template, options)
+    sources = _sources(template, options)
+    if template is None or target is not None:
+        function = replace(function, is_streamed=options["stream"] or function.is_streamed)
+    _run(function, sources, options)
+
+
+def _template(path: str | None, name: str | None) -> Template | None:
+    if path is None:
+        if name is not None:
+            raise click.UsageError("--function names a function of a template: give --template, too.")
+        return None
+    from bridge.local.template import InvalidTemplate, read_template
+
+    try:
+        template = read_template(path, name)
+    except (InvalidTemplate, OSError, ValueError) as exc:
+        raise click.UsageError(str(exc)) from None
+    if template.skipped:
+        click.echo(f"note: only a deployment has the values of {', '.join(template.skipped)}: --env-file can set them.")
+    return template
+
+
+def _function(target: str | None, template: Template | None, options: dict[str, Any]) -> FunctionSettings:
+    from bridge.local.settings import FunctionSettings
+
+    if options["concurrency"] > 1 and options["snapstart"]:
+        raise click.UsageError("Managed Instances have no SnapStart: give either --concurrency or --snapstart.")
+    if options["snapstart_age"] and not options["snapstart"]:
+        raise click.UsageError("--snapstart-age is the age of a snapshot: give --snapstart, too.")
+    handler = target or (template.handler if template else None)
+    if not handler:
+        raise click.UsageError("Expected MODULE:APP, or a --template whose function has a handler.")
+    env_file = options["env_file"]
+    environ = shell_variables() | dict(template.environ if template else {})
+    return FunctionSettings(
+        target=handler,
+        folder=template.folder if template else ".",
+        name=template.name if template else "function",
+        runtime=options["runtime"],
+        environ=environ | (read_env_file(env_file) if env_file else {}),
+        timeout=options["timeout"] or (template.timeout if template else 30.0),
+        memory=options["memory"] or (template.memory if template else 512),
+        is_streamed=options["stream"] or (template.is_streamed if template else False),
+        environments=options["environments"],
+        concurrency=options["concurrency"],
+        throttles=options["throttles"],
+        freezes=options["freezes"],
+        snapstart=options["snapstart"],
+        snapstart_age=options["snapstart_age"],
+    )
+
+
+def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceSettings]:
+    """Return the sources with their ports: each one without its own gets the next after the last."""
+    from bridge.local.settings import SourceSettings
+
+    chosen: list[NamedPort] = options["sources"]
+    known = {source.name: source for source in template.sources} if template else {}
+    names = chosen or [(name, None) for name in known] or [("function-url", None)]
+    found, next_port = [], options["port"]
+    for name, own_port in names:
+        port = next_port if own_port is None else own_port
+        next_port = port + 1 if port else 0
+        of_template = known.get(name)
+        found.append(
+            SourceSettings(
+                name=name,
+                port=port,
+                stage=_stage(name, options["stage"]) or (of_template.stage if of_template else ""),
+                is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
+                routes=of_template.routes if of_template else None,
+            )
+        )
+    _check(found, options["stage"])
+    return found
+
+
+def _stage(name: ServiceName, stage: str | None) -> str:
+    return (stage or "").strip("/") if "stage" in service_of(name).options else ""
+
+
+def _is_streamed(name: ServiceName, stream: bool, by_template: bool) -> bool:
+    if stream and service_of(name).head is None:
+        raise click.UsageError(f"{name} does not stream, only function-url and rest-api do: leave --stream out.")
+    return stream or by_template
+
+
+def _check(sources: list[SourceSettings], stage: str | None) -> None:
+    names = [source.name for source in sources]
+    for source in sources:
+        if names.count(source.name) > 1:
+            raise click.UsageError(f"{source.name} is given twice.")
+        if source.port > _MAX_PORT or [each.port for each in sources].count(source.port) > (1 if source.port else 99):
+            raise click.UsageError(f"The port {source.port} of {source.name} is taken by another source, or too high.")
+    if stage and not any(source.stage for source in sources):
+        raise click.UsageError(f"None of {', '.join(names)} has a stage.")
+
+
+def _run(function: FunctionSettings, sources: list[SourceSettings], options: dict[str, Any]) -> None:
+    from bridge.cli.dev_output import print_answer, print_line, print_reload, print_start
+    from bridge.local.run import GatewayServer, Listener
+
+    host = options["host"]
+    listener = Listener(
+        started=lambda: print_start(function.target, host, server.gateway.sources),
+        line=print_line,
+        answered=print_answer,
+        reloaded=print_reload,
+    )
+    try:
+        server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])
+    except OSError as exc:
+        raise click.ClickException(f"Cannot listen on {host}: {exc}") from None
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.serve())

@@ -1,0 +1,49 @@
+"""What `python -m bridge dev` prints: where to go, each answer, and the function's own output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from bridge.cli.output import safe
+from bridge.local.invocation import Invocation
+from bridge.local.settings import SourceSettings
+
+__all__ = ["print_answer", "print_line", "print_reload", "print_start"]
+
+
+def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> None:
+    name = f"[{host}]" if ":" in host else host
+    click.echo(click.style(f"{target} on Lambda, locally. Ctrl+C ends it.", bold=True))
+    for source in sources:
+        about = source.name + (", streamed" if source.is_streamed else "")
+        stage = f"{source.stage}/" if source.stage else ""
+        click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
+    about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
+    click.echo(f"  http://{name}:{sources[0].port}  {about}")
+    # It answers loopback names alone, whatever the address that the gateway listens on.
+    about = click.style("the inspector, which shows every invocation", dim=True)
+    click.echo(f"  http://127.0.0.1:{sources[0].port}/_bridge/  {about}")
+
+
+def print_answer(invocation: Invocation) -> None:
+    status = invocation.response.status if invocation.response else None
+    request = f"{invocation.method} {invocation.path}" if invocation.request else "event"
+    took = f"{invocation.duration * 1000:.1f} ms, {invocation.source}, {invocation.started or 'not started'}"
+    colour = "red" if invocation.failure or (status or 0) >= 500 else "green"
+    shown = invocation.failure.error_type if invocation.failure else "ok"
+    click.echo(f"{safe(request)} {click.style(str(status or shown), fg=colour)}  {click.style(safe(took), dim=True)}")
+    if failure := invocation.failure:
+        click.echo(click.style(f"  {safe(failure.error_type)}: {safe(failure.message)}", fg="red"))
+        return
+    for reason in invocation.response.reasons if invocation.response else ():
+        click.echo(click.style(f"  note: {safe(reason)}", fg="yellow"))
+
+
+def print_line(number: int, line: str) -> None:
+    click.echo(f"{click.style(f'[{number}]', dim=True)} {safe(line)}")
+
+
+def print_reload(paths: Sequence[str]) -> None:
+    click.echo(click.style(f"Changed: {safe(', '.join(paths))}. A new environment starts.", dim=True))

@@ -1,0 +1,298 @@
+"""One execution environment: a process, its Runtime API, and the invocations that it has.
+
+    starting -> idle -> busy -> idle ... -> stopping -> stopped
+    starting -> snapshot -> starting (the restore) -> idle ...         with SnapStart
+                idle -> frozen -> busy ...                              with freezing
+
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from bridge.local.answer import Answer
+from bridge.local.clock import Clock, find_library
+from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
+from bridge.local.invocation import Failure
+from bridge.local.memory import watch
+from bridge.local.process import Process
+from bridge.local.running import Running
+from bridge.local.runtime_api import RuntimeApi
+from bridge.local.settings import FunctionSettings
+from bridge.local.stages import Stages
+from bridge.local.tasks import Tasks
+from bridge.local.variables import command_of, handler_of, variables
+
+__all__ = ["Environment"]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
+# seconds; and how long an internal extension lets a runtime live after SIGTERM. Without one SIGKILL comes immediately.
+INIT_LIMIT = 10.0
+SHUTDOWN_LIMIT = 0.5
+
+# In seconds, for a process that has reported its own failure to end itself.
+_EXIT_LIMIT = 1.0
+
+# How many lines of output are kept that belong to no invocation.
+_MAX_LINES = 1000
+
+_MB = 1 << 20
+
+
+class Environment:
+    """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with each line."""
+
+    def __init__(
+        self,
+        number: int,
+        function: FunctionSettings,
+        *,
+        changed: Callable[[], None],
+        echo: Callable[[str], None],
+    ) -> None:
+        self.number = number
+        self.state = "starting"
+        self.is_concurrent = function.concurrency > 1
+        self.is_draining = False
+        self._function = function
+        self._changed, self._echo = changed, echo
+        self._api = RuntimeApi(self, name=function.name, handler=handler_of(function))
+        self._process = Process(self._line, self._exited)
+        self._clock = Clock(find_library() if function.snapstart_age else None)
+        self._tasks = Tasks()
+        self._lines: deque[tuple[float, str]] = deque(maxlen=_MAX_LINES)
+        self._first: Answer | None = None
+        self._running = Running(self._timed_out)
+        self._limit: asyncio.TimerHandle | None = None
+        self._stages = Stages()
+        self._cause: Failure | None = None
+        self._stopped = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def log(self) -> list[str]:
+        return [text for _, text in self._lines]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can have another invocation now."""
+        if self.is_draining or self.state not in ("idle", "frozen", "snapshot", "busy"):
+            return False
+        return self._first is None if self.state == "snapshot" else self._is_waiting
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it starts without an invocation to start for."""
+        return self.state == "starting" and self.is_alive and self._first is None and self._stages.init_end is None
+
+    @property
+    def is_ending_work(self) -> bool:
+        """Whether it has answered what it had, and not asked for more yet."""
+        return self.state == "busy" and self.is_alive and self._running.are_answered
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is there for invocations, now or later."""
+        return self._cause is None and not self.is_draining and self.state not in ("stopping", "stopped")
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self._api.polls > 0 and self._api.extensions.are_idle and (self.is_concurrent or not self._running)
+
+    async def start(self) -> None:
+        """Start the process."""
+        self._stages.init_start = time.monotonic()
+        address = await self._api.start()
+        function = self._function
+        environ = variables(function, address) | self._clock.variables
+        self._begin(INIT_LIMIT + function.timeout)
+        try:
+            await self._process.start(command_of(function), folder=function.folder, environ=environ)
+        except OSError as exc:
+            self._fail(Failure("Runtime.InvalidEntrypoint", f"The runtime cannot be started: {exc}"))
+            return
+        assert self.pid is not None
+        self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
+
+    def reserve(self, first: Answer) -> None:
+        """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
+        self._first = first
+        first.invocation.status = "starting"
+        first.changed()
+
+    def _begin(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._limit = loop.call_later(seconds, lambda: self._fail(init_timed_out(seconds)))
+
+    def _begun(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+
+    # What the runtime does.
+
+    def polled(self) -> None:
+        if self.state in ("stopping", "stopped") or not (self._api.polls and self._api.extensions.are_idle):
+            return
+        if self.state == "starting":
+            self._begun()
+            self._stages.ready()
+        if not self.is_concurrent:
+            self._running.rest_all()
+        first, self._first = self._first, None
+        if first is not None:
+            self.hand_over(first)
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait for the next invocation, or end."""
+        if self._running:
+            self.state = "busy"
+        elif self.is_draining:
+            self._tasks.start(self.stop(), name="stop")
+        else:
+            self.state = "idle"
+            if self._function.freezes:
+                self.freeze()
+        self._changed()
+
+    def snapshot_reached(self) -> None:
+        self._begun()
+        self._stages.init_end = time.monotonic()
+        self.state = "snapshot"
+        self._process.stop()
+        if self._first is not None:
+            self._tasks.start(self._restore(), name="restore")
+        else:
+            self._changed()
+
+    async def _restore(self) -> None:
+        age = self._function.snapstart_age
+        if age and not self._clock.can_move:
+            await asyncio.sleep(age)  # a pause of the process: its wall clock goes on, and so does its monotonic one
+        elif age:
+            self._clock.move(age)
+        self.state = "starting"
+        self._stages.restore_start = time.monotonic()
+        self._begin(INIT_LIMIT)
+        self._process.resume()
+        self._api.restore()
+
+    def init_failed(self, failure: Failure) -> None:
+        self._fail(failure, grace=_EXIT_LIMIT)
+
+    def answered(self, answer: Answer) -> None:
+        if self.is_concurrent and answer.is_finished:
+            self._running.rest(answer)
+            self._settle()
+
+    # Invocations.
+
+    def hand_over(self, answer: Answer) -> None:
+        """Give an invocation to the runtime. Only if `is_free`."""
+        if self.state == "snapshot":
+            self._first = answer
+            self._tasks.start(self._restore(), name="restore")
+            return
+        self._process.resume()
+        self.state = "busy"
+        invocation = answer.invocation
+        self._stages.note(invocation, self._lines)
+        invocation.environment, invocation.status = self.number, "running"
+        timeout = self._function.timeout
+        self._running.add(answer, timeout)
+        self._api.hand_over(answer, time.time() + self._clock.offset + timeout)
+        answer.changed()
+
+    def _timed_out(self, answer: Answer) -> None:
+        invocation = answer.invocation
+        failure = timed_out(invocation.id, self._function.timeout)
+        invocation.log(failure.message)
+        answer.finish(failure)
+        if self.is_concurrent:  # documented: Managed Instances never end a process for it
+            self._api.open.pop(invocation.id, None)
+            self._api.timed_out.add(invocation.id)
+            self.answered(answer)
+        else:
+            self._tasks.start(self.stop(), name="stop")
+
+    # Freezing, and the end.
+
+    def freeze(self) -> None:
+        """Stop the process until the next invocation. Only an idle one."""
+        if self.state == "idle":
+            self.state = "frozen"
+            self._process.stop()
+
+    def drain(self) -> None:
+        """End after the invocations that it has."""
+        self.is_draining = True
+        if not self._running and self._first is None:
+            self._tasks.start(self.stop(), name="stop")
+
+    async def stop(self) -> None:
+        """End the process as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
+        if self.state not in ("stopping", "stopped"):
+            self.state = "stopping"
+            await self._process.end(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
+            if self.pid is None:
+                self._exited(0)
+        await self._stopped.wait()
+
+    async def close(self) -> None:
+        """Stop, and free everything."""
+        await self.stop()
+        await self._tasks.close()
+        await self._api.close()
+        self._clock.close()
+
+    def _fail(self, failure: Failure, *, grace: float = 0.0) -> None:
+        """Fail what waits for this environment, and end it."""
+        self._cause = self._cause or failure
+        self._finish_all(failure)
+        self._tasks.start(self._end(grace), name="end")
+
+    async def _end(self, grace: float) -> None:
+        if grace:
+            await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=grace)
+        await self.stop()
+
+    def _too_large(self, size: int) -> None:
+        self._cause = out_of_memory(self._function.memory, size)
+        self._line(self._cause.message)
+        self._process.kill()
+
+    def _finish_all(self, failure: Failure) -> None:
+        first, self._first = self._first, None
+        if first is not None:
+            self._stages.note(first.invocation, self._lines)
+            first.invocation.environment = self.number
+            first.finish(failure)
+            first.rest()
+        self._running.fail(failure)
+
+    def _exited(self, status: int) -> None:
+        self._begun()
+        is_expected = self.state == "stopping" and self._cause is None
+        self.state = "stopped"
+        failure = self._cause or exited(status)
+        if not is_expected and status and self._cause is None:
+            self._line(failure.message)
+        self._finish_all(failure)
+        self._running.rest_all()
+        self._stopped.set()
+        self._changed()
+
+    # Output.
+
+    def _line(self, text: str) -> None:
+        self._lines.append((time.monotonic(), text))
+        self._echo(text)
+        self._running.log(text)

@@ -1,0 +1,78 @@
+"""An ASGI application for one source: what a web server got becomes a request, and what the service says a response."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from email.utils import formatdate
+
+from starlette.types import Receive, Scope, Send
+
+from bridge.local.services import Front, Sent
+from bridge.testing.messages import ClientRequest, values_of
+
+__all__ = ["FrontApp"]
+
+# In bytes. No service accepts more than 10 MB: what comes after that is not read, and the service refuses the request.
+_MAX_BODY = (10 << 20) + 1
+
+# RFC 9110, 7.6.1: about the connection to the client, which is the web server's own.
+_OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+
+
+class FrontApp:
+    """What a client of the service talks to."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the services have no WebSockets
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        await _send(await self._front.send(_request(scope, await _body(receive))), send)
+
+
+def _request(scope: Scope, body: bytes) -> ClientRequest:
+    target, query = (_ascii(scope[name]) for name in ("raw_path", "query_string"))
+    return ClientRequest(
+        method=scope["method"],
+        target=f"{target}?{query}" if query else target,
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        body=body,
+        scheme=scope["scheme"],
+        http_version=scope["http_version"],
+        client=tuple(scope["client"] or ("127.0.0.1", 0)),
+        server_port=scope["server"][1],
+    )
+
+
+def _ascii(text: bytes) -> str:
+    """Return a part of a request-target, with other bytes encoded, which it cannot have."""
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in text)
+
+
+async def _body(receive: Receive) -> bytes:
+    content = bytearray()
+    while len(content) < _MAX_BODY:
+        message = await receive()
+        content += message.get("body", b"")
+        if not message.get("more_body", False):  # the last one, or the client has left
+            break
+    return bytes(content[:_MAX_BODY])
+
+
+async def _send(sent: Sent, send: Send) -> None:
+    response = sent.response
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.headers
+        if name.lower() not in _OF_THE_CONNECTION
+    ]
+    if not values_of(response.headers, "date"):
+        headers.append((b"date", formatdate(usegmt=True).encode("ascii")))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if sent.parts is not None:
+        async with aclosing(sent.parts) as parts:
+            async for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": response.body, "more_body": False})

@@ -1,0 +1,55 @@
+"""The response as the client got it, its body included."""
+
+from __future__ import annotations
+
+from bridge.local.invocation import Invocation
+
+__all__ = ["body_of", "described", "is_over", "prelude_of", "status_of"]
+
+# What separates the prelude of a stream from its body.
+# https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
+_DELIMITER = bytes(8)
+
+
+def body_of(invocation: Invocation) -> tuple[bytes, bool]:
+    """Return the body of the response, and whether that is all of it. That of a stream is what was kept of it."""
+    response = invocation.response
+    if response is None:
+        return b"", False
+    if response.body or not invocation.is_streamed:
+        return response.body, True
+    head, delimiter, rest = bytes(invocation.result).partition(_DELIMITER)
+    body = rest if delimiter else head
+    return body, invocation.result_size == len(invocation.result) and invocation.timeline.end is not None
+
+
+def is_over(invocation: Invocation) -> bool:
+    """Return whether nothing of the record changes any more. The response may be known after the function rests."""
+    return invocation.status == "done" and (invocation.request is None or invocation.response is not None)
+
+
+def prelude_of(invocation: Invocation) -> bytes | None:
+    """Return the JSON before the body of a stream; None if there is none."""
+    head, delimiter, _ = bytes(invocation.result).partition(_DELIMITER)
+    return head if invocation.is_streamed and delimiter else None
+
+
+def status_of(invocation: Invocation) -> tuple[str, str]:
+    """Return the status for a reader, and its kind: "good", "moved", "bad", "failed" or "running"."""
+    response, failure = invocation.response, invocation.failure
+    if response is not None:
+        kinds = {2: "good", 3: "moved", 4: "bad"}
+        kind = "failed" if failure is not None else kinds.get(response.status // 100, "failed")
+        return str(response.status), kind
+    if failure is not None:
+        return failure.error_type.rpartition(".")[2] or "Error", "failed"
+    if invocation.status in ("responded", "done"):
+        return "OK", "good"
+    return invocation.status, "running"
+
+
+def described(invocation: Invocation) -> str:
+    """Return what the invocation is about, in one line: the client's path, or the kind of an event."""
+    if invocation.request is not None:
+        return invocation.path
+    return f"Event of {len(invocation.event):,} bytes"

@@ -1,0 +1,71 @@
+"""Who may use what runs code: the machine's own programs, and pages that came from the machine itself.
+
+A page on the web can make its reader's browser send requests to loopback addresses: under a name of its own that
+resolves to one (DNS rebinding; the Host header tells), or by a form or fetch() (Origin and Sec-Fetch-Site tell). Every
+browser sends Origin with a POST from another site, so a request without one is not from there.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+__all__ = ["LoopbackOnly", "is_loopback", "refused"]
+
+_NAME = "localhost"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host`, without a port, is a name or an address of this machine alone."""
+    name = host.lower().removeprefix("[").removesuffix("]").removesuffix(".")
+    if name == _NAME or name.endswith("." + _NAME):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def refused(headers: Headers, client: tuple[str, int] | None) -> str | None:
+    """Return why a request is refused; None if it is not."""
+    if client is None or not is_loopback(client[0]):
+        return "it came from another machine"
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not is_loopback(_host_of(f"//{hosts[0]}")):
+        return f"its Host is {', '.join(hosts)!r:.200}, which is not a loopback name"
+    for origin in headers.getlist("origin"):
+        if not is_loopback(_host_of(origin)):
+            return f"its Origin is {origin!r:.200}, which is not a loopback name"
+    is_link = headers.get("sec-fetch-mode") == "navigate" and "origin" not in headers
+    if headers.get("sec-fetch-site") == "cross-site" and not is_link:
+        return "a page of another site sent it"
+    return None
+
+
+def _host_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.username is not None or parts.path not in ("", "/"):
+            return ""
+        return parts.hostname or ""
+    except ValueError:
+        return ""
+
+
+class LoopbackOnly:
+    """An ASGI application that gets only what may be let in; 403 for the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reason = refused(Headers(scope=scope), scope.get("client"))
+        if reason is None:
+            await self._app(scope, receive, send)
+            return
+        response = PlainTextResponse(f"Refused, because {reason}.\n", 403)
+        await response(scope, receive, send)

@@ -1,0 +1,68 @@
+"""The environment variables of a Lambda function.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+from __future__ import annotations
+
+import os.path
+import sys
+from collections.abc import Mapping
+
+from bridge.local.settings import FunctionSettings
+
+__all__ = ["command_of", "handler_of", "variables"]
+
+# Those of a shell that is itself in Lambda, and what has no meaning here: the gateway starts the runtime itself.
+_NOT_PASSED = frozenset({"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LAMBDA_MAX_CONCURRENCY", "_LAMBDA_TELEMETRY_LOG_FD"})
+
+_REGION = "eu-west-1"
+
+
+def handler_of(function: FunctionSettings) -> str:
+    """Return the handler in Lambda's form, "module.attribute"."""
+    return function.target.replace(":", ".")
+
+
+def command_of(function: FunctionSettings) -> list[str]:
+    """Return the command of the runtime."""
+    if function.runtime == "awslambdaric":
+        return [sys.executable, "-m", "awslambdaric", handler_of(function)]
+    return [sys.executable, "-m", "bridge.runtime", function.target]
+
+
+def variables(function: FunctionSettings, address: str) -> dict[str, str]:
+    """Return the variables of a process. `address`: of its Runtime API."""
+    own = {name: value for name, value in function.environ.items() if name not in _NOT_PASSED}
+    region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or _REGION
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {
+        "LANG": "en_US.UTF-8",
+        **own,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{python}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": _initialization_type(function),
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef",
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "AWS_REGION": region,
+        "LAMBDA_TASK_ROOT": os.path.abspath(function.folder),
+        "TZ": ":UTC",
+        "_HANDLER": handler_of(function),
+        **_mode(function),
+    }
+
+
+def _initialization_type(function: FunctionSettings) -> str:
+    if function.concurrency > 1:
+        return "lambda-managed-instances"
+    return "snap-start" if function.snapstart else "on-demand"
+
+
+def _mode(function: FunctionSettings) -> Mapping[str, str]:
+    concurrent = {"AWS_LAMBDA_MAX_CONCURRENCY": str(function.concurrency), "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    streamed = {"AWS_LWA_INVOKE_MODE": "response_stream"} if function.is_streamed else {}
+    return streamed | (concurrent if function.concurrency > 1 else {})
