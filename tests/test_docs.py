@@ -134,7 +134,7 @@ async def test_the_python_examples_of_the_readme_run(
 ) -> None:
     names: dict[str, object] = {"app": app, "context": None, "event": make_event(), "httpx": httpx}
     for code in python_blocks(ROOT / "README.md"):
-        if "Proxy(" not in code:  # which starts a web server
+        if "Proxy(" not in code and "fastapi" not in code:  # the first starts a web server, the other is a test module
             running = eval(compile(code, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
             if running is not None:
                 await running
