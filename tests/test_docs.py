@@ -1,6 +1,7 @@
 """The README and the docs agree with the project: links, settings, commands and Python examples."""
 
 import ast
+import inspect
 import re
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from bridge import Settings
 from bridge._advice import OTHERS
 from bridge._httpx import httpx
 from bridge._types import Event, Receive, Scope, Send
+from bridge.observation import Observation
 from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 from bridge.settings_variables import KNOWN, NOT_SUPPORTED
@@ -89,6 +91,15 @@ def test_the_page_about_the_runtime_names_every_setting_and_its_variable() -> No
     source += (ROOT / "bridge" / "deadline.py").read_text(encoding="utf-8")
     assert list(rows) == list(RuntimeSettings().values())
     assert [variable for variable in rows.values() if f'"{variable}"' not in source] == []
+
+
+def test_the_page_about_observability_names_every_attribute_of_an_observation() -> None:
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    table = page.partition("| attribute | value |")[2].partition("\n\n")[0]
+    names = {
+        name for cell in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    }
+    assert names == set(re.findall(r"\bself\.([a-z]\w+)", inspect.getsource(Observation.__init__)))
 
 
 def test_ci_runs_the_readmes_own_test_command_and_then_the_rest_of_the_matrix() -> None:
