@@ -1,6 +1,7 @@
 """The README and the docs agree with the project: links, settings, commands and Python examples."""
 
 import ast
+import inspect
 import re
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from bridge import Settings
 from bridge._advice import OTHERS
 from bridge._httpx import httpx
 from bridge._types import Event, Receive, Scope, Send
+from bridge.observation import Observation
 from bridge.proxy.settings import OriginSettings
 from bridge.runtime.settings import RuntimeSettings
 from bridge.settings_variables import KNOWN, NOT_SUPPORTED
@@ -91,6 +93,14 @@ def test_the_page_about_the_runtime_names_every_setting_and_its_variable() -> No
     assert [variable for variable in rows.values() if f'"{variable}"' not in source] == []
 
 
+def test_the_page_about_observability_names_every_attribute_of_an_observation() -> None:
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    table = page.partition("| attribute | value |")[2].partition("\n\n")[0]
+    first_cells = "".join(re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE))
+    names = set(re.findall(r"`(\w+)`", first_cells))
+    assert names == set(re.findall(r"\bself\.([a-z]\w+)", inspect.getsource(Observation.__init__)))
+
+
 def test_ci_runs_the_readmes_own_test_command_and_then_the_rest_of_the_matrix() -> None:
     demo, test = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
     assert demo == f"{test} -s demo"
@@ -134,7 +144,7 @@ async def test_the_python_examples_of_the_readme_run(
 ) -> None:
     names: dict[str, object] = {"app": app, "context": None, "event": make_event(), "httpx": httpx}
     for code in python_blocks(ROOT / "README.md"):
-        if "Proxy(" not in code:  # which starts a web server
+        if "Proxy(" not in code and "fastapi" not in code:  # the first starts a web server, the other is a test module
             running = eval(compile(code, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
             if running is not None:
                 await running

@@ -170,6 +170,25 @@ def test_an_event_that_is_not_a_request_has_one_line(
     assert (line["source"], line["status"], line.get("error_type")) == (source, status, error)
 
 
+def count(event: Any, context: Any) -> dict[str, int]:
+    return {"one": 1}
+
+
+@every_case("call", WHOLE)
+@every_case(
+    ("options", "expected"),
+    [({}, ("POST", "/events", 2)), ({"on_event": count}, ("on_event", f"{__name__}.count", 10))],
+)
+def test_the_line_of_an_event_has_the_size_of_its_result(
+    caplog: pytest.LogCaptureFixture, call: Call, options: Any, expected: tuple[str, str, int]
+) -> None:
+    handler = Bridge(ok_json, settings=LOGGED, lifespan="off", **options)
+    asyncio.run(call(handler, EVENTS[0][0]))
+    handler.close()
+    (line,) = lines(caplog)
+    assert (line["method"], line["path"], line["bytes"]) == expected
+
+
 def test_an_invocation_that_is_given_up_has_one_line(make_event: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def given_up() -> None:
         handler = Bridge(sending(START, then=asyncio.Event().wait), settings=LOGGED, lifespan="off")

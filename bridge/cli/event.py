@@ -48,6 +48,8 @@ def _http_command(source: ServiceName) -> click.Command:
             headers.append(("content-type", content_type))
         try:
             transport = LambdaTransport(note, source, **options)
+            if not httpx.URL(url).host:
+                raise click.UsageError(f"Expected a URL with a host, such as https://shop.example/, but got {url!r}.")
             request = httpx.Request(method.upper(), url, headers=[("accept", "*/*"), *headers], content=content)
             response = transport.handle_request(request)
         except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:

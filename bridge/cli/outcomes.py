@@ -84,7 +84,8 @@ def _request_of(event: Any) -> ClientRequest:
     try:
         source = find_source(event, DEFAULT_SOURCES)
         assert source is not None
-        request = decode_event(source, event, Settings())
+        # A path that is closed to clients is a request too.
+        request = decode_event(source, event, Settings(open_pass_through_path=True, open_websocket_path=True))
     except (AssertionError, BridgeError):
         return ClientRequest(method="GET", target="/", headers=())
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)

@@ -78,6 +78,7 @@ def test_a_body_is_read_as_curl_reads_it(
         (["alb", "GET", "http://x/", "-d", "@missing"], 2, "'missing'"),
         (["alb", "GET", "http://x/", "-d", "a", "--data-binary", "b"], 2, "--data-binary"),
         (["alb", "GET"], 2, "URL"),
+        (["alb", "GET", "/a"], 2, "'/a'"),
         (["dynamodb", "[]"], 2, "ITEM"),
         (["dynamodb", "{}"], 2, "'id'"),
         (["pigeon"], 2, "pigeon"),

@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bridge.cli import templates
 from tests.cases import every_case
 from tests.cli.conftest import Run, WriteEvent, WriteModule
+from tests.logged import assert_logged
 
 APP = """
 async def app(scope, receive, send):
@@ -82,6 +86,16 @@ def test_the_exit_status_tells_whether_an_event_failed(
     assert result.exit_code == exit_code
     assert [fact for fact in facts if fact not in result.stdout] == []
     assert "\x1b" not in result.stdout
+
+
+def test_a_path_that_is_closed_to_clients_is_named_and_logged_once(
+    run: Run, module: WriteModule, event_file: WriteEvent, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setenv("AWS_LWA_PASS_THROUGH_PATH", "/internal")
+    result = run("invoke", f"{module(APP)}:app", event_file(url_event("/internal")))
+    assert result.stdout.startswith("GET /internal ")
+    assert "403 Forbidden" in result.stdout
+    assert_logged(caplog, ("WARNING", "GET /internal: "))
 
 
 def test_json_has_one_object_a_line_for_files_folders_and_stdin(

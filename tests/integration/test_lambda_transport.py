@@ -101,16 +101,18 @@ def test_a_function_that_fails_under_the_emulator_is_the_services_own_error(
     assert "KeyError: 'name'" in response.extensions["bridge.reason"]
 
 
-def test_the_python_blocks_of_the_page_about_testing_run(tmp_path: Path) -> None:
-    """Each is a test module after the first one, which imports: some are tests, and the others have asserts."""
-    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    first, *blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    for number, block in enumerate(blocks):
-        (tmp_path / f"test_block_{number}.py").write_text(f"{first}\n{block}", encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+def python_blocks(page: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def passed_tests(folder: Path, modules: list[str]) -> str:
+    """Run each of the modules as a file of tests, and return pytest's output."""
+    for number, module in enumerate(modules):
+        (folder / f"test_block_{number}.py").write_text(module, encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -118,4 +120,15 @@ def test_the_python_blocks_of_the_page_about_testing_run(tmp_path: Path) -> None
         timeout=100,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_python_blocks_of_the_page_about_testing_run(tmp_path: Path) -> None:
+    """Each is a test module after the first one, which imports: some are tests, and the others have asserts."""
+    first, *blocks = python_blocks("docs/testing.md")
+    assert "2 passed" in passed_tests(tmp_path, [f"{first}\n{block}" for block in blocks])
+
+
+def test_the_test_of_a_fastapi_application_in_the_readme_passes(tmp_path: Path) -> None:
+    (block,) = [block for block in python_blocks("README.md") if "fastapi" in block]
+    assert "3 passed" in passed_tests(tmp_path, [block])

@@ -13,6 +13,7 @@ from bridge import Bridge, Handler
 from bridge._httpx import httpx
 from bridge._types import Receive, Scope, Send
 from bridge.testing import LambdaContext, LambdaTransport
+from bridge.testing.services import ServiceName
 from tests.apps import START, Journal, part, sending
 from tests.cases import every_case
 from tests.logged import assert_logged
@@ -287,3 +288,23 @@ def anyio_backend() -> str:
 
 
 pytestmark = pytest.mark.anyio
+
+
+@every_case(
+    ("service", "settings", "expected"),
+    [
+        (service, settings, expected)
+        for service in ("rest-api", "http-api", "http-api-v1")
+        for settings, expected in [({"root_path": "/api"}, "/api /api/tea"), ({"base_path": "/api"}, " /tea")]
+    ],
+)
+def test_root_path_keeps_the_mapping_of_a_custom_domain_and_base_path_removes_it(
+    service: ServiceName, settings: dict[str, Any], expected: str
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await sending(START, part(f"{scope['root_path']} {scope['path']}".encode()))(scope, receive, send)
+
+    handler = Bridge(app, lifespan="off", **settings)
+    transport = LambdaTransport(handler, service, domain="shop.example", base_path_mapping="api")
+    with client(transport, "https://shop.example/api") as http:
+        assert http.get("/tea").text == expected
