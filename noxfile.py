@@ -36,6 +36,13 @@ DEPENDENCIES = {
 # Tests whose result hardly depends on the Python or on the flavour of httpx, and which wait for sockets and processes.
 OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_in_lambda.py"]
 
+# Integration tests that take a minute or more together: they run with the rest of the matrix.
+OF_TOOLS = [
+    "tests/integration/instrumentation",
+    "tests/integration/test_inspector.py",
+    *(f"tests/integration/test_local_{part}.py" for part in ("gateway", "invoke", "samples")),
+]
+
 
 def offer_pyenv_versions() -> None:
     """Let pyenv's `python3.12` and the like answer: they do so for the versions in PYENV_VERSION alone."""
@@ -146,7 +153,16 @@ def integration(session: nox.Session) -> None:
     """Test with real peers: frameworks, uvicorn, awslambdaric under the official emulator, boto3, httpx's own tests."""
     install(session, "integration", more=["httpx2"])
     env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
-    run_tests(session, "--dist=loadfile", "tests/integration", env=env)
+    session.log("Left out here: %s. They are the session `tools`.", ", ".join(OF_TOOLS))
+    run_tests(session, "--dist=loadfile", "tests/integration", *(f"--ignore-glob={path}" for path in OF_TOOLS), env=env)
+
+
+@nox.session(tags=["matrix", "rest"])
+def tools(session: nox.Session) -> None:
+    """Test Powertools, X-Ray, Sentry, Datadog, New Relic and OpenTelemetry, and the local gateway, also in Chromium."""
+    install(session, "integration", more=["httpx2"])
+    env = {"BRIDGE_TEST_CACHE": str(Path(session.cache_dir) / "integration")}
+    run_tests(session, "--dist=loadfile", *OF_TOOLS, env=env)
 
 
 @nox.session(tags=["matrix", "rest"])
