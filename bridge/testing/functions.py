@@ -41,6 +41,7 @@ class HandlerFunction:
 
     def close(self) -> None:
         """Shut the application down, and leave the handler open: the next test may use it too."""
+        self._handler._environment.loop.check_callable()
         self._handler._run(self._handler.__aexit__(None, None, None))
 
     async def close_async(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name, values_of
 from bridge.testing.setup import Setup
@@ -184,10 +184,13 @@ def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, sta
     }
 
 
-def payload_v2(request: ClientRequest, setup: Setup, headers: dict[str, str], *, path: str, context: Event) -> Event:
+def payload_v2(
+    request: ClientRequest, setup: Setup, headers: dict[str, str], *, path: str, decoded_path: str, context: Event
+) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-    `path`: that of `rawPath`. `context`: the fields of the request context that differ, or are added.
+    `path`: that of `rawPath`. `decoded_path`: that of the request context. `context`: the fields of the request context
+    that differ, or are added.
     """
     sent = values_of(request.headers, "cookie")
     cookies = [decoded_value(cookie.strip()) for value in sent for cookie in value.split(";")]
@@ -208,7 +211,7 @@ def payload_v2(request: ClientRequest, setup: Setup, headers: dict[str, str], *,
             **({} if setup.authorizer is None else {"authorizer": dict(setup.authorizer)}),
             "http": {
                 "method": request.method,
-                "path": unquote(path),
+                "path": decoded_path,
                 "protocol": f"HTTP/{request.http_version}",
                 "sourceIp": client_ip(request),
                 "userAgent": headers.get("user-agent", ""),

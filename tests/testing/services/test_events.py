@@ -108,6 +108,9 @@ LATIN = get("/", ("X-A", "caf\xe9"))
         ("http-api", get("/what%3Fnow"), "rawPath", "/what"),
         ("function-url", get("/pa2%Fth"), "rawPath", "/pa2%Fth"),
         ("function-url", get("/caf%C3%A9"), "requestContext/http/path", "/caf\xe9"),
+        ("function-url", get("/%2541"), "requestContext/http/path", "/%41"),
+        ("http-api", get("/%2541"), "rawPath", "/%41"),
+        ("http-api", get("/%2541"), "requestContext/http/path", "/%41"),
         # What the service takes out.
         ("rest-api", get("/", ("Expect", "100-continue")), "headers/Expect", None),
         ("rest-api", get("/", ("Authorization", "AWS4-HMAC-SHA256 Credential=a")), "headers/Authorization", None),
