@@ -1,4 +1,4 @@
-"""A REST API with Lambda proxy integration and the resource `/{proxy+}`.
+"""A REST API with Lambda proxy integration and the resources `/` and `/{proxy+}`, which does not match the root.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
@@ -101,13 +101,16 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     method = _method(request)
     path = "/" + rest.lstrip("/")
     stage = setup.stage or _STAGE
+    resource = {"resourceId": "root12", "resourcePath": "/"}
+    if path != "/":
+        resource = {"resourceId": "abc123", "resourcePath": "/{proxy+}"}
     context = payload_v1_context(request, setup, method=method, stage=stage, request_id=setup.request_id)
     return {
-        "resource": "/{proxy+}",
+        "resource": resource["resourcePath"],
         "path": setup.base_path + path,  # with the mapping of a custom domain, and without a stage
-        "pathParameters": {"proxy": path.strip("/")},
+        "pathParameters": {"proxy": path.strip("/")} if path != "/" else None,
         **payload_v1_fields(method, headers, request.query.replace(";", "&")),
-        "requestContext": {**context, "path": request.path, "resourceId": "abc123", "resourcePath": "/{proxy+}"},
+        "requestContext": {**context, "path": request.path, **resource},
         **_body_fields(request, setup),
     }
 
