@@ -1,6 +1,7 @@
 """LambdaTransport: its options, URLs, errors and reasons, its lifespan, and its context."""
 
 import asyncio
+import gc
 import json
 import sys
 import threading
@@ -213,6 +214,27 @@ def test_an_application_that_ends_the_process_is_a_function_that_failed(stream: 
         raising = LambdaTransport(handler, stream=stream, raise_exceptions=True)
         with client(raising) as http, pytest.raises(SystemExit, match="no database"):
             http.get("/")
+
+
+@every_case(
+    ("app", "status", "body"),
+    [
+        (exits_in_app, 502, b"Internal Server Error"),
+        (sending(START, part(b"a", more=True), then=SystemExit()), 200, b"a"),
+    ],
+)
+def test_the_end_of_the_process_ends_a_stream_and_leaves_no_task(
+    app: Any, status: int, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Bridge(app, lifespan="off")) as handler, client(LambdaTransport(handler, stream=True)) as http:
+        response = http.get("/")
+        gc.collect()
+        assert (response.status_code, response.content, "SystemExit" in response.extensions[REASON]) == (
+            status,
+            body,
+            True,
+        )
+    assert "never retrieved" not in caplog.text
 
 
 async def test_the_same_in_async_code() -> None:
