@@ -308,6 +308,15 @@ def test_startup_and_shutdown_run_once_for_each_client() -> None:
     assert journal.steps == ["startup", "request", "request", "shutdown"] * 2
 
 
+def test_a_handler_may_be_closed_before_its_client() -> None:
+    journal = Journal()
+    handler = Bridge(journal)
+    with client(LambdaTransport(handler)) as http:
+        http.get("/")
+        handler.close()
+    assert journal.steps == ["startup", "request", "shutdown"]
+
+
 async def test_startup_and_shutdown_run_once_for_each_async_client() -> None:
     journal = Journal()
     handler = Bridge(journal)

@@ -83,6 +83,8 @@ _DROPPED = frozenset(
 # Not documented: base64Encoded, which AWS's own tool (aws-sam-cli) reads first.
 _KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "base64Encoded", "isBase64Encoded"})
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+# The same page: the delimiter after the prelude is in the first 16 KB of a stream.
+_MAX_PRELUDE = 16 << 10
 _PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 
 _INTERNAL = "Internal server error"
@@ -200,6 +202,7 @@ def head(prelude: Mapping[str, Any], request: ClientRequest, setup: Setup) -> Cl
     """Return status and headers of a stream in the transfer mode STREAM. Everything in its prelude is optional."""
     reasons: list[str] = []
     try:
+        check(json_size(prelude) <= _MAX_PRELUDE, f"The stream's prelude has more than {_MAX_PRELUDE} bytes of JSON.")
         _check_keys(prelude, _PRELUDE_KEYS)
         status = status_of(prelude) if "statusCode" in prelude else 200
         return ClientResponse(status, tuple(_headers(prelude, setup, reasons)), b"", tuple(reasons))
