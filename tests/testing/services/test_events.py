@@ -43,6 +43,7 @@ FORWARDED = get("/", ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "go
 PLAIN = replace(get(), scheme="http")
 OTHER_PORT = replace(get(), server_port=8443)
 WITH_PORT = replace(get(), headers=(("Host", "shop.example:8443"),))
+TWO_HOPS = get("/", ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2"))
 LATIN = get("/", ("X-A", "caf\xe9"))
 
 
@@ -105,6 +106,8 @@ LATIN = get("/", ("X-A", "caf\xe9"))
         ("rest-api", get("//a//b/"), "path", "/a//b/"),
         ("rest-api", get("//a//b/"), "requestContext/path", "//a//b/"),
         ("rest-api", get("//a//b/"), "pathParameters/proxy", "a//b"),
+        ("alb", TWO_HOPS, "headers/x-forwarded-for", "192.0.2.2, 203.0.113.7"),
+        ("function-url", TWO_HOPS, "headers/x-forwarded-for", "192.0.2.1,192.0.2.2, 203.0.113.7"),
         ("rest-api", get("//"), "pathParameters", None),
         ("rest-api", get("/"), "resource", "/"),
         ("rest-api", get("/"), "requestContext/resourcePath", "/"),
