@@ -12,8 +12,13 @@ def main() -> int:
         print("python -m bridge needs click, which the extra 'local' brings: pip install '.[local]'", file=sys.stderr)
         return 2
     from bridge.cli.commands import commands
+    from bridge.cli.timeout import end_without_threads
 
-    commands(prog_name="python -m bridge")  # which ends the process with its status
+    try:
+        commands(prog_name="python -m bridge")  # which ends the process with its status
+    except SystemExit as exc:
+        end_without_threads(exc.code if isinstance(exc.code, int) else 1)
+        raise
     return 0
 
 

@@ -43,16 +43,12 @@ def _http_command(source: ServiceName) -> click.Command:
         if "authorizer" in options and options["authorizer"] is not None:
             options["authorizer"] = _json("authorizer", options["authorizer"])
         content, content_type = _content(data, data_binary)
-        headers = [_pair(text) for text in header]
-        if content_type and not any(name.lower() == "content-type" for name, _ in headers):
-            headers.append(("content-type", content_type))
+        headers = _headers(header, {b"accept": "*/*", b"content-type": content_type})
         try:
             transport = LambdaTransport(note, source, **options)
-            if not httpx.URL(url).host:
-                raise click.UsageError(f"Expected a URL with a host, such as https://shop.example/, but got {url!r}.")
-            request = httpx.Request(method.upper(), url, headers=[("accept", "*/*"), *headers], content=content)
+            request = httpx.Request(method.upper(), _url(url), headers=headers, content=content)
             response = transport.handle_request(request)
-        except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
+        except (ValueError, httpx.InvalidURL, httpx.LocalProtocolError) as exc:
             raise click.UsageError(str(exc)) from None
         if not made:
             reason = response.extensions.get("bridge.reason", "")
@@ -82,11 +78,28 @@ def _options() -> dict[str, click.Option]:
     }
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
+def _url(text: str) -> httpx.URL:
+    url = httpx.URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise click.UsageError(f"Expected a URL such as 'https://shop.example/path', but got {text!r}.")
+    return url
+
+
+def _headers(given: tuple[str, ...], defaults: dict[bytes, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that curl sends: in place of its own, `Name:` leaves one out, and `Name;` sends it empty."""
+    pairs = [_pair(text) for text in given]
+    names = {name.lower() for name, _ in pairs}
+    own = [(name, value.encode()) for name, value in defaults.items() if value and name not in names]
+    return [*own, *((name, value) for name, value in pairs if value is not None)]
+
+
+def _pair(text: str) -> tuple[bytes, bytes | None]:
+    name, colon, value = text.encode("utf-8", "surrogateescape").partition(b":")
+    if colon:
+        return name.strip(), value.strip() or None
+    if not name.endswith(b";"):
         raise click.UsageError(f"Expected a header such as 'Accept: text/html', but got {text!r}.")
-    return name.strip(), value.strip()
+    return name[:-1].strip(), b""
 
 
 def _content(data: tuple[str, ...], data_binary: str | None) -> tuple[bytes | None, str]:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -23,29 +23,48 @@ def read_events(paths: Iterable[str]) -> list[tuple[str, Any]]:
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
     if path == "-":
-        yield "stdin", sys.stdin.read()
+        yield "stdin", _text("stdin", sys.stdin.buffer.read())
         return
     files = sorted(Path(path).rglob("*.json")) if Path(path).is_dir() else [Path(path)]
     if not files:
         raise click.UsageError(f"The folder {path!r} has no file that ends in .json.")
     for file in files:
         try:
-            yield str(file), file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
+            content = file.read_bytes()
+        except OSError as exc:
             raise click.UsageError(f"The event {str(file)!r} cannot be read: {exc}") from None
+        yield str(file), _text(str(file), content)
+
+
+def _text(name: str, content: bytes) -> str:
+    """Return a file's text, without the byte order mark that editors on Windows put before it."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise click.UsageError(f"The event {name!r} cannot be read: {exc}") from None
 
 
 def _parsed(name: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
-        yield name, json.loads(text)
+        yield name, _loaded(text)
         return
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         error = exc
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    # Not splitlines(): JSON strings may have other line separators, such as U+2028.
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
-        values = [(f"{name}:{number}", json.loads(line)) for number, line in lines]
-    except ValueError:
+        values = [(f"{name}:{number}", _loaded(line)) for number, line in lines]
+    except (ValueError, RecursionError):
         raise click.UsageError(f"Expected JSON in {name!r}, but got: {error}") from None
     if not values:
         raise click.UsageError(f"Expected an event in {name!r}, but it is empty.")
     yield from values
+
+
+def _loaded(text: str) -> Any:
+    """Return a value as Lambda accepts it: NaN and the infinities are not JSON."""
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"JSON has no {constant}.")

@@ -11,6 +11,20 @@ from dataclasses import dataclass
 
 __all__ = ["ImportTime", "import_time", "parsed"]
 
+# Threads that the module starts do not keep the process.
+_CODE = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+status = 1
+try:
+    __import__(sys.argv[2])
+    status = 0
+except BaseException:
+    sys.excepthook(*sys.exc_info())
+sys.stderr.flush()
+os._exit(status)
+"""
+
 # How long an import may take, in seconds. Lambda's init phase has 10 s.
 _LIMIT = 120
 
@@ -29,8 +43,7 @@ class ImportTime:
 
 def import_time(module: str, folder: str) -> ImportTime:
     """Import `module` from `folder` in a new process, and return what that took."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); __import__(sys.argv[2])"
-    command = [sys.executable, "-X", "importtime", "-c", code, folder, module]
+    command = [sys.executable, "-X", "importtime", "-c", _CODE, folder, module]
     try:
         done = subprocess.run(  # nosec B603  # no shell; the module's name is an argument of this program
             command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, redirect_stdout
 from typing import Any, get_args
 
 import click
@@ -51,20 +52,29 @@ def invoke(
     of a folder all files that end in .json count. The exit status is 1 if an event fails, or its response is a 5xx.
     """
     named = read_events(events)
-    function = function_of(load_target(target))
+    stdout = sys.stdout
     outcomes = []
-    try:
-        for outcome in _shown(_outcomes(function, named, source, timeout, times), len(named) * times, times > 1):
-            outcomes.append(outcome)
-            if is_json:
-                click.echo(as_json(outcome))
-            elif times == 1:
-                print_outcome(outcome)
-    finally:
-        function.close()
+    with redirect_stdout(sys.stderr) if is_json else nullcontext():  # what the function prints is not one of our lines
+        function = function_of(_loaded(target))
+        try:
+            for outcome in _shown(_outcomes(function, named, source, timeout, times), len(named) * times, times > 1):
+                outcomes.append(outcome)
+                if is_json:
+                    click.echo(as_json(outcome), file=stdout)
+                elif times == 1:
+                    print_outcome(outcome)
+        finally:
+            function.close()
     if times > 1 and not is_json:
         print_summary(outcomes)
     sys.exit(any(outcome.has_failed for outcome in outcomes))
+
+
+def _loaded(target: str) -> Any:
+    try:
+        return load_target(target)
+    except SystemExit as exc:
+        raise click.ClickException(f"The module of {target!r} ends the process: SystemExit: {exc}") from None
 
 
 def _outcomes(
@@ -78,7 +88,7 @@ def _outcomes(
             with ending_after(timeout, name):
                 try:
                     result = function.call(event, context)
-                except Exception as exc:
+                except (Exception, SystemExit) as exc:
                     error = exc
             yield outcome_of(name, event, source, result, error, time.perf_counter() - start)
 

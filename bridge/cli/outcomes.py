@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from bridge.errors import BridgeError
 from bridge.settings import Settings
 from bridge.sources import DEFAULT_SOURCES, find_source
 from bridge.sources._decode import decode_event
+from bridge.testing.call import as_json
 from bridge.testing.messages import ClientRequest, ClientResponse, values_of
 from bridge.testing.services import ServiceName, service_of
 from bridge.testing.setup import Setup
@@ -41,7 +41,7 @@ class Outcome:
     request_line: str
     response: ClientResponse | None
     result: Any
-    error: Exception | None
+    error: Exception | SystemExit | None
     seconds: float
 
     @property
@@ -57,23 +57,30 @@ def service_name(event: Any) -> ServiceName | None:
     name = _SERVICES[source.name]
     if name == "alb" and event.get("multiValueHeaders") is not None:
         return "alb-multi"
-    if name == "edge-viewer" and event["Records"][0]["cf"]["config"].get("eventType") == "origin-request":
+    if name == "edge-viewer" and _edge_event_type(event) == "origin-request":
         return "edge-origin"
     return name
 
 
+def _edge_event_type(event: Any) -> object:
+    config = event["Records"][0]["cf"].get("config")
+    return config.get("eventType") if isinstance(config, dict) else None
+
+
 def outcome_of(
-    name: str, event: Any, source: ServiceName | None, result: Any, error: Exception | None, seconds: float
+    name: str, event: Any, source: ServiceName | None, result: Any, error: Exception | SystemExit | None, seconds: float
 ) -> Outcome:
     """Return the outcome of an invocation that returned `result` or raised `error`."""
     service = source or service_name(event)
-    if service is None or error is not None:
+    if error is not None:
         return Outcome(name, service or "event", "", None, result, error, seconds)
-    request = _request_of(event)
     try:
-        plain = json.loads(json.dumps(result))
-    except (TypeError, ValueError) as exc:
-        return Outcome(name, service, _line(request), None, None, exc, seconds)
+        plain = as_json(result)
+    except (TypeError, ValueError, RecursionError) as exc:
+        return Outcome(name, service or "event", _line(_request_of(event)) if service else "", None, None, exc, seconds)
+    if service is None:
+        return Outcome(name, "event", "", None, plain, None, seconds)
+    request = _request_of(event)
     setup = Setup(trace_id="".join(values_of(request.headers, "x-amzn-trace-id")[:1]))
     response = service_of(service).response(plain, request, setup)
     return Outcome(name, service, _line(request), response, result, None, seconds)

@@ -33,7 +33,7 @@ def print_outcome(outcome: Outcome) -> None:
     )
     if outcome.error is not None:
         error = outcome.error
-        click.echo(click.style(f"{type(error).__name__}: {safe(str(error))}", fg="red"))
+        click.echo(click.style(f"{type(error).__name__}: {safe(_message(error))}", fg="red"))
     elif outcome.response is None:
         click.echo(safe(json.dumps(outcome.result, indent=2, ensure_ascii=False, default=str)))
     else:
@@ -44,7 +44,7 @@ def print_outcome(outcome: Outcome) -> None:
 def _print_response(response: ClientResponse) -> None:
     click.echo(click.style(f"{response.status} {_phrase(response.status)}", fg=_colour(response.status), bold=True))
     for name, value in response.headers:
-        click.echo(f"{click.style(name, fg='cyan')}: {safe(value)}")
+        click.echo(f"{click.style(name, fg='cyan')}: {safe(_text(value))}")
     for reason in response.reasons:
         click.echo(click.style(f"note: {safe(reason)}", fg="yellow"))
     if response.body:
@@ -69,10 +69,22 @@ def _readable(response: ClientResponse) -> str:
     except UnicodeDecodeError:
         return f"({len(response.body)} bytes that are not text)"
     if "json" in "".join(values_of(response.headers, "content-type")):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     rest = len(text) - _MAX_SHOWN
     return text if rest <= 0 else f"{text[:_MAX_SHOWN]}\n({rest} more characters; --json shows all of them)"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as exc:  # a class of the application's own
+        return f"(its message cannot be read: {type(exc).__name__})"
+
+
+def _text(value: str) -> str:
+    """Return a header's value, of which each character is one byte, as a person reads it."""
+    return value.encode("latin-1").decode("utf-8", "replace")
 
 
 def safe(text: str) -> str:
@@ -88,12 +100,13 @@ def as_json(outcome: Outcome) -> str:
         "durationMs": round(outcome.seconds * 1000, 3),
     }
     if outcome.error is not None:
-        found["error"] = {"type": type(outcome.error).__name__, "message": str(outcome.error)}
+        found["error"] = {"type": type(outcome.error).__name__, "message": _message(outcome.error)}
     elif outcome.response is None:
         found["result"] = outcome.result
     else:
         response = outcome.response
-        found |= {"request": outcome.request_line, "status": response.status, "headers": response.headers}
+        found |= {"request": outcome.request_line, "status": response.status}
+        found["headers"] = [(name, _text(value)) for name, value in response.headers]
         try:
             found |= {"body": response.body.decode("utf-8"), "isBase64Encoded": False}
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The timeout of a function, as Lambda has it: the process ends."""
+"""The end of the process where the function does not let it end: at its timeout, and after the last event."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import click
 
 from bridge.stacks import describe_threads
 
-__all__ = ["ending_after"]
+__all__ = ["end_without_threads", "ending_after"]
+
+# How long threads of the function may go on after the last event, in seconds: Lambda freezes them.
+_GRACE = 2.0
 
 
 @contextmanager
@@ -33,3 +36,20 @@ def ending_after(seconds: float, name: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def end_without_threads(status: int) -> None:
+    """End the process with `status` soon if threads that the function started would keep it. Return immediately."""
+    kept = [each for each in threading.enumerate() if each is not threading.current_thread() and not each.daemon]
+    if not kept:
+        return
+
+    def end() -> None:
+        names = ", ".join(sorted(each.name for each in kept if each.is_alive()))
+        click.echo(f"Threads of the function go on, and are ended: {names!r}", err=True)
+        sys.stdout.flush()
+        os._exit(status)
+
+    timer = threading.Timer(_GRACE, end)
+    timer.daemon = True
+    timer.start()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bridge.testing.services import Service
     from bridge.testing.setup import Setup
 
-__all__ = ["Call", "add_reason", "parsed", "to_httpx"]
+__all__ = ["Call", "add_reason", "as_json", "parsed", "to_httpx"]
 
 # The key of `response.extensions` with what the service refused or changed, and why.
 _REASON = "bridge.reason"
@@ -34,10 +34,10 @@ class Call:
             self.refused = to_httpx(exc.response)
 
     def finished(self, result: object) -> httpx.Response:
-        """Return the response for the function's result. Lambda passes it on as JSON; `bytes` are not JSON."""
+        """Return the response for the function's result. Lambda passes it on as JSON."""
         try:
-            plain = result if isinstance(result, bytes) else json.loads(json.dumps(result, default=_plain))
-        except (TypeError, ValueError) as exc:
+            plain = as_json(result)
+        except (TypeError, ValueError, RecursionError) as exc:
             return self.failed(exc, what="The result is not JSON")
         return to_httpx(self._service.response(plain, self.request, self.setup))
 
@@ -51,20 +51,34 @@ class Call:
         return self._service.head(prelude, self.request, self.setup)
 
 
-def _plain(value: object) -> float:
-    """Return a Decimal as a number, which awslambdaric does. Raises TypeError for all else that JSON does not have."""
+def as_json(result: object) -> object:
+    """Return a result as its service reads it. `bytes` are sent as they are, and so is NaN, which JSON does not have.
+
+    Raises TypeError, ValueError and RecursionError for what awslambdaric cannot encode.
+    """
+    return result if isinstance(result, bytes) else parsed(json.dumps(result, default=_plain).encode())
+
+
+def _plain(value: object) -> float | str:
+    """Return a Decimal as a number, and bytes as text, which awslambdaric does. Raises TypeError and ValueError."""
     if isinstance(value, Decimal):
-        return float(value)
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def parsed(content: bytes) -> object:
     """Return the result that a function returned as JSON, or `content` itself, which only custom runtimes return."""
     try:
-        document: object = json.loads(content)
-    except ValueError:
+        document: object = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return content
     return document
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}.")
 
 
 def to_httpx(

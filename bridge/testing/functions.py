@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge._loop import OwnLoop
+from bridge.errors import LoopClosedError
 from bridge.handler import Handler
 from bridge.testing.interface import AsyncStream, Event, Function, Stream
 
@@ -41,6 +42,10 @@ class HandlerFunction:
 
     def close(self) -> None:
         """Shut the application down, and leave the handler open: the next test may use it too."""
+        try:
+            self._handler._environment.loop.check_callable()
+        except LoopClosedError:  # by its own close(), which ran the shutdown
+            return
         self._handler._run(self._handler.__aexit__(None, None, None))
 
     async def close_async(self) -> None:

@@ -39,6 +39,7 @@ class HandlerStream:
     def __init__(self, handler: Handler, event: dict[str, Any], context: Any) -> None:
         handler._environment.ready_on_own_loop()
         self._handler, self._event, self._context = handler, event, context
+        self._exit: SystemExit | None = None
         self.prelude: dict[str, Any] | None = handler._run(self._start())
 
     async def _start(self) -> dict[str, Any]:
@@ -50,14 +51,23 @@ class HandlerStream:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not started.done():
             started.cancel()
-            await self._task
+            await self._ended()
         return await started
 
     async def _read(self, started: asyncio.Future[dict[str, Any]]) -> None:
-        async with self._handler.stream(self._event, self._context) as stream:
-            started.set_result(stream.prelude)
-            async for part in stream.body:
-                await self._parts.put(part)
+        try:
+            async with self._handler.stream(self._event, self._context) as stream:
+                started.set_result(stream.prelude)
+                async for part in stream.body:
+                    await self._parts.put(part)
+        except SystemExit as exc:  # out of a task it would end the run of the loop, before its waiter sees it
+            self._exit = exc
+
+    async def _ended(self) -> None:
+        """Raise what the task raised."""
+        await self._task
+        if self._exit is not None:
+            raise self._exit
 
     def next(self) -> bytes | None:
         return self._handler._run(self._next())
@@ -71,7 +81,7 @@ class HandlerStream:
         part.cancel()
         if not self._parts.empty():
             return self._parts.get_nowait()
-        await self._task
+        await self._ended()
         return None
 
     def close(self) -> None:

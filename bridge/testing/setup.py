@@ -40,7 +40,9 @@ class Setup:
     @property
     def prefix(self) -> str:
         """The part of the client's path that belongs to the deployment."""
-        return self.base_path if self.domain else f"/{self.stage}" if self.stage else ""
+        if self.domain:
+            return self.base_path
+        return f"/{self.stage}" if self.stage and self.stage != "$default" else ""  # $default is in no URL
 
     def without_prefix(self, path: str) -> str | None:
         """Return the rest of `path`, which begins with a slash; None for a path of another deployment."""

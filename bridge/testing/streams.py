@@ -54,14 +54,14 @@ class _Body(httpx.SyncByteStream):
             while (part := self._stream.next()) is not None:
                 if self.content is None:
                     yield part
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             _broke(exc, self.extensions, self._failures)
 
     def close(self) -> None:
         try:
             with self._failures.noting():
                 self._stream.close()
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             _broke(exc, self.extensions, self._failures)
         self._failures.check()
 
@@ -81,14 +81,14 @@ class _AsyncBody(httpx.AsyncByteStream):
             while (part := await self._stream.next()) is not None:
                 if self.content is None:
                     yield part
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             _broke(exc, self.extensions, self._failures)
 
     async def aclose(self) -> None:
         try:
             with self._failures.noting():
                 await self._stream.aclose()
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             _broke(exc, self.extensions, self._failures)
         self._failures.check()
 
@@ -102,7 +102,7 @@ def _response(call: Call, prelude: dict[str, Any], body: _Body | _AsyncBody) -> 
     return response
 
 
-def _broke(exc: Exception, extensions: dict[str, Any], failures: Failures) -> None:
+def _broke(exc: Exception | SystemExit, extensions: dict[str, Any], failures: Failures) -> None:
     """Note why a stream ended early, or raise that."""
     if failures.is_raised:
         raise exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge._httpx import httpx
+from bridge.errors import RunningLoopError
 from bridge.testing.call import Call
 from bridge.testing.context import LambdaContext
 from bridge.testing.failures import Failures
@@ -18,6 +20,14 @@ from bridge.testing.services import Service, ServiceName, service_of
 from bridge.testing.setup import Setup
 
 __all__ = ["LambdaTransport"]
+
+# What stages and base paths are made of: other characters would be encoded in a path, and never match it.
+_SEGMENT = re.compile(r"[A-Za-z0-9$._+!*'()~-]*")
+
+# RFC 9110, 5.6.2 and 5.5; RFC 9112, 3.2. A client's HTTP library sends nothing else.
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"[^\r\n\0]*")
+_TARGET = re.compile(rb"[!-~]+")
 
 
 class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -32,10 +42,11 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     `requestContext.authorizer`. `client`: the address and port of the client. `binary_media_types`: those of a REST
     API. `stream`: whether the service streams, and the response is read as it comes. `context`: the Lambda context, or
     a function that returns one for each call. `raise_exceptions`: raise what the handler raises, rather than return
-    the service's own error.
+    the service's own error. The function's SystemExit counts as such an exception.
 
     `response.extensions["bridge.reason"]` says why a service refused something, and what it changed. Raises ValueError
-    for an option that the service does not have.
+    for an option that the service does not have. A request raises httpx.LocalProtocolError if HTTP cannot carry it,
+    and RunningLoopError if a sync client sends it to a handler inside a running event loop.
     """
 
     def __init__(
@@ -54,6 +65,10 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         raise_exceptions: bool = False,
     ) -> None:
         self._service = service_of(source)
+        if isinstance(binary_media_types, str):
+            raise ValueError(f"Expected a list of binary_media_types, but got {binary_media_types!r}.")
+        if authorizer is not None and not isinstance(authorizer, Mapping):
+            raise ValueError(f"Expected a mapping as authorizer, but got {authorizer!r}.")
         binary = tuple(binary_media_types)
         given = {
             "authorizer": authorizer is not None,
@@ -90,8 +105,8 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 if self._is_streamed:
                     return self._streamed(call, failures)
                 result = self._function.call(call.event, self._new_context())
-        except Exception as exc:
-            if self._is_raised:
+        except (Exception, SystemExit) as exc:
+            if self._is_raised or isinstance(exc, RunningLoopError):
                 raise
             return call.failed(exc)
         return failures.settle(call.finished(result))
@@ -117,8 +132,8 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 if self._is_streamed:
                     return await self._streamed_async(call, failures)
                 result = await self._function.call_async(call.event, self._new_context())
-        except Exception as exc:
-            if self._is_raised:
+        except (Exception, SystemExit) as exc:
+            if self._is_raised or isinstance(exc, RunningLoopError):
                 raise
             return call.failed(exc)
         return failures.settle(call.finished(result))
@@ -142,7 +157,10 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._context() if callable(self._context) else self._context
 
     def close(self) -> None:
-        """Shut the application down. The transport can be used again afterwards."""
+        """Shut the application down. The transport can be used again afterwards.
+
+        Raises RunningLoopError for a handler inside a running event loop.
+        """
         self._function.close()
 
     async def aclose(self) -> None:
@@ -165,7 +183,7 @@ def _check_options(source: str, service: Service, given: list[str]) -> None:
 def _segment(name: str, value: str | None) -> str:
     """Return one segment of a path, without slashes. Raises ValueError."""
     segment = (value or "").strip("/")
-    if "/" in segment or any(char in segment for char in "?#%") or not segment.isprintable():
+    if not _SEGMENT.fullmatch(segment):
         raise ValueError(f"Expected one segment of a path as {name}, such as 'prod', but got {value!r}.")
     return segment
 
@@ -173,6 +191,7 @@ def _segment(name: str, value: str | None) -> str:
 def _client_request(request: httpx.Request, body: bytes, client: tuple[str, int]) -> ClientRequest:
     """Return the request as it would be on the wire. The extension `target` counts, as it does in httpcore."""
     target = request.extensions.get("target", request.url.raw_path)
+    _check_wire(request, target)
     return ClientRequest(
         method=request.method,
         target=target.decode("ascii"),
@@ -182,6 +201,16 @@ def _client_request(request: httpx.Request, body: bytes, client: tuple[str, int]
         client=client,
         server_port=request.url.port,
     )
+
+
+def _check_wire(request: httpx.Request, target: bytes) -> None:
+    """Raise httpx.LocalProtocolError for what no HTTP library sends."""
+    parts = [("method", _TOKEN, request.method.encode("utf-8")), ("request-target", _TARGET, target)]
+    for name, value in request.headers.raw:
+        parts += [("header name", _TOKEN, name), ("header value", _VALUE, value)]
+    for kind, form, value in parts:
+        if not form.fullmatch(value):
+            raise httpx.LocalProtocolError(f"The {kind} {value!r} cannot be sent in HTTP.", request=request)
 
 
 def _identifiers() -> dict[str, Any]:

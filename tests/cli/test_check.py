@@ -104,6 +104,14 @@ Traceback (most recent call last):
     assert parsed(text) == (("shop", 3.0), ("json", 0.5))
 
 
+def test_threads_of_a_module_do_not_keep_the_measurement(tmp_path: Path) -> None:
+    code = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    (tmp_path / "with_thread.py").write_text(code)
+    (tmp_path / "with_thread_and_error.py").write_text(f"{code}; raise ValueError('no database')")
+    assert import_time("with_thread", str(tmp_path)).error == ""
+    assert "ValueError: no database" in import_time("with_thread_and_error", str(tmp_path)).error
+
+
 def test_an_import_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "measured_one.py").write_text("import decimal")
     found = import_time("measured_one", str(tmp_path))

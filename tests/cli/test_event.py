@@ -47,6 +47,20 @@ def test_the_stage_begins_the_path(run: Run) -> None:
     assert (event["rawPath"], event["requestContext"]["stage"]) == ("/prod/a", "prod")
 
 
+def test_headers_are_those_that_curl_sends(run: Run) -> None:
+    given = ["Accept: text/html", "X-Place: caf\u00e9", "X-Bytes: \udcff", "X-Empty;", "Content-Type:"]
+    options = [part for text in given for part in ("-H", text)]
+    headers = printed(run, "alb-multi", "POST", "https://x/", "-d", "a", *options)["multiValueHeaders"]
+    sent = {name: headers.get(name) for name in ("accept", "x-place", "x-bytes", "x-empty", "content-type")}
+    assert sent == {
+        "accept": ["text/html"],
+        "x-place": ["caf\u00e9"],
+        "x-bytes": ["\ufffd"],
+        "x-empty": [""],
+        "content-type": None,
+    }
+
+
 @every_case(
     ("arguments", "stdin", "body"),
     [
@@ -79,6 +93,11 @@ def test_a_body_is_read_as_curl_reads_it(
         (["alb", "GET", "http://x/", "-d", "a", "--data-binary", "b"], 2, "--data-binary"),
         (["alb", "GET"], 2, "URL"),
         (["alb", "GET", "/a"], 2, "'/a'"),
+        (["alb", "GET", "/path"], 2, "https://"),
+        (["alb", "GET", "shop.example/path"], 2, "https://"),
+        (["alb", "G T", "https://x/"], 2, "method"),
+        (["alb", "GET", "https://x/", "-H", "a: b\nc"], 2, "header value"),
+        (["rest-api", "GET", "https://x/", "--authorizer", "5"], 2, "mapping"),
         (["dynamodb", "[]"], 2, "ITEM"),
         (["dynamodb", "{}"], 2, "'id'"),
         (["pigeon"], 2, "pigeon"),

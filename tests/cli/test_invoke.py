@@ -14,6 +14,8 @@ from tests.cli.conftest import Run, WriteEvent, WriteModule
 from tests.logged import assert_logged
 
 APP = """
+from decimal import Decimal
+
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
@@ -39,7 +41,24 @@ def broken(event, context):
     raise KeyError("id")
 
 def unclear(event, context):
-    return {"statusCode": 200, "body": b"bytes"}
+    return {"statusCode": 200, "body": {1, 2}}
+
+def exits(event, context):
+    raise SystemExit(0)
+
+def encoded(event, context):
+    print("printed")
+    return {"statusCode": Decimal("200"), "headers": {"x-place": "caf\u00e9"}, "body": "\u00e9".encode()}
+
+def deep(event, context):
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": "[" * 100_000}
+
+class Unreadable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+def unreadable(event, context):
+    raise Unreadable
 
 nothing = 5
 """
@@ -76,7 +95,11 @@ def test_a_response_is_shown_readably(run: Run, module: WriteModule, event_file:
         ("app", "/control", 0, ["\\x1b[31mred"]),
         ("function", "/", 0, ["201 Created", "True"]),
         ("broken", "/", 1, ["KeyError: 'id'"]),
-        ("unclear", "/", 1, ["TypeError", "JSON"]),
+        ("unclear", "/", 1, ["GET /", "TypeError", "JSON"]),
+        ("exits", "/", 1, ["SystemExit: 0"]),
+        ("encoded", "/", 0, ["200 OK", "x-place: caf\u00e9", "\n\u00e9\n"]),
+        ("deep", "/", 0, ["[[[[", "80000 more characters"]),
+        ("unreadable", "/", 1, ["Unreadable: (its message cannot be read: ValueError)"]),
     ],
 )
 def test_the_exit_status_tells_whether_an_event_failed(
@@ -116,6 +139,33 @@ def test_json_has_one_object_a_line_for_files_folders_and_stdin(
     assert ["content-type", "application/json"] in found[0]["headers"]
 
 
+def test_what_the_function_prints_is_not_in_the_json(run: Run, module: WriteModule, event_file: WriteEvent) -> None:
+    result = run("invoke", f"{module('print(1)' + APP)}:encoded", event_file(url_event()), "--json")
+    found = json.loads(result.stdout)
+    assert (found["status"], found["body"], ["x-place", "caf\u00e9"] in found["headers"]) == (200, "\u00e9", True)
+    assert result.stderr == "1\nprinted\n"
+
+
+@every_case(
+    ("text", "count"),
+    [
+        ("\ufeff" + json.dumps(url_event()), 1),
+        ('{"a": "x\u2028y"}\r\n{"a": 2}\r\n', 2),
+        ('{"Records": [{"cf": {"request": {}}}]}', 1),
+        ('{"Records": [{"cf": {"config": null, "request": {}}}]}', 1),
+    ],
+)
+def test_an_event_is_read_from_a_file_and_from_stdin(
+    run: Run, module: WriteModule, event_file: WriteEvent, text: str, count: int
+) -> None:
+    name = module(APP)
+    for result in (
+        run("invoke", f"{name}:function", event_file(text), "--json"),
+        run("invoke", f"{name}:function", "-", "--json", stdin=text.encode()),
+    ):
+        assert len(result.stdout.splitlines()) == count, result.output
+
+
 def test_an_error_is_in_the_json(run: Run, module: WriteModule, event_file: WriteEvent) -> None:
     result = run("invoke", f"{module(APP)}:broken", event_file(url_event()), "--json")
     assert json.loads(result.stdout)["error"] == {"type": "KeyError", "message": "'id'"}
@@ -153,6 +203,9 @@ def test_times_prints_a_summary(run: Run, module: WriteModule, event_file: Write
         (["{module}:app", "missing.json"], "'missing.json'"),
         (["{module}:app", "broken.json"], "'broken.json'"),
         (["{module}:app", "empty.json"], "empty"),
+        (["{module}:app", "nan.json"], "NaN"),
+        (["{module}:app", "deep.json"], "'deep.json'"),
+        (["{module}:app", "-"], "'stdin' cannot be read"),
         (["{module}:app", "nothing"], "'nothing'"),
         (["{module}:app", "event.json", "--times", "0"], "--times"),
         (["{module}:app", "event.json", "--timeout", "0"], "--timeout"),
@@ -165,9 +218,11 @@ def test_a_wrong_use_is_told_from_a_failure(
     event_file(url_event())
     event_file("{", "broken.json")
     event_file("", "empty.json")
+    event_file('{"a": NaN}', "nan.json")
+    event_file("[" * 100_000, "deep.json")
     (tmp_path / "nothing").mkdir(exist_ok=True)
     name = module(APP)
-    result = run("invoke", *(argument.format(module=name) for argument in arguments))
+    result = run("invoke", *(argument.format(module=name) for argument in arguments), stdin=b"\xff")
     assert (result.exit_code, result.stdout) == (2, "")
     assert fact in result.stderr
 
@@ -178,8 +233,17 @@ def test_a_module_that_fails_shows_its_own_traceback(run: Run, module: WriteModu
     assert isinstance(result.exception, ModuleNotFoundError)
 
 
+def test_a_module_that_ends_the_process_is_a_failure(run: Run, module: WriteModule, event_file: WriteEvent) -> None:
+    result = run("invoke", f"{module('raise SystemExit(0)')}:app", event_file(url_event()))
+    assert (result.exit_code, "SystemExit: 0" in result.stderr) == (1, True)
+
+
 SLOW = """
 import threading
+
+def thread(event, context):
+    threading.Thread(target=threading.Event().wait, name="poller").start()
+    return {"statusCode": 500}
 
 def function(event, context):
     forever = threading.Event()
@@ -195,3 +259,12 @@ def test_the_timeout_ends_the_process_and_says_where_it_stood(tmp_path: Path) ->
     assert (done.returncode, done.stdout) == (1, "")
     assert "event.json: the function timed out after 0.05 s" in done.stderr
     assert "forever.wait()" in done.stderr
+
+
+def test_threads_of_the_function_do_not_keep_the_process(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    (tmp_path / "event.json").write_text(json.dumps(url_event()))
+    command = [sys.executable, "-m", "bridge", "invoke", "slow:thread", "event.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "500 Internal Server Error" in done.stdout) == (1, True)
+    assert "'poller'" in done.stderr

@@ -204,3 +204,11 @@ async def test_a_function_that_cannot_stream_gives_its_whole_result() -> None:
             for answer in answers:
                 assert (answer.status_code, text or answer.text) == (status, answer.text)
                 assert "not stream" in answer.extensions[REASON]
+
+
+def test_a_rest_api_accepts_a_prelude_of_16_kb() -> None:
+    for size, status in ((16_000, 200), (17_000, 500)):
+        app = sending({**START, "headers": [(b"x-long", b"a" * size)]}, part(b"ok"))
+        with closing(Bridge(app, lifespan="off")) as handler, client(handler, "rest-api") as http:
+            response_ = http.get("/")
+        assert (response_.status_code, "16384" in response_.extensions.get(REASON, "")) == (status, status == 500)

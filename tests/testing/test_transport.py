@@ -1,10 +1,13 @@
 """LambdaTransport: its options, URLs, errors and reasons, its lifespan, and its context."""
 
 import asyncio
+import gc
 import json
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from bridge import Bridge, Handler
 from bridge._httpx import httpx
 from bridge._types import Receive, Scope, Send
+from bridge.errors import RunningLoopError
 from bridge.testing import LambdaContext, LambdaTransport
 from bridge.testing.services import ServiceName
 from tests.apps import START, Journal, part, sending
@@ -47,6 +51,10 @@ def async_client(transport: LambdaTransport) -> httpx.AsyncClient:
         ("rest-api", {"stage": "prod", "domain": "a.example"}, "either stage or domain"),
         ("rest-api", {"stage": "a/b"}, "one segment"),
         ("rest-api", {"stage": "a?"}, "one segment"),
+        ("rest-api", {"stage": "caf\u00e9"}, "one segment"),
+        ("http-api", {"stage": "a b"}, "one segment"),
+        ("rest-api", {"binary_media_types": "image/png"}, "a list"),
+        ("http-api", {"authorizer": "jwt"}, "a mapping"),
         ("http-api", {"domain": "a.example", "base_path_mapping": "a/b"}, "one segment"),
         ("lambda", {}, "Expected one of function-url"),
     ],
@@ -76,6 +84,8 @@ SHOP = {"domain": "shop.example", "base_path_mapping": "/shop/"}
         ("rest-api", SHOP, "/a", 403, ""),
         ("http-api", {"stage": "/prod"}, "/prod/a", 200, "/prod/a"),
         ("http-api", {"stage": "prod"}, "/a", 404, ""),
+        ("http-api", {"stage": "$default"}, "/a", 200, "/a"),
+        ("http-api-v1", {"stage": "$default"}, "/a", 200, "/a"),
         ("http-api", SHOP, "/shop/a", 200, "/a"),
         ("http-api-v1", SHOP, "/shop/a", 200, "/shop/a"),
         ("function-url", {}, "/a", 200, "/a"),
@@ -114,6 +124,17 @@ def fails(event: Any, context: Any) -> Any:
     raise KeyError("the cause")
 
 
+def exits(event: Any, context: Any) -> Any:
+    sys.exit("no database")
+
+
+def nested(event: Any, context: Any) -> Any:
+    result: list[Any] = []
+    for _ in range(100_000):
+        result = [result]
+    return result
+
+
 async def fails_async(event: Any, context: Any) -> Any:
     raise KeyError("the cause")
 
@@ -126,6 +147,10 @@ async def fails_async(event: Any, context: Any) -> Any:
         (fails, "alb", 502, "KeyError"),
         (lambda *_: {"statusCode": 200, "cookies": ["a=1"]}, "rest-api", 502, "'cookies'"),
         (lambda *_: {1, 2}, "function-url", 502, "The result is not JSON: TypeError"),
+        (exits, "http-api-v1", 500, "The function raised: SystemExit: no database"),
+        (nested, "rest-api", 502, "The result is not JSON: RecursionError"),
+        (lambda *_: {"statusCode": 200, "body": b"\xff"}, "alb", 502, "The result is not JSON: UnicodeDecodeError"),
+        (lambda *_: {"statusCode": 200, "headers": {"a": float("nan")}}, "rest-api", 502, "bytes"),
         (lambda *_: {"statusCode": 200, "headers": {"via": "1.1 a"}}, "rest-api", 200, "via"),
         (lambda *_: {"statusCode": 200, "body": "x" * 6_291_556}, "http-api", 500, "6291556"),
     ],
@@ -137,6 +162,80 @@ def test_a_reason_says_what_was_refused_and_what_was_changed(
         response = http.get("/")
     assert response.status_code == status
     assert fact in response.extensions[REASON]
+
+
+def test_values_are_encoded_as_lambda_encodes_them() -> None:
+    result = {"statusCode": Decimal(201), "body": "caf\u00e9".encode(), "headers": {"x-rate": Decimal("1.5")}}
+    with client(LambdaTransport(lambda *_: result, "rest-api")) as http:
+        response = http.get("/")
+    assert (response.status_code, response.text, response.headers["x-rate"]) == (201, "caf\u00e9", "1.5")
+
+
+@every_case(
+    ("method", "headers", "extensions", "fact"),
+    [
+        ("A B", {}, {}, "method"),
+        ("", {}, {}, "method"),
+        ("GET", {"a\nb": "1"}, {}, "header name"),
+        ("GET", {"a": "1\r\nb: 2"}, {}, "header value"),
+        ("GET", {}, {"target": "/caf\u00e9".encode()}, "request-target"),
+        ("GET", {}, {"target": b"/a b"}, "request-target"),
+    ],
+)
+def test_what_http_cannot_carry_is_an_error_as_with_any_transport(
+    method: str, headers: dict[str, str], extensions: dict[str, Any], fact: str
+) -> None:
+    with client(LambdaTransport(echo)) as http, pytest.raises(httpx.LocalProtocolError, match=fact):
+        http.request(method, "/", headers=headers, extensions=extensions)
+
+
+async def echo_async(event: Any, context: Any) -> Any:
+    return echo(event, context)
+
+
+async def exits_in_app(scope: Scope, receive: Receive, send: Send) -> None:
+    sys.exit("no database")
+
+
+async def test_a_sync_client_in_async_code_is_an_error_of_the_test() -> None:
+    for handler, options in ((Bridge(Journal()), {}), (Bridge(Journal()), {"stream": True}), (echo_async, {})):
+        transport = LambdaTransport(handler, **options)  # type: ignore[arg-type]
+        with pytest.raises(RunningLoopError):
+            httpx.Client(transport=transport).get("https://shop.example/")
+    with pytest.raises(RunningLoopError):
+        LambdaTransport(Bridge(Journal())).close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_application_that_ends_the_process_is_a_function_that_failed(stream: bool) -> None:
+    with closing(Bridge(exits_in_app, lifespan="off")) as handler:
+        with client(LambdaTransport(handler, stream=stream)) as http:
+            response = http.get("/")
+        assert (response.status_code, "SystemExit: no database" in response.extensions[REASON]) == (502, True)
+        raising = LambdaTransport(handler, stream=stream, raise_exceptions=True)
+        with client(raising) as http, pytest.raises(SystemExit, match="no database"):
+            http.get("/")
+
+
+@every_case(
+    ("app", "status", "body"),
+    [
+        (exits_in_app, 502, b"Internal Server Error"),
+        (sending(START, part(b"a", more=True), then=SystemExit()), 200, b"a"),
+    ],
+)
+def test_the_end_of_the_process_ends_a_stream_and_leaves_no_task(
+    app: Any, status: int, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(Bridge(app, lifespan="off")) as handler, client(LambdaTransport(handler, stream=True)) as http:
+        response = http.get("/")
+        gc.collect()
+        assert (response.status_code, response.content, "SystemExit" in response.extensions[REASON]) == (
+            status,
+            body,
+            True,
+        )
+    assert "never retrieved" not in caplog.text
 
 
 async def test_the_same_in_async_code() -> None:
@@ -208,6 +307,15 @@ def test_startup_and_shutdown_run_once_for_each_client() -> None:
             with client(LambdaTransport(handler, "alb")) as http:
                 assert [http.get("/").status_code for _ in range(2)] == [200, 200]
     assert journal.steps == ["startup", "request", "request", "shutdown"] * 2
+
+
+def test_a_handler_may_be_closed_before_its_client() -> None:
+    journal = Journal()
+    handler = Bridge(journal)
+    with client(LambdaTransport(handler)) as http:
+        http.get("/")
+        handler.close()
+    assert journal.steps == ["startup", "request", "shutdown"]
 
 
 async def test_startup_and_shutdown_run_once_for_each_async_client() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name, values_of
 from bridge.testing.setup import Setup
@@ -53,6 +53,8 @@ _TITLE_CASE = {
     )
 }
 
+_FORWARDED_FOR = "x-forwarded-for"
+
 # The date format of API Gateway's request contexts: "12/Mar/2020:19:03:58 +0000".
 _TIME = "%d/%b/%Y:%H:%M:%S +0000"
 
@@ -93,17 +95,17 @@ def decoded_value(value: str) -> str:
 def appended(headers: Headers, added: Headers) -> list[tuple[str, str]]:
     """Return `headers` and those that AWS adds. AWS appends to the client's own x-forwarded-for.
 
+    Assumed: of several ones it appends to the last, so that no client can hide its address.
+
     Assumed: the other ones that describe the connection take the place of the client's own, and so does the trace id,
     except at a load balancer, for which it is documented.
     """
     new = dict(added)
-    kept = []
-    for name, value in headers:
-        if name.lower() == "x-forwarded-for" and "x-forwarded-for" in new:
-            value = f"{value}, {new.pop('x-forwarded-for')}"
-        elif name.lower() in new:
-            continue
-        kept.append((name, value))
+    kept = [pair for pair in headers if pair[0].lower() == _FORWARDED_FOR or pair[0].lower() not in new]
+    places = [index for index, (name, _) in enumerate(kept) if name.lower() == _FORWARDED_FOR]
+    if places and _FORWARDED_FOR in new:
+        name, value = kept[places[-1]]
+        kept[places[-1]] = (name, f"{value}, {new.pop(_FORWARDED_FOR)}")
     return [*kept, *new.items()]
 
 
@@ -184,10 +186,13 @@ def payload_v1_context(request: ClientRequest, setup: Setup, *, method: str, sta
     }
 
 
-def payload_v2(request: ClientRequest, setup: Setup, headers: dict[str, str], *, path: str, context: Event) -> Event:
+def payload_v2(
+    request: ClientRequest, setup: Setup, headers: dict[str, str], *, path: str, decoded_path: str, context: Event
+) -> Event:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 
-    `path`: that of `rawPath`. `context`: the fields of the request context that differ, or are added.
+    `path`: that of `rawPath`. `decoded_path`: that of the request context. `context`: the fields of the request context
+    that differ, or are added.
     """
     sent = values_of(request.headers, "cookie")
     cookies = [decoded_value(cookie.strip()) for value in sent for cookie in value.split(";")]
@@ -208,7 +213,7 @@ def payload_v2(request: ClientRequest, setup: Setup, headers: dict[str, str], *,
             **({} if setup.authorizer is None else {"authorizer": dict(setup.authorizer)}),
             "http": {
                 "method": request.method,
-                "path": unquote(path),
+                "path": decoded_path,
                 "protocol": f"HTTP/{request.http_version}",
                 "sourceIp": client_ip(request),
                 "userAgent": headers.get("user-agent", ""),

@@ -146,7 +146,7 @@ def typed(headers: Pairs, default: str) -> Pairs:
 def status_of(result: Mapping[str, Any], key: str = "statusCode") -> int:
     """Return the status. A text of digits is one too (measured). Assumed: no service accepts one above 599."""
     status = result.get(key)
-    if isinstance(status, str) and status.isascii() and status.isdigit():
+    if isinstance(status, str) and len(status) == 3 and status.isascii() and status.isdigit():
         status = int(status)
     is_status = type(status) is int and 100 <= status <= 599
     check(is_status, f"Expected a status from 100 to 599 under {key!r}, but got {result.get(key)!r}.")

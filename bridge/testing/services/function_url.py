@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused
 from bridge.testing.services import Service
@@ -49,7 +50,7 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     account = {} if setup.authorizer is not None else {"accountId": "anonymous"}
     context = {**account, "apiId": _DOMAIN.partition(".")[0], "domainName": _DOMAIN}
     context["domainPrefix"] = _DOMAIN.partition(".")[0]
-    return payload_v2(request, setup, headers, path=request.path, context=context)
+    return payload_v2(request, setup, headers, path=request.path, decoded_path=unquote(request.path), context=context)
 
 
 def added(request: ClientRequest, setup: Setup) -> Headers:

@@ -46,7 +46,7 @@ def event(request: ClientRequest, setup: Setup) -> Event:
         "requestId": setup.extended_id,
         "stage": setup.stage or "$default",
     }
-    return payload_v2(request, setup, headers, path=path, context=context)
+    return payload_v2(request, setup, headers, path=path, decoded_path=path, context=context)
 
 
 def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:

@@ -1,4 +1,4 @@
-"""A REST API with Lambda proxy integration and the resource `/{proxy+}`.
+"""A REST API with Lambda proxy integration and the resources `/` and `/{proxy+}`, which does not match the root.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
@@ -83,6 +83,8 @@ _DROPPED = frozenset(
 # Not documented: base64Encoded, which AWS's own tool (aws-sam-cli) reads first.
 _KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "base64Encoded", "isBase64Encoded"})
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+# The same page: the delimiter after the prelude is in the first 16 KB of a stream.
+_MAX_PRELUDE = 16 << 10
 _PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 
 _INTERNAL = "Internal server error"
@@ -101,13 +103,16 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     method = _method(request)
     path = "/" + rest.lstrip("/")
     stage = setup.stage or _STAGE
+    resource = {"resourceId": "root12", "resourcePath": "/"}
+    if path != "/":
+        resource = {"resourceId": "abc123", "resourcePath": "/{proxy+}"}
     context = payload_v1_context(request, setup, method=method, stage=stage, request_id=setup.request_id)
     return {
-        "resource": "/{proxy+}",
+        "resource": resource["resourcePath"],
         "path": setup.base_path + path,  # with the mapping of a custom domain, and without a stage
-        "pathParameters": {"proxy": path.strip("/")},
+        "pathParameters": {"proxy": path.strip("/")} if path != "/" else None,
         **payload_v1_fields(method, headers, request.query.replace(";", "&")),
-        "requestContext": {**context, "path": request.path, "resourceId": "abc123", "resourcePath": "/{proxy+}"},
+        "requestContext": {**context, "path": request.path, **resource},
         **_body_fields(request, setup),
     }
 
@@ -197,6 +202,7 @@ def head(prelude: Mapping[str, Any], request: ClientRequest, setup: Setup) -> Cl
     """Return status and headers of a stream in the transfer mode STREAM. Everything in its prelude is optional."""
     reasons: list[str] = []
     try:
+        check(json_size(prelude) <= _MAX_PRELUDE, f"The stream's prelude has more than {_MAX_PRELUDE} bytes of JSON.")
         _check_keys(prelude, _PRELUDE_KEYS)
         status = status_of(prelude) if "statusCode" in prelude else 200
         return ClientResponse(status, tuple(_headers(prelude, setup, reasons)), b"", tuple(reasons))

@@ -43,6 +43,7 @@ FORWARDED = get("/", ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Proto", "go
 PLAIN = replace(get(), scheme="http")
 OTHER_PORT = replace(get(), server_port=8443)
 WITH_PORT = replace(get(), headers=(("Host", "shop.example:8443"),))
+TWO_HOPS = get("/", ("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2"))
 LATIN = get("/", ("X-A", "caf\xe9"))
 
 
@@ -105,9 +106,17 @@ LATIN = get("/", ("X-A", "caf\xe9"))
         ("rest-api", get("//a//b/"), "path", "/a//b/"),
         ("rest-api", get("//a//b/"), "requestContext/path", "//a//b/"),
         ("rest-api", get("//a//b/"), "pathParameters/proxy", "a//b"),
+        ("alb", TWO_HOPS, "headers/x-forwarded-for", "192.0.2.2, 203.0.113.7"),
+        ("function-url", TWO_HOPS, "headers/x-forwarded-for", "192.0.2.1,192.0.2.2, 203.0.113.7"),
+        ("rest-api", get("//"), "pathParameters", None),
+        ("rest-api", get("/"), "resource", "/"),
+        ("rest-api", get("/"), "requestContext/resourcePath", "/"),
         ("http-api", get("/what%3Fnow"), "rawPath", "/what"),
         ("function-url", get("/pa2%Fth"), "rawPath", "/pa2%Fth"),
         ("function-url", get("/caf%C3%A9"), "requestContext/http/path", "/caf\xe9"),
+        ("function-url", get("/%2541"), "requestContext/http/path", "/%41"),
+        ("http-api", get("/%2541"), "rawPath", "/%41"),
+        ("http-api", get("/%2541"), "requestContext/http/path", "/%41"),
         # What the service takes out.
         ("rest-api", get("/", ("Expect", "100-continue")), "headers/Expect", None),
         ("rest-api", get("/", ("Authorization", "AWS4-HMAC-SHA256 Credential=a")), "headers/Authorization", None),

@@ -73,6 +73,7 @@ FAILURES = {"rest-api": 502, "http-api": 500, "http-api-v1": 500}
                 {"body": "x" * ((1 << 20) + 1)},
             )
         ),
+        *((source, {**LATTICE, "statusCode": "2" * 5000}) for source in ("http-api", "alb", "lattice-v2")),
         ("edge-viewer", {"uri": "/", "method": "GET"}),
         ("edge-viewer", {**EDGE, "headers": {"host": [{"value": "a"}]}}),
         ("edge-viewer", {**EDGE, "body": "x" * 40961}),
