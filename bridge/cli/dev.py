@@ -103,7 +103,7 @@ def dev(target: str | None, **options: Any) -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         click.echo(
-            f"python -m bridge dev needs {', '.join(missing)}, which the extra 'local' brings: pip install '.[local]'",
+            f"python -m bridge dev needs {', '.join(missing)}, which the extra lambda-asgi-bridge[local] brings.",
             err=True,
         )
         sys.exit(2)

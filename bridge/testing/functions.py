@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from bridge._interface import ASGI, WSGI, examine
 from bridge._loop import OwnLoop
 from bridge.errors import LoopClosedError
 from bridge.handler import Handler
@@ -121,6 +122,8 @@ def function_of(handler: object) -> Function:
         from bridge.testing.endpoint import Endpoint
 
         return Endpoint(handler)
+    if examine(handler).interface in (ASGI, WSGI):
+        raise TypeError(f"Expected a handler, but got an application, {handler!r:.200}: write Bridge(app).")
     if callable(handler):
         return PlainFunction(handler)
     raise TypeError(

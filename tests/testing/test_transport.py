@@ -70,6 +70,15 @@ def test_a_handler_that_is_none_is_an_error(handler: object) -> None:
         LambdaTransport(handler)
 
 
+def test_an_application_is_an_error_that_says_how_to_make_a_handler() -> None:
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    for app in (sending(), wsgi):
+        with pytest.raises(TypeError, match=r"application.*Bridge\(app\)"):
+            LambdaTransport(app)
+
+
 SHOP = {"domain": "shop.example", "base_path_mapping": "/shop/"}
 
 
