@@ -121,7 +121,7 @@ def test_without_the_extra_one_line_names_it(run: Run, taken: list[Taken], monke
     result = run("dev", "shop:app")
     assert (result.exit_code, taken) == (2, [])
     assert len(result.output.splitlines()) == 1
-    assert "'local'" in result.output
+    assert "[local]" in result.output
 
 
 def test_a_line_of_a_file_that_is_no_variable(tmp_path: Path) -> None:
