@@ -1,6 +1,7 @@
 """The program `python -m bridge`, and the console script `lambda-bridge`."""
 
 import importlib.util
+import logging
 import sys
 
 __all__ = ["main"]
@@ -14,6 +15,7 @@ def main() -> int:
     from bridge.cli.commands import commands
     from bridge.cli.timeout import end_without_threads
 
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # Lambda's runtimes give the root a handler, too
     try:
         commands(prog_name="python -m bridge")  # which ends the process with its status
     except SystemExit as exc:
