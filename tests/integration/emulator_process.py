@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.integration.invoker import Invoker, Response
+from tests.proxy.programs import free_port
 
 __all__ = ["FUNCTIONS", "HOST", "START_TIMEOUT", "EmulatorProcess"]
 
@@ -65,7 +65,8 @@ class EmulatorProcess:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        self.port, runtime_port = _free_ports(2)
+        self.port = free_port(1)
+        runtime_port = self.port + 1
         addresses = ["--runtime-interface-emulator-address", f"{HOST}:{self.port}"]
         addresses += ["--runtime-api-address", f"{HOST}:{runtime_port}"]
         with contextlib.ExitStack() as files:
@@ -166,12 +167,6 @@ class EmulatorProcess:
         with self._logged:
             self._log_ended = True
             self._logged.notify_all()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _processes_of_session(session: int) -> list[int]:

@@ -18,6 +18,7 @@ from bridge import Proxy
 from bridge._types import ASGIApp
 from bridge.testing.messages import ClientRequest, ClientResponse
 from tests.integration.services import SERVICES
+from tests.proxy.programs import free_port
 
 __all__ = [
     "HOST",
@@ -106,12 +107,6 @@ def _python_server(name: str, address: str, folder: Path) -> tuple[list[str], st
         return ["granian", f"{_SITE}:asgi", "--interface", "asgi", *port, "--log-level", "warning"], ""
     # It knows nothing of the site: it serves the files in `folder`.
     return ["http.server", address, "--bind", HOST, "--directory", str(folder)], ""
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

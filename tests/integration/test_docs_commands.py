@@ -158,7 +158,7 @@ def with_gateways(script: str) -> str:
     """Return a script whose gateways run in the background, on free ports."""
     if "python -m bridge dev" not in script:
         return script
-    first = free_port()
+    first = free_port(100, 101)
     for old, new in {"3000": first, "3100": first + 100, "3101": first + 101}.items():
         script = script.replace(f":{old}", f":{new}")
     return DEV + re.sub(r"^python -m bridge dev", f"dev --port {first}", script, flags=re.MULTILINE)

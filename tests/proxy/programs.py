@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +103,17 @@ def wait_for_exit(process: "OriginProcess", number: int = 1) -> None:
     wait_until(lambda: process.exits >= number)
 
 
-def free_port() -> int:
-    """Return a port outside the range that the kernel uses for clients: one of those could be taken a moment later."""
+def free_port(*more: int) -> int:
+    """Return a port that is free, and so are those that are `more` above it.
+
+    They are outside the range that the kernel uses for clients: one of those could be taken a moment later.
+    """
     while True:
         port = random.SystemRandom().randrange(15000, 32000)
-        with socket.socket() as sock:
+        with ExitStack() as bound:
             try:
-                sock.bind(("127.0.0.1", port))
+                for each in (port, *(port + above for above in more)):
+                    bound.enter_context(socket.socket()).bind(("127.0.0.1", each))
             except OSError:
                 continue
             return port
