@@ -70,7 +70,7 @@ class Environment:
         self._limit: asyncio.TimerHandle | None = None
         self._stages = Stages()
         self._cause: Failure | None = None
-        self._stopped = asyncio.Event()
+        self._launched, self._stopped = asyncio.Event(), asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -108,16 +108,19 @@ class Environment:
 
     async def start(self) -> None:
         """Start the process."""
-        self._stages.init_start = time.monotonic()
-        address = await self._api.start()
-        function = self._function
-        environ = variables(function, address) | self._clock.variables
-        self._begin(INIT_LIMIT + function.timeout)
         try:
-            await self._process.start(command_of(function), folder=function.folder, environ=environ)
-        except OSError as exc:
+            await self._launch()
+        except (OSError, ValueError) as exc:  # ValueError: a variable with a null character, which no process can have
             self._fail(Failure("Runtime.InvalidEntrypoint", f"The runtime cannot be started: {exc}"))
-            return
+        finally:
+            self._launched.set()
+
+    async def _launch(self) -> None:
+        self._stages.init_start = time.monotonic()
+        function = self._function
+        environ = variables(function, await self._api.start()) | self._clock.variables
+        self._begin(INIT_LIMIT + function.timeout)
+        await self._process.start(command_of(function), folder=function.folder, environ=environ)
         assert self.pid is not None
         self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
 
@@ -128,8 +131,7 @@ class Environment:
         first.changed()
 
     def _begin(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._limit = loop.call_later(seconds, lambda: self._fail(init_timed_out(seconds)))
+        self._limit = asyncio.get_running_loop().call_later(seconds, lambda: self._fail(init_timed_out(seconds)))
 
     def _begun(self) -> None:
         if self._limit is not None:
@@ -206,9 +208,8 @@ class Environment:
         invocation = answer.invocation
         self._stages.note(invocation, self._lines)
         invocation.environment, invocation.status = self.number, "running"
-        timeout = self._function.timeout
-        self._running.add(answer, timeout)
-        self._api.hand_over(answer, time.time() + self._clock.offset + timeout)
+        self._running.add(answer, self._function.timeout)
+        self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)
         answer.changed()
 
     def _timed_out(self, answer: Answer) -> None:
@@ -241,6 +242,7 @@ class Environment:
         """End the process as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
         if self.state not in ("stopping", "stopped"):
             self.state = "stopping"
+            await self._launched.wait()
             await self._process.end(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
             if self.pid is None:
                 self._exited(0)

@@ -29,7 +29,9 @@ class FrontApp:
         if scope["type"] != "http":  # the services have no WebSockets
             await send({"type": "websocket.close", "code": 1000})
             return
-        await _send(await self._front.send(_request(scope, await _body(receive))), send)
+        body = await _body(receive)
+        if body is not None:
+            await _send(await self._front.send(_request(scope, body)), send)
 
 
 def _request(scope: Scope, body: bytes) -> ClientRequest:
@@ -51,12 +53,15 @@ def _ascii(text: bytes) -> str:
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in text)
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body; None if the client left before it was whole, because no service sends on a part of it."""
     content = bytearray()
     while len(content) < _MAX_BODY:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         content += message.get("body", b"")
-        if not message.get("more_body", False):  # the last one, or the client has left
+        if not message.get("more_body", False):
             break
     return bytes(content[:_MAX_BODY])
 

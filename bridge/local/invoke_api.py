@@ -115,20 +115,20 @@ async def _event(request: Request) -> bytes:
             raise _Refused(413, "RequestTooLargeException", message)
     try:
         json.loads(content or b"{}")
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         message = f"Could not parse request body into json: {exc}"
         raise _Refused(400, "InvalidRequestContentException", message) from None
     return bytes(content) or b"{}"
 
 
 def _client_context(value: str) -> str:
+    """Return the client context as JSON in ASCII on one line, because it becomes a header. Raises _Refused."""
     try:
         text = base64.b64decode(value, validate=True).decode("utf-8")
-        json.loads(text or "{}")
-    except ValueError:
+        return json.dumps(json.loads(text)) if text else ""
+    except (ValueError, RecursionError):
         message = "Expected the client context to be JSON in base64."
         raise _Refused(400, "InvalidRequestContentException", message) from None
-    return text
 
 
 async def _messages(answer: Answer, *, has_tail: bool) -> AsyncIterator[bytes]:

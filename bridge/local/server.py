@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -57,7 +58,8 @@ class GatewayApp:
             return
         port = scope["server"][1]
         if port == self._main and _is_admin(scope["path"]):
-            await self._admin(scope, receive, send)
+            with suppress(ClientDisconnect):  # it left before its request was whole
+                await self._admin(scope, receive, send)
         else:
             await self._sources[port](scope, receive, send)
 

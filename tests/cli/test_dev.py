@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from bridge.cli import dev as module_under_test
-from bridge.cli.env_file import read_env_file
 from bridge.local.settings import FunctionSettings, Route, SourceSettings
 from tests.cli.conftest import Run
 
@@ -122,14 +121,6 @@ def test_without_the_extra_one_line_names_it(run: Run, taken: list[Taken], monke
     assert (result.exit_code, taken) == (2, [])
     assert len(result.output.splitlines()) == 1
     assert "[local]" in result.output
-
-
-def test_a_line_of_a_file_that_is_no_variable(tmp_path: Path) -> None:
-    import click
-
-    (tmp_path / "variables").write_text("A=1\nnonsense\n")
-    with pytest.raises(click.UsageError, match="line 2"):
-        read_env_file(str(tmp_path / "variables"))
 
 
 def test_the_process_serves_until_sigterm(tmp_path: Path) -> None:

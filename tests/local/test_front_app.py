@@ -1,0 +1,29 @@
+"""What a web server got, on its way to a service."""
+
+from typing import Any
+
+import pytest
+
+from bridge.local.front_app import FrontApp
+from bridge.local.gateway import Gateway
+from bridge.local.settings import FunctionSettings, SourceSettings
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_in_the_middle_of_its_body_invokes_nothing() -> None:
+    gateway = Gateway(FunctionSettings(target="none:none"), [SourceSettings(name="function-url")])
+    messages: list[Any] = [
+        {"type": "http.request", "body": b'{"amount": 1', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        raise AssertionError("Nobody reads a response.")
+
+    scope: Any = {"type": "http", "method": "POST", "raw_path": b"/", "query_string": b"", "headers": []}
+    scope |= {"scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
+    await FrontApp(gateway.fronts["function-url"])(scope, receive, send)
+    assert len(gateway.history) == 0

@@ -1,0 +1,56 @@
+"""The invoke API: what it takes from a caller, and what it refuses."""
+
+import base64
+import json
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from bridge.local.answer import Answer
+from bridge.local.invocation import Invocation
+from bridge.local.invoke_api import invoke_routes
+from tests.cases import every_case
+
+PATH = "/2015-03-31/functions/function/invocations"
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def _client(seen: list[Invocation]) -> TestClient:
+    def submit(invocation: Invocation) -> Answer:
+        seen.append(invocation)
+        answer = Answer(invocation, lambda _: None)
+        answer.finish()
+        return answer
+
+    return TestClient(Starlette(routes=invoke_routes("function", submit)))
+
+
+@every_case(
+    ("text", "value"),
+    [
+        ("", ""),
+        ('{"client": {}}', '{"client": {}}'),
+        ('{\n"name": "日本 é"\r\n}', '{"name": "\\u65e5\\u672c \\u00e9"}'),
+    ],
+)
+def test_a_client_context_can_be_a_header(text: str, value: str) -> None:
+    seen: list[Invocation] = []
+    context = base64.b64encode(text.encode()).decode()
+    response = _client(seen).post(PATH, content=b"{}", headers={"x-amz-client-context": context})
+    assert (response.status_code, seen[0].client_context) == (200, value)
+
+
+@pytest.mark.parametrize("event", [b"{", b"\xff", DEEP.encode()], ids=["broken", "not UTF-8", "too deep"])
+def test_what_is_not_an_event(event: bytes) -> None:
+    seen: list[Invocation] = []
+    response = _client(seen).post(PATH, content=event)
+    assert (response.status_code, seen) == (400, [])
+    assert response.headers["x-amzn-errortype"] == "InvalidRequestContentException"
+
+
+def test_a_client_context_that_is_nested_too_deeply() -> None:
+    seen: list[Invocation] = []
+    context = base64.b64encode(DEEP.encode()).decode()
+    response = _client(seen).post(PATH, content=json.dumps({}), headers={"x-amz-client-context": context})
+    assert (response.status_code, seen) == (400, [])
