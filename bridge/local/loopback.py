@@ -49,7 +49,7 @@ def refused(headers: Headers, client: tuple[str, int] | None) -> str | None:
 def _host_of(url: str) -> str:
     try:
         parts = urlsplit(url)
-        if parts.username is not None or parts.path not in ("", "/"):
+        if parts.username is not None or parts.path not in ("", "/") or "?" in url or "#" in url:
             return ""
         return parts.hostname or ""
     except ValueError:

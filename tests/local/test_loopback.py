@@ -25,6 +25,8 @@ REFUSED: dict[str, dict[str, str]] = {
     "a name that begins like one": {"host": "localhost.evil.example"},
     "an address that begins like one": {"host": "127.0.0.1.evil.example"},
     "a name in the user's place": {"host": "localhost@evil.example"},
+    "a name in the query's place": {"host": "127.0.0.1?.evil.example"},
+    "a name in the fragment's place": {"host": "127.0.0.1#.evil.example"},
     "any address": {"host": "0.0.0.0:3000"},
     "its own address in a network": {"host": "192.168.1.5:3000"},
     "a form of another site": {"host": "localhost", "origin": "https://evil.example"},
