@@ -16,7 +16,7 @@ from bridge.settings import in_lambda
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FIRST", "LAST", "watched_startup"]
+__all__ = ["FIRST", "LAST", "imported_at", "watched_startup"]
 
 logger = logging.getLogger("bridge")
 
@@ -26,7 +26,7 @@ FIRST = 5.0
 LAST = 1.0
 
 # About the beginning of the init phase: the function's module imports this package, and our runtime even earlier.
-_imported = time.monotonic()
+imported_at = time.monotonic()
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def _moments() -> list[float]:
     now = time.monotonic()
     if not in_lambda():
         return [now + FIRST]
-    last = _imported + init_limit() - LAST
+    last = imported_at + init_limit() - LAST
     return [min(now + FIRST, last), last] if now < last else [now + FIRST]
 
 

@@ -12,7 +12,7 @@ import pytest
 from bridge import Bridge, Handler
 from bridge._httpx import httpx
 from bridge._types import Receive, Scope, Send
-from bridge.startup_watch import _imported, _moments
+from bridge.startup_watch import _moments, imported_at
 from tests.logged import assert_logged
 
 pytestmark = pytest.mark.usefixtures("nothing_unclosed")
@@ -92,8 +92,8 @@ def test_a_slow_startup_is_logged_with_its_stack(
 
 def test_in_lambda_the_last_line_comes_before_the_end_of_the_init_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     def moments(age: float) -> list[float]:
-        monkeypatch.setattr("bridge.startup_watch.time.monotonic", lambda: _imported + age)
-        return [round(moment - _imported, 3) for moment in _moments()]
+        monkeypatch.setattr("bridge.startup_watch.time.monotonic", lambda: imported_at + age)
+        return [round(moment - imported_at, 3) for moment in _moments()]
 
     assert moments(1.0) == [6.0]
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")

@@ -13,9 +13,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bridge import startup_watch
 from tests.runtime.processes import Process, Runtime
 
 __all__ = ["Nursery"]
@@ -158,6 +160,7 @@ def _run(module: str, args: list[str], folder: str, environ: dict[str, str]) -> 
     os.chdir(folder)
     sys.path[0] = folder
     sys.argv[1:] = args
+    startup_watch.imported_at = time.monotonic()  # which tells when the init phase began
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
