@@ -16,7 +16,7 @@ __all__ = ["call", "request_of"]
 
 
 def request_of(function: EventFunction) -> PassedEvent:
-    """Return what stands for the request that is not made: it names the function in log lines."""
+    """Return a substitute for the request that is not made: it names the function in log lines."""
     named = function if hasattr(function, "__qualname__") else type(function)
     name = f"{named.__module__}.{named.__qualname__}"
     return PassedEvent("on_event", name.encode("ascii", "backslashreplace"), [], b"", {})

@@ -48,7 +48,7 @@ class Answer:
         self.changed()
 
     async def put(self, data: bytes) -> None:
-        """Add a part. Return when there is room for another one, or nobody reads any more."""
+        """Add a part. Return when there is room for another one, or its reader has left."""
         if self.is_finished:
             return
         self.invocation.part(data)

@@ -90,7 +90,7 @@ class HttpServer:
         try:
             await _Connection(reader, writer).serve(self._handle)
         except (Disconnected, ConnectionError, asyncio.CancelledError):
-            pass  # of `close` alone: nobody else has the task
+            pass  # of `close` alone, which is all that has the task
         finally:
             self._tasks.discard(task)
             writer.close()

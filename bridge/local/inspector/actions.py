@@ -18,7 +18,7 @@ __all__ = ["Begun", "replay", "send"]
 
 @dataclass(frozen=True)
 class Begun:
-    """An invocation that has begun; None if the service refused it. Somebody has to wait for its end."""
+    """An invocation that has begun; None if the service refused it. The caller waits for its end."""
 
     invocation: Invocation | None
     invoking: asyncio.Future[Invocation | None]

@@ -11,7 +11,7 @@ from bridge.local.invocation import Invocation
 
 __all__ = ["WINDOW", "Search", "found", "has_failed"]
 
-# How many rows a page has. More are slow to lay out, and nobody reads them.
+# How many rows a page has. More are slow to lay out.
 WINDOW = 100
 
 

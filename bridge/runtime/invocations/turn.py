@@ -35,7 +35,7 @@ class Turn:
 
     @property
     def is_taken(self) -> bool:
-        """True once somebody answers."""
+        """True once an answer is being sent."""
         return self._is_taken
 
     def take(self) -> bool:

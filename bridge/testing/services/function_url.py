@@ -19,6 +19,7 @@ from bridge.testing.services._response import (
     MAX_RESULT,
     InvalidResult,
     Pairs,
+    body_of,
     check,
     cookies_of,
     json_size,
@@ -26,12 +27,11 @@ from bridge.testing.services._response import (
     remapped,
     respond,
     single,
+    status_of,
     text_error,
     text_of,
     typed,
 )
-from bridge.testing.services._response import body_of as _body_of
-from bridge.testing.services._response import status_of as _status_of
 from bridge.testing.setup import Setup
 
 __all__ = ["SERVICES"]
@@ -76,7 +76,7 @@ def response(result: object, request: ClientRequest, setup: Setup) -> ClientResp
             reasons.append("The service does not read multiValueHeaders.")
         pairs = lowered([*single(result.get("headers")), *cookies_of(result)])
         headers = _headers(remapped(pairs, _REMAPPED, reasons), setup)
-        return respond(_status_of(result), headers, _body(result), request, reasons)
+        return respond(status_of(result), headers, _body(result), request, reasons)
     except InvalidResult as exc:
         return failure(str(exc), setup)
 
@@ -85,7 +85,7 @@ def head(prelude: Mapping[str, Any], request: ClientRequest, setup: Setup) -> Cl
     """Return status and headers of a stream. Everything in its prelude is optional."""
     reasons: list[str] = []
     try:
-        status = _status_of(prelude) if "statusCode" in prelude else 200
+        status = status_of(prelude) if "statusCode" in prelude else 200
         pairs = lowered([*single(prelude.get("headers")), *cookies_of(prelude)])
         lengths = frozenset({"content-length"})
         headers = remapped(pairs, _REMAPPED | lengths, reasons)
@@ -102,7 +102,7 @@ def _headers(headers: Pairs, setup: Setup) -> Pairs:
 
 def _body(result: Mapping[str, Any]) -> bytes:
     body = result.get("body")
-    return _json_body(body) if isinstance(body, dict | list) else _body_of(result)
+    return _json_body(body) if isinstance(body, dict | list) else body_of(result)
 
 
 def _json_body(value: object) -> bytes:
