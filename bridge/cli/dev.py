@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -94,6 +95,13 @@ def _named_port(value: str) -> NamedPort:
     show_default=True,
     help="How old the snapshot is when it is restored, in seconds.",
 )
+@click.option(
+    "--extension",
+    "extensions",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The executable of an external extension, as in /opt/extensions. Several are possible.",
+)
 def dev(target: str | None, **options: Any) -> None:
     """Run a function as Lambda does, behind one or more services, for a browser.
 
@@ -158,7 +166,19 @@ def _function(target: str | None, template: Template | None, options: dict[str, 
         freezes=options["freezes"],
         snapstart=options["snapstart"],
         snapstart_age=options["snapstart_age"],
+        extensions=_extensions(options["extensions"]),
     )
+
+
+def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths. Raises UsageError for a file that cannot be executed, and for a name that is there twice."""
+    names = [os.path.basename(path) for path in paths]
+    for path, name in zip(paths, names, strict=True):
+        if not os.access(path, os.X_OK):
+            raise click.UsageError(f"The extension {path} is not executable: chmod +x makes it so.")
+        if names.count(name) > 1:
+            raise click.UsageError(f"There are two extensions called {name}, which is the name that they register.")
+    return paths
 
 
 def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceSettings]:

@@ -22,7 +22,7 @@ class FunctionSettings:
     runtime streams. `environments`: how many there are at most, with one invocation each; `concurrency`: more than 1
     for one environment with so many, as on Managed Instances. `throttles`: refuse with 429 when all are busy, rather
     than wait. `freezes`: stop the processes between invocations. `snapstart`: take a snapshot after the init phase, and
-    restore it `snapstart_age` seconds later.
+    restore it `snapstart_age` seconds later. `extensions`: the files of external extensions.
     """
 
     target: str
@@ -39,6 +39,7 @@ class FunctionSettings:
     freezes: bool = False
     snapstart: bool = False
     snapstart_age: float = 0.0
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
