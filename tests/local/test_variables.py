@@ -45,7 +45,7 @@ FOREIGN = {
         ({"snapstart": True}, {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}),
         (
             {"is_streamed": True},
-            {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_LWA_INVOKE_MODE": "response_stream"},
+            {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AWS_LWA_INVOKE_MODE": "response_stream", **LOGS},
         ),
         (
             {"concurrency": 8},
