@@ -122,10 +122,7 @@ class Front:
             answer.leave()
             what = answer.failure.message if answer.failure else "The stream has no prelude."
             return Sent(self._service.failure(what, setup), invocation=answer.invocation)
-        try:
-            prelude = json.loads(text)
-        except ValueError:
-            prelude = None
+        prelude = parsed(text)
         assert self._service.head is not None  # checked with the options
         if not isinstance(prelude, dict):
             answer.leave()
