@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from bridge.cli.env_file import read_env_file
+from bridge.cli.output import safe
 from bridge.cli.settings import shell_variables
 from bridge.testing.services import ServiceName, service_of
 
@@ -131,11 +132,15 @@ def _template(path: str | None, name: str | None) -> Template | None:
     from bridge.local.template import InvalidTemplate, read_template
 
     try:
-        template = read_template(path, name)
+        shell = shell_variables()
+        region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or "eu-west-1"
+        template = read_template(path, name, region=region)
     except (InvalidTemplate, OSError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
     if template.skipped:
         click.echo(f"note: only a deployment has the values of {', '.join(template.skipped)}: --env-file can set them.")
+    for note in template.notes:
+        click.echo(f"note: {safe(note)}")
     return template
 
 
@@ -200,6 +205,7 @@ def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceS
                 stage=_stage(name, options["stage"]) or (of_template.stage if of_template else ""),
                 is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
                 routes=of_template.routes if of_template else None,
+                binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
             )
         )
     _check(found, options["stage"])

@@ -79,7 +79,13 @@ class Front:
         now = time.time()
         stage = self.source.stage if "stage" in self._service.options else ""
         trace_id = f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}"
-        return Setup(stage=stage, is_streamed=self.source.is_streamed, trace_id=trace_id, time=now)
+        return Setup(
+            stage=stage,
+            binary_media_types=self.source.binary_media_types,
+            is_streamed=self.source.is_streamed,
+            trace_id=trace_id,
+            time=now,
+        )
 
     def _route(self, request: ClientRequest, setup: Setup) -> MatchedRoute | None:
         """Return the API's route for a request; None if it has none of its own. Raises Refused for one without."""

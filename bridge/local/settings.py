@@ -52,10 +52,14 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests."""
+    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests.
+
+    `binary_media_types`: those of a REST API.
+    """
 
     name: ServiceName
     port: int = 0
     stage: str = ""
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
+    binary_media_types: tuple[str, ...] = ("*/*",)
