@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import aclosing
 from email.utils import formatdate
 
 from starlette.types import Receive, Scope, Send
 
+from bridge.local.header_names import SENT_HEADERS
 from bridge.local.services import Front, Sent
 from bridge.testing.messages import ClientRequest, values_of
 
@@ -39,13 +41,19 @@ def _request(scope: Scope, body: bytes) -> ClientRequest:
     return ClientRequest(
         method=scope["method"],
         target=f"{target}?{query}" if query else target,
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in _headers(scope)),
         body=body,
         scheme=scope["scheme"],
         http_version=scope["http_version"],
         client=tuple(scope["client"] or ("127.0.0.1", 0)),
         server_port=scope["server"][1],
     )
+
+
+def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+    """Return the headers with the names that the client sent; in lower case where the server does not tell them."""
+    sent: Iterable[tuple[bytes, bytes]] = scope.get("state", {}).get(SENT_HEADERS, scope["headers"])
+    return sent
 
 
 def _ascii(text: bytes) -> str:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.local.front_app import FrontApp
 from bridge.local.gateway import Gateway
+from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
 
@@ -92,6 +93,7 @@ def make_server(app: GatewayApp) -> uvicorn.Server:
     """Return a server for `app`: `await server.serve(sockets)`."""
     config = uvicorn.Config(
         app,
+        http=SentNames,
         log_level="warning",
         access_log=False,
         lifespan="on",
