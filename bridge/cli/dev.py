@@ -206,6 +206,7 @@ def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceS
                 is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
                 routes=of_template.routes if of_template else None,
                 binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
+                cors=of_template.cors if of_template else None,
             )
         )
     _check(found, options["stage"])
