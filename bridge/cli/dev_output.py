@@ -29,7 +29,7 @@ def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> No
 
 def print_answer(invocation: Invocation) -> None:
     status = invocation.response.status if invocation.response else None
-    request = f"{invocation.method} {invocation.path}" if invocation.request else "event"
+    request = f"{invocation.method} {invocation.path}".strip() or "event"
     took = f"{invocation.duration * 1000:.1f} ms, {invocation.source}, {invocation.started or 'not started'}"
     colour = "red" if invocation.failure or (status or 0) >= 500 else "green"
     shown = invocation.failure.error_type if invocation.failure else "ok"

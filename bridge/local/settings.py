@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.testing.services import ServiceName
 
-__all__ = ["FunctionSettings", "Route", "RuntimeName", "SourceSettings"]
+__all__ = ["AnySource", "FunctionSettings", "Route", "RuntimeName", "SourceSettings", "WebSocketSettings"]
 
 RuntimeName = Literal["bridge", "awslambdaric"]
 
@@ -59,3 +59,21 @@ class SourceSettings:
     stage: str = ""
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSocketSettings:
+    """A WebSocket API in front of the function, and its port; 0 for any free one.
+
+    `route_keys`: of the routes beside `$default`. `has_route_response`: whether an answer's body goes to the sender.
+    """
+
+    port: int = 0
+    stage: str = "live"
+    route_keys: tuple[str, ...] = ()
+    has_route_response: bool = False
+    name: Literal["websocket"] = "websocket"
+    is_streamed: Literal[False] = False
+
+
+AnySource = SourceSettings | WebSocketSettings
