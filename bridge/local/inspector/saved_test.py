@@ -31,9 +31,7 @@ class SavedTest:
     event: str
 
 
-def saved_test(
-    invocation: Invocation, function: FunctionSettings, sources: tuple[AnySource, ...] = ()
-) -> SavedTest:
+def saved_test(invocation: Invocation, function: FunctionSettings, sources: tuple[AnySource, ...] = ()) -> SavedTest:
     """Return the test of what an invocation did."""
     name = _name(invocation)
     event, is_json = parsed(invocation.event)

@@ -28,7 +28,7 @@ from bridge.testing.services.websocket import (
 
 __all__ = ["WebSocketApp"]
 
-# How many messages of one client the function may have at the same time. API Gateway invokes it for each message, without
+# How many messages of one client the function may have at the same time. API Gateway invokes it for each one, without
 # a wait for the one before. The next ones wait in the client's socket.
 _MAX_AT_ONCE = 100
 
