@@ -174,11 +174,14 @@ def response(event: Event, result: object, *, has_route_response: bool) -> Clien
         check(status >= 200, f"Expected a status from 200 to 599, but got {status}.")
         if event["requestContext"]["eventType"] == "CONNECT":
             return ClientResponse(status, _protocol(result))
-        body = body_of(result, is_base64=False)
+        is_message = event["requestContext"]["eventType"] == "MESSAGE"
+        body = body_of(result, is_base64=False) if is_message else b""
         check(len(body) <= MAX_MESSAGE, f"A message has {MAX_MESSAGE} bytes at most, but the body has {len(body)}.")
     except InvalidResult as exc:
         return failure(event, str(exc))
-    return ClientResponse(status, (), body if has_route_response else b"")
+    if body and not has_route_response:
+        return ClientResponse(status, (), b"", ("The body is not sent: the route has no route response.",))
+    return ClientResponse(status, (), body)
 
 
 def _protocol(result: dict[str, Any]) -> Headers:
