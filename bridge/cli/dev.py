@@ -14,6 +14,7 @@ import click
 
 from bridge.cli.dev_sources import MAX_PORT, SOURCES, parsed_sources, sources_of
 from bridge.cli.env_file import read_env_file
+from bridge.cli.output import safe
 from bridge.cli.settings import shell_variables
 
 if TYPE_CHECKING:
@@ -118,11 +119,15 @@ def _template(path: str | None, name: str | None) -> Template | None:
     from bridge.local.template import InvalidTemplate, read_template
 
     try:
-        template = read_template(path, name)
+        shell = shell_variables()
+        region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or "eu-west-1"
+        template = read_template(path, name, region=region)
     except (InvalidTemplate, OSError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
     if template.skipped:
         click.echo(f"note: only a deployment has the values of {', '.join(template.skipped)}: --env-file can set them.")
+    for note in template.notes:
+        click.echo(f"note: {safe(note)}")
     return template
 
 

@@ -70,6 +70,8 @@ def _service(name: ServiceName, port: int, template: Template | None, options: d
         stage=(stage or "").strip("/") or (of_template.stage if of_template else ""),
         is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
         routes=of_template.routes if of_template else None,
+        binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
+        cors=of_template.cors if of_template else None,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import aclosing
 from email.utils import formatdate
 
 from starlette.types import Message, Receive, Scope, Send
 
+from bridge.local.header_names import SENT_HEADERS
 from bridge.local.services import Front, Sent
 from bridge.testing.messages import ClientRequest, values_of
 
@@ -50,20 +52,26 @@ def _as_request(receive: Receive, send: Send) -> tuple[Receive, Send]:
 
 
 def client_request(scope: Scope, body: bytes) -> ClientRequest:
-    """Return a request, or a WebSocket's handshake. uvicorn has the protocols of that apart from the headers."""
-    protocols = ", ".join(scope.get("subprotocols", ())).encode("latin-1")
-    headers = [*scope["headers"], *([(b"sec-websocket-protocol", protocols)] if protocols else [])]
+    """Return a request, or a WebSocket's handshake."""
     target, query = (_ascii(scope[name]) for name in ("raw_path", "query_string"))
     return ClientRequest(
         method=scope.get("method", "GET"),
         target=f"{target}?{query}" if query else target,
-        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in _headers(scope)),
         body=body,
         scheme=scope["scheme"].replace("ws", "http"),
         http_version=scope["http_version"],
         client=tuple(scope["client"] or ("127.0.0.1", 0)),
         server_port=scope["server"][1],
     )
+
+
+def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+    """Return the headers with the names that the client sent; in lower case where the server does not tell them."""
+    protocols = ", ".join(scope.get("subprotocols", ())).encode("latin-1")  # wsproto has them apart
+    known = [*scope["headers"], *([(b"sec-websocket-protocol", protocols)] if protocols else [])]
+    sent: Iterable[tuple[bytes, bytes]] = scope.get("state", {}).get(SENT_HEADERS, known)
+    return sent
 
 
 def _ascii(text: bytes) -> str:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.local.front_app import FrontApp
 from bridge.local.gateway import Gateway
+from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
 from bridge.local.settings import AnySource, SourceSettings
@@ -115,6 +116,7 @@ def make_server(app: GatewayApp, gateway: Gateway) -> uvicorn.Server:
     websocket = gateway.websocket
     config = uvicorn.Config(
         app,
+        http=SentNames,
         ws="none" if websocket is None else _websocket_protocol(),
         ws_per_message_deflate=False,  # API Gateway agrees on no extension
         ws_ping_interval=None,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.testing.services import ServiceName
 
-__all__ = ["AnySource", "FunctionSettings", "Route", "RuntimeName", "SourceSettings", "WebSocketSettings"]
+__all__ = ["AnySource", "Cors", "FunctionSettings", "Route", "RuntimeName", "SourceSettings", "WebSocketSettings"]
 
 RuntimeName = Literal["bridge", "awslambdaric"]
 
@@ -51,14 +51,31 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cors:
+    """How a service lets in requests from other origins. Names are those of the headers. `max_age`: in seconds."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int | None = None
+    allow_credentials: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests."""
+    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests.
+
+    `binary_media_types`: those of a REST API. `cors`: None if the function alone answers for it.
+    """
 
     name: ServiceName
     port: int = 0
     stage: str = ""
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
+    binary_media_types: tuple[str, ...] = ("*/*",)
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
