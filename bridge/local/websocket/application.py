@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import urlsafe_b64encode
-from contextlib import suppress
 from secrets import token_bytes
 
 from starlette.applications import Starlette
@@ -17,6 +16,7 @@ from bridge.local.loopback import LoopbackOnly
 from bridge.local.websocket.connection import ClientTooSlow, Connection, Gone
 from bridge.local.websocket.front import WebSocketFront, new_setup
 from bridge.local.websocket.management import management_routes
+from bridge.testing.messages import Headers
 from bridge.testing.services.websocket import (
     FORBIDDEN,
     ClientConnection,
@@ -67,12 +67,9 @@ class WebSocketApp:
         if not 200 <= response.status < 300:
             await Response(response.body, response.status, dict(response.headers))(scope, receive, send)
             return
-        headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in response.headers]
-        with suppress(OSError):  # the client has left: the next message is that it is disconnected
-            await send({"type": "websocket.accept", "headers": headers})
-        await self._run(Connection(client, send), receive)
+        await self._run(Connection(client, send), response.headers, receive)
 
-    async def _run(self, connection: Connection, receive: Receive) -> None:
+    async def _run(self, connection: Connection, headers: Headers, receive: Receive) -> None:
         """Invoke the function for each message, and for the end. Return when all of that has ended."""
         client, connections = connection.client, self._front.connections
         free = asyncio.Semaphore(_MAX_AT_ONCE)
@@ -85,7 +82,7 @@ class WebSocketApp:
 
             connections[client.id] = connection
             try:
-                code, reason = await connection.run(receive, got)
+                code, reason = await connection.run(headers, receive, got)
             finally:
                 del connections[client.id]
             setup = new_setup()

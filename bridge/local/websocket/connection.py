@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from starlette.types import Receive, Send
 
+from bridge.testing.messages import Headers
 from bridge.testing.services.websocket import ClientConnection
 
 __all__ = ["ClientTooSlow", "Connection", "End", "Gone"]
@@ -41,7 +42,7 @@ class ClientTooSlow(Exception):
 
 
 class Connection:
-    """A connection that was accepted. `last_active`: in seconds since the epoch. `ended`: is set after its end."""
+    """A connection that the function accepts. `last_active`: in seconds since the epoch. `ended`: set after its end."""
 
     def __init__(self, client: ClientConnection, send: Send) -> None:
         self.client = client
@@ -53,11 +54,12 @@ class Connection:
         self._last = asyncio.get_running_loop().time() + MAX_DURATION
         self._life = asyncio.timeout_at(None)
 
-    async def run(self, receive: Receive, got: Callable[[str], Awaitable[None]]) -> End:
-        """Call `got` with each message of the client. Return how the connection has ended."""
+    async def run(self, headers: Headers, receive: Receive, got: Callable[[str], Awaitable[None]]) -> End:
+        """Accept the client, and call `got` with each of its messages. Return how the connection has ended."""
         try:
             async with self._life:
                 self._touch()
+                await self._accept(headers)
                 while (message := await receive())["type"] == "websocket.receive":
                     self._touch()
                     await got(message.get("text") or "")
@@ -70,6 +72,12 @@ class Connection:
             return _LOST
         code = message["code"]
         return _NO_CODE if code == _NO_CODE[0] else (code, message["reason"] or "")
+
+    async def _accept(self, headers: Headers) -> None:
+        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+        async with self._sending:  # what others post meanwhile comes after it
+            with suppress(OSError):  # the client has left: the first message is that it is disconnected
+                await self._send({"type": "websocket.accept", "headers": fields})
 
     async def post(self, text: str) -> None:
         """Send a message. Raises Gone, and ClientTooSlow."""

@@ -18,6 +18,10 @@ CLIENT = ClientConnection(
 )
 
 
+HEADERS = (("sec-websocket-protocol", "chat.v1"),)
+ACCEPTED = {"type": "websocket.accept", "headers": [(b"sec-websocket-protocol", b"chat.v1")]}
+
+
 class Wire:
     """The other side of the web server: `incoming` is received, `sent` was sent. `gate`: opens what is sent."""
 
@@ -39,7 +43,7 @@ async def run(connection: Connection, wire: Wire, got: Callable[[str], None] = l
     async def later(text: str) -> None:
         got(text)
 
-    return await connection.run(wire.incoming.get, later)
+    return await connection.run(HEADERS, wire.incoming.get, later)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ async def test_the_messages_of_a_client_and_its_end(message: dict[str, Any], end
     wire.incoming.put_nowait({"type": "websocket.disconnect", **message})
     connection = Connection(CLIENT, wire.send)
     assert await run(connection, wire, got.append) == end
-    assert (got, wire.sent, connection.ended.is_set()) == (["a", ""], [], True)
+    assert (got, wire.sent, connection.ended.is_set()) == (["a", ""], [ACCEPTED], True)
     with pytest.raises(Gone):
         await connection.post("late")
 
@@ -73,6 +77,7 @@ async def test_a_close_from_here() -> None:
     connection.close((1000, "bye"))
     assert await running == (1000, "bye")
     assert wire.sent == [
+        ACCEPTED,
         {"type": "websocket.send", "text": "hi"},
         {"type": "websocket.close", "code": 1000, "reason": "bye"},
     ]
@@ -84,7 +89,7 @@ async def test_a_connection_is_closed_when_it_is_idle_or_old(limit: str, monkeyp
     monkeypatch.setattr(module_under_test, limit, 0.01)
     wire = Wire()
     assert await run(Connection(CLIENT, wire.send), wire) == (1001, "Going away")
-    assert wire.sent == [{"type": "websocket.close", "code": 1001, "reason": "Going away"}]
+    assert wire.sent == [ACCEPTED, {"type": "websocket.close", "code": 1001, "reason": "Going away"}]
 
 
 async def test_activity_of_either_side_delays_the_end_of_an_idle_connection() -> None:
@@ -120,4 +125,4 @@ async def test_a_client_that_has_left_and_one_that_does_not_read(monkeypatch: py
     monkeypatch.setattr(module_under_test, "CLOSE_LIMIT", 0.01)
     connection.close((1000, ""))
     assert await running == (1000, "")
-    assert wire.sent == []
+    assert wire.sent == [ACCEPTED]
