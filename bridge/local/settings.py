@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.testing.services import ServiceName
 
-__all__ = ["Cors", "FunctionSettings", "Route", "RuntimeName", "SourceSettings"]
+__all__ = ["AnySource", "Cors", "FunctionSettings", "Route", "RuntimeName", "SourceSettings", "WebSocketSettings"]
 
 RuntimeName = Literal["bridge", "awslambdaric"]
 
@@ -76,3 +76,21 @@ class SourceSettings:
     routes: tuple[Route, ...] | None = None
     binary_media_types: tuple[str, ...] = ("*/*",)
     cors: Cors | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSocketSettings:
+    """A WebSocket API in front of the function, and its port; 0 for any free one.
+
+    `route_keys`: of the routes beside `$default`. `has_route_response`: whether an answer's body goes to the sender.
+    """
+
+    port: int = 0
+    stage: str = "live"
+    route_keys: tuple[str, ...] = ()
+    has_route_response: bool = False
+    name: Literal["websocket"] = "websocket"
+    is_streamed: Literal[False] = False
+
+
+AnySource = SourceSettings | WebSocketSettings
