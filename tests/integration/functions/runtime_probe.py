@@ -53,7 +53,7 @@ note("restore/next", "GET", RUNTIME + "/restore/next")
 note("restore/error", "POST", RUNTIME + "/restore/error", b"{}")
 polling = http.client.HTTPConnection(ADDRESS)
 polling.request("GET", EXTENSION + "/event/next", headers={"Lambda-Extension-Identifier": own.popitem()[1]})
-_, headers, _ = ask("GET", RUNTIME + "/invocation/next")
+_, headers, content = ask("GET", RUNTIME + "/invocation/next")
 invocation = f"{RUNTIME}/invocation/{headers['Lambda-Runtime-Aws-Request-Id']}"
 seen["headers"] = sorted(name.lower() for name in headers if name.lower().startswith("lambda-runtime-"))
 note("a second event", "GET", RUNTIME + "/invocation/next")
