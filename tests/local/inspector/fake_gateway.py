@@ -12,7 +12,7 @@ from bridge.local.inspector import Inspector
 from bridge.local.invocation import Failure, Invocation, LogLine, Part
 from bridge.local.services import Sent
 from bridge.local.settings import FunctionSettings, SourceSettings
-from bridge.testing.messages import ClientRequest, ClientResponse
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused
 from bridge.testing.services import ServiceName, service_of
 from bridge.testing.setup import Setup
 
@@ -59,12 +59,14 @@ class FakeGateway:
             return Sent(ClientResponse(414, (), b"", ("The path is too long.",)))
         return Sent(ClientResponse(200, ()), None, self._add(record(request, source=source), replay_of))
 
-    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation | None:
+    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation:
         old = self.history.get(id)
         assert old is not None
         self.did.append(("replay", source))
         if old.request is None:
             return await self.invoke(old.event, replay_of=id)
+        if old.request.path == "/refused":
+            raise Refused(ClientResponse(414, (), b"", ("The path is too long.",)))
         return self._add(record(old.request, source=source or "function-url"), id)
 
     async def cold_start(self) -> None:
