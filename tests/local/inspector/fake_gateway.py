@@ -127,12 +127,15 @@ def ask(
     form: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     client: str = "127.0.0.1",
+    method: str | None = None,
+    raises: bool = True,
 ) -> httpx.Response:
-    """Return the inspector's answer: to a POST if there is a form."""
+    """Return the inspector's answer: to a POST if there is a form. `raises`: what the inspector raises."""
 
     async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(Inspector(gateway), client=(client, 50000))
+        transport = httpx.ASGITransport(Inspector(gateway), client=(client, 50000), raise_app_exceptions=raises)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as http:
-            return await http.request("GET" if form is None else "POST", path, data=form, headers=headers)
+            chosen = method or ("GET" if form is None else "POST")
+            return await http.request(chosen, path, data=form, headers=headers)
 
     return asyncio.run(asked())
