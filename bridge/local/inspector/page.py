@@ -60,11 +60,10 @@ def _header(base: str, current: str, *, is_live: bool) -> Markup:
 
 
 def _connection() -> Markup:
-    """Return whether the page is up to date. The script shows its parts."""
+    """Return whether the page is up to date. The script says so, and shows the button."""
     return element(
         "div",
-        element("noscript", "Without JavaScript this page does not change by itself."),
-        element("span", id="connection", role="status"),
+        element("span", "Not live without JavaScript", id="connection", role="status"),
         element("button", "Pause", type="button", id="pause", hidden=True),
         class_="connection",
     )
