@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from bridge.cli.env_file import read_env_file
+from bridge.cli.output import safe
 from bridge.cli.settings import shell_variables
 from bridge.testing.services import ServiceName, service_of
 
@@ -94,6 +96,13 @@ def _named_port(value: str) -> NamedPort:
     show_default=True,
     help="How old the snapshot is when it is restored, in seconds.",
 )
+@click.option(
+    "--extension",
+    "extensions",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The executable of an external extension, as in /opt/extensions. Several are possible.",
+)
 def dev(target: str | None, **options: Any) -> None:
     """Run a function as Lambda does, behind one or more services, for a browser.
 
@@ -123,11 +132,15 @@ def _template(path: str | None, name: str | None) -> Template | None:
     from bridge.local.template import InvalidTemplate, read_template
 
     try:
-        template = read_template(path, name)
+        shell = shell_variables()
+        region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or "eu-west-1"
+        template = read_template(path, name, region=region)
     except (InvalidTemplate, OSError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
     if template.skipped:
         click.echo(f"note: only a deployment has the values of {', '.join(template.skipped)}: --env-file can set them.")
+    for note in template.notes:
+        click.echo(f"note: {safe(note)}")
     return template
 
 
@@ -158,7 +171,19 @@ def _function(target: str | None, template: Template | None, options: dict[str, 
         freezes=options["freezes"],
         snapstart=options["snapstart"],
         snapstart_age=options["snapstart_age"],
+        extensions=_extensions(options["extensions"]),
     )
+
+
+def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths. Raises UsageError for a file that cannot be executed, and for a name that is there twice."""
+    names = [os.path.basename(path) for path in paths]
+    for path, name in zip(paths, names, strict=True):
+        if not os.access(path, os.X_OK):
+            raise click.UsageError(f"The extension {path} is not executable: chmod +x makes it so.")
+        if names.count(name) > 1:
+            raise click.UsageError(f"There are two extensions called {name}, which is the name that they register.")
+    return paths
 
 
 def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceSettings]:
@@ -180,6 +205,7 @@ def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceS
                 stage=_stage(name, options["stage"]) or (of_template.stage if of_template else ""),
                 is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
                 routes=of_template.routes if of_template else None,
+                binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
             )
         )
     _check(found, options["stage"])

@@ -84,7 +84,7 @@ class Invocation:
     client's, None for an event. `response`: what the client got, without the body of a stream. `result`: the first
     MAX_KEPT bytes of what the function returned or streamed, and `result_size` bytes in all; `content_type` and
     `is_streamed` as the runtime said. `environment`: its number. `replay_of`: the id of the invocation that this one
-    repeats. `received`: seconds since the epoch.
+    repeats. `qualifier`: the version or alias that the caller named. `received`: seconds since the epoch.
     """
 
     source: str
@@ -92,6 +92,7 @@ class Invocation:
     request: ClientRequest | None = None
     replay_of: str | None = None
     client_context: str = ""
+    qualifier: str = ""
     trace_id: str = ""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     received: float = field(default_factory=time.time)

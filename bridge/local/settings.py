@@ -22,7 +22,7 @@ class FunctionSettings:
     runtime streams. `environments`: how many there are at most, with one invocation each; `concurrency`: more than 1
     for one environment with so many, as on Managed Instances. `throttles`: refuse with 429 when all are busy, rather
     than wait. `freezes`: stop the processes between invocations. `snapstart`: take a snapshot after the init phase, and
-    restore it `snapstart_age` seconds later.
+    restore it `snapstart_age` seconds later. `extensions`: the files of external extensions.
     """
 
     target: str
@@ -39,6 +39,7 @@ class FunctionSettings:
     freezes: bool = False
     snapstart: bool = False
     snapstart_age: float = 0.0
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,14 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSettings:
-    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests."""
+    """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests.
+
+    `binary_media_types`: those of a REST API.
+    """
 
     name: ServiceName
     port: int = 0
     stage: str = ""
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
+    binary_media_types: tuple[str, ...] = ("*/*",)

@@ -70,6 +70,27 @@ async def test_a_failure_is_the_services_own_error(
     assert sent.response.status == status
 
 
+@pytest.mark.parametrize("name", ["rest-api", "http-api", "http-api-v1"])
+async def test_an_event_has_the_route_that_matched(name: ServiceName, anyio_backend: str) -> None:
+    """A REST API leaves parameters as they were sent, an HTTP API decodes them. Measured of both."""
+    routes = (Route("ANY", "/{proxy+}"), Route("GET", "/users/{id}"))
+    sent = await front(name, submit(b"{}"), routes=routes, stage="live").send(request(target="/live/users/a%20b"))
+    assert sent.invocation is not None
+    event = json.loads(sent.invocation.event)
+    assert event["pathParameters"] == {"id": "a%20b" if name == "rest-api" else "a b"}
+    if name == "http-api":
+        assert event["routeKey"] == event["requestContext"]["routeKey"] == "GET /users/{id}"
+    else:
+        assert event["resource"] == event["requestContext"]["resourcePath"] == "/users/{id}"
+
+
+async def test_the_method_of_a_rest_apis_route_can_be_overridden(anyio_backend: str) -> None:
+    call = ClientRequest(method="POST", target="/a", headers=(("host", "x"), ("X-HTTP-Method-Override", "PATCH")))
+    sent = await front("rest-api", submit(b"{}"), routes=(Route("PATCH", "/a"),)).send(call)
+    assert sent.invocation is not None
+    assert json.loads(sent.invocation.event)["httpMethod"] == "PATCH"
+
+
 @pytest.mark.parametrize(("name", "status"), [("rest-api", 403), ("http-api", 404)])
 async def test_what_no_route_has_never_reaches_the_function(name: ServiceName, status: int, anyio_backend: str) -> None:
     routes = (Route("GET", "/users/{id}"),)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from bridge.testing.strict_json import strict_json
+
 __all__ = ["beginning", "indented", "parsed"]
 
 # How deeply a value may be nested. Python's own limit is 1000 calls, and each level needs a few.
@@ -17,20 +19,13 @@ _PAIR = re.compile(r'\[\n\s+("(?:[^"\\]|\\.)*"),\n\s+("(?:[^"\\]|\\.)*")\n\s*\]'
 
 
 def parsed(content: bytes | bytearray) -> tuple[Any, bool]:
-    """Return the JSON value, and whether it is one. What is nested too deeply is not, nor other encodings than UTF-8.
-
-    RFC 8259, 8.1: JSON between programs is UTF-8. `json.loads` guesses an encoding for bytes, and accepts NaN.
-    """
+    """Return the JSON value, and whether it is one. A value that is nested too deeply counts as text."""
     try:
-        value = json.loads(content.decode("utf-8"), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        value = strict_json(bytes(content))
+    except ValueError:
         return None, False
     brackets = content.count(b"[") + content.count(b"{")
     return (value, True) if brackets <= _MAX_DEPTH or _is_shallow(value) else (None, False)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"JSON has no {constant}.")
 
 
 def _is_shallow(value: Any) -> bool:
