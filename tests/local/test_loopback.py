@@ -64,7 +64,7 @@ def test_two_hosts_are_none() -> None:
     assert refused(headers, HERE) is not None
 
 
-async def test_every_answer_keeps_other_sites_away() -> None:
+async def test_every_answer_keeps_other_sites_away(anyio_backend: str) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 307, "headers": [(b"x-content-type-options", b"mine")]})
         await send({"type": "http.response.body"})

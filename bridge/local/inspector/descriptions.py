@@ -16,7 +16,7 @@ _MAX_PARSED = 20_000
 
 def described(invocation: Invocation) -> str:
     """Return the client's path, or the kind and the size of an event."""
-    if invocation.request is not None:
+    if invocation.path:
         return invocation.path
     event, _ = parsed(invocation.event) if len(invocation.event) <= _MAX_PARSED else (None, False)
     kind = " ".join(text for text in _kind(event) if isinstance(text, str) and text)

@@ -47,7 +47,7 @@ def list_page(gateway: Inspected, search: Search, *, base: str) -> Markup:
         element("h1", "Invocations"),
         _function(gateway),
         element("section", sections["environments"], id="environments", aria_label="Execution environments"),
-        _filter(search, base, gateway),
+        _filter(search, base),
         element("p", sections["count"], id="count", class_="count"),
         table,
         element("nav", sections["more"], id="more", aria_label="Pages"),
@@ -81,10 +81,8 @@ def _function(gateway: Inspected) -> Markup:
     return element("p", element("code", facts[0]), f" · {' · '.join(facts[1:])} ", *sources, class_="facts")
 
 
-def _filter(search: Search, base: str, gateway: Inspected) -> Markup:
-    names = [*get_args(ServiceName), "invoke"]
-    names += sorted({source.name for source in gateway.sources} - set(names))
-    sources = [("", "Any source"), *((name, name) for name in names)]
+def _filter(search: Search, base: str) -> Markup:
+    sources = [("", "Any source"), *((name, name) for name in (*get_args(ServiceName), "websocket", "invoke"))]
     starts = [("", "Any start"), *((name, name) for name in get_args(Start))]
     statuses = [("", "Any status"), *((name, name) for name in _STATUSES)]
     text = element(

@@ -26,7 +26,7 @@ def body_of(invocation: Invocation) -> tuple[bytes, bool]:
 
 def is_over(invocation: Invocation) -> bool:
     """Return whether nothing of the record changes any more. The response may be known after the function rests."""
-    return invocation.status == "done" and (invocation.request is None or invocation.response is not None)
+    return invocation.status == "done" and invocation.has_response
 
 
 def prelude_of(invocation: Invocation) -> bytes | None:
