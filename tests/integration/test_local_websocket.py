@@ -158,7 +158,7 @@ def test_the_management_api_with_boto3() -> None:
         clients.close()
 
 
-def test_messages_have_routes_and_come_frozen_and_reloaded_too() -> None:
+def test_messages_have_routes_and_reach_frozen_and_new_environments() -> None:
     with room(options={"route_keys": ("whole",), "stage": "live"}, freezes=True) as local:
         with connect(url(local), proxy=None) as client:
             client.send('{"action": "whole"}')
