@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 
 from bridge.local.answer import Answer
@@ -19,13 +18,14 @@ from bridge.local.clock import Clock, find_library
 from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
 from bridge.local.invocation import Failure
 from bridge.local.memory import watch
-from bridge.local.process import Process
+from bridge.local.output import Output
+from bridge.local.processes import Processes
 from bridge.local.running import Running
 from bridge.local.runtime_api import RuntimeApi
 from bridge.local.settings import FunctionSettings
 from bridge.local.stages import Stages
 from bridge.local.tasks import Tasks
-from bridge.local.variables import command_of, handler_of, variables
+from bridge.local.variables import command_of, variables
 
 __all__ = ["Environment"]
 
@@ -37,9 +37,6 @@ SHUTDOWN_LIMIT = 0.5
 # In seconds, for a process that has reported its own failure to end itself.
 _EXIT_LIMIT = 1.0
 
-# How many lines of output are kept that belong to no invocation.
-_MAX_LINES = 1000
-
 _MB = 1 << 20
 
 
@@ -47,38 +44,35 @@ class Environment:
     """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with each line."""
 
     def __init__(
-        self,
-        number: int,
-        function: FunctionSettings,
-        *,
-        changed: Callable[[], None],
-        echo: Callable[[str], None],
+        self, number: int, function: FunctionSettings, *, changed: Callable[[], None], echo: Callable[[str], None]
     ) -> None:
         self.number = number
         self.state = "starting"
         self.is_concurrent = function.concurrency > 1
         self.is_draining = False
         self._function = function
-        self._changed, self._echo = changed, echo
-        self._api = RuntimeApi(self, name=function.name, handler=handler_of(function))
-        self._process = Process(self._line, self._exited)
+        self._changed = changed
+        self._running = Running(self._timed_out)
+        self._output = Output(echo, self._running.log)
+        self._api = RuntimeApi(self, function)
+        self._processes = Processes(
+            function.extensions, on_line=self._output.add, on_exit=self._exited, on_failure=self._fail
+        )
+        self._reason = "spindown"  # of the end, for extensions
         self._clock = Clock(find_library() if function.snapstart_age else None)
         self._tasks = Tasks()
-        self._lines: deque[tuple[float, str]] = deque(maxlen=_MAX_LINES)
         self._first: Answer | None = None
-        self._running = Running(self._timed_out)
-        self._limit: asyncio.TimerHandle | None = None
-        self._stages = Stages()
+        self._stages = Stages(self._stage_timed_out)
         self._cause: Failure | None = None
         self._launched, self._stopped = asyncio.Event(), asyncio.Event()
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid
+        return self._processes.runtime.pid
 
     @property
     def log(self) -> list[str]:
-        return [text for _, text in self._lines]
+        return [text for _, text in self._output.lines]
 
     @property
     def is_free(self) -> bool:
@@ -116,26 +110,25 @@ class Environment:
             self._launched.set()
 
     async def _launch(self) -> None:
-        self._stages.init_start = time.monotonic()
         function = self._function
+        self._stages.begin_init(INIT_LIMIT + function.timeout)
         environ = variables(function, await self._api.start()) | self._clock.variables
-        self._begin(INIT_LIMIT + function.timeout)
-        await self._process.start(command_of(function), folder=function.folder, environ=environ)
-        assert self.pid is not None
-        self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
+        await self._processes.start_extensions(folder=function.folder, environ=environ)
+        await self._api.extensions.are_registered.wait()
+        if self.state == "stopping":
+            return
+        await self._processes.runtime.start(command_of(function), folder=function.folder, environ=environ)
+        self._tasks.start(watch(self._processes.pids, function.memory * _MB, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
-        """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
+        """Start for an invocation, which fails if the start does. Only if `is_spare`, or from a snapshot."""
         self._first = first
         first.invocation.status = "starting"
+        self._stages.show(first.invocation)
         first.changed()
 
-    def _begin(self, seconds: float) -> None:
-        self._limit = asyncio.get_running_loop().call_later(seconds, lambda: self._fail(init_timed_out(seconds)))
-
-    def _begun(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
+    def _stage_timed_out(self, seconds: float) -> None:
+        self._fail(init_timed_out(seconds, self._api.extensions.missing))
 
     # What the runtime does.
 
@@ -143,7 +136,6 @@ class Environment:
         if self.state in ("stopping", "stopped") or not (self._api.polls and self._api.extensions.are_idle):
             return
         if self.state == "starting":
-            self._begun()
             self._stages.ready()
         if not self.is_concurrent:
             self._running.rest_all()
@@ -166,10 +158,9 @@ class Environment:
         self._changed()
 
     def snapshot_reached(self) -> None:
-        self._begun()
-        self._stages.init_end = time.monotonic()
+        self._stages.end_init()
         self.state = "snapshot"
-        self._process.stop()
+        self._processes.stop()
         if self._first is not None:
             self._tasks.start(self._restore(), name="restore")
         else:
@@ -182,9 +173,8 @@ class Environment:
         elif age:
             self._clock.move(age)
         self.state = "starting"
-        self._stages.restore_start = time.monotonic()
-        self._begin(INIT_LIMIT)
-        self._process.resume()
+        self._stages.begin_restore(INIT_LIMIT)
+        self._processes.resume()
         self._api.restore()
 
     def init_failed(self, failure: Failure) -> None:
@@ -200,13 +190,14 @@ class Environment:
     def hand_over(self, answer: Answer) -> None:
         """Give an invocation to the runtime. Only if `is_free`."""
         if self.state == "snapshot":
-            self._first = answer
+            self.reserve(answer)
             self._tasks.start(self._restore(), name="restore")
             return
-        self._process.resume()
+        self._processes.resume()
         self.state = "busy"
         invocation = answer.invocation
-        self._stages.note(invocation, self._lines)
+        self._stages.note(invocation, self._output.lines)
+        invocation.timeline.start = invocation.since()
         invocation.environment, invocation.status = self.number, "running"
         self._running.add(answer, self._function.timeout)
         self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)
@@ -222,6 +213,7 @@ class Environment:
             self._api.timed_out.add(invocation.id)
             self.answered(answer)
         else:
+            self._reason = "timeout"
             self._tasks.start(self.stop(), name="stop")
 
     # Freezing, and the end.
@@ -230,7 +222,7 @@ class Environment:
         """Stop the process until the next invocation. Only an idle one."""
         if self.state == "idle":
             self.state = "frozen"
-            self._process.stop()
+            self._processes.stop()
 
     def drain(self) -> None:
         """End after the invocations that it has."""
@@ -239,14 +231,24 @@ class Environment:
             self._tasks.start(self.stop(), name="stop")
 
     async def stop(self) -> None:
-        """End the process as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
+        """End the processes as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
         if self.state not in ("stopping", "stopped"):
             self.state = "stopping"
+            self._api.extensions.are_registered.set()  # nobody waits for them any more
             await self._launched.wait()
-            await self._process.end(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
+            await self._processes.end_runtime(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
             if self.pid is None:
                 self._exited(0)
         await self._stopped.wait()
+
+    async def _end_extensions(self) -> None:
+        now = time.time() + self._clock.offset
+        await self._processes.end_extensions(
+            lambda seconds: self._api.extensions.shut_down(self._reason, now + seconds)
+        )
+        self.state = "stopped"
+        self._stopped.set()
+        self._changed()
 
     async def close(self) -> None:
         """Stop, and free everything."""
@@ -268,33 +270,28 @@ class Environment:
 
     def _too_large(self, size: int) -> None:
         self._cause = out_of_memory(self._function.memory, size)
-        self._line(self._cause.message)
-        self._process.kill()
+        self._output.add(self._cause.message)
+        self._processes.kill()
 
     def _finish_all(self, failure: Failure) -> None:
         first, self._first = self._first, None
         if first is not None:
-            self._stages.note(first.invocation, self._lines)
+            self._stages.note(first.invocation, self._output.lines)
             first.invocation.environment = self.number
             first.finish(failure)
             first.rest()
         self._running.fail(failure)
 
     def _exited(self, status: int) -> None:
-        self._begun()
+        self._stages.end()
         is_expected = self.state == "stopping" and self._cause is None
-        self.state = "stopped"
+        self.state = "stopping"
+        if not is_expected:
+            self._reason = "failure"
         failure = self._cause or exited(status)
         if not is_expected and status and self._cause is None:
-            self._line(failure.message)
+            self._output.add(failure.message)
         self._finish_all(failure)
         self._running.rest_all()
-        self._stopped.set()
+        self._tasks.start(self._end_extensions(), name="end of extensions")
         self._changed()
-
-    # Output.
-
-    def _line(self, text: str) -> None:
-        self._lines.append((time.monotonic(), text))
-        self._echo(text)
-        self._running.log(text)

@@ -1,9 +1,9 @@
-"""How much memory a process and its children use. Linux alone tells it in /proc; elsewhere nothing is measured."""
+"""How much memory processes and their children use. Linux alone tells it in /proc; elsewhere nothing is measured."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,16 +13,16 @@ __all__ = ["used", "watch"]
 _INTERVAL = 0.1
 
 
-def used(pid: int) -> int:
-    """Return the bytes of a process and all its children. What they share counts once. 0 if nothing is known."""
-    pids = _family(pid)
+def used(*roots: int) -> int:
+    """Return the bytes of processes and all their children. What they share counts once. 0 if nothing is known."""
+    pids = _family(roots)
     if len(pids) == 1:
-        return _field(pid, "status", "VmRSS:")
+        return _field(pids[0], "status", "VmRSS:")
     return sum(_field(each, "smaps_rollup", "Pss:") for each in pids)
 
 
-def _family(pid: int) -> list[int]:
-    found = [pid]
+def _family(roots: Iterable[int]) -> list[int]:
+    found = list(roots)
     for parent in found:  # which grows meanwhile
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
             with suppress(OSError):
@@ -38,8 +38,8 @@ def _field(pid: int, file: str, name: str) -> int:
     return 0
 
 
-async def watch(pid: int, limit: int, exceeded: Callable[[int], None]) -> None:
+async def watch(pids: Sequence[int], limit: int, exceeded: Callable[[int], None]) -> None:
     """Call `exceeded` with the bytes that are used, once, when they are more than `limit`."""
-    while (size := used(pid)) <= limit:  # noqa: ASYNC110 - there is no event for it
+    while (size := used(*pids)) <= limit:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(_INTERVAL)
     exceeded(size)

@@ -69,11 +69,15 @@ class Process:
         """End the process immediately, as the kernel does."""
         self.send(signal.SIGKILL)
 
-    async def end(self, grace: float) -> None:
-        """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0."""
+    async def end(self, grace: float, *, is_told: bool = False) -> None:
+        """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0.
+
+        `is_told`: it knows already that it has to end, and gets no SIGTERM.
+        """
         self.resume()
         if grace and self.is_running:
-            self.send(signal.SIGTERM)
+            if not is_told:
+                self.send(signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._exited.wait(), grace)
         self.send(signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.local.inspector.documents import text_document
 from bridge.local.inspector.elements import Markup, element
 from bridge.local.inspector.page import invocation_url, page
 from bridge.local.inspector.saved_test import SavedTest
@@ -31,9 +32,9 @@ def _file(name: str, text: str, url: str, id: str) -> Markup:
             "p",
             element("a", "Download", href=url, class_="button"),
             " ",
-            element("button", "Copy", type="button", data_copy=id),
+            element("button", "Copy", type="button", data_copy=url, hidden=True, aria_live="polite"),
             class_="buttons",
         ),
-        element("pre", text[:100_000], tabindex=0, id=id),
+        element("div", text_document(text), id=id),
         class_="panel",
     )
