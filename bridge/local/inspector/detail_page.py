@@ -59,7 +59,9 @@ def detail_page(gateway: Inspected, invocation: Invocation, *, base: str) -> Mar
                     "Response",
                     sections["response"],
                     id="response-section",
-                    links=element("a", "Download the body", href=f"{url}/body") if invocation.request else None,
+                    links=None
+                    if invocation.source == "invoke"
+                    else element("a", "Download the body", href=f"{url}/body"),
                 ),
                 section(
                     "Result",

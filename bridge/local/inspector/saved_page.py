@@ -10,13 +10,19 @@ from bridge.local.invocation import Invocation
 
 __all__ = ["saved_page"]
 
+# By whether the test sends a request.
+_USE = {
+    True: "The test sends the request. The event that the function got is for `python -m bridge invoke`.",
+    False: "Put both files into the folder of your tests: the test reads the event.",
+}
+
 
 def saved_page(invocation: Invocation, saved: SavedTest, *, base: str) -> Markup:
     url = invocation_url(base, invocation)
     return page(
         "Save as a test",
         element("h1", "Save as a test"),
-        element("p", "Put both files into the folder of your tests, and keep of the assertions what must stay true."),
+        element("p", f"{_USE[invocation.request is not None]} Keep of the assertions what must stay true."),
         _file(f"{saved.name}.py", saved.code, f"{url}/test.py", "code"),
         _file(f"{saved.name}.json", saved.event, f"{url}/event.json", "event"),
         element("p", element("a", "Back to the invocation", href=url)),
