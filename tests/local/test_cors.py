@@ -4,7 +4,7 @@ from typing import Any
 
 from bridge.local.cors import applied, preflight
 from bridge.local.settings import Cors
-from bridge.local.template_cors import cors_of, rest_cors_of
+from bridge.local.template.cors import cors_of, rest_cors_of
 from bridge.testing.messages import ClientRequest, ClientResponse
 from bridge.testing.services import ServiceName
 from tests.cases import every_case

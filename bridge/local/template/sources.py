@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.local.settings import Cors, Route
-from bridge.local.template_cors import cors_of, rest_cors_of
-from bridge.local.template_values import Unknown, mapping_of
+from bridge.local.template.cors import cors_of, rest_cors_of
+from bridge.local.template.values import Unknown, mapping_of
 from bridge.testing.services import ServiceName
 
 __all__ = ["TemplateSource", "sources_of"]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bridge.local.template_document import InvalidTemplate, read_document
-from bridge.local.template_image import image_of
-from bridge.local.template_sources import TemplateSource, sources_of
-from bridge.local.template_values import Unknown, Values, mapping_of
+from bridge.local.template.document import InvalidTemplate, read_document
+from bridge.local.template.image import image_of
+from bridge.local.template.sources import TemplateSource, sources_of
+from bridge.local.template.values import Unknown, Values, mapping_of
 
-__all__ = ["InvalidTemplate", "Template", "TemplateSource", "read_template"]
+__all__ = ["Template", "read_template"]
 
 # With its code in the first property, and in the other one.
 _CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Lambda::Function": "Code"}

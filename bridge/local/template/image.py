@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from bridge.local.template_document import InvalidTemplate
-from bridge.local.template_values import mapping_of
+from bridge.local.template.document import InvalidTemplate
+from bridge.local.template.values import mapping_of
 
 __all__ = ["image_of"]
 

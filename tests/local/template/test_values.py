@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from bridge.local.template_document import read_document
-from bridge.local.template_values import Unknown, Values
+from bridge.local.template.document import read_document
+from bridge.local.template.values import Unknown, Values
 from tests.cases import every_case
 
 TEMPLATE = """
