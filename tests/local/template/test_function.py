@@ -8,7 +8,7 @@ import pytest
 from bridge.local.settings import Cors, Route
 from bridge.local.template import InvalidTemplate, Template, TemplateSource, read_template
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 TEMPLATE = """
 Transform: AWS::Serverless-2016-10-31
