@@ -12,8 +12,11 @@ def main() -> int:
     if importlib.util.find_spec("click") is None:
         print("python -m bridge needs click, which the extra lambda-asgi-bridge[local] brings.", file=sys.stderr)
         return 2
-    from bridge.cli.commands import commands
-    from bridge.cli.timeout import end_without_threads
+    from bridge.cli.interrupts import ctrl_c_ends
+
+    with ctrl_c_ends():
+        from bridge.cli.commands import commands
+        from bridge.cli.timeout import end_without_threads
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # Lambda's runtimes give the root a handler, too
     try:

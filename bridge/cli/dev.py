@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from bridge.cli.env_file import read_env_file
+from bridge.cli.interrupts import ctrl_c_ends
 from bridge.cli.settings import shell_variables
 from bridge.testing.services import ServiceName, service_of
 
@@ -208,15 +209,17 @@ def _check(sources: list[SourceSettings], stage: str | None) -> None:
 
 
 def _run(function: FunctionSettings, sources: list[SourceSettings], options: dict[str, Any]) -> None:
-    from bridge.cli.dev_output import print_answer, print_line, print_reload, print_start
-    from bridge.local.run import GatewayServer, Listener
+    with ctrl_c_ends():
+        from bridge.cli.dev_output import print_answer, print_lines, print_reload, print_start, print_waits
+        from bridge.local.run import GatewayServer, Listener
 
     host = options["host"]
     listener = Listener(
         started=lambda: print_start(function.target, host, server.gateway.sources),
-        line=print_line,
+        lines=print_lines,
         answered=print_answer,
         reloaded=print_reload,
+        waits=print_waits,
     )
     try:
         server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])

@@ -1,4 +1,4 @@
-"""One execution environment: a process, its Runtime API, and the invocations that it has.
+"""One execution environment: its states, and the invocations that it has.
 
     starting -> idle -> busy -> idle ... -> stopping -> stopped
     starting -> snapshot -> starting (the restore) -> idle ...         with SnapStart
@@ -11,40 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bridge.local.answer import Answer
-from bridge.local.clock import Clock, find_library
-from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
+from bridge.local.failures import exited, out_of_memory, timed_out
 from bridge.local.invocation import Failure
-from bridge.local.memory import watch
-from bridge.local.process import Process
+from bridge.local.log import Log
 from bridge.local.running import Running
-from bridge.local.runtime_api import RuntimeApi
+from bridge.local.sandbox import Sandbox
 from bridge.local.settings import FunctionSettings
 from bridge.local.stages import Stages
 from bridge.local.tasks import Tasks
-from bridge.local.variables import command_of, handler_of, variables
 
 __all__ = ["Environment"]
-
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
-# seconds; and how long an internal extension lets a runtime live after SIGTERM. Without one SIGKILL comes immediately.
-INIT_LIMIT = 10.0
-SHUTDOWN_LIMIT = 0.5
 
 # In seconds, for a process that has reported its own failure to end itself.
 _EXIT_LIMIT = 1.0
 
-# How many lines of output are kept that belong to no invocation.
-_MAX_LINES = 1000
-
-_MB = 1 << 20
-
 
 class Environment:
-    """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with each line."""
+    """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with its output."""
 
     def __init__(
         self,
@@ -52,7 +38,7 @@ class Environment:
         function: FunctionSettings,
         *,
         changed: Callable[[], None],
-        echo: Callable[[str], None],
+        echo: Callable[[Sequence[str]], None],
     ) -> None:
         self.number = number
         self.state = "starting"
@@ -60,16 +46,16 @@ class Environment:
         self.is_draining = False
         self._function = function
         self._changed, self._echo = changed, echo
-        self._api = RuntimeApi(self, name=function.name, handler=handler_of(function))
-        self._process = Process(self._line, self._exited)
-        self._clock = Clock(find_library() if function.snapstart_age else None)
-        self._tasks = Tasks()
-        self._lines: deque[tuple[float, str]] = deque(maxlen=_MAX_LINES)
+        self._sandbox = Sandbox(
+            function, self, on_lines=self._printed, on_exit=self._exited, too_large=self._out_of_memory
+        )
+        self._api, self._process = self._sandbox.api, self._sandbox.process
+        self._log = Log()
         self._first: Answer | None = None
         self._running = Running(self._timed_out)
-        self._limit: asyncio.TimerHandle | None = None
-        self._stages = Stages()
+        self._stages = Stages(self._fail)
         self._cause: Failure | None = None
+        self._tasks = Tasks()
         self._launched, self._stopped = asyncio.Event(), asyncio.Event()
 
     @property
@@ -78,7 +64,7 @@ class Environment:
 
     @property
     def log(self) -> list[str]:
-        return [text for _, text in self._lines]
+        return [text for _, text in self._log]
 
     @property
     def is_free(self) -> bool:
@@ -90,12 +76,7 @@ class Environment:
     @property
     def is_spare(self) -> bool:
         """Whether it starts without an invocation to start for."""
-        return self.state == "starting" and self.is_alive and self._first is None and self._stages.init_end is None
-
-    @property
-    def is_ending_work(self) -> bool:
-        """Whether it has answered what it had, and not asked for more yet."""
-        return self.state == "busy" and self.is_alive and self._running.are_answered
+        return self.state == "starting" and self.is_alive and self._first is None and not self._stages.has_snapshot
 
     @property
     def is_alive(self) -> bool:
@@ -103,26 +84,32 @@ class Environment:
         return self._cause is None and not self.is_draining and self.state not in ("stopping", "stopped")
 
     @property
+    def room(self) -> int:
+        """How many more invocations it can have before it answers one: when it has started, or asks for an event."""
+        if not self.is_alive:
+            return 0
+        return self._function.concurrency - self._running.unanswered - (self._first is not None)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has answered an invocation, and has not asked for the next event yet."""
+        return self.state == "busy" and self.room > 0
+
+    @property
     def _is_waiting(self) -> bool:
         return self._api.polls > 0 and self._api.extensions.are_idle and (self.is_concurrent or not self._running)
 
+    # The init phase.
+
     async def start(self) -> None:
         """Start the process."""
+        self._stages.begin_init(self._function.timeout)
         try:
-            await self._launch()
+            await self._sandbox.launch()
         except (OSError, ValueError) as exc:  # ValueError: a variable with a null character, which no process can have
             self._fail(Failure("Runtime.InvalidEntrypoint", f"The runtime cannot be started: {exc}"))
         finally:
             self._launched.set()
-
-    async def _launch(self) -> None:
-        self._stages.init_start = time.monotonic()
-        function = self._function
-        environ = variables(function, await self._api.start()) | self._clock.variables
-        self._begin(INIT_LIMIT + function.timeout)
-        await self._process.start(command_of(function), folder=function.folder, environ=environ)
-        assert self.pid is not None
-        self._tasks.start(watch(self.pid, function.memory * _MB, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
         """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
@@ -130,21 +117,13 @@ class Environment:
         first.invocation.status = "starting"
         first.changed()
 
-    def _begin(self, seconds: float) -> None:
-        self._limit = asyncio.get_running_loop().call_later(seconds, lambda: self._fail(init_timed_out(seconds)))
-
-    def _begun(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-
     # What the runtime does.
 
     def polled(self) -> None:
         if self.state in ("stopping", "stopped") or not (self._api.polls and self._api.extensions.are_idle):
             return
         if self.state == "starting":
-            self._begun()
-            self._stages.ready()
+            self._stages.end()
         if not self.is_concurrent:
             self._running.rest_all()
         first, self._first = self._first, None
@@ -166,8 +145,7 @@ class Environment:
         self._changed()
 
     def snapshot_reached(self) -> None:
-        self._begun()
-        self._stages.init_end = time.monotonic()
+        self._stages.end()
         self.state = "snapshot"
         self._process.stop()
         if self._first is not None:
@@ -176,14 +154,11 @@ class Environment:
             self._changed()
 
     async def _restore(self) -> None:
-        age = self._function.snapstart_age
-        if age and not self._clock.can_move:
-            await asyncio.sleep(age)  # a pause of the process: its wall clock goes on, and so does its monotonic one
-        elif age:
-            self._clock.move(age)
+        await self._sandbox.grow_old()
+        if self.state != "snapshot":  # it was ended meanwhile
+            return
         self.state = "starting"
-        self._stages.restore_start = time.monotonic()
-        self._begin(INIT_LIMIT)
+        self._stages.begin_restore()
         self._process.resume()
         self._api.restore()
 
@@ -206,10 +181,10 @@ class Environment:
         self._process.resume()
         self.state = "busy"
         invocation = answer.invocation
-        self._stages.note(invocation, self._lines)
+        self._stages.note(invocation, self._log)
         invocation.environment, invocation.status = self.number, "running"
         self._running.add(answer, self._function.timeout)
-        self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)
+        self._api.hand_over(answer, time.time() + self._sandbox.clock.offset + self._function.timeout)
         answer.changed()
 
     def _timed_out(self, answer: Answer) -> None:
@@ -223,6 +198,11 @@ class Environment:
             self.answered(answer)
         else:
             self._tasks.start(self.stop(), name="stop")
+
+    def _printed(self, lines: Sequence[str]) -> None:
+        self._log.add(lines)
+        self._echo(lines)
+        self._running.log(lines)
 
     # Freezing, and the end.
 
@@ -239,11 +219,11 @@ class Environment:
             self._tasks.start(self.stop(), name="stop")
 
     async def stop(self) -> None:
-        """End the process as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
+        """End the process."""
         if self.state not in ("stopping", "stopped"):
             self.state = "stopping"
             await self._launched.wait()
-            await self._process.end(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
+            await self._sandbox.end()
             if self.pid is None:
                 self._exited(0)
         await self._stopped.wait()
@@ -252,8 +232,7 @@ class Environment:
         """Stop, and free everything."""
         await self.stop()
         await self._tasks.close()
-        await self._api.close()
-        self._clock.close()
+        await self._sandbox.close()
 
     def _fail(self, failure: Failure, *, grace: float = 0.0) -> None:
         """Fail what waits for this environment, and end it."""
@@ -266,35 +245,28 @@ class Environment:
             await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=grace)
         await self.stop()
 
-    def _too_large(self, size: int) -> None:
+    def _out_of_memory(self, size: int) -> None:
         self._cause = out_of_memory(self._function.memory, size)
-        self._line(self._cause.message)
+        self._printed([self._cause.message])
         self._process.kill()
 
     def _finish_all(self, failure: Failure) -> None:
         first, self._first = self._first, None
         if first is not None:
-            self._stages.note(first.invocation, self._lines)
+            self._stages.note(first.invocation, self._log)
             first.invocation.environment = self.number
             first.finish(failure)
             first.rest()
         self._running.fail(failure)
 
     def _exited(self, status: int) -> None:
-        self._begun()
+        self._stages.cancel()
         is_expected = self.state == "stopping" and self._cause is None
         self.state = "stopped"
         failure = self._cause or exited(status)
         if not is_expected and status and self._cause is None:
-            self._line(failure.message)
+            self._printed([failure.message])
         self._finish_all(failure)
         self._running.rest_all()
         self._stopped.set()
         self._changed()
-
-    # Output.
-
-    def _line(self, text: str) -> None:
-        self._lines.append((time.monotonic(), text))
-        self._echo(text)
-        self._running.log(text)

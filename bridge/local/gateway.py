@@ -39,12 +39,12 @@ class EnvironmentView(Protocol):
     def log(self) -> list[str]: ...
 
 
-def _silent(number: int, line: str) -> None:
+def _silent(number: int, lines: Sequence[str]) -> None:
     """Echo nothing."""
 
 
 class Gateway:
-    """A function behind `sources`, on one event loop. `echo`: called with an environment's number and each line.
+    """A function behind `sources`, on one event loop. `echo`: called with an environment's number and lines.
 
     `history` has the record of each invocation. Nothing runs before the `running` block, or after it.
     """
@@ -54,7 +54,7 @@ class Gateway:
         function: FunctionSettings,
         sources: Sequence[SourceSettings] = (),
         *,
-        echo: Callable[[int, str], None] = _silent,
+        echo: Callable[[int, Sequence[str]], None] = _silent,
     ) -> None:
         self.function = function
         self.sources = tuple(sources)
@@ -70,7 +70,11 @@ class Gateway:
         try:
             yield self
         finally:
-            await self._pool.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """End all environments. What waits for them gets the service's error. Idempotent."""
+        await self._pool.close()
 
     @property
     def environments(self) -> Sequence[EnvironmentView]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from bridge.local.gateway import Gateway
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
 
-__all__ = ["INSPECTOR", "GatewayApp", "make_server", "open_sockets"]
+__all__ = ["INSPECTOR", "GatewayApp", "WebServer", "open_sockets"]
 
 # Where the inspector is, on the first port.
 INSPECTOR = "/_bridge"
@@ -26,8 +26,9 @@ INSPECTOR = "/_bridge"
 # Of the invoke API, which no application has.
 _INVOKE_API = ("/2015-03-31/functions/", "/2021-11-15/functions/")
 
-# In seconds: how long requests that are not answered delay the end. A page that listens never ends by itself.
-_SHUTDOWN_LIMIT = 2
+# In seconds, after Ctrl+C: when open requests are worth a line, how long they may go on after it, and how long their
+# clients have to read the end that they then get.
+_NOTICE, _MOMENT, _LAST_MOMENT = 0.5, 2.0, 1.0
 
 
 class GatewayApp:
@@ -43,19 +44,14 @@ class GatewayApp:
         ports: Sequence[int],
         *,
         inspector: Sequence[BaseRoute] = (),
-        lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._main = ports[0]
         apps = map(FrontApp, gateway.fronts.values())
         self._sources: dict[int, ASGIApp] = dict(zip(ports, apps, strict=True))
         routes = [*invoke_routes(gateway.function.name, gateway.submit), *inspector]
-        self._starlette = Starlette(routes=routes, lifespan=lifespan)
-        self._admin = LoopbackOnly(self._starlette)
+        self._admin = LoopbackOnly(Starlette(routes=routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._starlette(scope, receive, send)
-            return
         port = scope["server"][1]
         if port == self._main and _is_admin(scope["path"]):
             with suppress(ClientDisconnect):  # it left before its request was whole
@@ -88,16 +84,57 @@ def _open_socket(host: str, port: int) -> socket.socket:
     return found
 
 
-def make_server(app: GatewayApp) -> uvicorn.Server:
-    """Return a server for `app`: `await server.serve(sockets)`."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        date_header=False,  # what the services have is theirs
-        proxy_headers=False,
-        timeout_graceful_shutdown=_SHUTDOWN_LIMIT,
-    )
-    return uvicorn.Server(config)
+class WebServer(uvicorn.Server):
+    """A web server whose open requests get an end: uvicorn would cancel them, and print a traceback for each.
+
+    `closing`: called when it accepts no more requests. `waits`: called if some are open. `close`: gives their
+    invocations an end.
+    """
+
+    def __init__(
+        self,
+        app: GatewayApp,
+        *,
+        closing: Callable[[], None],
+        waits: Callable[[], None],
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=False,  # what the services have is theirs
+                proxy_headers=False,
+            )
+        )
+        self._closing, self._waits, self._close = closing, waits, close
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the server: soon if no request is open, and after a second Ctrl+C."""
+        self._closing()
+        is_over = asyncio.Event()
+        ending = asyncio.create_task(self._end(is_over), name="bridge end")
+        await super().shutdown(sockets)  # which waits for the end of all connections
+        is_over.set()
+        await ending
+
+    async def _end(self, is_over: asyncio.Event) -> None:
+        if not await _is_set(is_over, _NOTICE):
+            self._waits()
+            await _is_set(is_over, _MOMENT)
+        await self._close()
+        await _is_set(is_over, 0 if self.force_exit else _LAST_MOMENT)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # of a client that does not send or read on
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_MOMENT)
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Return whether `event` is set within `seconds`."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
