@@ -4,17 +4,17 @@ import importlib.util
 import logging
 import sys
 
+from bridge.cli.interrupts import ctrl_c_ends
+
 __all__ = ["main"]
 
 
 def main() -> int:
     """Run the command line. Return its exit status: 0, 1 if something failed, 2 for a wrong use."""
-    if importlib.util.find_spec("click") is None:
-        print("python -m bridge needs click, which the extra lambda-asgi-bridge[local] brings.", file=sys.stderr)
-        return 2
-    from bridge.cli.interrupts import ctrl_c_ends
-
     with ctrl_c_ends():
+        if importlib.util.find_spec("click") is None:
+            print("python -m bridge needs click, which the extra lambda-asgi-bridge[local] brings.", file=sys.stderr)
+            return 2
         from bridge.cli.commands import commands
         from bridge.cli.timeout import end_without_threads
 
