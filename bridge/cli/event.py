@@ -13,6 +13,7 @@ from bridge._httpx import httpx
 from bridge.cli import templates
 from bridge.testing import LambdaTransport
 from bridge.testing.services import ServiceName, service_of
+from bridge.testing.strict_json import strict_json
 
 __all__ = ["event"]
 
@@ -129,7 +130,7 @@ def _read(text: str) -> bytes:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return strict_json(text)
     except ValueError as exc:
         raise click.UsageError(f"Expected JSON for {name}, but got {text!r}: {exc}") from None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
+
+from bridge.testing.strict_json import strict_json
 
 __all__ = ["read_events"]
 
@@ -46,25 +47,16 @@ def _text(name: str, content: bytes) -> str:
 
 def _parsed(name: str, text: str) -> Iterator[tuple[str, Any]]:
     try:
-        yield name, _loaded(text)
+        yield name, strict_json(text)
         return
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         error = exc
     # Not splitlines(): JSON strings may have other line separators, such as U+2028.
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     try:
-        values = [(f"{name}:{number}", _loaded(line)) for number, line in lines]
-    except (ValueError, RecursionError):
+        values = [(f"{name}:{number}", strict_json(line)) for number, line in lines]
+    except ValueError:
         raise click.UsageError(f"Expected JSON in {name!r}, but got: {error}") from None
     if not values:
         raise click.UsageError(f"Expected an event in {name!r}, but it is empty.")
     yield from values
-
-
-def _loaded(text: str) -> Any:
-    """Return a value as Lambda accepts it: NaN and the infinities are not JSON."""
-    return json.loads(text, parse_constant=_refuse)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"JSON has no {constant}.")

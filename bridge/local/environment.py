@@ -1,4 +1,4 @@
-"""One execution environment: its states, and the invocations that it has.
+"""One execution environment: a process, its Runtime API, and the invocations that it has.
 
     starting -> idle -> busy -> idle ... -> stopping -> stopped
     starting -> snapshot -> starting (the restore) -> idle ...         with SnapStart
@@ -14,16 +14,24 @@ import time
 from collections.abc import Callable, Sequence
 
 from bridge.local.answer import Answer
-from bridge.local.failures import exited, out_of_memory, timed_out
+from bridge.local.clock import Clock, find_library
+from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
 from bridge.local.invocation import Failure
-from bridge.local.log import Log
+from bridge.local.memory import watch
+from bridge.local.output import Output
+from bridge.local.processes import Processes
 from bridge.local.running import Running
-from bridge.local.sandbox import Sandbox
+from bridge.local.runtime_api import RuntimeApi
 from bridge.local.settings import FunctionSettings
 from bridge.local.stages import Stages
 from bridge.local.tasks import Tasks
+from bridge.local.variables import command_of, variables
 
 __all__ = ["Environment"]
+
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
+# seconds.
+INIT_LIMIT = 10.0
 
 # In seconds, for a process that has reported its own failure to end itself.
 _EXIT_LIMIT = 1.0
@@ -45,26 +53,28 @@ class Environment:
         self.is_concurrent = function.concurrency > 1
         self.is_draining = False
         self._function = function
-        self._changed, self._echo = changed, echo
-        self._sandbox = Sandbox(
-            function, self, on_lines=self._printed, on_exit=self._exited, too_large=self._out_of_memory
-        )
-        self._api, self._process = self._sandbox.api, self._sandbox.process
-        self._log = Log()
-        self._first: Answer | None = None
+        self._changed = changed
         self._running = Running(self._timed_out)
-        self._stages = Stages(self._fail)
-        self._cause: Failure | None = None
+        self._output = Output(echo, self._running.log)
+        self._api = RuntimeApi(self, function)
+        self._processes = Processes(
+            function.extensions, on_lines=self._output.add, on_exit=self._exited, on_failure=self._fail
+        )
+        self._reason = "spindown"  # of the end, for extensions
+        self._clock = Clock(find_library() if function.snapstart_age else None)
         self._tasks = Tasks()
+        self._first: Answer | None = None
+        self._stages = Stages(self._stage_timed_out)
+        self._cause: Failure | None = None
         self._launched, self._stopped = asyncio.Event(), asyncio.Event()
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid
+        return self._processes.runtime.pid
 
     @property
     def log(self) -> list[str]:
-        return [text for _, text in self._log]
+        return [text for _, text in self._output.lines]
 
     @property
     def is_free(self) -> bool:
@@ -76,19 +86,13 @@ class Environment:
     @property
     def is_spare(self) -> bool:
         """Whether it starts without an invocation to start for."""
-        return self.state == "starting" and self.is_alive and self._first is None and not self._stages.has_snapshot
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it is there for invocations, now or later."""
-        return self._cause is None and not self.is_draining and self.state not in ("stopping", "stopped")
+        return self.state == "starting" and self.is_alive and self._first is None and self._stages.init_end is None
 
     @property
     def room(self) -> int:
         """How many more invocations it can have before it answers one: when it has started, or asks for an event."""
-        if not self.is_alive:
-            return 0
-        return self._function.concurrency - self._running.unanswered - (self._first is not None)
+        used = self._running.unanswered + (self._first is not None)
+        return self._function.concurrency - used if self.is_alive else 0
 
     @property
     def is_due(self) -> bool:
@@ -96,20 +100,33 @@ class Environment:
         return self.state == "busy" and self.room > 0
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it is there for invocations, now or later."""
+        return self._cause is None and not self.is_draining and self.state not in ("stopping", "stopped")
+
+    @property
     def _is_waiting(self) -> bool:
         return self._api.polls > 0 and self._api.extensions.are_idle and (self.is_concurrent or not self._running)
 
-    # The init phase.
-
     async def start(self) -> None:
         """Start the process."""
-        self._stages.begin_init(self._function.timeout)
         try:
-            await self._sandbox.launch()
+            await self._launch()
         except (OSError, ValueError) as exc:  # ValueError: a variable with a null character, which no process can have
             self._fail(Failure("Runtime.InvalidEntrypoint", f"The runtime cannot be started: {exc}"))
         finally:
             self._launched.set()
+
+    async def _launch(self) -> None:
+        function = self._function
+        self._stages.begin_init(INIT_LIMIT + function.timeout)
+        environ = variables(function, await self._api.start()) | self._clock.variables
+        await self._processes.start_extensions(folder=function.folder, environ=environ)
+        await self._api.extensions.are_registered.wait()
+        if self.state == "stopping":
+            return
+        await self._processes.runtime.start(command_of(function), folder=function.folder, environ=environ)
+        self._tasks.start(watch(self._processes.measured, function.memory << 20, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
         """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
@@ -117,13 +134,16 @@ class Environment:
         first.invocation.status = "starting"
         first.changed()
 
+    def _stage_timed_out(self, seconds: float) -> None:
+        self._fail(init_timed_out(seconds, self._api.extensions.missing))
+
     # What the runtime does.
 
     def polled(self) -> None:
         if self.state in ("stopping", "stopped") or not (self._api.polls and self._api.extensions.are_idle):
             return
         if self.state == "starting":
-            self._stages.end()
+            self._stages.ready()
         if not self.is_concurrent:
             self._running.rest_all()
         first, self._first = self._first, None
@@ -145,21 +165,21 @@ class Environment:
         self._changed()
 
     def snapshot_reached(self) -> None:
-        self._stages.end()
+        self._stages.end_init()
         self.state = "snapshot"
-        self._process.stop()
+        self._processes.stop()
         if self._first is not None:
             self._tasks.start(self._restore(), name="restore")
         else:
             self._changed()
 
     async def _restore(self) -> None:
-        await self._sandbox.grow_old()
+        await self._clock.pass_by(self._function.snapstart_age)
         if self.state != "snapshot":  # it was ended meanwhile
             return
         self.state = "starting"
-        self._stages.begin_restore()
-        self._process.resume()
+        self._stages.begin_restore(INIT_LIMIT)
+        self._processes.resume()
         self._api.restore()
 
     def init_failed(self, failure: Failure) -> None:
@@ -178,13 +198,13 @@ class Environment:
             self._first = answer
             self._tasks.start(self._restore(), name="restore")
             return
-        self._process.resume()
+        self._processes.resume()
         self.state = "busy"
         invocation = answer.invocation
-        self._stages.note(invocation, self._log)
+        self._stages.note(invocation, self._output.lines)
         invocation.environment, invocation.status = self.number, "running"
         self._running.add(answer, self._function.timeout)
-        self._api.hand_over(answer, time.time() + self._sandbox.clock.offset + self._function.timeout)
+        self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)
         answer.changed()
 
     def _timed_out(self, answer: Answer) -> None:
@@ -197,12 +217,8 @@ class Environment:
             self._api.timed_out.add(invocation.id)
             self.answered(answer)
         else:
+            self._reason = "timeout"
             self._tasks.start(self.stop(), name="stop")
-
-    def _printed(self, lines: Sequence[str]) -> None:
-        self._log.add(lines)
-        self._echo(lines)
-        self._running.log(lines)
 
     # Freezing, and the end.
 
@@ -210,7 +226,7 @@ class Environment:
         """Stop the process until the next invocation. Only an idle one."""
         if self.state == "idle":
             self.state = "frozen"
-            self._process.stop()
+            self._processes.stop()
 
     def drain(self) -> None:
         """End after the invocations that it has."""
@@ -219,20 +235,31 @@ class Environment:
             self._tasks.start(self.stop(), name="stop")
 
     async def stop(self) -> None:
-        """End the process."""
+        """End the processes as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
         if self.state not in ("stopping", "stopped"):
             self.state = "stopping"
+            self._api.extensions.are_registered.set()  # nobody waits for them any more
             await self._launched.wait()
-            await self._sandbox.end()
+            await self._processes.end_runtime(has_internal=bool(self._api.extensions))
             if self.pid is None:
                 self._exited(0)
         await self._stopped.wait()
+
+    async def _end_extensions(self) -> None:
+        now = time.time() + self._clock.offset
+        await self._processes.end_extensions(
+            lambda seconds: self._api.extensions.shut_down(self._reason, now + seconds)
+        )
+        self.state = "stopped"
+        self._stopped.set()
+        self._changed()
 
     async def close(self) -> None:
         """Stop, and free everything."""
         await self.stop()
         await self._tasks.close()
-        await self._sandbox.close()
+        await self._api.close()
+        self._clock.close()
 
     def _fail(self, failure: Failure, *, grace: float = 0.0) -> None:
         """Fail what waits for this environment, and end it."""
@@ -245,28 +272,29 @@ class Environment:
             await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=grace)
         await self.stop()
 
-    def _out_of_memory(self, size: int) -> None:
+    def _too_large(self, size: int) -> None:
         self._cause = out_of_memory(self._function.memory, size)
-        self._printed([self._cause.message])
-        self._process.kill()
+        self._output.add([self._cause.message])
+        self._processes.kill()
 
     def _finish_all(self, failure: Failure) -> None:
         first, self._first = self._first, None
         if first is not None:
-            self._stages.note(first.invocation, self._log)
+            self._stages.note(first.invocation, self._output.lines)
             first.invocation.environment = self.number
             first.finish(failure)
             first.rest()
         self._running.fail(failure)
 
     def _exited(self, status: int) -> None:
-        self._stages.cancel()
-        is_expected = self.state == "stopping" and self._cause is None
-        self.state = "stopped"
+        self._stages.end()
         failure = self._cause or exited(status)
-        if not is_expected and status and self._cause is None:
-            self._printed([failure.message])
+        if self.state != "stopping" or self._cause is not None:
+            self._reason = "failure"
+            if status and self._cause is None:
+                self._output.add([failure.message])
+        self.state = "stopping"
         self._finish_all(failure)
         self._running.rest_all()
-        self._stopped.set()
+        self._tasks.start(self._end_extensions(), name="end of extensions")
         self._changed()

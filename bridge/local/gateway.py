@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -12,7 +13,8 @@ from bridge.local.history import History
 from bridge.local.invocation import Invocation
 from bridge.local.pool import Pool
 from bridge.local.services import Front, Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings, SourceSettings, WebSocketSettings
+from bridge.local.websocket.front import WebSocketFront
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
 
@@ -52,14 +54,17 @@ class Gateway:
     def __init__(
         self,
         function: FunctionSettings,
-        sources: Sequence[SourceSettings] = (),
+        sources: Sequence[AnySource] = (),
         *,
         echo: Callable[[int, Sequence[str]], None] = _silent,
     ) -> None:
         self.function = function
         self.sources = tuple(sources)
         self.history = History()
-        self.fronts = {source.name: Front(source, self.submit) for source in self.sources}
+        services = [source for source in self.sources if isinstance(source, SourceSettings)]
+        self.fronts = {source.name: Front(source, self.submit) for source in services}
+        apis = [source for source in self.sources if isinstance(source, WebSocketSettings)]
+        self.websocket = WebSocketFront(apis[0], self.submit) if apis else None
         self._pool = Pool(function, echo=echo)
 
     @asynccontextmanager
@@ -123,7 +128,9 @@ class Gateway:
             raise KeyError(id)
         if old.request is None:
             if source is not None:
-                raise ValueError("An event from the invoke API has no request that another source could send.")
+                raise ValueError("An event has no request that another source could send.")
+            if self.websocket is not None and old.source == "websocket":
+                return await self.websocket.invoke(json.loads(old.event), replay_of=id)
             return await self.invoke(old.event, replay_of=id)
         name = source or cast("ServiceName", old.source)  # what has a request came from a service
         return (await self.request(old.request, name, replay_of=id)).invocation

@@ -1,60 +1,32 @@
-"""The output of a process, as lines of text."""
+"""What the processes of an environment print."""
 
 from __future__ import annotations
 
-import asyncio
-import codecs
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
-__all__ = ["Lines", "Output"]
+__all__ = ["Output"]
 
-# In characters: a longer line is shown in pieces.
-MAX_LINE = 64 << 10
-
-
-class Lines:
-    """Lines from bytes that come in pieces. Bytes that are not UTF-8 become U+FFFD, and empty lines are left out."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._pending = ""
-
-    def feed(self, data: bytes, *, is_last: bool = False) -> list[str]:
-        """Return the lines that `data` completes; all that is left with `is_last`."""
-        text = self._pending + self._decoder.decode(data, is_last).replace("\r", "\n")
-        *lines, rest = text.split("\n")
-        if is_last or len(rest) > MAX_LINE:
-            lines, rest = [*lines, rest], ""
-        self._pending = rest
-        return [piece for line in lines for piece in _pieces(line) if piece.strip()]
+# Of what is kept that belongs to no invocation: how many lines, and how many characters, but at least one line.
+MAX_LINES = 1000
+MAX_SIZE = 1 << 20
 
 
-def _pieces(line: str) -> list[str]:
-    return [line[start : start + MAX_LINE] for start in range(0, len(line), MAX_LINE)]
+class Output:
+    """The last lines, each with its moment of `time.monotonic()`. `listeners`: called with new lines."""
 
+    def __init__(self, *listeners: Callable[[Sequence[str]], None]) -> None:
+        self._listeners = listeners
+        self._size = 0
+        self.lines: deque[tuple[float, str]] = deque()
 
-class Output(asyncio.SubprocessProtocol):
-    """`on_lines`: called with the lines of stdout and stderr as they come. `on_exit`: called when the process ends.
-
-    `closed`: set when nothing has the pipes any more.
-    """
-
-    def __init__(self, on_lines: Callable[[Sequence[str]], None], on_exit: Callable[[Output], None]) -> None:
-        self._on_lines, self._on_exit = on_lines, on_exit
-        self._streams = {1: Lines(), 2: Lines()}
-        self.closed = asyncio.Event()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._tell(self._streams[fd].feed(data))
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._tell(self._streams.pop(fd).feed(b"", is_last=True))
-        if not self._streams:
-            self.closed.set()
-
-    def _tell(self, lines: Sequence[str]) -> None:
-        if lines:
-            self._on_lines(lines)
-
-    def process_exited(self) -> None:
-        self._on_exit(self)
+    def add(self, texts: Sequence[str]) -> None:
+        now = time.monotonic()
+        for text in texts:
+            self.lines.append((now, text))
+            self._size += len(text)
+            while len(self.lines) > MAX_LINES or (self._size > MAX_SIZE and len(self.lines) > 1):
+                self._size -= len(self.lines.popleft()[1])
+        for listener in self._listeners:
+            listener(texts)

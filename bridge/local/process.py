@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from bridge.local.output import Output
+from bridge.local.lines import ProcessOutput
 from bridge.proxy.descendants import descendants, kill_all
 from bridge.proxy.watcher import Watcher
 
@@ -42,7 +42,7 @@ class Process:
         self._watcher = Watcher(self._mark)  # before the process, so that there is no moment without it
         try:
             transport, _ = await asyncio.get_running_loop().subprocess_exec(
-                lambda: Output(self._on_lines, self._process_exited),
+                lambda: ProcessOutput(self._on_lines, self._process_exited),
                 *command,
                 cwd=folder,
                 env={**environ, self._mark: "1"},
@@ -83,11 +83,15 @@ class Process:
         """End the process immediately, as the kernel does. What it has started ends after it."""
         self._signal(signal.SIGKILL)
 
-    async def end(self, grace: float) -> None:
-        """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0."""
+    async def end(self, grace: float, *, is_told: bool = False) -> None:
+        """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0.
+
+        `is_told`: it knows already that it has to end, and gets no SIGTERM.
+        """
         self.resume()
         if grace and self.is_running:
-            self._signal(signal.SIGTERM)
+            if not is_told:
+                self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._exited.wait(), grace)
         self.kill()
@@ -100,10 +104,10 @@ class Process:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    def _process_exited(self, output: Output) -> None:
+    def _process_exited(self, output: ProcessOutput) -> None:
         self._ending = asyncio.get_running_loop().create_task(self._finish(output), name="bridge process end")
 
-    async def _finish(self, output: Output) -> None:
+    async def _finish(self, output: ProcessOutput) -> None:
         await asyncio.to_thread(kill_all, self.pid, self._mark)  # what it left: this waits for their end
         with suppress(TimeoutError):
             await asyncio.wait_for(output.closed.wait(), _OUTPUT_LIMIT)

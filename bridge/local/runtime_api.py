@@ -7,35 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import secrets
 import time
 from collections import deque
 from contextlib import suppress
 from typing import Any, Protocol
 
 from bridge.local.answer import Answer
-from bridge.local.extensions import Extensions, refusal
+from bridge.local.extensions import ACCEPTED, Extensions, refusal
 from bridge.local.http import Disconnected, HttpServer, Reply, Request
 from bridge.local.invocation import Failure
+from bridge.local.processes import name_of
+from bridge.local.settings import FunctionSettings
+from bridge.local.variables import arn_of, handler_of
+from bridge.testing.strict_json import strict_json
 
 __all__ = ["Environment", "RuntimeApi"]
 
 _INVOCATION = "/2018-06-01/runtime/invocation/"
-_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: of a result, in bytes, as Lambda's own error
 # says, and of a stream.
 MAX_RESULT = 6_291_556
 MAX_STREAM = 200 << 20
 
-_ACCEPTED = Reply(202, b'{"status":"OK"}\n')
 _STREAMING = "streaming"
 
 
 class Environment(Protocol):
     """Whom the API tells what the runtime does."""
-
-    is_concurrent: bool
 
     def polled(self) -> None:
         """The runtime asks for an event."""
@@ -47,21 +47,33 @@ class Environment(Protocol):
         """The runtime has answered an invocation, or tried to."""
 
     def init_failed(self, failure: Failure) -> None:
-        """The runtime reports that its init phase, or its restore, has failed."""
+        """The runtime reports that its init phase, or its restore, has failed; or an extension that it has."""
 
 
 class RuntimeApi:
     """`polls`: how many open requests for an event there are. `open`: the invocations that have no whole answer."""
 
-    def __init__(self, environment: Environment, *, name: str, handler: str) -> None:
+    def __init__(self, environment: Environment, function: FunctionSettings) -> None:
         self._environment = environment
-        self._name, self._handler = name, handler
+        self._arn = arn_of(function)
+        self._is_concurrent, self._has_snapshot = function.concurrency > 1, function.snapstart
+        # Which errors a runtime may report: "init" until it asks for the restore or for an event, then "restore" until
+        # it asks for an event.
+        self._phase = "init"
+        self._last = ""  # the id of the last answer, until the runtime asks for the next event
         self._server = HttpServer(self._handle)
-        self._polls: deque[asyncio.Future[tuple[Answer, float]]] = deque()
+        self._polls: deque[asyncio.Future[Reply]] = deque()
         self._restored = asyncio.Event()
+        self._is_at_snapshot = False
         self.open: dict[str, Answer] = {}
         self.timed_out: set[str] = set()
-        self.extensions = Extensions(environment.polled)
+        self.extensions = Extensions(
+            [name_of(path) for path in function.extensions],
+            {"functionName": function.name, "functionVersion": "$LATEST", "handler": handler_of(function)},
+            has_invocations=not self._is_concurrent,  # documented: Managed Instances tell extensions of none
+            polled=self._extension_polled,
+            failed=environment.init_failed,
+        )
 
     async def start(self) -> str:
         """Return the address, for AWS_LAMBDA_RUNTIME_API."""
@@ -77,14 +89,24 @@ class RuntimeApi:
 
     def hand_over(self, answer: Answer, deadline: float) -> None:
         """Give an invocation to a waiting poll. `deadline`: seconds since the epoch, on the runtime's clock."""
-        self.open[answer.invocation.id] = answer
-        self._polls.popleft().set_result((answer, deadline))
-        self.extensions.tell(json.dumps(self._invoke_event(answer, deadline)).encode())
-
-    def _invoke_event(self, answer: Answer, deadline: float) -> dict[str, object]:
-        tracing = {"type": "X-Amzn-Trace-Id", "value": answer.invocation.trace_id}
-        about = {"eventType": "INVOKE", "deadlineMs": int(deadline * 1000), "requestId": answer.invocation.id}
-        return {**about, "invokedFunctionArn": _ARN + self._name, "tracing": tracing}
+        invocation = answer.invocation
+        arn = f"{self._arn}:{invocation.qualifier}" if invocation.qualifier else self._arn
+        trace_id, milliseconds = _traced(invocation.trace_id), int(deadline * 1000)
+        headers = {
+            "content-type": "application/json",
+            "lambda-runtime-aws-request-id": invocation.id,
+            "lambda-runtime-deadline-ms": str(milliseconds),
+            "lambda-runtime-invoked-function-arn": arn,
+            "lambda-runtime-trace-id": trace_id,
+            "lambda-runtime-client-context": invocation.client_context,
+            "lambda-runtime-invocation-id": invocation.id,
+            "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
+        }
+        self.open[invocation.id] = answer
+        sent = tuple((name, value) for name, value in headers.items() if value)
+        self._polls.popleft().set_result(Reply(200, invocation.event, sent))
+        about: dict[str, object] = {"deadlineMs": milliseconds, "requestId": invocation.id, "invokedFunctionArn": arn}
+        self.extensions.invoke({**about, "tracing": {"type": "X-Amzn-Trace-Id", "value": trace_id}})
 
     def restore(self) -> None:
         """Answer the request for the restore."""
@@ -96,25 +118,31 @@ class RuntimeApi:
                 return await self._next(request)
             case "POST", path if path.startswith(_INVOCATION):
                 return await self._answered(request, *path.removeprefix(_INVOCATION).partition("/")[::2])
-            case "POST", "/2018-06-01/runtime/init/error" | "/2018-06-01/runtime/restore/error":
-                self._environment.init_failed(_failure(request, await request.body()))
-                return _ACCEPTED
-            case "GET", "/2018-06-01/runtime/restore/next":
+            case "POST", "/2018-06-01/runtime/init/error":
+                return await self._failed(request, "init", "restore")  # before there was restore/error, it was for both
+            case "POST", "/2018-06-01/runtime/restore/error" if self._has_snapshot:
+                return await self._failed(request, "restore")
+            case "GET", "/2018-06-01/runtime/restore/next" if self._has_snapshot:
                 return await self._restore(request)
-            case "POST", "/2020-01-01/extension/register":
-                about = {"functionName": self._name, "functionVersion": "$LATEST", "handler": self._handler}
-                return await self.extensions.register(request, about)
-            case "GET", "/2020-01-01/extension/event/next":
-                return await self.extensions.next(request)
-        return refusal(404, "NotFound", f"There is no {request.method} {request.path}.")
+        reply = await self.extensions.handle(request)
+        return reply or refusal(404, "NotFound", f"There is no {request.method} {request.path}.")
+
+    async def _failed(self, request: Request, *phases: str) -> Reply:
+        failure = _failure(request, await request.body())
+        if self._phase not in phases:
+            return refusal(403, "InvalidStateTransition", f"Expected this before the end of the {phases[0]} phase.")
+        self._environment.init_failed(failure)
+        return ACCEPTED
 
     async def _next(self, request: Request) -> Reply:
         await request.body()
-        if self.open and not self._environment.is_concurrent:
+        if self.open and not self._is_concurrent:
             return refusal(403, "InvalidStateTransition", "The last invocation has no answer yet.")
+        self._phase, self._last = "invoke", ""
+        self.extensions.close_registration()
         for _ in range(2):  # the event loop reads first what the process has written before it asked
             await asyncio.sleep(0)
-        poll: asyncio.Future[tuple[Answer, float]] = asyncio.get_running_loop().create_future()
+        poll: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         gone = asyncio.create_task(request.wait_until_gone(), name="bridge poll")
         self._polls.append(poll)
         self._environment.polled()
@@ -128,21 +156,7 @@ class RuntimeApi:
                 self._polls.remove(poll)
         if not poll.done():
             raise Disconnected
-        return self._event(*poll.result())
-
-    def _event(self, answer: Answer, deadline: float) -> Reply:
-        invocation = answer.invocation
-        headers = {
-            "content-type": "application/json",
-            "lambda-runtime-aws-request-id": invocation.id,
-            "lambda-runtime-deadline-ms": str(int(deadline * 1000)),
-            "lambda-runtime-invoked-function-arn": _ARN + self._name,
-            "lambda-runtime-trace-id": invocation.trace_id,
-            "lambda-runtime-client-context": invocation.client_context,
-            "lambda-runtime-invocation-id": invocation.id,
-            "date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
-        }
-        return Reply(200, invocation.event, tuple((name, value) for name, value in headers.items() if value))
+        return poll.result()
 
     async def _answered(self, request: Request, id: str, kind: str) -> Reply:
         answer = self.open.get(id)
@@ -150,6 +164,8 @@ class RuntimeApi:
             await request.body()
             if id in self.timed_out:
                 return refusal(410, "InvokeTimeout", "Invoke timeout")
+            if id and id == self._last:
+                return refusal(403, "InvalidStateTransition", f"The invocation {id} has an answer already.")
             return refusal(400, "InvalidRequestID", f"No invocation {id} waits for an answer.")
         try:
             return await (self._error(request, answer) if kind == "error" else self._response(request, answer))
@@ -159,17 +175,20 @@ class RuntimeApi:
             raise
         finally:
             self.open.pop(id, None)
+            self._last = "" if self._is_concurrent else id
             self._environment.answered(answer)
 
     async def _error(self, request: Request, answer: Answer) -> Reply:
         body = await request.body()
         answer.finish(_failure(request, body))
-        return _ACCEPTED
+        return ACCEPTED
 
     async def _response(self, request: Request, answer: Answer) -> Reply:
         mode = request.headers.get("lambda-runtime-function-response-mode", "")
         if mode not in ("", _STREAMING):
-            return refusal(400, "InvalidFunctionResponseMode", f"Expected {_STREAMING!r} or nothing, but got {mode!r}.")
+            message = f"Expected {_STREAMING!r} or nothing as response mode, but got {mode!r}."
+            answer.finish(Failure("Runtime.InvalidResponseModeHeader", message))
+            return refusal(400, "InvalidFunctionResponseMode", message)
         answer.start(content_type=request.headers.get("content-type", ""), is_streamed=mode == _STREAMING)
         limit, size = MAX_STREAM if mode else MAX_RESULT, 0
         async for part in request.parts():
@@ -178,13 +197,36 @@ class RuntimeApi:
                 return await _too_large(request, answer, limit)
             await answer.put(part)
         answer.finish(_broken(request.trailers))
-        return _ACCEPTED
+        return ACCEPTED
 
     async def _restore(self, request: Request) -> Reply:
         await request.body()
-        self._environment.snapshot_reached()
+        self._phase = "restore"
+        self._is_at_snapshot = True
+        self.extensions.close_registration()
+        self._reach_snapshot()
         await self._restored.wait()
         return Reply(200, b"")
+
+    def _extension_polled(self) -> None:
+        self._reach_snapshot()
+        self._environment.polled()
+
+    def _reach_snapshot(self) -> None:
+        """Tell the environment, once, when the runtime and all extensions wait."""
+        if self._is_at_snapshot and self.extensions.are_idle:
+            self._is_at_snapshot = False
+            self._environment.snapshot_reached()
+
+
+def _traced(value: str) -> str:
+    """Return the trace id of an invocation with all its fields, as Lambda passes it on. No trace is sampled."""
+    fields = [field for field in value.split(";") if field] or [
+        f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+    ]
+    names = {field.partition("=")[0] for field in fields}
+    more = {"Parent": secrets.token_hex(8), "Sampled": "0"}
+    return ";".join([*fields, *(f"{name}={text}" for name, text in more.items() if name not in names)])
 
 
 async def _first_of(*waited: asyncio.Future[Any]) -> None:
@@ -207,7 +249,7 @@ def _failure(request: Request, body: bytes) -> Failure:
 
 def _described(body: bytes, error_type: str) -> Failure:
     try:
-        document = json.loads(body)
+        document = strict_json(body)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 import uvicorn
@@ -15,8 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.local.front_app import FrontApp
 from bridge.local.gateway import Gateway
+from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
+from bridge.local.settings import AnySource, SourceSettings
+from bridge.local.websocket.application import WebSocketApp
 
 __all__ = ["INSPECTOR", "GatewayApp", "WebServer", "open_sockets"]
 
@@ -46,7 +49,7 @@ class GatewayApp:
         inspector: Sequence[BaseRoute] = (),
     ) -> None:
         self._main = ports[0]
-        apps = map(FrontApp, gateway.fronts.values())
+        apps = (_app_of(source, gateway) for source in gateway.sources)
         self._sources: dict[int, ASGIApp] = dict(zip(ports, apps, strict=True))
         routes = [*invoke_routes(gateway.function.name, gateway.submit), *inspector]
         self._admin = LoopbackOnly(Starlette(routes=routes))
@@ -58,6 +61,13 @@ class GatewayApp:
                 await self._admin(scope, receive, send)
         else:
             await self._sources[port](scope, receive, send)
+
+
+def _app_of(source: AnySource, gateway: Gateway) -> ASGIApp:
+    if isinstance(source, SourceSettings):
+        return FrontApp(gateway.fronts[source.name])
+    assert gateway.websocket is not None
+    return WebSocketApp(gateway.websocket)
 
 
 def _is_admin(path: str) -> bool:
@@ -87,21 +97,17 @@ def _open_socket(host: str, port: int) -> socket.socket:
 class WebServer(uvicorn.Server):
     """A web server whose open requests get an end: uvicorn would cancel them, and print a traceback for each.
 
-    `closing`: called when it accepts no more requests. `waits`: called if some are open. `close`: gives their
-    invocations an end.
+    `waits`: called if the end has to wait for open requests.
     """
 
-    def __init__(
-        self,
-        app: GatewayApp,
-        *,
-        closing: Callable[[], None],
-        waits: Callable[[], None],
-        close: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, app: GatewayApp, gateway: Gateway, *, waits: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=SentNames,
+                ws="none" if gateway.websocket is None else _websocket_protocol(),
+                ws_per_message_deflate=False,  # API Gateway agrees on no extension
+                ws_ping_interval=None,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -110,11 +116,13 @@ class WebServer(uvicorn.Server):
                 proxy_headers=False,
             )
         )
-        self._closing, self._waits, self._close = closing, waits, close
+        self._gateway, self._waits = gateway, waits
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the server: soon if no request is open, and after a second Ctrl+C."""
-        self._closing()
+        self._gateway.history.wake()  # pages that listen end then
+        if self._gateway.websocket is not None:
+            await self._gateway.websocket.go_away()
         is_over = asyncio.Event()
         ending = asyncio.create_task(self._end(is_over), name="bridge end")
         await super().shutdown(sockets)  # which waits for the end of all connections
@@ -125,7 +133,7 @@ class WebServer(uvicorn.Server):
         if not await _is_set(is_over, _NOTICE):
             self._waits()
             await _is_set(is_over, _MOMENT)
-        await self._close()
+        await self._gateway.close()
         await _is_set(is_over, 0 if self.force_exit else _LAST_MOMENT)
         for connection in list(self.server_state.connections):
             connection.transport.abort()  # of a client that does not send or read on
@@ -138,3 +146,9 @@ async def _is_set(event: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
     return event.is_set()
+
+
+def _websocket_protocol() -> type[asyncio.Protocol]:
+    from bridge.local.websocket.protocol import WebSocketProtocol  # it needs wsproto, which nothing else does
+
+    return WebSocketProtocol

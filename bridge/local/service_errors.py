@@ -6,10 +6,12 @@ assumed to be their error for a function that failed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bridge.testing.messages import ClientResponse
 from bridge.testing.services import ServiceName
 
-__all__ = ["WAIT_LIMITS", "too_many", "too_slow"]
+__all__ = ["WAIT_LIMITS", "no_route", "too_many", "too_slow"]
 
 _JSON = "application/json"
 
@@ -42,20 +44,28 @@ WAIT_LIMITS: dict[ServiceName, float] = {
 }
 
 
+def no_route(source: ServiceName, reason: str) -> ClientResponse:
+    """Return the response to a request that no route of an API has."""
+    if source != "rest-api":
+        return _response(404, '{"message":"Not Found"}', reason)
+    response = _response(403, '{"message":"Missing Authentication Token"}', reason)
+    more = ("x-amzn-ErrorType", "MissingAuthenticationTokenException")
+    return replace(response, headers=(*response.headers, more))
+
+
 def too_many(source: ServiceName) -> ClientResponse | None:
     """Return the response when all environments are busy; None if it is that of any failure."""
-    return _response(_TOO_MANY.get(source), "All environments of the function are busy.")
+    found = _TOO_MANY.get(source)
+    return _response(*found, "All environments of the function are busy.") if found else None
 
 
 def too_slow(source: ServiceName) -> ClientResponse | None:
     """Return the response when the service has waited long enough."""
-    return _response(_TOO_SLOW.get(source), f"The service waits {WAIT_LIMITS.get(source, 0):g} s at most.")
+    found = _TOO_SLOW.get(source)
+    return _response(*found, f"The service waits {WAIT_LIMITS.get(source, 0):g} s at most.") if found else None
 
 
-def _response(found: tuple[int, str] | None, reason: str) -> ClientResponse | None:
-    if found is None:
-        return None
-    status, text = found
+def _response(status: int, text: str, reason: str) -> ClientResponse:
     body = text.encode()
     content_type = _JSON if text.startswith("{") else "text/plain"
     headers = (("content-type", content_type), ("content-length", str(len(body))))

@@ -7,17 +7,18 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.local.answer import Answer
+from bridge.local.cors import applied, preflight
 from bridge.local.invocation import Invocation
-from bridge.local.routes import matches
-from bridge.local.service_errors import WAIT_LIMITS, too_many, too_slow
+from bridge.local.routes import find_route
+from bridge.local.service_errors import WAIT_LIMITS, no_route, too_many, too_slow
 from bridge.local.settings import SourceSettings
 from bridge.testing.call import parsed
-from bridge.testing.messages import ClientRequest, ClientResponse, Refused
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused, values_of
 from bridge.testing.services import Service, service_of
-from bridge.testing.setup import Setup
+from bridge.testing.setup import MatchedRoute, Setup
 
 __all__ = ["Front", "Sent"]
 
@@ -26,6 +27,9 @@ __all__ = ["Front", "Sent"]
 _WITH_PRELUDE = "application/vnd.awslambda.http-integration-response"
 _DELIMITER = bytes(8)
 _MAX_PRELUDE = 16 << 10
+
+# A REST API takes it for the method: bridge.testing.services.rest_api.
+_METHOD_OVERRIDE = "x-http-method-override"
 
 Submit = Callable[[Invocation], Answer]
 
@@ -49,12 +53,15 @@ class Front:
 
     async def send(self, request: ClientRequest, *, replay_of: str | None = None) -> Sent:
         """Return the response of the service, whatever becomes of the request."""
+        own = preflight(self.source.name, self.source.cors, request)
+        if own is not None:
+            return Sent(own)
         setup = self._setup()
         try:
-            self._check_route(request, setup)
+            setup = replace(setup, route=self._route(request, setup))
             event = self._service.event_for(request, setup)
         except Refused as exc:
-            return Sent(exc.response)
+            return Sent(applied(self.source.name, self.source.cors, request, exc.response))
         invocation = Invocation(
             source=self.source.name,
             event=json.dumps(event).encode(),
@@ -68,27 +75,33 @@ class Front:
         except BaseException:
             answer.leave()  # the client has left, or the service waits no longer
             raise
-        invocation.response = sent.response
+        invocation.response = applied(self.source.name, self.source.cors, request, sent.response)
         answer.changed()
-        return sent
+        return replace(sent, response=invocation.response)
 
     def _setup(self) -> Setup:
         now = time.time()
         stage = self.source.stage if "stage" in self._service.options else ""
         trace_id = f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}"
-        return Setup(stage=stage, is_streamed=self.source.is_streamed, trace_id=trace_id, time=now)
+        return Setup(
+            stage=stage,
+            binary_media_types=self.source.binary_media_types,
+            is_streamed=self.source.is_streamed,
+            trace_id=trace_id,
+            time=now,
+        )
 
-    def _check_route(self, request: ClientRequest, setup: Setup) -> None:
-        """Raises Refused for a request that no route of the API has."""
-        routes = self.source.routes
-        path = setup.without_prefix(request.path)
-        if routes is not None and path is not None and not matches(routes, request.method, path):
-            is_rest = self.source.name == "rest-api"
-            status, message = (403, "Missing Authentication Token") if is_rest else (404, "Not Found")
-            body = json.dumps({"message": message}, separators=(",", ":")).encode()
-            headers = (("content-type", "application/json"), ("content-length", str(len(body))))
-            reason = f"The API has no route for {request.method} {path}."
-            raise Refused(ClientResponse(status, headers, body, (reason,)))
+    def _route(self, request: ClientRequest, setup: Setup) -> MatchedRoute | None:
+        """Return the API's route for a request; None if it has none of its own. Raises Refused for one without."""
+        routes, path = self.source.routes, setup.without_prefix(request.path)
+        if routes is None or path is None:  # the service refuses the path of another deployment
+            return None
+        is_rest = self.source.name == "rest-api"
+        (*_, method) = request.method, *values_of(request.headers if is_rest else (), _METHOD_OVERRIDE)
+        route = find_route(routes, method, "/" + path.lstrip("/") if is_rest else path, is_rest=is_rest)
+        if route is None:
+            raise Refused(no_route(self.source.name, f"The API has no route for {method} {path}."))
+        return route
 
     async def _answered(self, answer: Answer, request: ClientRequest, setup: Setup) -> Sent:
         await answer.started()
@@ -122,10 +135,7 @@ class Front:
             answer.leave()
             what = answer.failure.message if answer.failure else "The stream has no prelude."
             return Sent(self._service.failure(what, setup), invocation=answer.invocation)
-        try:
-            prelude = json.loads(text)
-        except ValueError:
-            prelude = None
+        prelude = parsed(text)
         assert self._service.head is not None  # checked with the options
         if not isinstance(prelude, dict):
             answer.leave()

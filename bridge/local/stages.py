@@ -1,4 +1,4 @@
-"""The init phase and the restore of an environment: how long they may take, and when they were, for a record."""
+"""What an environment goes through before its first invocation: how long it may take, and when each step was."""
 
 from __future__ import annotations
 
@@ -6,55 +6,48 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from bridge.local.failures import init_timed_out
-from bridge.local.invocation import Failure, Invocation
+from bridge.local.invocation import Invocation
 
-__all__ = ["INIT_LIMIT", "Stages"]
-
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
-# seconds.
-INIT_LIMIT = 10.0
+__all__ = ["Stages"]
 
 
 class Stages:
-    """`too_long`: called with the failure if a stage takes too long. Its moments are those of `time.monotonic()`."""
+    """Moments of `time.monotonic()`. `passed`: called with the limit of a stage that takes longer, in seconds."""
 
-    def __init__(self, too_long: Callable[[Failure], None]) -> None:
-        self._too_long = too_long
-        self._moments: dict[str, float] = {}
+    def __init__(self, passed: Callable[[float], None]) -> None:
+        self._passed = passed
         self._limit: asyncio.TimerHandle | None = None
         self._is_noted = False
+        self.init_start: float | None = None
+        self.init_end: float | None = None
+        self.restore_start: float | None = None
+        self.restore_end: float | None = None
 
-    @property
-    def has_restored(self) -> bool:
-        """Whether the restore has begun."""
-        return "restore_start" in self._moments
+    def begin_init(self, limit: float) -> None:
+        self.init_start = self._begin(limit)
 
-    @property
-    def has_snapshot(self) -> bool:
-        """Whether the init phase is over."""
-        return "init_end" in self._moments
+    def end_init(self) -> None:
+        self.init_end = self.end()
 
-    def begin_init(self, more: float) -> None:
-        """`more`: seconds beyond Lambda's limit, because Lambda repeats an init phase as part of the invocation."""
-        self._begin("init_start", INIT_LIMIT + more)
+    def begin_restore(self, limit: float) -> None:
+        self.restore_start = self._begin(limit)
 
-    def begin_restore(self) -> None:
-        self._begin("restore_start", INIT_LIMIT)
-
-    def _begin(self, name: str, seconds: float) -> None:
-        self._moments[name] = time.monotonic()
-        self._limit = asyncio.get_running_loop().call_later(seconds, lambda: self._too_long(init_timed_out(seconds)))
-
-    def end(self) -> None:
+    def ready(self) -> None:
         """Note the end of the init phase, or that of the restore."""
-        self.cancel()
-        self._moments["restore_end" if self.has_restored else "init_end"] = time.monotonic()
+        if self.restore_start is None:
+            self.end_init()
+        else:
+            self.restore_end = self.end()
 
-    def cancel(self) -> None:
-        """Stop to wait for the end of a stage."""
+    def _begin(self, limit: float) -> float:
+        self._limit = asyncio.get_running_loop().call_later(limit, self._passed, limit)
+        return time.monotonic()
+
+    def end(self) -> float:
+        """End the limit of the stage. Return the moment."""
         if self._limit is not None:
             self._limit.cancel()
+        return time.monotonic()
 
     def note(self, invocation: Invocation, lines: Iterable[tuple[float, str]]) -> None:
         """Note in a record that it reached the runtime; in the first one also what came before, with its `lines`."""
@@ -66,8 +59,9 @@ class Stages:
             invocation.started = "warm"
             return
         self._is_noted = True
-        invocation.started = "restored" if self.has_restored else "cold"
-        for name, moment in self._moments.items():
-            setattr(timeline, name, invocation.since(moment))
+        invocation.started = "cold" if self.restore_start is None else "restored"
+        for name in ("init_start", "init_end", "restore_start", "restore_end"):
+            moment = getattr(self, name)
+            setattr(timeline, name, None if moment is None else invocation.since(moment))
         for moment, text in lines:
             invocation.log(text, moment)

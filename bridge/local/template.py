@@ -1,6 +1,7 @@
-"""A SAM template: the function in it, and the services in front of that.
+"""A SAM or CloudFormation template: the function in it, and the services in front of that.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-function.html
 """
 
 from __future__ import annotations
@@ -10,37 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from bridge.local.settings import Route
-from bridge.testing.services import ServiceName
+from bridge.local.template_document import InvalidTemplate, read_document
+from bridge.local.template_image import image_of
+from bridge.local.template_sources import TemplateSource, sources_of
+from bridge.local.template_values import Unknown, Values, mapping_of
 
 __all__ = ["InvalidTemplate", "Template", "TemplateSource", "read_template"]
 
-_FUNCTION = "AWS::Serverless::Function"
+# With its code in the first property, and in the other one.
+_CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Lambda::Function": "Code"}
 
 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-function.html: the
 # defaults of a function, in MB and seconds.
 _MEMORY, _TIMEOUT = 128, 3
 
 
-class InvalidTemplate(Exception):
-    """Raised for a template without the function that is asked for, or that is not one at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TemplateSource:
-    """A service in front of the function. `routes`: None for all requests."""
-
-    name: ServiceName
-    stage: str = ""
-    is_streamed: bool = False
-    routes: tuple[Route, ...] | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """One function. `handler`: "" if its image has it. `skipped`: the variables that only a deployment has."""
+    """One function. `handler`: "" if the template does not say it. `skipped`: the variables that only a deployment has.
+
+    `notes`: one sentence for each thing that the gateway does not do.
+    """
 
     name: str
     handler: str
@@ -51,146 +42,121 @@ class Template:
     is_streamed: bool
     sources: tuple[TemplateSource, ...]
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-class _Tagged:
-    """A value that CloudFormation computes, such as !Ref Queue."""
+def read_template(path: str, function: str | None = None, *, region: str = "eu-west-1") -> Template:
+    """Return the function called `function` in the template, or its only one. Raises InvalidTemplate, and OSError.
 
-    def __init__(self, tag: str, value: Any) -> None:
-        self.tag, self.value = tag, value
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML with CloudFormation's tags."""
-
-
-def _construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> _Tagged:
-    if isinstance(node, yaml.ScalarNode):
-        return _Tagged(tag, loader.construct_scalar(node))
-    if isinstance(node, yaml.SequenceNode):
-        return _Tagged(tag, loader.construct_sequence(node, deep=True))
-    assert isinstance(node, yaml.MappingNode)
-    return _Tagged(tag, loader.construct_mapping(node, deep=True))
+    `region`: the value of AWS::Region.
+    """
+    document = read_document(path)
+    values = Values(document, region=region)
+    resources = {
+        name: mapping_of(values.resolve(each))
+        for name, each in mapping_of(document.get("Resources")).items()
+        if values.holds(mapping_of(each).get("Condition"))
+    }
+    shared = mapping_of(values.resolve(document.get("Globals")))
+    name = _name(path, [key for key, each in resources.items() if each.get("Type") in _CODE], function)
+    return _template(path, name, resources, shared)
 
 
-_Loader.add_multi_constructor("!", _construct)
+def _name(path: str, names: list[str], function: str | None) -> str:
+    known = ", ".join(names) or "none"
+    if function is None and len(names) != 1:
+        raise InvalidTemplate(f"Expected one function in {path}, but it has {known}. Name one with --function.")
+    name = names[0] if function is None else function
+    if name not in names:
+        raise InvalidTemplate(f"Expected a function called {name!r} in {path}, but it has {known}.")
+    return name
 
 
-def _parsed(text: str) -> Any:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-def read_template(path: str, function: str | None = None) -> Template:
-    """Return the function called `function` in the template, or its only one. Raises InvalidTemplate, and OSError."""
-    try:
-        document = _parsed(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise InvalidTemplate(f"{path} is not YAML: {exc}") from None
-    if not isinstance(document, dict):
-        raise InvalidTemplate(f"Expected a SAM template in {path}, but got {type(document).__name__}.")
-    name, properties = _found(path, document, function)
-    return _template(path, document, name, properties)
-
-
-def _found(path: str, document: dict[str, Any], function: str | None) -> tuple[str, dict[str, Any]]:
-    resources = _mapping(document.get("Resources"))
-    functions = {name: each for name, each in resources.items() if _mapping(each).get("Type") == _FUNCTION}
-    names = ", ".join(functions) or "none"
-    if function is None and len(functions) != 1:
-        raise InvalidTemplate(f"Expected one {_FUNCTION} in {path}, but it has {names}. Name one with --function.")
-    name = next(iter(functions)) if function is None else function
-    if name not in functions:
-        raise InvalidTemplate(f"Expected a {_FUNCTION} called {name!r} in {path}, but it has {names}.")
-    shared = _mapping(_mapping(document.get("Globals")).get("Function"))
-    return name, _merged(shared, _mapping(functions[name].get("Properties")))
-
-
-def _template(path: str, document: dict[str, Any], name: str, properties: dict[str, Any]) -> Template:
-    variables = _mapping(_mapping(properties.get("Environment")).get("Variables"))
-    resolved = {key: _resolved(value, document) for key, value in variables.items()}
-    sources = _sources(properties, document)
+def _template(path: str, name: str, resources: dict[str, Any], shared: dict[str, Any]) -> Template:
+    resource = resources[name]
+    is_serverless = resource["Type"] == "AWS::Serverless::Function"
+    own = mapping_of(resource.get("Properties"))
+    properties = _merged(mapping_of(shared.get("Function")), own) if is_serverless else own
+    _check_runtime(name, properties)
+    notes = list(_notes(properties))
+    sources = sources_of(name, properties, resources, shared, notes)
+    handler, folder = image_of(path, resource, properties) or (
+        _text(properties.get("Handler")),
+        _folder(path, name, properties.get(_CODE[resource["Type"]])),
+    )
+    variables = mapping_of(mapping_of(properties.get("Environment")).get("Variables"))
     return Template(
         name=name,
-        handler=_handler(properties),
-        folder=str(Path(path).parent / str(_plain(properties.get("CodeUri"), "."))),
-        environ={key: value for key, value in resolved.items() if value is not None},
-        timeout=float(_plain(properties.get("Timeout"), _TIMEOUT)),
-        memory=int(_plain(properties.get("MemorySize"), _MEMORY)),
+        handler=handler,
+        folder=folder,
+        environ={key: _value(value) for key, value in variables.items() if not _is_unknown(value)},
+        timeout=float(_number(name, properties, "Timeout", _TIMEOUT)),
+        memory=int(_number(name, properties, "MemorySize", _MEMORY)),
         is_streamed=any(source.is_streamed for source in sources),
         sources=sources,
-        skipped=tuple(key for key, value in resolved.items() if value is None),
+        skipped=tuple(key for key, value in variables.items() if _is_unknown(value)),
+        notes=tuple(notes),
     )
 
 
-def _handler(properties: dict[str, Any]) -> str:
-    """Return the handler; "" for an image that has it."""
-    command = _mapping(properties.get("ImageConfig")).get("Command")
-    return str(_plain(command[0] if isinstance(command, list) and command else properties.get("Handler"), ""))
+def _check_runtime(name: str, properties: dict[str, Any]) -> None:
+    runtime = properties.get("Runtime")
+    if isinstance(runtime, str) and not runtime.startswith(("python", "provided")):
+        raise InvalidTemplate(f"The function {name} has the runtime {runtime}, and the gateway runs Python alone.")
 
 
-def _sources(properties: dict[str, Any], document: dict[str, Any]) -> tuple[TemplateSource, ...]:
-    found = []
-    url = properties.get("FunctionUrlConfig")
-    if isinstance(url, dict):
-        found.append(TemplateSource(name="function-url", is_streamed=url.get("InvokeMode") == "RESPONSE_STREAM"))
-    events = [_mapping(event) for event in _mapping(properties.get("Events")).values()]
-    for kind, name in (("HttpApi", "http-api"), ("Api", "rest-api")):
-        of_kind = [_mapping(event.get("Properties")) for event in events if event.get("Type") == kind]
-        if of_kind:
-            found.append(_api(name, of_kind, document))
-    return tuple(found)
+def _notes(properties: dict[str, Any]) -> list[str]:
+    notes = []
+    if properties.get("Layers"):
+        notes.append("The layers of the function are not there: install what is in them.")
+    if mapping_of(properties.get("SnapStart")).get("ApplyOn") == "PublishedVersions":
+        notes.append("The function has SnapStart: --snapstart takes a snapshot here, too.")
+    return notes
 
 
-def _api(name: Any, events: list[dict[str, Any]], document: dict[str, Any]) -> TemplateSource:
-    routes: tuple[Route, ...] | None = tuple(_route(event) for event in events)
-    if any("Path" not in event for event in events):  # an HTTP API's $default route: all requests
-        routes = None
-    if name == "http-api" and any(str(event.get("PayloadFormatVersion", "2.0")) == "1.0" for event in events):
-        name = "http-api-v1"
-    stage = _stage(events[0], document) if name == "rest-api" else ""
-    streams = [event.get("ResponseTransferMode", "") for event in events]
-    is_streamed = name == "rest-api" and any(str(mode).upper() in ("STREAM", "RESPONSE_STREAM") for mode in streams)
-    return TemplateSource(name=name, stage=stage, routes=routes, is_streamed=is_streamed)
+def _folder(path: str, name: str, code: Any) -> str:
+    """Return the folder of the code. Raises InvalidTemplate if it is not on this machine."""
+    if isinstance(code, dict) and isinstance(code.get("ZipFile"), str):
+        raise InvalidTemplate(f"The function {name} has its code in the template itself: put it into a file.")
+    if code is not None and not isinstance(code, str):
+        raise InvalidTemplate(f"The code of the function {name} is not on this machine: {code}.")
+    folder = Path(path).parent / (code or ".")
+    if not folder.is_dir():
+        raise InvalidTemplate(f"The code of the function {name} is in {folder}, which is not a folder on this machine.")
+    return str(folder)
 
 
-def _stage(event: dict[str, Any], document: dict[str, Any]) -> str:
-    """Return the stage of a REST API; "Prod" is that of one which SAM makes."""
-    api = event.get("RestApiId")
-    if not isinstance(api, _Tagged):
-        return "Prod"
-    resource = _mapping(_mapping(document.get("Resources")).get(str(api.value)))
-    return str(_plain(_mapping(resource.get("Properties")).get("StageName"), "Prod"))
+def _number(name: str, properties: dict[str, Any], key: str, default: int) -> float:
+    value = properties.get(key, default)
+    if isinstance(value, Unknown):
+        return default
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidTemplate(f"Expected a number as {key} of {name}, but got {value!r}.") from None
 
 
-def _route(event: dict[str, Any]) -> Route:
-    return Route(str(event.get("Method", "ANY")).upper(), str(event.get("Path", "$default")))
+def _is_unknown(value: Any) -> bool:
+    return not isinstance(value, str | int | float)
 
 
-def _resolved(value: Any, document: dict[str, Any]) -> str | None:
-    """Return the text of a variable; None for what only a deployment has. The default of a parameter counts."""
-    if isinstance(value, _Tagged) and value.tag == "Ref":
-        value = _mapping(_mapping(document.get("Parameters")).get(str(value.value))).get("Default")
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int | float) else None
+def _value(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _plain(value: Any, default: Any) -> Any:
-    return value if isinstance(value, str | int | float) else default
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Return the properties of a function with those that all functions share."""
+    """Return the properties of a function with those that all functions share. SAM joins lists, shared ones first."""
     merged = dict(shared)
     for key, value in own.items():
-        both = isinstance(value, dict) and isinstance(shared.get(key), dict)
-        merged[key] = _merged(shared[key], value) if both else value
+        old = shared.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            merged[key] = _merged(old, value)
+        elif isinstance(value, list) and isinstance(old, list):
+            merged[key] = [*old, *value]
+        else:
+            merged[key] = value
     return merged

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import os.path
 import sys
+import time
+import uuid
 from collections.abc import Mapping
 
 from bridge.local.settings import FunctionSettings
 
-__all__ = ["command_of", "handler_of", "variables"]
+__all__ = ["arn_of", "command_of", "handler_of", "variables"]
 
 # Those of a shell that is itself in Lambda, and what has no meaning here: the gateway starts the runtime itself.
-_NOT_PASSED = frozenset({"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LAMBDA_MAX_CONCURRENCY", "_LAMBDA_TELEMETRY_LOG_FD"})
+_NOT_PASSED = frozenset(
+    [
+        *("AWS_LAMBDA_EXEC_WRAPPER", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_METADATA_API"),
+        *("AWS_LAMBDA_METADATA_TOKEN", "_LAMBDA_TELEMETRY_LOG_FD", "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"),
+        *("LAMBDA_RUNTIME_DIR", "_X_AMZN_TRACE_ID"),
+        *("AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+    ]
+)
 
 _REGION = "eu-west-1"
 
@@ -22,6 +31,15 @@ _REGION = "eu-west-1"
 def handler_of(function: FunctionSettings) -> str:
     """Return the handler in Lambda's form, "module.attribute"."""
     return function.target.replace(":", ".")
+
+
+def arn_of(function: FunctionSettings) -> str:
+    """Return the ARN of the function, without a qualifier."""
+    return f"arn:aws:lambda:{_region(function)}:123456789012:function:{function.name}"
+
+
+def _region(function: FunctionSettings) -> str:
+    return function.environ.get("AWS_REGION") or function.environ.get("AWS_DEFAULT_REGION") or _REGION
 
 
 def command_of(function: FunctionSettings) -> list[str]:
@@ -34,7 +52,7 @@ def command_of(function: FunctionSettings) -> list[str]:
 def variables(function: FunctionSettings, address: str) -> dict[str, str]:
     """Return the variables of a process. `address`: of its Runtime API."""
     own = {name: value for name, value in function.environ.items() if name not in _NOT_PASSED}
-    region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or _REGION
+    region = _region(function)
     python = ".".join(map(str, sys.version_info[:2]))
     return {
         "LANG": "en_US.UTF-8",
@@ -45,15 +63,22 @@ def variables(function: FunctionSettings, address: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": _initialization_type(function),
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef",
         "AWS_LAMBDA_RUNTIME_API": address,
         "AWS_REGION": region,
         "LAMBDA_TASK_ROOT": os.path.abspath(function.folder),
         "TZ": ":UTC",
         "_HANDLER": handler_of(function),
+        **_log_stream(function),
         **_mode(function),
     }
+
+
+def _log_stream(function: FunctionSettings) -> Mapping[str, str]:
+    """Return the names of the logs. Documented: a function with SnapStart does not have them."""
+    if function.snapstart:
+        return {}
+    stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}"
+    return {"AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}", "AWS_LAMBDA_LOG_STREAM_NAME": stream}
 
 
 def _initialization_type(function: FunctionSettings) -> str:

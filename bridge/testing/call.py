@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge._httpx import httpx
 from bridge.testing.messages import ClientRequest, ClientResponse, Refused
+from bridge.testing.strict_json import strict_json
 
 if TYPE_CHECKING:
     from bridge.testing.services import Service
@@ -71,14 +72,10 @@ def _plain(value: object) -> float | str:
 def parsed(content: bytes) -> object:
     """Return the result that a function returned as JSON, or `content` itself, which only custom runtimes return."""
     try:
-        document: object = json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        document: object = strict_json(content)
+    except ValueError:
         return content
     return document
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"JSON has no {constant}.")
 
 
 def to_httpx(

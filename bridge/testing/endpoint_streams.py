@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from bridge._httpx import httpx
 from bridge.testing.event_stream import EventStreamDecoder
 from bridge.testing.interface import FunctionFailed, error_document
+from bridge.testing.strict_json import strict_json
 
 __all__ = ["EndpointStream", "EndpointStreamAsync"]
 
@@ -56,7 +56,7 @@ class _Parts:
                 name = message.headers.get(":exception-type") or message.headers.get(":error-code", "Unknown")
                 raise FunctionFailed(name, message.payload.decode("utf-8", "replace"))
             if kind == "InvokeComplete":
-                self._complete(json.loads(message.payload or b"{}"))
+                self._complete(_document(message.payload or b"{}") or {})
             elif kind == "PayloadChunk" and message.payload:
                 self._take(message.payload)
 
@@ -88,24 +88,28 @@ class _Parts:
             raise FunctionFailed("Runtime.Unknown", "The answer ended before the stream was complete.")
 
 
-def _prelude(text: bytes) -> dict[str, Any]:
+def _document(content: bytes) -> dict[str, Any] | None:
+    """Return the object in `content`; None for everything else."""
     try:
-        prelude = json.loads(text)
+        document = strict_json(content)
     except ValueError:
-        prelude = None
-    if not isinstance(prelude, dict):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _prelude(text: bytes) -> dict[str, Any]:
+    prelude = _document(text)
+    if prelude is None:
         raise FunctionFailed("Runtime.Unknown", f"Expected an object as prelude, but got {text!r:.500}.")
     return prelude
 
 
 def _refusal(content: bytes, status: int) -> FunctionFailed:
     """Return the failure for an answer that is not a stream: an error of the API, such as an unknown function."""
-    try:
-        document = json.loads(content)
-    except ValueError:
-        document = None
     text = content.decode("utf-8", "replace")
-    return error_document(document) or FunctionFailed("Runtime.Unknown", f"The endpoint answered {status}: {text:.500}")
+    return error_document(_document(content)) or FunctionFailed(
+        "Runtime.Unknown", f"The endpoint answered {status}: {text:.500}"
+    )
 
 
 class EndpointStream:

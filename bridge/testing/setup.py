@@ -9,7 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Setup"]
+__all__ = ["MatchedRoute", "Setup"]
+
+
+@dataclass(frozen=True)
+class MatchedRoute:
+    """The route of an API that has the request: "GET" or "ANY", and "/users/{id}" or "$default".
+
+    `parameters`: the values of the path's parameters, as the client encoded them.
+    """
+
+    method: str
+    path: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +35,8 @@ class Setup:
     `stage`: the name of an API's stage, which is the first segment of the client's path. `domain`: a custom domain
     instead. `base_path`: the first segment of its path, "" or with a slash in front. `authorizer`: the value of
     `requestContext.authorizer`. `binary_media_types`: those of a REST API. `is_streamed`: whether the service is set up
-    for streams. `request_id`: a UUID. `time`: seconds since the epoch.
+    for streams. `route`: the one that has the request; None for an API that sends all requests to the function.
+    `request_id`: a UUID. `time`: seconds since the epoch.
     """
 
     stage: str = ""
@@ -28,6 +45,7 @@ class Setup:
     authorizer: Mapping[str, Any] | None = None
     binary_media_types: tuple[str, ...] = ("*/*",)
     is_streamed: bool = False
+    route: MatchedRoute | None = None
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     trace_id: str = ""
     time: float = field(default_factory=time.time)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.local.settings import SourceSettings
+from bridge.testing.services import ServiceName
 from tests.integration.gateway import RunningGateway
 
 RUNTIMES = ["bridge", "awslambdaric"]
@@ -254,6 +255,21 @@ def test_a_changed_file_starts_a_new_environment_and_no_request_is_dropped(
         asking.result(30)
     assert statuses == {200}
     assert {*bodies} == {"old", "new"}
+
+
+def test_names_of_headers_are_as_the_client_sent_them_where_the_service_leaves_them() -> None:
+    """A REST API and payload format 1.0 do (measured). Two requests on one connection have their own names."""
+    sources: list[ServiceName] = ["rest-api", "http-api-v1", "function-url", "alb"]
+    with RunningGateway("local_site:handler", *sources) as local:
+        names: dict[str, list[list[str]]] = {}
+        for number, source in enumerate(sources):
+            for sent in ("X-My-Name", "x-OTHER"):
+                local.client.get(local.url("/", number), headers={sent: "1"})
+                event = json.loads(local.record().event)
+                found = [name for name in event["headers"] if name.lower() in ("x-my-name", "x-other")]
+                names.setdefault(source, []).append(found)
+    as_sent, lower = [["X-My-Name"], ["x-OTHER"]], [["x-my-name"], ["x-other"]]
+    assert names == {"rest-api": as_sent, "http-api-v1": as_sent, "function-url": lower, "alb": lower}
 
 
 def test_the_inspectors_buttons(gate: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,48 @@ def test_boto3_invokes(runtime: Any, make_client: MakeClient) -> None:
     assert (accepted, json.loads(later.result)["event"], dry) == (202, {"y": 2}, 204)
 
 
+def test_boto3_gets_lambdas_errors(
+    make_client: MakeClient, tmp_path: Path, in_thread: Callable[..., "Future[Any]"]
+) -> None:
+    gate = tmp_path / "gate"
+    with RunningGateway("local_site:plain", environments=1, throttles=True, environ={"GATE": str(gate)}) as local:
+        client = make_client(local)
+        seen = {}
+        calls: dict[str, Any] = {
+            "too large": {"Payload": b'"' + b"x" * 6_291_455 + b'"'},
+            "not JSON": {"Payload": b"NaN"},
+            "context": {"ClientContext": "W10="},
+            "unknown": {"FunctionName": "other"},
+            "type": {"InvocationType": "Later"},
+        }
+        for name, call in calls.items():
+            with pytest.raises(client.exceptions.ClientError) as raised:
+                client.invoke(**{"FunctionName": "function", **call})
+            answer = raised.value.response
+            seen[name] = (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"])
+            assert answer["Error"]["Message"]
+        arn = "arn:aws:lambda:eu-west-1:123456789012:function:function:live"
+        named = json.load(client.invoke(FunctionName=arn, Payload=b"{}")["Payload"])
+        dry = client.invoke_with_response_stream(FunctionName="function", InvocationType="DryRun")
+        dry["EventStream"].close()
+        busy = in_thread(client.invoke, FunctionName="function", Payload=b'{"gate": 1}')
+        local.wait_for(lambda: any(each.status == "running" for each in local.gateway.history))
+        for operation in (client.invoke, client.invoke_with_response_stream):
+            with pytest.raises(client.exceptions.TooManyRequestsException) as throttled:
+                operation(FunctionName="function")
+            assert throttled.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        gate.touch()
+        assert json.load(busy.result()["Payload"])["event"] == {"gate": 1}
+    assert seen == {
+        "too large": (413, "RequestEntityTooLargeException"),
+        "not JSON": (400, "InvalidRequestContentException"),
+        "context": (400, "InvalidRequestContentException"),
+        "unknown": (404, "ResourceNotFoundException"),
+        "type": (400, "InvalidParameterValueException"),
+    }
+    assert (named["arn"], dry["StatusCode"]) == (arn, 204)
+
+
 def test_boto3_reads_a_stream_and_why_it_broke(make_client: MakeClient) -> None:
     event = {
         "version": "2.0",
@@ -78,13 +121,15 @@ def test_boto3_reads_a_stream_and_why_it_broke(make_client: MakeClient) -> None:
     }
     with RunningGateway("local_site:app", is_streamed=True) as local:
         client = make_client(local)
-        answer = client.invoke_with_response_stream(FunctionName="function", Payload=json.dumps(event))
+        answer = client.invoke_with_response_stream(FunctionName="function", Payload=json.dumps(event), LogType="Tail")
         events = list(answer["EventStream"])
     content = b"".join(each["PayloadChunk"]["Payload"] for each in events[:-1])
     assert content.partition(bytes(8))[2] == b"first,"
     assert answer["ResponseStreamContentType"] == "application/vnd.awslambda.http-integration-response"
     complete = events[-1]["InvokeComplete"]
     assert "broken on purpose" in complete["ErrorDetails"]
+    assert "serving /breaks" in base64.b64decode(complete["LogResult"]).decode()
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -112,7 +157,7 @@ def test_what_the_api_refuses() -> None:
         url = local.url("/2015-03-31/functions/function/invocations")
         answers = [
             local.client.post(url, content=b"not JSON"),
-            local.client.post(url, content=bytes(6_291_557)),
+            local.client.post(url, content=bytes(6_291_457)),
             local.client.post(url, content=b"{}", headers={"x-amz-client-context": "not base64"}),
             local.client.post(url, content=b"{}", headers={"host": "evil.example"}),
             local.client.post(url, content=b"{}", headers={"origin": "http://evil.example"}),
@@ -121,7 +166,7 @@ def test_what_the_api_refuses() -> None:
     assert [answer.status_code for answer in answers] == [400, 413, 400, 403, 403]
     assert [answer.headers.get("x-amzn-errortype") for answer in answers[:3]] == [
         "InvalidRequestContentException",
-        "RequestTooLargeException",
+        "RequestEntityTooLargeException",
         "InvalidRequestContentException",
     ]
     assert count == 0

@@ -1,5 +1,6 @@
 """An environment whose process cannot start, or is ended while it starts."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -23,10 +24,13 @@ async def test_a_process_that_is_ended_while_it_starts_does_not_stay(tmp_path: P
     function = FunctionSettings(target="slow:app", folder=str(tmp_path), environ=dict(os.environ))
     async with Gateway(function).running() as gateway:
         gateway.reload()
+        while gateway.environments[0].pid is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         gateway.reload()
         environments = gateway.environments
     assert len(environments) == 2
-    for environment in environments:
-        assert environment.pid is not None
+    pids = [environment.pid for environment in environments if environment.pid is not None]
+    assert pids
+    for pid in pids:
         with pytest.raises(ProcessLookupError):
-            os.kill(environment.pid, 0)
+            os.kill(pid, 0)

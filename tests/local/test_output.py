@@ -1,7 +1,7 @@
 """The output of a process becomes lines."""
 
-from bridge.local.log import MAX_LINES, MAX_SIZE, Log
-from bridge.local.output import MAX_LINE, Lines
+from bridge.local.lines import MAX_LINE, Lines
+from bridge.local.output import MAX_LINES, MAX_SIZE, Output
 from tests.cases import every_case
 
 
@@ -24,8 +24,8 @@ def test_bytes_become_lines(pieces: list[bytes], expected: list[str]) -> None:
 
 
 def test_a_log_keeps_the_newest_lines_and_not_too_much_of_them() -> None:
-    log = Log()
+    log = Output()
     log.add([str(number) for number in range(2 * MAX_LINES)])
-    assert [text for _, text in log] == [str(number) for number in range(MAX_LINES, 2 * MAX_LINES)]
+    assert [text for _, text in log.lines] == [str(number) for number in range(MAX_LINES, 2 * MAX_LINES)]
     log.add(["x" * MAX_LINE] * 100)
-    assert sum(len(text) for _, text in log) <= MAX_SIZE
+    assert sum(len(text) for _, text in log.lines) <= MAX_SIZE

@@ -3,103 +3,19 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from bridge.local.answer import Answer
-from bridge.local.invocation import Failure, Invocation
-from bridge.local.runtime_api import RuntimeApi
-
-LIMIT = 30.0
-
-
-class RecordingEnvironment:
-    """An environment that only notes what happens."""
-
-    is_concurrent = False
-
-    def __init__(self) -> None:
-        self.seen: list[Any] = []
-        self.news = asyncio.Event()
-
-    def _note(self, what: Any) -> None:
-        self.seen.append(what)
-        self.news.set()
-
-    async def wait_for(self, what: Any) -> None:
-        async with asyncio.timeout(LIMIT):
-            while what not in self.seen:
-                self.news.clear()
-                await self.news.wait()
-
-    def polled(self) -> None:
-        self._note("polled")
-
-    def snapshot_reached(self) -> None:
-        self._note("snapshot")
-
-    def answered(self, answer: Answer) -> None:
-        self._note("answered")
-
-    def init_failed(self, failure: Failure) -> None:
-        self._note(failure)
-
-
-@dataclass
-class Api:
-    environment: RecordingEnvironment
-    api: RuntimeApi
-    address: str
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host, _, port = self.address.partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    async def ask(self, request_line: str, *headers: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
-        reader, writer = await self.connect()
-        head = [f"{request_line} HTTP/1.1", "Host: x", *headers]
-        if not any(header.lower().startswith("transfer-encoding") for header in headers):
-            head.append(f"Content-Length: {len(body)}")
-        writer.write("\r\n".join([*head, "", ""]).encode() + body)
-        try:
-            return await _reply(reader)
-        finally:
-            writer.close()
-
-    async def begin(self, event: bytes = b"{}") -> Answer:
-        """Give an event to a poll, and return its answer."""
-        answer = Answer(Invocation(source="invoke", event=event, trace_id="Root=1"), lambda _: None)
-        self.environment.seen.clear()
-        poll = asyncio.ensure_future(self.ask("GET /2018-06-01/runtime/invocation/next"))
-        await self.environment.wait_for("polled")
-        self.api.hand_over(answer, 1234.5)
-        status, headers, body = await poll
-        assert (status, body) == (200, event)
-        assert headers["lambda-runtime-aws-request-id"] == answer.invocation.id
-        assert (headers["lambda-runtime-deadline-ms"], headers["lambda-runtime-trace-id"]) == ("1234500", "Root=1")
-        return answer
-
-
-async def _reply(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    pairs = (line.split(": ", 1) for line in head[1:] if line)
-    headers = {name.lower(): value for name, value in pairs}
-    return int(head[0].split()[1]), headers, await reader.readexactly(int(headers.get("content-length", "0")))
+from bridge.local.invocation import Failure
+from tests.local.runtime_api_peer import LIMIT, Api, path_of, read_reply, running_api
 
 
 @pytest.fixture
 async def api(anyio_backend: str) -> AsyncIterator[Api]:
-    environment = RecordingEnvironment()
-    runtime_api = RuntimeApi(environment, name="shop", handler="shop.app")
-    yield Api(environment, runtime_api, await runtime_api.start())
-    await runtime_api.close()
-
-
-def path_of(answer: Answer, kind: str = "response") -> str:
-    return f"POST /2018-06-01/runtime/invocation/{answer.invocation.id}/{kind}"
+    async with running_api() as api:
+        yield api
 
 
 async def test_a_whole_result(api: Api) -> None:
@@ -107,7 +23,45 @@ async def test_a_whole_result(api: Api) -> None:
     status, _, _ = await api.ask(path_of(answer), "Content-Type: application/json", body=b'"done"')
     assert (status, await answer.whole(), answer.failure) == (202, b'"done"', None)
     assert answer.invocation.content_type == "application/json"
-    assert (await api.ask(path_of(answer), body=b"again"))[0] == 400
+
+
+async def test_a_second_answer(api: Api) -> None:
+    first = await api.begin()
+    await api.ask(path_of(first), body=b'"done"')
+    for kind in ("response", "error"):
+        status, _, body = await api.ask(path_of(first, kind), body=b"again")
+        assert (status, json.loads(body)["errorType"]) == (403, "InvalidStateTransition")
+    await api.begin()
+    status, _, body = await api.ask(path_of(first), body=b"again")
+    assert (status, json.loads(body)["errorType"]) == (400, "InvalidRequestID")
+    assert await first.whole() == b'"done"'
+
+
+async def test_a_response_mode_that_does_not_exist_fails_the_invocation(api: Api) -> None:
+    answer = await api.begin()
+    status, _, body = await api.ask(path_of(answer), "Lambda-Runtime-Function-Response-Mode: other", body=b"{}")
+    assert (status, json.loads(body)["errorType"]) == (400, "InvalidFunctionResponseMode")
+    async with asyncio.timeout(LIMIT):
+        await answer.whole()
+    assert answer.failure is not None
+    assert answer.failure.error_type == "Runtime.InvalidResponseModeHeader"
+
+
+async def test_what_the_runtime_gets_with_an_event(api: Api) -> None:
+    """Lambda passes a trace id on with all its fields, makes one where there is none, and names what was invoked."""
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:shop"
+    for sent, qualifier, pattern, invoked in [
+        ("", "", r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", arn),
+        ("Root=1;Sampled=1;x=y", "live", r"Root=1;Sampled=1;x=y;Parent=[0-9a-f]{16}", f"{arn}:live"),
+    ]:
+        answer = await api.begin(trace_id=sent, qualifier=qualifier, client_context='{"a": 1}')
+        headers = api.headers
+        assert re.fullmatch(pattern, headers["lambda-runtime-trace-id"])
+        assert headers["lambda-runtime-invoked-function-arn"] == invoked
+        assert headers["lambda-runtime-client-context"] == '{"a": 1}'
+        assert headers["lambda-runtime-invocation-id"] == answer.invocation.id
+        assert headers["content-type"] == "application/json"
+        await api.ask(path_of(answer), body=b"{}")
 
 
 async def test_a_stream_and_the_trailers_that_say_how_it_broke(api: Api) -> None:
@@ -148,9 +102,9 @@ async def test_a_body_that_waits_to_be_asked_for(api: Api) -> None:
     answer = await api.begin()
     reader, writer = await api.connect()
     writer.write(f"{path_of(answer)} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n".encode())
-    assert (await _reply(reader))[0] == 100
+    assert (await read_reply(reader))[0] == 100
     writer.write(b"{}")
-    assert (await _reply(reader))[0] == 202
+    assert (await read_reply(reader))[0] == 202
     writer.close()
     assert await answer.whole() == b"{}"
 
@@ -161,6 +115,8 @@ async def test_a_body_that_waits_to_be_asked_for(api: Api) -> None:
         (b'{"errorType": "ValueError", "errorMessage": "no"}', ("ValueError", "no")),
         (b"not JSON", ("Function.X", "not JSON")),
         (b"[]", ("Function.X", "[]")),
+        pytest.param(b"[" * 100_000, ("Function.X", "[" * 500), id="deep"),
+        ("{}".encode("utf-16-le"), ("Function.X", "{\0}\0")),
     ],
 )
 async def test_an_error(body: bytes, expected: tuple[str, str], api: Api) -> None:
@@ -171,20 +127,48 @@ async def test_an_error(body: bytes, expected: tuple[str, str], api: Api) -> Non
     assert (answer.failure.error_type, answer.failure.message) == expected
 
 
-async def test_errors_of_the_init_phase_and_of_a_restore(api: Api) -> None:
-    for phase in ("init", "restore"):
-        body = json.dumps({"errorType": "Runtime.X", "errorMessage": phase}).encode()
-        status, _, _ = await api.ask(f"POST /2018-06-01/runtime/{phase}/error", body=body)
-        assert status == 202
+async def report(api: Api, phase: str) -> int:
+    """Report an error of a phase, and return the status of the answer."""
+    body = json.dumps({"errorType": "Runtime.X", "errorMessage": phase}).encode()
+    status, _, _ = await api.ask(f"POST /2018-06-01/runtime/{phase}/error", body=body)
+    if status == 202:
         assert api.environment.seen[-1] == Failure("Runtime.X", phase, body)
+    return status
 
 
-async def test_the_restore_is_answered_when_it_comes(api: Api) -> None:
-    waiting = asyncio.ensure_future(api.ask("GET /2018-06-01/runtime/restore/next"))
-    await api.environment.wait_for("snapshot")
-    assert not waiting.done()
-    api.api.restore()
-    assert (await waiting)[0] == 200
+async def test_a_restore_and_the_errors_before_and_after_it(anyio_backend: str) -> None:
+    async with running_api(snapstart=True) as api:
+        before = [await report(api, "init"), await report(api, "restore")]
+        waiting = asyncio.ensure_future(api.ask("GET /2018-06-01/runtime/restore/next"))
+        await api.environment.wait_for("snapshot")
+        assert not waiting.done()
+        api.api.restore()
+        assert (await waiting)[0] == 200
+        after = [await report(api, "init"), await report(api, "restore")]
+        await api.begin()
+        at_last = [await report(api, "init"), await report(api, "restore")]
+    assert (before, after, at_last) == ([202, 403], [202, 202], [403, 403])
+
+
+async def test_a_snapshot_is_taken_when_all_extensions_wait(anyio_backend: str) -> None:
+    async with running_api(snapstart=True) as api:
+        name = "Lambda-Extension-Name: inner"
+        _, headers, _ = await api.ask("POST /2020-01-01/extension/register", name, body=b"{}")
+        waiting = asyncio.ensure_future(api.ask("GET /2018-06-01/runtime/restore/next"))
+        identifier = f"Lambda-Extension-Identifier: {headers['lambda-extension-identifier']}"
+        polling = asyncio.ensure_future(api.ask("GET /2020-01-01/extension/event/next", identifier))
+        await api.environment.wait_for("snapshot")
+        await api.environment.wait_for("polled")
+        assert api.environment.seen.count("snapshot") == 1
+        api.api.restore()
+        assert (await waiting)[0] == 200
+        polling.cancel()
+
+
+async def test_without_snapstart_there_is_no_restore(api: Api) -> None:
+    assert await report(api, "restore") == 404
+    assert (await api.ask("GET /2018-06-01/runtime/restore/next"))[0] == 404
+    assert await report(api, "init") == 202
 
 
 async def test_a_poll_whose_runtime_has_left_gets_no_event(api: Api) -> None:
@@ -219,26 +203,3 @@ async def test_an_answer_after_the_timeout_is_gone(api: Api) -> None:
     api.api.open.clear()
     api.api.timed_out.add(answer.invocation.id)
     assert (await api.ask(path_of(answer), body=b"{}"))[0] == 410
-
-
-async def test_an_extension_hears_of_invocations_and_delays_the_next_one(api: Api) -> None:
-    name = "Lambda-Extension-Name: inner"
-    status, headers, body = await api.ask("POST /2020-01-01/extension/register", name, body=b'{"events": ["INVOKE"]}')
-    assert (status, json.loads(body)["functionName"]) == (200, "shop")
-    idle = [api.api.extensions.are_idle]
-    identifier = f"Lambda-Extension-Identifier: {headers['lambda-extension-identifier']}"
-    waiting = asyncio.ensure_future(api.ask("GET /2020-01-01/extension/event/next", identifier))
-    await api.environment.wait_for("polled")
-    idle.append(api.api.extensions.are_idle)
-    api.environment.seen.clear()
-    answer = await api.begin()
-    event = json.loads((await waiting)[2])
-    assert (event["eventType"], event["requestId"]) == ("INVOKE", answer.invocation.id)
-    idle.append(api.api.extensions.are_idle)
-    assert idle == [False, True, False]
-
-
-@pytest.mark.parametrize("body", [b'{"events": ["SHUTDOWN"]}', b"[]", b"{", b'{"events": 1}'])
-async def test_an_extension_that_cannot_be(body: bytes, api: Api) -> None:
-    status, _, _ = await api.ask("POST /2020-01-01/extension/register", "Lambda-Extension-Name: x", body=body)
-    assert status in (400, 403)

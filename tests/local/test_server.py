@@ -21,6 +21,11 @@ async def test_a_caller_that_leaves_in_the_middle_of_its_event_is_not_a_failure_
         """Do nothing, as a web server does after the end of its connection."""
 
     scope: Any = {"type": "http", "method": "POST", "path": "/2015-03-31/functions/function/invocations"}
-    scope |= {"headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
+    scope |= {
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 5),
+        "server": ("127.0.0.1", 80),
+    }
     await GatewayApp(gateway, [80])(scope, receive, send)
     assert len(gateway.history) == 0

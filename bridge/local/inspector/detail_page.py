@@ -139,7 +139,7 @@ def _scope(gateway: Inspected, invocation: Invocation) -> Markup:
 def _response(invocation: Invocation) -> Markup:
     response = invocation.response
     if response is None:
-        text = "The client does not have it yet." if invocation.request is not None else "An event has none."
+        text = "An event has none." if invocation.has_response else "The client does not have it yet."
         return element("p", text, class_="empty")
     pairs = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in response.headers)
     body, is_whole = body_of(invocation)

@@ -9,7 +9,7 @@ from bridge.local.gateway import EnvironmentView
 from bridge.local.history import History
 from bridge.local.invocation import Invocation
 from bridge.local.services import Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
 
@@ -21,7 +21,7 @@ class Inspected(Protocol):
 
     history: History
     function: FunctionSettings
-    sources: tuple[SourceSettings, ...]
+    sources: tuple[AnySource, ...]
 
     @property
     def environments(self) -> Sequence[EnvironmentView]: ...

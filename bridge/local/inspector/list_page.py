@@ -80,7 +80,7 @@ def _function(gateway: Inspected) -> Markup:
 
 
 def _filter(search: Search, base: str) -> Markup:
-    sources = [("", "Any source"), *((name, name) for name in (*get_args(ServiceName), "invoke"))]
+    sources = [("", "Any source"), *((name, name) for name in (*get_args(ServiceName), "websocket", "invoke"))]
     starts = [("", "Any start"), *((name, name) for name in get_args(Start))]
     statuses = [("", "Any status"), *((name, name) for name in _STATUSES)]
     text = element(

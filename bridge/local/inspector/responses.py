@@ -25,7 +25,7 @@ def body_of(invocation: Invocation) -> tuple[bytes, bool]:
 
 def is_over(invocation: Invocation) -> bool:
     """Return whether nothing of the record changes any more. The response may be known after the function rests."""
-    return invocation.status == "done" and (invocation.request is None or invocation.response is not None)
+    return invocation.status == "done" and invocation.has_response
 
 
 def prelude_of(invocation: Invocation) -> bytes | None:
@@ -50,6 +50,4 @@ def status_of(invocation: Invocation) -> tuple[str, str]:
 
 def described(invocation: Invocation) -> str:
     """Return what the invocation is about, in one line: the client's path, or the kind of an event."""
-    if invocation.request is not None:
-        return invocation.path
-    return f"Event of {len(invocation.event):,} bytes"
+    return invocation.path or f"Event of {len(invocation.event):,} bytes"

@@ -15,6 +15,7 @@ from bridge.local.inspector.page import page, select
 from bridge.local.invocation import Invocation
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
+from bridge.testing.strict_json import strict_json
 
 __all__ = ["Draft", "draft_of", "event_of", "request_of", "send_page"]
 
@@ -115,9 +116,7 @@ def _header(line: str) -> tuple[str, str]:
 def event_of(draft: Draft) -> bytes:
     """Return the event of the form. Raises ValueError, with a sentence for the person who filled it in."""
     try:
-        return json.dumps(json.loads(draft.event)).encode("ascii")
-    except RecursionError:
-        raise ValueError("The event is nested too deeply.") from None
+        return json.dumps(strict_json(draft.event)).encode("ascii")
     except ValueError as exc:
         raise ValueError(f"Expected an event in JSON: {exc}") from None
 

@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.htm
 from __future__ import annotations
 
 import json
+from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, values_of
 from bridge.testing.services._request import forwarded, refuse_large
 from bridge.testing.services._response import Pairs, text_error
 from bridge.testing.setup import Setup
 
-__all__ = ["OPTIONS", "added", "check_request", "failure", "own_headers", "too_large"]
+__all__ = ["OPTIONS", "added", "check_request", "failure", "own_headers", "path_parameters", "too_large"]
 
 OPTIONS = frozenset({"authorizer", "base_path_mapping", "domain", "stage"})
 
@@ -46,6 +47,11 @@ def added(request: ClientRequest, setup: Setup) -> Headers:
     """
     is_framed = request.is_chunked or bool(values_of(request.headers, "content-length"))
     return forwarded(request, setup) + (() if is_framed else (("content-length", "0"),))
+
+
+def path_parameters(setup: Setup) -> dict[str, str]:
+    """Return the parameters of the route. Measured: their values are decoded."""
+    return {name: unquote(value) for name, value in setup.route.parameters.items()} if setup.route else {}
 
 
 def own_headers(setup: Setup) -> Pairs:

@@ -12,7 +12,15 @@ from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse
 from bridge.testing.services import Service
-from bridge.testing.services._http_api import OPTIONS, added, check_request, failure, own_headers, too_large
+from bridge.testing.services._http_api import (
+    OPTIONS,
+    added,
+    check_request,
+    failure,
+    own_headers,
+    path_parameters,
+    too_large,
+)
 from bridge.testing.services._request import Event, body_fields, payload_v1_context, payload_v1_fields, received
 from bridge.testing.services._response import (
     MAX_RESULT,
@@ -36,14 +44,15 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     check_request(request, setup)
     headers = received(request, added(request, setup))
     stage = setup.stage or "$default"
+    resource = setup.route.path if setup.route else "$default"
     context = payload_v1_context(request, setup, method=request.method, stage=stage, request_id=setup.extended_id)
     return {
         "version": "1.0",
-        "resource": "$default",
+        "resource": resource,
         "path": request.path,
-        "pathParameters": None,
+        "pathParameters": path_parameters(setup) or None,
         **payload_v1_fields(request.method, headers, request.query),
-        "requestContext": {**context, "path": unquote(request.path), "resourceId": None, "resourcePath": "$default"},
+        "requestContext": {**context, "path": unquote(request.path), "resourceId": None, "resourcePath": resource},
         **body_fields(request, none=None),
     }
 

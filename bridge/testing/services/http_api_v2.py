@@ -12,7 +12,15 @@ from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse
 from bridge.testing.services import Service
-from bridge.testing.services._http_api import OPTIONS, added, check_request, failure, own_headers, too_large
+from bridge.testing.services._http_api import (
+    OPTIONS,
+    added,
+    check_request,
+    failure,
+    own_headers,
+    path_parameters,
+    too_large,
+)
 from bridge.testing.services._request import Event, api_domain, joined, payload_v2, received
 from bridge.testing.services._response import (
     MAX_RESULT,
@@ -40,13 +48,17 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     stage_path = request.path if setup.stage and not setup.domain else rest
     path = unquote(stage_path).partition("?")[0]
     domain = api_domain(setup)
+    route = setup.route.key if setup.route else "$default"
+    parameters = path_parameters(setup)
     context = {
         "domainName": domain,
         "domainPrefix": domain.partition(".")[0],
         "requestId": setup.extended_id,
+        "routeKey": route,
         "stage": setup.stage or "$default",
     }
-    return payload_v2(request, setup, headers, path=path, decoded_path=path, context=context)
+    event = payload_v2(request, setup, headers, path=path, decoded_path=path, context=context)
+    return {**event, "routeKey": route, **({"pathParameters": parameters} if parameters else {})}
 
 
 def response(result: object, request: ClientRequest, setup: Setup) -> ClientResponse:

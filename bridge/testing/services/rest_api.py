@@ -1,4 +1,6 @@
-"""A REST API with Lambda proxy integration and the resources `/` and `/{proxy+}`, which does not match the root.
+"""A REST API with Lambda proxy integration.
+
+It has the route of the setup, else the resources `/` and `/{proxy+}`, which does not match the root.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
@@ -44,7 +46,7 @@ from bridge.testing.services._response import (
     typed,
     without,
 )
-from bridge.testing.setup import Setup
+from bridge.testing.setup import MatchedRoute, Setup
 
 __all__ = ["SERVICES"]
 
@@ -103,18 +105,22 @@ def event(request: ClientRequest, setup: Setup) -> Event:
     method = _method(request)
     path = "/" + rest.lstrip("/")
     stage = setup.stage or _STAGE
-    resource = {"resourceId": "root12", "resourcePath": "/"}
-    if path != "/":
-        resource = {"resourceId": "abc123", "resourcePath": "/{proxy+}"}
+    route = setup.route or _all_requests(path)
+    parameters = {name: value.strip("/") for name, value in route.parameters.items()}
+    resource = {"resourceId": "root12" if route.path == "/" else "abc123", "resourcePath": route.path}
     context = payload_v1_context(request, setup, method=method, stage=stage, request_id=setup.request_id)
     return {
-        "resource": resource["resourcePath"],
+        "resource": route.path,
         "path": setup.base_path + path,  # with the mapping of a custom domain, and without a stage
-        "pathParameters": {"proxy": path.strip("/")} if path != "/" else None,
+        "pathParameters": parameters or None,
         **payload_v1_fields(method, headers, request.query.replace(";", "&")),
         "requestContext": {**context, "path": request.path, **resource},
         **_body_fields(request, setup),
     }
+
+
+def _all_requests(path: str) -> MatchedRoute:
+    return MatchedRoute("ANY", "/") if path == "/" else MatchedRoute("ANY", "/{proxy+}", {"proxy": path[1:]})
 
 
 def _is_passed(name: str, value: str) -> bool:

@@ -13,6 +13,7 @@ LARGE = "held = bytearray(400 << 20); import time; time.sleep(120)"
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Start what the event says, and return its process id; then stay, if the event says so."""
+    pid = 0
     match event["start"]:
         case "session":
             pid = subprocess.Popen(SLEEP, start_new_session=True).pid

@@ -71,6 +71,9 @@ def plain(event: dict[str, Any], context: Any) -> Any:
     if "sleep" in event:
         print("sleeping", flush=True)
         time.sleep(event["sleep"])
+    if "gate" in event:
+        while not os.path.exists(GATE):
+            time.sleep(0.01)
     if "fail" in event:
         raise ValueError(event["fail"])
     if "exit" in event:
@@ -79,4 +82,5 @@ def plain(event: dict[str, Any], context: Any) -> Any:
         os._exit(event["exit"])
     if "size" in event:
         return "x" * event["size"]
-    return {"event": event, "wall": time.time(), "monotonic": time.monotonic(), "client": str(context.client_context)}
+    seen = {"client": str(context.client_context), "arn": context.invoked_function_arn}
+    return {"event": event, "wall": time.time(), "monotonic": time.monotonic(), **seen}

@@ -11,7 +11,7 @@ from bridge.local.history import History
 from bridge.local.inspector import Inspector
 from bridge.local.invocation import Failure, Invocation, LogLine, Part
 from bridge.local.services import Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings, SourceSettings
 from bridge.testing.messages import ClientRequest, ClientResponse
 from bridge.testing.services import ServiceName, service_of
 from bridge.testing.setup import Setup
@@ -35,7 +35,7 @@ class FakeGateway:
     def __init__(self, *invocations: Invocation, **settings: Any) -> None:
         self.history = History()
         self.function = FunctionSettings(target="shop:app", **settings)
-        self.sources: tuple[SourceSettings, ...] = (
+        self.sources: tuple[AnySource, ...] = (
             SourceSettings(name="function-url", port=3000),
             SourceSettings(name="rest-api", stage="prod"),
         )
