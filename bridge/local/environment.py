@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from bridge.local.answer import Answer
 from bridge.local.clock import Clock, find_library
 from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
 from bridge.local.invocation import Failure
 from bridge.local.memory import watch
-from bridge.local.output import Output
+from bridge.local.output import Listener, Output
 from bridge.local.processes import Processes
 from bridge.local.running import Running
 from bridge.local.runtime_api import RuntimeApi
@@ -40,14 +40,7 @@ _EXIT_LIMIT = 1.0
 class Environment:
     """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with its output."""
 
-    def __init__(
-        self,
-        number: int,
-        function: FunctionSettings,
-        *,
-        changed: Callable[[], None],
-        echo: Callable[[Sequence[str]], None],
-    ) -> None:
+    def __init__(self, number: int, function: FunctionSettings, *, changed: Callable[[], None], echo: Listener) -> None:
         self.number = number
         self.state = "starting"
         self.is_concurrent = function.concurrency > 1
@@ -129,9 +122,10 @@ class Environment:
         self._tasks.start(watch(self._processes.measured, function.memory << 20, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
-        """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
+        """Start for an invocation, which fails if the start does. Only if `is_spare`, or from a snapshot."""
         self._first = first
         first.invocation.status = "starting"
+        self._stages.show(first.invocation)
         first.changed()
 
     def _stage_timed_out(self, seconds: float) -> None:
@@ -195,13 +189,14 @@ class Environment:
     def hand_over(self, answer: Answer) -> None:
         """Give an invocation to the runtime. Only if `is_free`."""
         if self.state == "snapshot":
-            self._first = answer
+            self.reserve(answer)
             self._tasks.start(self._restore(), name="restore")
             return
         self._processes.resume()
         self.state = "busy"
         invocation = answer.invocation
         self._stages.note(invocation, self._output.lines)
+        invocation.timeline.start = invocation.since()
         invocation.environment, invocation.status = self.number, "running"
         self._running.add(answer, self._function.timeout)
         self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)

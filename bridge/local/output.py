@@ -6,7 +6,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-__all__ = ["Output"]
+__all__ = ["Listener", "Output"]
+
+Listener = Callable[[Sequence[str]], None]
 
 # Of what is kept that belongs to no invocation: how many lines, and how many characters, but at least one line.
 MAX_LINES = 1000
@@ -16,7 +18,7 @@ MAX_SIZE = 1 << 20
 class Output:
     """The last lines, each with its moment of `time.monotonic()`. `listeners`: called with new lines."""
 
-    def __init__(self, *listeners: Callable[[Sequence[str]], None]) -> None:
+    def __init__(self, *listeners: Listener) -> None:
         self._listeners = listeners
         self._size = 0
         self.lines: deque[tuple[float, str]] = deque()
