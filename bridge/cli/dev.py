@@ -109,6 +109,8 @@ def dev(target: str | None, **options: Any) -> None:
     MODULE:APP is an application, a handler, or a function of event and context. It runs in processes of its own, which
     have the environment variables of this shell.
     """
+    if options["runtime"] == "awslambdaric" and find_spec("awslambdaric") is None:
+        raise click.UsageError("awslambdaric is not installed: pip install awslambdaric.")
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         click.echo(
@@ -116,11 +118,15 @@ def dev(target: str | None, **options: Any) -> None:
             err=True,
         )
         sys.exit(2)
+    from bridge.cli.dev_notes import dev_notes
+
     template = _template(options["template"], options["name"])
     function = _function(target, template, options)
     sources = _sources(template, options)
     if template is None or target is not None:
         function = replace(function, is_streamed=options["stream"] or function.is_streamed)
+    for note in dev_notes(function, sources):
+        click.echo(f"note: {note}")
     _run(function, sources, options)
 
 
@@ -230,7 +236,8 @@ def _check(sources: list[SourceSettings], stage: str | None) -> None:
         if source.port > _MAX_PORT or [each.port for each in sources].count(source.port) > (1 if source.port else 99):
             raise click.UsageError(f"The port {source.port} of {source.name} is taken by another source, or too high.")
     if stage and not any(source.stage for source in sources):
-        raise click.UsageError(f"None of {', '.join(names)} has a stage.")
+        staged = [name for name in get_args(ServiceName) if "stage" in service_of(name).options]
+        raise click.UsageError(f"--stage needs one of {', '.join(staged)} as a --source, but got {', '.join(names)}.")
 
 
 def _run(function: FunctionSettings, sources: list[SourceSettings], options: dict[str, Any]) -> None:
@@ -247,6 +254,7 @@ def _run(function: FunctionSettings, sources: list[SourceSettings], options: dic
     try:
         server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])
     except OSError as exc:
-        raise click.ClickException(f"Cannot listen on {host}: {exc}") from None
+        reason = f"Cannot listen on {host}, {exc.strerror or exc}."
+        raise click.ClickException(f"{reason} --port NUMBER, or --source NAME:NUMBER, sets another port.") from None
     with suppress(KeyboardInterrupt):
         asyncio.run(server.serve())
