@@ -39,8 +39,8 @@ OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_in_lambda.py"]
 # Integration tests that take a minute or more together: they run with the rest of the matrix.
 OF_TOOLS = [
     "tests/integration/instrumentation",
-    "tests/integration/test_inspector.py",
-    *(f"tests/integration/test_local_{part}.py" for part in ("gateway", "invoke", "samples")),
+    "tests/integration/inspector",
+    *(f"tests/integration/test_local_{part}.py" for part in ("gateway", "invoke", "samples", "websocket")),
 ]
 
 

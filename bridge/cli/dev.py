@@ -8,43 +8,23 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.cli.dev_sources import MAX_PORT, SOURCES, parsed_sources, sources_of
 from bridge.cli.env_file import read_env_file
 from bridge.cli.output import safe
 from bridge.cli.settings import shell_variables
-from bridge.testing.services import ServiceName, service_of
 
 if TYPE_CHECKING:
-    from bridge.local.settings import FunctionSettings, SourceSettings
+    from bridge.local.settings import AnySource, FunctionSettings
     from bridge.local.template import Template
 
 __all__ = ["dev"]
 
 # What the extra brings, by module.
 _NEEDED = ("starlette", "uvicorn", "watchfiles", "yaml")
-
-_MAX_PORT = 65535
-
-# A source, and its port if it is given.
-NamedPort = tuple[ServiceName, int | None]
-
-
-def _parsed(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[NamedPort]:
-    """Return the name and the port of each NAME or NAME:PORT."""
-    return [_named_port(value) for value in values]
-
-
-def _named_port(value: str) -> NamedPort:
-    name, separator, port = value.partition(":")
-    names: tuple[ServiceName, ...] = get_args(ServiceName)
-    if name not in names:
-        raise click.BadParameter(f"Expected one of {', '.join(names)}, but got {name!r}.")
-    if separator and not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
-        raise click.BadParameter(f"Expected a port after {name}:, but got {port!r}.")
-    return next(each for each in names if each == name), int(port) if separator else None
 
 
 @click.command()
@@ -53,13 +33,20 @@ def _named_port(value: str) -> NamedPort:
     "--source",
     "sources",
     multiple=True,
-    callback=_parsed,
+    callback=parsed_sources,
     metavar="NAME[:PORT]",
-    help=f"A service in front of the function: {', '.join(get_args(ServiceName))}. Several have a port each.",
+    help=f"A service in front of the function: {', '.join(SOURCES)}. Several have a port each.",
 )
-@click.option("--port", type=click.IntRange(0, _MAX_PORT), default=3000, show_default=True, help="Of the first source.")
+@click.option("--port", type=click.IntRange(0, MAX_PORT), default=3000, show_default=True, help="Of the first source.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--stage", help="The stage of the API, which begins the client's path.")
+@click.option("--route", "route_keys", multiple=True, metavar="KEY", help="A route of a WebSocket API beside $default.")
+@click.option(
+    "--route-response",
+    "has_route_response",
+    is_flag=True,
+    help="The answer to a WebSocket's message goes to its sender, as with a route response.",
+)
 @click.option("--stream", is_flag=True, help="The service and the function stream.")
 @click.option("--reload", "reloads", is_flag=True, help="Start a new environment when a file changes.")
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A file of NAME=value lines.")
@@ -122,7 +109,7 @@ def dev(target: str | None, **options: Any) -> None:
 
     template = _template(options["template"], options["name"])
     function = _function(target, template, options)
-    sources = _sources(template, options)
+    sources = sources_of(template, options)
     if template is None or target is not None:
         function = replace(function, is_streamed=options["stream"] or function.is_streamed)
     for note in dev_notes(function, sources):
@@ -192,55 +179,7 @@ def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
     return paths
 
 
-def _sources(template: Template | None, options: dict[str, Any]) -> list[SourceSettings]:
-    """Return the sources with their ports: each one without its own gets the next after the last."""
-    from bridge.local.settings import SourceSettings
-
-    chosen: list[NamedPort] = options["sources"]
-    known = {source.name: source for source in template.sources} if template else {}
-    names = chosen or [(name, None) for name in known] or [("function-url", None)]
-    found, next_port = [], options["port"]
-    for name, own_port in names:
-        port = next_port if own_port is None else own_port
-        next_port = port + 1 if port else 0
-        of_template = known.get(name)
-        found.append(
-            SourceSettings(
-                name=name,
-                port=port,
-                stage=_stage(name, options["stage"]) or (of_template.stage if of_template else ""),
-                is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
-                routes=of_template.routes if of_template else None,
-                binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
-            )
-        )
-    _check(found, options["stage"])
-    return found
-
-
-def _stage(name: ServiceName, stage: str | None) -> str:
-    return (stage or "").strip("/") if "stage" in service_of(name).options else ""
-
-
-def _is_streamed(name: ServiceName, stream: bool, by_template: bool) -> bool:
-    if stream and service_of(name).head is None:
-        raise click.UsageError(f"{name} does not stream, only function-url and rest-api do: leave --stream out.")
-    return stream or by_template
-
-
-def _check(sources: list[SourceSettings], stage: str | None) -> None:
-    names = [source.name for source in sources]
-    for source in sources:
-        if names.count(source.name) > 1:
-            raise click.UsageError(f"{source.name} is given twice.")
-        if source.port > _MAX_PORT or [each.port for each in sources].count(source.port) > (1 if source.port else 99):
-            raise click.UsageError(f"The port {source.port} of {source.name} is taken by another source, or too high.")
-    if stage and not any(source.stage for source in sources):
-        staged = [name for name in get_args(ServiceName) if "stage" in service_of(name).options]
-        raise click.UsageError(f"--stage needs one of {', '.join(staged)} as a --source, but got {', '.join(names)}.")
-
-
-def _run(function: FunctionSettings, sources: list[SourceSettings], options: dict[str, Any]) -> None:
+def _run(function: FunctionSettings, sources: list[AnySource], options: dict[str, Any]) -> None:
     from bridge.cli.dev_output import print_answer, print_line, print_reload, print_start
     from bridge.local.run import GatewayServer, Listener
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.local.clock import find_library
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings
 
 __all__ = ["dev_notes"]
 
@@ -13,7 +13,7 @@ __all__ = ["dev_notes"]
 _WITHOUT_SCHEME = ("lattice-v1", "lattice-v2", "edge-viewer", "edge-origin")
 
 
-def dev_notes(function: FunctionSettings, sources: Sequence[SourceSettings]) -> list[str]:
+def dev_notes(function: FunctionSettings, sources: Sequence[AnySource]) -> list[str]:
     """Return one sentence for each thing that works in another way than the options suggest."""
     notes = []
     if without := [source.name for source in sources if source.name in _WITHOUT_SCHEME]:

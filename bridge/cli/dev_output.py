@@ -8,17 +8,22 @@ import click
 
 from bridge.cli.output import safe
 from bridge.local.invocation import Invocation
-from bridge.local.settings import SourceSettings
+from bridge.local.settings import AnySource
 
 __all__ = ["print_answer", "print_line", "print_reload", "print_start"]
 
 
-def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> None:
+def print_start(target: str, host: str, sources: Sequence[AnySource]) -> None:
     name = f"[{host}]" if ":" in host else host
     click.echo(click.style(f"{target} on Lambda, locally. Ctrl+C ends it.", bold=True))
     for source in sources:
         about = source.name + (", streamed" if source.is_streamed else "")
         stage = f"{source.stage}/" if source.stage else ""
+        if source.name == "websocket":
+            click.echo(f"  ws://{name}:{source.port}/{source.stage}  {click.style(about, dim=True)}")
+            about = click.style("its management API, as endpoint URL of apigatewaymanagementapi", dim=True)
+            click.echo(f"  http://127.0.0.1:{source.port}/{source.stage}  {about}")
+            continue
         click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
     about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
     click.echo(f"  http://{name}:{sources[0].port}  {about}")
@@ -29,7 +34,7 @@ def print_start(target: str, host: str, sources: Sequence[SourceSettings]) -> No
 
 def print_answer(invocation: Invocation) -> None:
     status = invocation.response.status if invocation.response else None
-    request = f"{invocation.method} {invocation.path}" if invocation.request else "event"
+    request = f"{invocation.method} {invocation.path}".strip() or "event"
     took = f"{invocation.duration * 1000:.1f} ms, {invocation.source}, {invocation.started or 'not started'}"
     colour = "red" if invocation.failure or (status or 0) >= 500 else "green"
     shown = invocation.failure.error_type if invocation.failure else "ok"

@@ -13,6 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
+from bridge.testing.messages import ClientRequest
+from bridge.testing.services.websocket import ClientConnection, connect_event, disconnect_event, message_event
+from bridge.testing.setup import Setup
+
 __all__ = ["dynamodb", "kinesis", "s3", "schedule", "sns", "sqs", "websocket"]
 
 Event = dict[str, Any]
@@ -214,45 +218,13 @@ def _kinesis_record(text: str, arn: str, number: int) -> Event:
 
 
 def websocket(kind: str, body: str, *, connection: str, stage: str) -> Event:
-    """https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
-
-    `kind`: "connect", "message" or "disconnect". Only the first one has headers of the client, only a message a body.
-    """
-    routes = {
-        "connect": ("$connect", "CONNECT"),
-        "message": ("$default", "MESSAGE"),
-        "disconnect": ("$disconnect", "DISCONNECT"),
-    }
-    route, event_type = routes[kind]
-    now = _now()
-    domain = f"a1b2c3d4e5.execute-api.{_REGION}.amazonaws.com"
-    context: Event = {
-        "routeKey": route,
-        "eventType": event_type,
-        "extendedRequestId": "JKJaXmPLvHcESHA=",
-        "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-        "messageDirection": "IN",
-        "stage": stage,
-        "connectedAt": int(now.timestamp() * 1000),
-        "requestTimeEpoch": int(now.timestamp() * 1000),
-        "identity": {"sourceIp": "203.0.113.7"},
-        "requestId": "JKJaXmPLvHcESHA=",
-        "domainName": domain,
-        "connectionId": connection,
-        "apiId": "a1b2c3d4e5",
-    }
-    made: Event = {"requestContext": context, "isBase64Encoded": False}
-    if kind == "message":
-        context["messageId"] = "JKJaXdvLDoECIhw="
-        made["body"] = body
+    """Return the event of a WebSocket API. `kind`: "connect", "message" or "disconnect"."""
+    setup = Setup(trace_id="Root=1-65a1b2c3-0123456789abcdef01234567")
+    headers = (("Host", f"a1b2c3d4e5.execute-api.{_REGION}.amazonaws.com"), ("Sec-WebSocket-Version", "13"))
+    request = ClientRequest(method="GET", target=f"/{stage}", headers=headers)
+    client = ClientConnection(id=connection, request=request, stage=stage, connected_at=setup.time)
     if kind == "connect":
-        headers = {
-            "Host": domain,
-            "Sec-WebSocket-Version": "13",
-            "X-Forwarded-For": "203.0.113.7",
-            "X-Forwarded-Proto": "https",
-        }
-        made |= {"headers": headers, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
-    if kind == "disconnect":
-        context |= {"disconnectStatusCode": 1000, "disconnectReason": ""}
-    return made
+        return connect_event(client, setup)
+    if kind == "message":
+        return message_event(client, setup, body)
+    return disconnect_event(client, setup, code=1000, reason="")

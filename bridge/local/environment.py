@@ -44,12 +44,7 @@ class Environment:
     """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with each line."""
 
     def __init__(
-        self,
-        number: int,
-        function: FunctionSettings,
-        *,
-        changed: Callable[[], None],
-        echo: Callable[[str], None],
+        self, number: int, function: FunctionSettings, *, changed: Callable[[], None], echo: Callable[[str], None]
     ) -> None:
         self.number = number
         self.state = "starting"
@@ -126,9 +121,10 @@ class Environment:
         self._tasks.start(watch(self._processes.pids, function.memory * _MB, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
-        """Start for an invocation, which fails if the init phase does. Only if `is_spare`."""
+        """Start for an invocation, which fails if the start does. Only if `is_spare`, or from a snapshot."""
         self._first = first
         first.invocation.status = "starting"
+        self._stages.show(first.invocation)
         first.changed()
 
     def _stage_timed_out(self, seconds: float) -> None:
@@ -194,13 +190,14 @@ class Environment:
     def hand_over(self, answer: Answer) -> None:
         """Give an invocation to the runtime. Only if `is_free`."""
         if self.state == "snapshot":
-            self._first = answer
+            self.reserve(answer)
             self._tasks.start(self._restore(), name="restore")
             return
         self._processes.resume()
         self.state = "busy"
         invocation = answer.invocation
         self._stages.note(invocation, self._output.lines)
+        invocation.timeline.start = invocation.since()
         invocation.environment, invocation.status = self.number, "running"
         self._running.add(answer, self._function.timeout)
         self._api.hand_over(answer, time.time() + self._clock.offset + self._function.timeout)

@@ -166,18 +166,18 @@ class Extensions:
         return Reply(200, event, headers)
 
     def _report(self, request: Request, body: bytes) -> Reply:
-        extension = self._extension(request)
-        if isinstance(extension, Reply):
-            return extension
         header = "Lambda-Extension-Function-Error-Type"
         error_type = request.headers.get(header.lower(), "")
-        if not error_type:
-            return refusal(403, "Extension.MissingHeader", f"{header} not found")
+        missing = None if error_type else refusal(403, "Extension.MissingHeader", f"{header} not found")
+        extension = self._extension(request, missing)
+        if isinstance(extension, Reply):
+            return extension
         text = body.decode("utf-8", "replace")[:500]
         self._failed(Failure(_REPORTS[request.path], f"The extension {extension.name} says {error_type}: {text}"))
         return ACCEPTED
 
-    def _extension(self, request: Request) -> _Extension | Reply:
+    def _extension(self, request: Request, refused: Reply | None = None) -> _Extension | Reply:
+        """Return the extension that asks. `refused`: why it cannot have what it asks for, whoever it is."""
         identifier = request.headers.get("lambda-extension-identifier", "")
         if not identifier:
             message = "Missing Lambda-Extension-Identifier header"
@@ -187,7 +187,7 @@ class Extensions:
         except ValueError:
             return refusal(403, "Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier")
         unknown = refusal(403, "Extension.UnknownExtensionIdentifier", f"Unknown extension {identifier}")
-        return self._by_id.get(identifier, unknown)
+        return refused if refused is not None else self._by_id.get(identifier, unknown)
 
 
 def _events(body: bytes) -> frozenset[str] | None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from contextlib import aclosing
 from email.utils import formatdate
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from bridge.local.header_names import SENT_HEADERS
 from bridge.local.services import Front, Sent
 from bridge.testing.messages import ClientRequest, values_of
 
-__all__ = ["FrontApp"]
+__all__ = ["FrontApp", "client_request"]
 
 # In bytes. No service accepts more than 10 MB: what comes after that is not read, and the service refuses the request.
 _MAX_BODY = (10 << 20) + 1
@@ -28,22 +28,38 @@ class FrontApp:
         self._front = front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # the services have no WebSockets
-            await send({"type": "websocket.close", "code": 1000})
-            return
+        if scope["type"] == "websocket":  # the services have none: it is a request like others
+            receive, send = _as_request(receive, send)
         body = await _body(receive)
         if body is not None:
-            await _send(await self._front.send(_request(scope, body)), send)
+            await _send(await self._front.send(client_request(scope, body)), send)
 
 
-def _request(scope: Scope, body: bytes) -> ClientRequest:
+def _as_request(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return what receives a handshake as a request, and sends the response to it.
+
+    https://asgi.readthedocs.io/en/latest/extensions.html#websocket-denial-response
+    """
+
+    async def receive_request() -> Message:
+        message = await receive()
+        return {"type": "http.request"} if message["type"] == "websocket.connect" else {"type": "http.disconnect"}
+
+    async def send_response(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return receive_request, send_response
+
+
+def client_request(scope: Scope, body: bytes) -> ClientRequest:
+    """Return a request, or a WebSocket's handshake."""
     target, query = (_ascii(scope[name]) for name in ("raw_path", "query_string"))
     return ClientRequest(
-        method=scope["method"],
+        method=scope.get("method", "GET"),
         target=f"{target}?{query}" if query else target,
         headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in _headers(scope)),
         body=body,
-        scheme=scope["scheme"],
+        scheme=scope["scheme"].replace("ws", "http"),
         http_version=scope["http_version"],
         client=tuple(scope["client"] or ("127.0.0.1", 0)),
         server_port=scope["server"][1],
@@ -52,7 +68,9 @@ def _request(scope: Scope, body: bytes) -> ClientRequest:
 
 def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
     """Return the headers with the names that the client sent; in lower case where the server does not tell them."""
-    sent: Iterable[tuple[bytes, bytes]] = scope.get("state", {}).get(SENT_HEADERS, scope["headers"])
+    protocols = ", ".join(scope.get("subprotocols", ())).encode("latin-1")  # wsproto has them apart
+    known = [*scope["headers"], *([(b"sec-websocket-protocol", protocols)] if protocols else [])]
+    sent: Iterable[tuple[bytes, bytes]] = scope.get("state", {}).get(SENT_HEADERS, known)
     return sent
 
 

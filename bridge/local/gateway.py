@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -12,8 +13,9 @@ from bridge.local.history import History
 from bridge.local.invocation import Invocation
 from bridge.local.pool import Pool
 from bridge.local.services import Front, Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
-from bridge.testing.messages import ClientRequest
+from bridge.local.settings import AnySource, FunctionSettings, SourceSettings, WebSocketSettings
+from bridge.local.websocket.front import WebSocketFront
+from bridge.testing.messages import ClientRequest, Refused
 from bridge.testing.services import ServiceName
 
 __all__ = ["EnvironmentView", "Gateway"]
@@ -52,14 +54,17 @@ class Gateway:
     def __init__(
         self,
         function: FunctionSettings,
-        sources: Sequence[SourceSettings] = (),
+        sources: Sequence[AnySource] = (),
         *,
         echo: Callable[[int, str], None] = _silent,
     ) -> None:
         self.function = function
         self.sources = tuple(sources)
         self.history = History()
-        self.fronts = {source.name: Front(source, self.submit) for source in self.sources}
+        services = [source for source in self.sources if isinstance(source, SourceSettings)]
+        self.fronts = {source.name: Front(source, self.submit) for source in services}
+        apis = [source for source in self.sources if isinstance(source, WebSocketSettings)]
+        self.websocket = WebSocketFront(apis[0], self.submit) if apis else None
         self._pool = Pool(function, echo=echo)
 
     @asynccontextmanager
@@ -84,9 +89,9 @@ class Gateway:
         self._pool.submit(answer)
         return answer
 
-    async def invoke(self, event: bytes, *, replay_of: str | None = None) -> Invocation:
+    async def invoke(self, event: bytes, *, client_context: str = "", replay_of: str | None = None) -> Invocation:
         """Invoke the function with an event (JSON), and return its record when the response is whole."""
-        invocation = Invocation(source="invoke", event=event, replay_of=replay_of)
+        invocation = Invocation(source="invoke", event=event, client_context=client_context, replay_of=replay_of)
         await self.submit(invocation).whole()
         return invocation
 
@@ -109,20 +114,26 @@ class Gateway:
         can_stream = source in ("function-url", "rest-api")
         return SourceSettings(name=source, is_streamed=self.function.is_streamed and can_stream)
 
-    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation | None:
-        """Repeat an invocation, through another service if `source` says so. None if that refuses the request.
+    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation:
+        """Repeat an invocation, through another service if `source` says so.
 
-        Raises KeyError for an unknown id, and ValueError for a source with an event that had no request.
+        Raises KeyError for an unknown id, ValueError for a source with an event that had no request, and Refused if the
+        service itself refuses the request.
         """
         old = self.history.get(id)
         if old is None:
             raise KeyError(id)
         if old.request is None:
             if source is not None:
-                raise ValueError("An event from the invoke API has no request that another source could send.")
-            return await self.invoke(old.event, replay_of=id)
+                raise ValueError("An event has no request that another source could send.")
+            if self.websocket is not None and old.source == "websocket":
+                return await self.websocket.invoke(json.loads(old.event), replay_of=id)
+            return await self.invoke(old.event, client_context=old.client_context, replay_of=id)
         name = source or cast("ServiceName", old.source)  # what has a request came from a service
-        return (await self.request(old.request, name, replay_of=id)).invocation
+        sent = await self.request(old.request, name, replay_of=id)
+        if sent.invocation is None:
+            raise Refused(sent.response)
+        return sent.invocation
 
     def reload(self) -> None:
         """Start a new environment now, and end the others, each after the invocations that it has."""

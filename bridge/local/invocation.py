@@ -84,7 +84,10 @@ class Invocation:
     client's, None for an event. `response`: what the client got, without the body of a stream. `result`: the first
     MAX_KEPT bytes of what the function returned or streamed, and `result_size` bytes in all; `content_type` and
     `is_streamed` as the runtime said. `environment`: its number. `replay_of`: the id of the invocation that this one
-    repeats. `qualifier`: the version or alias that the caller named. `received`: seconds since the epoch.
+    repeats. `qualifier`: the version or alias that the caller named. `received`: seconds since the epoch. `label`: what
+    a list shows as method and path of an event that no request became.
+
+    A WebSocket API's `response` has the function's status, and the body is what the client got as a message.
     """
 
     source: str
@@ -93,6 +96,7 @@ class Invocation:
     replay_of: str | None = None
     client_context: str = ""
     qualifier: str = ""
+    label: tuple[str, str] = ("", "")
     trace_id: str = ""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     received: float = field(default_factory=time.time)
@@ -112,12 +116,17 @@ class Invocation:
 
     @property
     def method(self) -> str:
-        return self.request.method if self.request else ""
+        return self.request.method if self.request else self.label[0]
 
     @property
     def path(self) -> str:
-        """The path and query as the client sent them; "" for an event."""
-        return self.request.target if self.request else ""
+        """The path and query as the client sent them; "" for an event from the invoke API."""
+        return self.request.target if self.request else self.label[1]
+
+    @property
+    def has_response(self) -> bool:
+        """Whether the client's response is known. The caller of the invoke API gets the result itself."""
+        return self.response is not None or self.source == "invoke"
 
     @property
     def duration(self) -> float:

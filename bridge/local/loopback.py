@@ -10,11 +10,20 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["LoopbackOnly", "is_loopback", "refused"]
+
+# With every answer that has no others: no page of another site may show it, load it, or take it for what it is not.
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
 
 _NAME = "localhost"
 
@@ -63,9 +72,16 @@ class LoopbackOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
         reason = refused(Headers(scope=scope), scope.get("client"))
         if reason is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_safely)
             return
         response = PlainTextResponse(f"Refused, because {reason}.\n", 403)
-        await response(scope, receive, send)
+        await response(scope, receive, send_safely)

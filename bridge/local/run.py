@@ -13,7 +13,7 @@ from bridge.local.gateway import Gateway
 from bridge.local.inspector import Inspector
 from bridge.local.invocation import Invocation
 from bridge.local.server import INSPECTOR, GatewayApp, make_server, open_sockets
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings
 from bridge.local.tasks import Tasks
 
 __all__ = ["GatewayServer", "Listener"]
@@ -39,7 +39,7 @@ class GatewayServer:
     def __init__(
         self,
         function: FunctionSettings,
-        sources: Sequence[SourceSettings],
+        sources: Sequence[AnySource],
         listener: Listener,
         *,
         host: str = "127.0.0.1",
@@ -52,7 +52,8 @@ class GatewayServer:
         self.gateway = Gateway(function, bound, echo=listener.line)
         inspector = Inspector(self.gateway, is_closing=lambda: self._server.should_exit)
         routes = [Mount(INSPECTOR, inspector)]
-        self._server = make_server(GatewayApp(self.gateway, ports, inspector=routes, lifespan=self._lifespan))
+        app = GatewayApp(self.gateway, ports, inspector=routes, lifespan=self._lifespan)
+        self._server = make_server(app, self.gateway)
 
     async def serve(self) -> None:
         """Serve until `stop`, or SIGINT or SIGTERM."""
@@ -87,8 +88,8 @@ class GatewayServer:
         with self.gateway.history.subscribe() as subscription:
             async for batch in subscription:
                 for invocation in batch:
-                    is_answered = invocation.response is not None or invocation.source == "invoke"
-                    if invocation.timeline.end is not None and is_answered and invocation.id not in reported:
+                    is_answered = invocation.timeline.end is not None and invocation.has_response
+                    if is_answered and invocation.id not in reported:
                         self._listener.answered(invocation)
                         reported.add(invocation.id)
                     if invocation.status == "done" and is_answered:

@@ -65,6 +65,7 @@ class RuntimeApi:
         self._polls: deque[asyncio.Future[Reply]] = deque()
         self._restored = asyncio.Event()
         self._is_at_snapshot = False
+        self._given = Reply(200)  # the last event
         self.open: dict[str, Answer] = {}
         self.timed_out: set[str] = set()
         self.extensions = Extensions(
@@ -104,7 +105,8 @@ class RuntimeApi:
         }
         self.open[invocation.id] = answer
         sent = tuple((name, value) for name, value in headers.items() if value)
-        self._polls.popleft().set_result(Reply(200, invocation.event, sent))
+        self._given = Reply(200, invocation.event, sent)
+        self._polls.popleft().set_result(self._given)
         about: dict[str, object] = {"deadlineMs": milliseconds, "requestId": invocation.id, "invokedFunctionArn": arn}
         self.extensions.invoke({**about, "tracing": {"type": "X-Amzn-Trace-Id", "value": trace_id}})
 
@@ -137,7 +139,7 @@ class RuntimeApi:
     async def _next(self, request: Request) -> Reply:
         await request.body()
         if self.open and not self._is_concurrent:
-            return refusal(403, "InvalidStateTransition", "The last invocation has no answer yet.")
+            return self._again()
         self._phase, self._last = "invoke", ""
         self.extensions.close_registration()
         for _ in range(2):  # the event loop reads first what the process has written before it asked
@@ -157,6 +159,12 @@ class RuntimeApi:
         if not poll.done():
             raise Disconnected
         return poll.result()
+
+    def _again(self) -> Reply:
+        """Return the event of the invocation that has no answer, as AWS's emulator does until the answer begins."""
+        if any(answer.invocation.timeline.first_byte is not None for answer in self.open.values()):
+            return refusal(403, "InvalidStateTransition", "The last invocation has no whole answer yet.")
+        return self._given
 
     async def _answered(self, request: Request, id: str, kind: str) -> Reply:
         answer = self.open.get(id)

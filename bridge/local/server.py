@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ from bridge.local.gateway import Gateway
 from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
+from bridge.local.settings import AnySource, SourceSettings
+from bridge.local.websocket.application import WebSocketApp
 
 __all__ = ["INSPECTOR", "GatewayApp", "make_server", "open_sockets"]
 
@@ -47,7 +50,7 @@ class GatewayApp:
         lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._main = ports[0]
-        apps = map(FrontApp, gateway.fronts.values())
+        apps = (_app_of(source, gateway) for source in gateway.sources)
         self._sources: dict[int, ASGIApp] = dict(zip(ports, apps, strict=True))
         routes = [*invoke_routes(gateway.function.name, gateway.submit), *inspector]
         self._starlette = Starlette(routes=routes, lifespan=lifespan)
@@ -63,6 +66,13 @@ class GatewayApp:
                 await self._admin(scope, receive, send)
         else:
             await self._sources[port](scope, receive, send)
+
+
+def _app_of(source: AnySource, gateway: Gateway) -> ASGIApp:
+    if isinstance(source, SourceSettings):
+        return FrontApp(gateway.fronts[source.name])
+    assert gateway.websocket is not None
+    return WebSocketApp(gateway.websocket)
 
 
 def _is_admin(path: str) -> bool:
@@ -92,11 +102,27 @@ def _open_socket(host: str, port: int) -> socket.socket:
     return found
 
 
-def make_server(app: GatewayApp) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """`ends`: called before the server closes its connections."""
+
+    def __init__(self, config: uvicorn.Config, ends: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._ends = ends
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._ends()
+        await super().shutdown(sockets)
+
+
+def make_server(app: GatewayApp, gateway: Gateway) -> uvicorn.Server:
     """Return a server for `app`: `await server.serve(sockets)`."""
+    websocket = gateway.websocket
     config = uvicorn.Config(
         app,
         http=SentNames,
+        ws="none" if websocket is None else _websocket_protocol(),
+        ws_per_message_deflate=False,  # API Gateway agrees on no extension
+        ws_ping_interval=None,
         log_level="warning",
         access_log=False,
         lifespan="on",
@@ -105,4 +131,10 @@ def make_server(app: GatewayApp) -> uvicorn.Server:
         proxy_headers=False,
         timeout_graceful_shutdown=_SHUTDOWN_LIMIT,
     )
-    return uvicorn.Server(config)
+    return uvicorn.Server(config) if websocket is None else _Server(config, websocket.go_away)
+
+
+def _websocket_protocol() -> type[asyncio.Protocol]:
+    from bridge.local.websocket.protocol import WebSocketProtocol  # it needs wsproto, which nothing else does
+
+    return WebSocketProtocol

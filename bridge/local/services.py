@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
 from bridge.local.answer import Answer
+from bridge.local.cors import applied, preflight
 from bridge.local.invocation import Invocation
 from bridge.local.routes import find_route
 from bridge.local.service_errors import WAIT_LIMITS, no_route, too_many, too_slow
@@ -52,12 +53,15 @@ class Front:
 
     async def send(self, request: ClientRequest, *, replay_of: str | None = None) -> Sent:
         """Return the response of the service, whatever becomes of the request."""
+        own = preflight(self.source.name, self.source.cors, request)
+        if own is not None:
+            return Sent(own)
         setup = self._setup()
         try:
             setup = replace(setup, route=self._route(request, setup))
             event = self._service.event_for(request, setup)
         except Refused as exc:
-            return Sent(exc.response)
+            return Sent(applied(self.source.name, self.source.cors, request, exc.response))
         invocation = Invocation(
             source=self.source.name,
             event=json.dumps(event).encode(),
@@ -71,9 +75,9 @@ class Front:
         except BaseException:
             answer.leave()  # the client has left, or the service waits no longer
             raise
-        invocation.response = sent.response
+        invocation.response = applied(self.source.name, self.source.cors, request, sent.response)
         answer.changed()
-        return sent
+        return replace(sent, response=invocation.response)
 
     def _setup(self) -> Setup:
         now = time.time()

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.testing.services import ServiceName
 
-__all__ = ["FunctionSettings", "Route", "RuntimeName", "SourceSettings"]
+__all__ = ["AnySource", "Cors", "FunctionSettings", "Route", "RuntimeName", "SourceSettings", "WebSocketSettings"]
 
 RuntimeName = Literal["bridge", "awslambdaric"]
 
@@ -51,10 +51,22 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cors:
+    """How a service lets in requests from other origins. Names are those of the headers. `max_age`: in seconds."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int | None = None
+    allow_credentials: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSettings:
     """One service in front of the function, and its port; 0 for any free one. `routes`: None for all requests.
 
-    `binary_media_types`: those of a REST API.
+    `binary_media_types`: those of a REST API. `cors`: None if the function alone answers for it.
     """
 
     name: ServiceName
@@ -63,3 +75,22 @@ class SourceSettings:
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
     binary_media_types: tuple[str, ...] = ("*/*",)
+    cors: Cors | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSocketSettings:
+    """A WebSocket API in front of the function, and its port; 0 for any free one.
+
+    `route_keys`: of the routes beside `$default`. `has_route_response`: whether an answer's body goes to the sender.
+    """
+
+    port: int = 0
+    stage: str = "live"
+    route_keys: tuple[str, ...] = ()
+    has_route_response: bool = False
+    name: Literal["websocket"] = "websocket"
+    is_streamed: Literal[False] = False
+
+
+AnySource = SourceSettings | WebSocketSettings

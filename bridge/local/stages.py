@@ -50,18 +50,18 @@ class Stages:
         return time.monotonic()
 
     def note(self, invocation: Invocation, lines: Iterable[tuple[float, str]]) -> None:
-        """Note in a record that it reached the runtime; in the first one also what came before, with its `lines`."""
-        timeline = invocation.timeline
-        timeline.start = invocation.since()
-        if timeline.assigned is None:
-            timeline.assigned = timeline.start
+        """Note in a record how its environment came to it; in the first one also what came before, with its `lines`."""
         if self._is_noted:
             invocation.started = "warm"
             return
         self._is_noted = True
         invocation.started = "cold" if self.restore_start is None else "restored"
-        for name in ("init_start", "init_end", "restore_start", "restore_end"):
-            moment = getattr(self, name)
-            setattr(timeline, name, None if moment is None else invocation.since(moment))
+        self.show(invocation)
         for moment, text in lines:
             invocation.log(text, moment)
+
+    def show(self, invocation: Invocation) -> None:
+        """Note in the record of the first invocation how far the start has come."""
+        for name in ("init_start", "init_end", "restore_start", "restore_end"):
+            moment = getattr(self, name)
+            setattr(invocation.timeline, name, None if moment is None else invocation.since(moment))

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.local.settings import Route
+from bridge.local.settings import Cors, Route
+from bridge.local.template_cors import cors_of, rest_cors_of
 from bridge.local.template_values import Unknown, mapping_of
 from bridge.testing.services import ServiceName
 
@@ -22,7 +23,7 @@ _APIS: dict[str, tuple[ServiceName, str, str]] = {
 }
 
 # Of an API.
-_NOT_APPLIED = ("Auth", "Cors", "CorsConfiguration", "DefinitionBody", "DefinitionUri")
+_NOT_APPLIED = ("Auth", "DefinitionBody", "DefinitionUri")
 
 # Resources that send requests to a function by others of their own, which only CloudFormation puts together.
 _NOT_READ = frozenset(
@@ -37,13 +38,14 @@ _STREAM_MODES = ("STREAM", "RESPONSE_STREAM")
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateSource:
-    """A service in front of the function. `routes`: None for all requests. `binary_media_types`: of a REST API."""
+    """A service in front of the function: see SourceSettings."""
 
     name: ServiceName
     stage: str = ""
     is_streamed: bool = False
     routes: tuple[Route, ...] | None = None
     binary_media_types: tuple[str, ...] = ("*/*",)
+    cors: Cors | None = None
 
 
 class _Event:
@@ -70,8 +72,8 @@ def sources_of(
     found = []
     url = properties.get("FunctionUrlConfig") or _url_of(function, resources)
     if isinstance(url, dict):
-        notes += _not_applied("The Function URL", url, "Cors")
-        found.append(TemplateSource(name="function-url", is_streamed=url.get("InvokeMode") == "RESPONSE_STREAM"))
+        is_streamed = url.get("InvokeMode") == "RESPONSE_STREAM"
+        found.append(TemplateSource(name="function-url", is_streamed=is_streamed, cors=cors_of(url.get("Cors"))))
     events = [_Event(name, event) for name, event in mapping_of(properties.get("Events")).items()]
     for kind in _APIS:
         of_kind = [event for event in events if event.kind == kind]
@@ -120,6 +122,7 @@ def _api(kind: str, events: list[_Event], about: dict[str, Any]) -> TemplateSour
             name="http-api-v1" if is_old else name,
             stage=stage if isinstance(stage, str) and stage != "$default" else "",
             routes=_routes(events),
+            cors=cors_of(about.get("CorsConfiguration")),
         )
     return TemplateSource(
         name=name,
@@ -127,6 +130,7 @@ def _api(kind: str, events: list[_Event], about: dict[str, Any]) -> TemplateSour
         routes=_routes(events),
         is_streamed=any(str(each.get("ResponseTransferMode", "")).upper() in _STREAM_MODES for each in properties),
         binary_media_types=_binary_types(about),
+        cors=rest_cors_of(about.get("Cors")),
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from bridge.cli import dev as module_under_test
 from bridge.cli import dev_notes
-from bridge.local.settings import FunctionSettings, Route, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings, Route, SourceSettings, WebSocketSettings
+from tests.cases import every_case
 from tests.cli.conftest import Run
 
 SHOP = """
@@ -21,7 +22,7 @@ def handler(event, context):
     return {"statusCode": 200, "body": "it runs"}
 """
 
-Taken = tuple[FunctionSettings, list[SourceSettings]]
+Taken = tuple[FunctionSettings, list[AnySource]]
 
 
 @pytest.fixture
@@ -48,6 +49,34 @@ def test_several_sources_have_ports_of_their_own(run: Run, taken: list[Taken]) -
         SourceSettings(name="alb", port=4000),
         SourceSettings(name="http-api", port=4001, stage="prod"),
     ]
+
+
+def test_a_websocket_api_has_a_stage_a_port_and_routes(run: Run, taken: list[Taken]) -> None:
+    arguments = ["--source", "alb", "--source", "websocket", "--route", "join", "--route", "leave", "--route-response"]
+    assert run("dev", "shop:app", *arguments).exit_code == 0
+    assert run("dev", "shop:app", "--source", "websocket:4000", "--stage", "/prod/").exit_code == 0
+    assert [sources for _, sources in taken] == [
+        [
+            SourceSettings(name="alb", port=3000),
+            WebSocketSettings(port=3001, stage="live", route_keys=("join", "leave"), has_route_response=True),
+        ],
+        [WebSocketSettings(port=4000, stage="prod")],
+    ]
+
+
+@every_case(
+    ("arguments", "fact"),
+    [
+        (["--route", "join"], "give --source websocket"),
+        (["--route-response"], "give --source websocket"),
+        (["--source", "websocket", "--stream"], "websocket does not stream"),
+        (["--source", "websocket", "--source", "websocket:1"], "websocket is given twice"),
+    ],
+)
+def test_what_a_websocket_api_does_not_have(arguments: list[str], fact: str, run: Run) -> None:
+    result = run("dev", "shop:app", *arguments)
+    assert result.exit_code == 2
+    assert fact in result.output
 
 
 def test_the_function_gets_what_is_asked_for(run: Run, taken: list[Taken], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import httpx
 
 from bridge.local.invocation import Invocation
 from bridge.local.run import GatewayServer, Listener
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings, SourceSettings
 from bridge.testing.services import ServiceName
 
 __all__ = ["RunningGateway"]
@@ -28,13 +28,13 @@ class RunningGateway:
     def __init__(
         self,
         target: str,
-        *sources: ServiceName | SourceSettings,
+        *sources: ServiceName | AnySource,
         environ: Mapping[str, str] | None = None,
         folder: Path = FUNCTIONS,
         reloads: bool = False,
         **options: Any,
     ) -> None:
-        settings = [each if isinstance(each, SourceSettings) else SourceSettings(name=each) for each in sources]
+        settings = [SourceSettings(name=each) if isinstance(each, str) else each for each in sources]
         function = FunctionSettings(
             target=target, folder=str(folder), environ={"PYTHONDONTWRITEBYTECODE": "1", **(environ or {})}, **options
         )

@@ -73,6 +73,7 @@ trap end EXIT
 dev() {
     end
     if [ "$3" = --help ]; then python -m bridge dev --help; return; fi
+    : > dev.log  # the background process empties it later than the first look at it
     python -m bridge dev "$@" > dev.log 2>&1 & running=$!
     for _ in $(seq 600); do grep -q Ctrl+C dev.log && return; sleep 0.1; done
     cat dev.log; false
@@ -164,6 +165,13 @@ def with_gateways(script: str) -> str:
     return DEV + re.sub(r"^python -m bridge dev", f"dev --port {first}", script, flags=re.MULTILINE)
 
 
+def save_application(page: str, folder: Path) -> None:
+    """Save the first `python` block of a page that tells its reader to."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if "above as `app.py`" in text:
+        (folder / "app.py").write_text(text.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_work(page: str, checkout: Path, environ: dict[str, str]) -> None:
     if "node" in page and shutil.which("node") is None:
@@ -174,6 +182,7 @@ def test_the_commands_of_a_page_work(page: str, checkout: Path, environ: dict[st
         # Its last step: whatever requires the package by its name gets the checkout's.
         to_run.append("pip download --quiet --no-index --no-deps --dest found lambda-asgi-bridge")
     folder = (checkout / page).parent
+    save_application(page, folder)
     uninstall = f'{Path(sys.executable).parent}/uv pip uninstall --python "$VIRTUAL_ENV/bin/python" lambda-asgi-bridge'
     run(uninstall, folder, environ)  # of the page before
     output = run(with_gateways("\n".join(to_run)), folder, environ)

@@ -137,8 +137,9 @@ async def test_an_extension_reports_its_failure(report: str, api: Api) -> None:
     ],
 )
 async def test_an_unknown_extension(identifier: str, expected: str, api: Api) -> None:
+    error = "Lambda-Extension-Function-Error-Type: Extension.NoKey"
     for request_line in (NEXT, "POST /2020-01-01/extension/init/error", "POST /2020-01-01/extension/exit/error"):
-        status, _, body = await api.ask(request_line, f"Lambda-Extension-Identifier: {identifier}")
+        status, _, body = await api.ask(request_line, f"Lambda-Extension-Identifier: {identifier}", error)
         assert (status, error_type(body)) == (403, expected)
 
 

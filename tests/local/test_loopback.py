@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from bridge.local.loopback import refused
+from bridge.local.loopback import LoopbackOnly, refused
 
 HERE = ("127.0.0.1", 50000)
 
@@ -61,3 +62,17 @@ def test_other_machines_are_not(client: Any) -> None:
 def test_two_hosts_are_none() -> None:
     headers = Headers(raw=[(b"host", b"localhost"), (b"host", b"evil.example")])
     assert refused(headers, HERE) is not None
+
+
+async def test_every_answer_keeps_other_sites_away(anyio_backend: str) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 307, "headers": [(b"x-content-type-options", b"mine")]})
+        await send({"type": "http.response.body"})
+
+    for host, status, own in (("localhost", 307, "mine"), ("evil.example", 403, "nosniff")):
+        transport = httpx.ASGITransport(LoopbackOnly(app))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            answer = await client.get("/")
+        assert (answer.status_code, answer.headers["x-content-type-options"]) == (status, own)
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"

@@ -185,7 +185,6 @@ async def test_a_poll_whose_runtime_has_left_gets_no_event(api: Api) -> None:
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [
-        ("GET /2018-06-01/runtime/invocation/next", 403),  # the last one has no answer
         ("POST /2018-06-01/runtime/invocation/unknown/response", 400),
         ("GET /elsewhere", 404),
         ("GET /2020-01-01/extension/event/next", 403),
@@ -196,6 +195,18 @@ async def test_what_is_refused(request_line: str, status: int, api: Api) -> None
     await api.begin()
     found, _, body = await api.ask(request_line)
     assert (found, set(json.loads(body))) == (status, {"errorMessage", "errorType"})
+
+
+async def test_a_runtime_that_asks_again_gets_the_same_event_until_it_answers(api: Api) -> None:
+    answer = await api.begin(b'{"a": 1}')
+    status, headers, body = await api.ask("GET /2018-06-01/runtime/invocation/next")
+    assert (status, headers["lambda-runtime-aws-request-id"], body) == (200, answer.invocation.id, b'{"a": 1}')
+    _, writer = await api.connect()
+    writer.write(f"{path_of(answer)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel".encode())
+    await answer.started()
+    status, _, body = await api.ask("GET /2018-06-01/runtime/invocation/next")
+    assert (status, json.loads(body)["errorType"]) == (403, "InvalidStateTransition")
+    writer.close()
 
 
 async def test_an_answer_after_the_timeout_is_gone(api: Api) -> None:

@@ -10,7 +10,7 @@ from bridge.local.failures import throttled
 from bridge.local.invocation import Failure, Invocation
 from bridge.local.service_errors import WAIT_LIMITS
 from bridge.local.services import Front
-from bridge.local.settings import Route, SourceSettings
+from bridge.local.settings import Cors, Route, SourceSettings
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
 
@@ -82,6 +82,18 @@ async def test_an_event_has_the_route_that_matched(name: ServiceName, anyio_back
         assert event["routeKey"] == event["requestContext"]["routeKey"] == "GET /users/{id}"
     else:
         assert event["resource"] == event["requestContext"]["resourcePath"] == "/users/{id}"
+
+
+async def test_the_service_answers_for_other_origins(anyio_backend: str) -> None:
+    cors = Cors(allow_origins=("http://page",))
+    for method, status in (("OPTIONS", 204), ("GET", 200), ("DELETE", 404)):
+        headers = (("host", "x"), ("origin", "http://page"), ("access-control-request-method", "GET"))
+        call = ClientRequest(method=method, target="/a", headers=headers)
+        routes = (Route("GET", "/a"),)
+        sent = await front("http-api", submit(b"{}"), routes=routes, cors=cors).send(call)
+        assert (sent.response.status, sent.invocation is not None) == (status, method == "GET")
+        assert ("access-control-allow-origin", "http://page") in sent.response.headers
+        assert sent.invocation is None or sent.invocation.response is sent.response
 
 
 async def test_the_method_of_a_rest_apis_route_can_be_overridden(anyio_backend: str) -> None:

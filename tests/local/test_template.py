@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.local.settings import Route
+from bridge.local.settings import Cors, Route
 from bridge.local.template import InvalidTemplate, Template, TemplateSource, read_template
 
 ROOT = Path(__file__).parents[2]
@@ -152,7 +152,12 @@ Resources:
 def test_the_apis_of_a_template(tmp_path: Path) -> None:
     template = read(APIS, tmp_path)
     assert template.sources == (
-        TemplateSource(name="http-api-v1", stage="v1", routes=(Route("GET", "/a"), Route("ANY", "$default"))),
+        TemplateSource(
+            name="http-api-v1",
+            stage="v1",
+            routes=(Route("GET", "/a"), Route("ANY", "$default")),
+            cors=Cors(allow_origins=("*",)),
+        ),
         TemplateSource(
             name="rest-api", stage="Prod", routes=(Route("POST", "/{id}"),), binary_media_types=("image/png",)
         ),
@@ -161,7 +166,6 @@ def test_the_apis_of_a_template(tmp_path: Path) -> None:
         "layers of the function are not there: install what is in them.",
         "event Second is of another API: only one is there.",
         "API H has Auth, which the gateway does not apply.",
-        "API H has CorsConfiguration, which the gateway does not apply.",
         "service sends the events of Queue (SQS): invoke the function with some of your own.",
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.send_page import Draft, event_of, request_of
 from bridge.local.invocation import Invocation
-from bridge.testing.messages import ClientRequest
+from bridge.testing.messages import ClientRequest, Refused
 from bridge.testing.services import ServiceName
 
 __all__ = ["Begun", "replay", "send"]
@@ -18,10 +18,10 @@ __all__ = ["Begun", "replay", "send"]
 
 @dataclass(frozen=True)
 class Begun:
-    """An invocation that has begun; None if the service refused it. The caller waits for its end."""
+    """An invocation that has begun. The caller waits for its end."""
 
-    invocation: Invocation | None
-    invoking: asyncio.Future[Invocation | None]
+    invocation: Invocation
+    invoking: asyncio.Future[Invocation]
 
     async def wait(self) -> None:
         await self.invoking
@@ -34,7 +34,7 @@ async def replay(gateway: Inspected, invocation: Invocation, source: ServiceName
 
 
 async def send(gateway: Inspected, draft: Draft) -> Begun:
-    """Send what the form has. Raises ValueError for what cannot be sent."""
+    """Send what the form has. Raises ValueError for what cannot be sent, and Refused for what the service refuses."""
     origin = draft.origin or None
     if draft.kind == "event":
         event = event_of(draft)
@@ -45,16 +45,14 @@ async def send(gateway: Inspected, draft: Draft) -> Begun:
 
 
 async def _requested(gateway: Inspected, request: ClientRequest, source: ServiceName, origin: str | None) -> Invocation:
-    """Return the invocation. Raises ValueError, with the service's reasons, for a request that it refuses."""
     sent = await gateway.request(request, source, replay_of=origin)
     if sent.invocation is None:
-        reasons = " ".join(sent.response.reasons)
-        raise ValueError(f"The service answers {sent.response.status}, without the function. {reasons}")
+        raise Refused(sent.response)
     return sent.invocation
 
 
 async def _begun(
-    gateway: Inspected, begins: Coroutine[Any, Any, Invocation | None], is_it: Callable[[Invocation], bool]
+    gateway: Inspected, begins: Coroutine[Any, Any, Invocation], is_it: Callable[[Invocation], bool]
 ) -> Begun:
     """Start the invocation, and return when it is known or over, so that a page can show it while it runs."""
     known = set(gateway.history)

@@ -21,14 +21,6 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-}
-
 
 class Inspector:
     """The pages of a gateway, for this machine alone. It can be mounted at any path.
@@ -37,14 +29,15 @@ class Inspector:
     """
 
     def __init__(self, gateway: Inspected, *, is_closing: Callable[[], bool] = lambda: False) -> None:
-        self._app = LoopbackOnly(Starlette(routes=Routes(gateway, is_closing).table()))
+        routes = Routes(gateway, is_closing)
+        self._app = LoopbackOnly(Starlette(routes=routes.table(), exception_handlers=routes.errors()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
+        async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_HEADERS)
+                headers["content-security-policy"] = _POLICY
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        await self._app(scope, receive, send_safely)
+        await self._app(scope, receive, send_with_policy)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
+from bridge.local.inspector.codings import decoded
+from bridge.local.inspector.descriptions import described
 from bridge.local.inspector.documents import difference_document
 from bridge.local.inspector.elements import Markup, element, fragment
 from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.json_text import parsed
-from bridge.local.inspector.page import duration, invocation_url, page, section, status_badge
-from bridge.local.inspector.responses import body_of, described, prelude_of
+from bridge.local.inspector.page import duration, invocation_url, page, section, shortened, status_badge
+from bridge.local.inspector.responses import body_of, prelude_of
 from bridge.local.inspector.scopes import scope_of
 from bridge.local.invocation import Invocation
 
 __all__ = ["compare_page", "compare_sections"]
+
+# In bytes. The gateway does nothing else while it compares two documents: a tenth of a second at most.
+_MAX_COMPARED = 200_000
 
 
 def compare_page(gateway: Inspected, first: Invocation, second: Invocation, *, base: str) -> Markup:
@@ -47,13 +53,15 @@ def compare_sections(first: Invocation, second: Invocation, *, base: str) -> dic
 
 
 def _line(invocation: Invocation, base: str) -> Markup:
-    link = element("a", element("bdi", described(invocation)[:300]), href=invocation_url(base, invocation))
+    link = element("a", element("bdi", shortened(described(invocation), 300)), href=invocation_url(base, invocation))
     facts = fragment(" ", element("span", invocation.source, class_="tag"), " ", status_badge(invocation), " ")
     return element("li", f"{invocation.method} ", link, facts, duration(invocation))
 
 
 def _value(content: bytes) -> Any:
     """Return the JSON value, or the text of what is not JSON."""
+    if len(content) > _MAX_COMPARED:
+        return f"{len(content):,} bytes, too many to compare. SHA-256: {sha256(content).hexdigest()}"
     value, is_json = parsed(content)
     return value if is_json else _lines(content)
 
@@ -76,5 +84,5 @@ def _response(invocation: Invocation) -> Any:
     response = invocation.response
     if response is None:
         return None
-    body, _ = body_of(invocation)
+    body, _ = decoded(body_of(invocation)[0], response.headers)
     return {"status": response.status, "headers": [list(pair) for pair in response.headers], "body": _value(body)}

@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from typing import get_args
 
-from bridge.local.inspector.documents import (
-    bytes_document,
-    json_document,
-    text_document,
-    value_document,
-)
+from bridge.local.inspector.codings import decoded
+from bridge.local.inspector.descriptions import described
+from bridge.local.inspector.documents import bytes_document, json_document, text_document, value_document
 from bridge.local.inspector.elements import Markup, element, fragment
 from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.json_text import parsed
@@ -21,16 +18,21 @@ from bridge.local.inspector.page import (
     page,
     section,
     select,
+    shortened,
     start_badge,
     status_badge,
 )
-from bridge.local.inspector.responses import body_of, described, prelude_of
+from bridge.local.inspector.responses import body_of, log_of, prelude_of
 from bridge.local.inspector.scopes import scope_of
-from bridge.local.inspector.timeline import seconds, timeline
+from bridge.local.inspector.timeline import timeline
 from bridge.local.invocation import Invocation
+from bridge.testing.messages import values_of
 from bridge.testing.services import ServiceName
 
 __all__ = ["detail_page", "detail_sections"]
+
+# In characters. The event has the whole path.
+_MAX_HEADING = 300
 
 
 def detail_page(gateway: Inspected, invocation: Invocation, *, base: str) -> Markup:
@@ -40,12 +42,12 @@ def detail_page(gateway: Inspected, invocation: Invocation, *, base: str) -> Mar
         "Event",
         json_document(invocation.event),
         id="event-section",
-        links=element("a", "Download", href=f"{url}/event.json"),
+        links=element("a", "Download the event", href=f"{url}/event.json"),
     )
-    title = f"{invocation.method} {described(invocation)}".strip()
+    what = described(invocation)
     return page(
-        title[:200],
-        element("h1", f"{invocation.method} ", element("bdi", described(invocation)[:2000])),
+        f"{invocation.method} {what}".strip()[:200],
+        element("h1", f"{invocation.method} ", element("bdi", shortened(what, _MAX_HEADING))),
         sections["summary"],
         _actions(invocation, url, base),
         section("Timeline", sections["timeline"], id="timeline-section"),
@@ -53,18 +55,31 @@ def detail_page(gateway: Inspected, invocation: Invocation, *, base: str) -> Mar
             "div",
             element(
                 "div",
-                section("Response", sections["response"], id="response-section"),
+                section(
+                    "Response",
+                    sections["response"],
+                    id="response-section",
+                    links=None
+                    if invocation.source == "invoke"
+                    else element("a", "Download the body", href=f"{url}/body"),
+                ),
                 section(
                     "Result",
                     sections["result"],
                     id="result-section",
-                    links=element("a", "Download", href=f"{url}/result"),
+                    links=element("a", "Download the result", href=f"{url}/result"),
                 ),
             ),
             element("div", event, _scope(gateway, invocation)),
             class_="columns",
         ),
-        section("Log", sections["log"], id="log-section"),
+        section(
+            "Log",
+            _prints_elsewhere(base) if gateway.function.concurrency > 1 else None,
+            sections["log"],
+            id="log-section",
+            links=element("a", "Download the log", href=f"{url}/log.txt"),
+        ),
         base=base,
         feed=f"{url}/feed",
     )
@@ -109,9 +124,18 @@ def _failure(invocation: Invocation) -> Markup | None:
         "div",
         element("strong", failure.error_type),
         element("p", failure.message[:4000]),
-        json_document(failure.document) if failure.document else None,
+        _stack(failure.document) if failure.document else None,
         class_="failure",
     )
+
+
+def _stack(document: bytes) -> Markup:
+    """Return the stack trace of a runtime's error document; the document itself if it has none."""
+    value, _ = parsed(document)
+    lines = value.get("stackTrace") if isinstance(value, dict) else None
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        return json_document(document)
+    return text_document("\n".join(line.rstrip("\n") for line in lines))
 
 
 def _actions(invocation: Invocation, url: str, base: str) -> Markup:
@@ -139,16 +163,19 @@ def _scope(gateway: Inspected, invocation: Invocation) -> Markup:
 def _response(invocation: Invocation) -> Markup:
     response = invocation.response
     if response is None:
-        text = "The client does not have it yet." if invocation.request is not None else "An event has none."
+        text = "An event has none." if invocation.has_response else "The client does not have it yet."
         return element("p", text, class_="empty")
     pairs = (element("tr", element("th", name, scope="row"), element("td", value)) for name, value in response.headers)
     body, is_whole = body_of(invocation)
-    is_json = any(name.lower() == "content-type" and "json" in value for name, value in response.headers)
+    content, coding = decoded(body, response.headers)
+    is_json = is_whole and any("json" in value for value in values_of(response.headers, "content-type"))
+    value, is_value = parsed(content) if is_json else (None, False)
     reasons = (element("li", reason) for reason in response.reasons)
     return fragment(
         element("ul", *reasons, class_="reasons") if response.reasons else None,
-        element("table", element("tbody", *pairs), class_="headers"),
-        json_document(body) if is_json and is_whole else bytes_document(body),
+        element("table", element("tbody", *pairs), class_="headers", aria_label="Headers"),
+        value_document(value) if is_value else bytes_document(content, is_whole=is_whole and not coding),
+        element("p", coding, class_="note") if coding else None,
         None if is_whole else element("p", "The body so far, or the part of it that is kept.", class_="note"),
     )
 
@@ -159,7 +186,8 @@ def _result(invocation: Invocation) -> Markup:
     note += f", of which {kept:,} are kept" if kept < size else ""
     prelude = prelude_of(invocation)
     if prelude is None:
-        shown = bytes_document(bytes(invocation.result)) if invocation.is_streamed else json_document(invocation.result)
+        result = bytes(invocation.result)
+        shown = bytes_document(result, is_whole=kept == size) if invocation.is_streamed else json_document(result)
     else:
         after = element("p", "The prelude of the stream. What follows it is the body of the response.", class_="note")
         shown = fragment(json_document(prelude), after)
@@ -169,5 +197,10 @@ def _result(invocation: Invocation) -> Markup:
 def _log(invocation: Invocation) -> Markup:
     if not invocation.logs:
         return element("p", "Nothing.", class_="empty")
-    text = "\n".join(f"{seconds(line.at):>9}  {line.text.rstrip()}" for line in invocation.logs)
-    return text_document(text)
+    return text_document(log_of(invocation))
+
+
+def _prints_elsewhere(base: str) -> Markup:
+    link = element("a", "list", href=f"{base}/")
+    text = "With --concurrency, only lines with the id of an invocation belong to it. The "
+    return element("p", text, link, " has all lines of each environment.", class_="note")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bridge.local.inspector.difference import differences
 from bridge.local.inspector.elements import Markup, element
-from bridge.local.inspector.json_text import indented, parsed
+from bridge.local.inspector.json_text import beginning, parsed
 
 __all__ = ["bytes_document", "difference_document", "json_document", "text_document", "value_document"]
 
-# The most characters of one document on a page; the rest can be downloaded. A page should not need seconds.
+# The most characters of one document on a page, and the most bytes of one in hexadecimal. A page should not need
+# seconds.
 MAX_SHOWN = 100_000
+MAX_DUMPED = 512
+
+# The most lines of a difference, and the most characters of one of them.
+_MAX_LINES, _MAX_LINE = 2000, 2000
 
 # As many lines around each difference are shown.
 _AROUND = 3
@@ -32,22 +38,27 @@ def json_document(content: bytes | bytearray) -> Markup:
 
 def value_document(value: Any) -> Markup:
     """Return a JSON value, indented."""
-    text = indented(value)
-    return _block(_marked(text[:MAX_SHOWN]), _note(len(text)))
+    text, is_whole = beginning(value, MAX_SHOWN)
+    return _block(_marked(text), None if is_whole else f"The first {MAX_SHOWN:,} characters.")
 
 
 def text_document(text: str) -> Markup:
-    return _block([text[:MAX_SHOWN]], _note(len(text)))
+    return _block([text[:MAX_SHOWN]], _first(MAX_SHOWN, len(text), "characters"))
 
 
-def bytes_document(content: bytes) -> Markup:
-    """Return text if it is UTF-8, and else the first bytes in hexadecimal."""
+def bytes_document(content: bytes, *, is_whole: bool = True) -> Markup:
+    """Return text if it is UTF-8, and else the first bytes in hexadecimal.
+
+    `is_whole`: False for what may end in the middle of a character.
+    """
+    if not content:
+        return element("p", "Nothing.", class_="empty")
     try:
-        return text_document(content.decode("utf-8")) if content else element("p", "Nothing.", class_="empty")
+        return text_document(getincrementaldecoder("utf-8")().decode(content, final=is_whole))
     except UnicodeDecodeError:
-        lines = (content[at : at + 16] for at in range(0, min(len(content), 512), 16))
-        note = element("p", f"{len(content)} bytes that are not UTF-8", class_="note")
-        return _block([line.hex(" ") + "\n" for line in lines], note)
+        lines = (content[at : at + 16] for at in range(0, min(len(content), MAX_DUMPED), 16))
+        note = _first(MAX_DUMPED, len(content), "bytes") or f"{len(content):,} bytes."
+        return _block([line.hex(" ") + "\n" for line in lines], f"{note} They are not text in UTF-8.")
 
 
 def difference_document(left: Any, right: Any) -> Markup:
@@ -58,13 +69,13 @@ def difference_document(left: Any, right: Any) -> Markup:
         return element("p", "Nothing differs.", class_="empty")
     shown = sorted({near for at in changed for near in range(max(0, at - _AROUND), min(len(lines), at + _AROUND + 1))})
     rows, last = [], -1
-    for number in shown[:2000]:
+    for number in shown[:_MAX_LINES]:
         if number != last + 1:
             rows.append(element("span", "  ⋯", class_="line gap"))
         last, line = number, lines[number]
         tag, sign = {"same": ("span", " "), "removed": ("del", "-"), "added": ("ins", "+")}[line.kind]
-        rows.append(element(tag, f"{sign} {'  ' * line.depth}{line.text[:2000]}", class_="line"))
-    return _block(rows, _note(len(shown), 2000, "lines"))
+        rows.append(element(tag, f"{sign} {'  ' * line.depth}{line.text[:_MAX_LINE]}", class_="line"))
+    return _block(rows, _first(_MAX_LINES, len(shown), "lines"))
 
 
 def _marked(text: str) -> Iterator[str]:
@@ -81,11 +92,11 @@ def _marked(text: str) -> Iterator[str]:
     yield text[at:]
 
 
-def _block(children: Iterable[str], note: Markup | None) -> Markup:
-    return element("div", element("pre", children, tabindex=0), note, class_="document")
+def _block(children: Iterable[str], note: str | None) -> Markup:
+    shown = element("p", note, class_="note") if note else None
+    return element("div", element("pre", children, tabindex=0), shown, class_="document")
 
 
-def _note(length: int, limit: int = MAX_SHOWN, unit: str = "characters") -> Markup | None:
-    if length <= limit:
-        return None
-    return element("p", f"The first {limit:,} of {length:,} {unit}. The download has all.", class_="note")
+def _first(limit: int, length: int, unit: str) -> str | None:
+    """Return what a page says about a document of which it does not show all."""
+    return f"The first {limit:,} of {length:,} {unit}." if length > limit else None

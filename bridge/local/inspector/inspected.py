@@ -9,7 +9,7 @@ from bridge.local.gateway import EnvironmentView
 from bridge.local.history import History
 from bridge.local.invocation import Invocation
 from bridge.local.services import Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
 
@@ -21,7 +21,7 @@ class Inspected(Protocol):
 
     history: History
     function: FunctionSettings
-    sources: tuple[SourceSettings, ...]
+    sources: tuple[AnySource, ...]
 
     @property
     def environments(self) -> Sequence[EnvironmentView]: ...
@@ -32,7 +32,7 @@ class Inspected(Protocol):
         self, request: ClientRequest, source: ServiceName, *, replay_of: str | None = None
     ) -> Coroutine[Any, Any, Sent]: ...
 
-    def replay(self, id: str, *, source: ServiceName | None = None) -> Coroutine[Any, Any, Invocation | None]: ...
+    def replay(self, id: str, *, source: ServiceName | None = None) -> Coroutine[Any, Any, Invocation]: ...
 
     async def cold_start(self) -> None: ...
 

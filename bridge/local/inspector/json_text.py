@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["indented", "parsed"]
+from bridge.testing.strict_json import strict_json
+
+__all__ = ["beginning", "indented", "parsed"]
 
 # How deeply a value may be nested. Python's own limit is 1000 calls, and each level needs a few.
 _MAX_DEPTH = 100
@@ -19,8 +21,8 @@ _PAIR = re.compile(r'\[\n\s+("(?:[^"\\]|\\.)*"),\n\s+("(?:[^"\\]|\\.)*")\n\s*\]'
 def parsed(content: bytes | bytearray) -> tuple[Any, bool]:
     """Return the JSON value, and whether it is one. A value that is nested too deeply counts as text."""
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
+        value = strict_json(bytes(content))
+    except ValueError:
         return None, False
     brackets = content.count(b"[") + content.count(b"{")
     return (value, True) if brackets <= _MAX_DEPTH or _is_shallow(value) else (None, False)
@@ -43,4 +45,20 @@ def _children(item: Any) -> Iterable[Any]:
 
 def indented(value: Any, indent: int = 2) -> str:
     """Return a JSON value over several lines, with pairs of strings in one line."""
-    return _PAIR.sub(r"[\1, \2]", json.dumps(value, indent=indent, ensure_ascii=False))
+    return _with_pairs(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def beginning(value: Any, limit: int) -> tuple[str, bool]:
+    """Return the first characters of `indented`, and whether those are all. What follows the limit costs nothing."""
+    pieces: list[str] = []
+    room = limit
+    for piece in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        if len(piece) > room:
+            return _with_pairs("".join([*pieces, piece[:room]])), False
+        pieces.append(piece)
+        room -= len(piece)
+    return _with_pairs("".join(pieces)), True
+
+
+def _with_pairs(text: str) -> str:
+    return _PAIR.sub(r"[\1, \2]", text)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import get_args
 
 from bridge.local.gateway import EnvironmentView
-from bridge.local.inspector.elements import Markup, element, fragment
+from bridge.local.inspector.descriptions import described
+from bridge.local.inspector.elements import Child, Markup, element, fragment
 from bridge.local.inspector.inspected import Inspected
 from bridge.local.inspector.page import (
     button,
@@ -16,10 +17,10 @@ from bridge.local.inspector.page import (
     invocation_url,
     page,
     select,
+    shortened,
     start_badge,
     status_badge,
 )
-from bridge.local.inspector.responses import described
 from bridge.local.inspector.search import Search, found
 from bridge.local.invocation import Invocation, Start
 from bridge.testing.services import ServiceName
@@ -52,6 +53,7 @@ def list_page(gateway: Inspected, search: Search, *, base: str) -> Markup:
         element("nav", sections["more"], id="more", aria_label="Pages"),
         base=base,
         feed=None if search.before else f"{base}/feed{search.query()}",
+        current="Invocations",
     )
 
 
@@ -62,7 +64,7 @@ def list_sections(gateway: Inspected, search: Search, *, base: str) -> dict[str,
         "rows": _rows(invocations, gateway, search, base),
         "count": fragment(_count(len(gateway.history), len(invocations), has_more, search)),
         "more": _more(invocations, has_more, search, base),
-        "environments": _environments(gateway, base),
+        "environments": _environments(gateway, search, base),
     }
 
 
@@ -80,7 +82,7 @@ def _function(gateway: Inspected) -> Markup:
 
 
 def _filter(search: Search, base: str) -> Markup:
-    sources = [("", "Any source"), *((name, name) for name in (*get_args(ServiceName), "invoke"))]
+    sources = [("", "Any source"), *((name, name) for name in (*get_args(ServiceName), "websocket", "invoke"))]
     starts = [("", "Any start"), *((name, name) for name in get_args(Start))]
     statuses = [("", "Any status"), *((name, name) for name in _STATUSES)]
     text = element(
@@ -123,15 +125,18 @@ def _more(invocations: list[Invocation], has_more: bool, search: Search, base: s
 def _rows(invocations: list[Invocation], gateway: Inspected, search: Search, base: str) -> Markup:
     if invocations:
         return fragment(_row(invocation, base) for invocation in invocations)
-    ports = [source.port for source in gateway.sources]
-    url = f"http://127.0.0.1:{ports[0]}/" if ports else ""
-    text = "No invocation matches." if search != Search() else f"No invocation yet. Open {url} or send an event."
+    text: Child = "No invocation matches."
+    if search == Search():
+        send = element("a", "send a request or an event", href=f"{base}/send")
+        urls = [f"http://127.0.0.1:{source.port}/" for source in gateway.sources[:1]]
+        opens = (fragment("Open ", element("a", url, href=url), ", or ") for url in urls)
+        text = fragment("No invocation yet. ", *opens, send, ".")
     return element("tr", element("td", text, colspan=len(_COLUMNS), class_="empty"), id="no-rows")
 
 
 def _row(invocation: Invocation, base: str) -> Markup:
     moment = time.strftime("%H:%M:%S", time.localtime(invocation.received))
-    link = element("a", element("bdi", described(invocation)[:300]), href=invocation_url(base, invocation))
+    link = element("a", element("bdi", shortened(described(invocation), 300)), href=invocation_url(base, invocation))
     replayed = element("span", " replay", class_="tag") if invocation.replay_of else None
     is_over = invocation.timeline.end is not None
     return element(
@@ -147,19 +152,24 @@ def _row(invocation: Invocation, base: str) -> Markup:
     )
 
 
-def _environments(gateway: Inspected, base: str) -> Markup:
-    snapstart = gateway.function.snapstart
-    why_not = "" if snapstart else "Start the gateway with --snapstart to restore from a snapshot."
+def _environments(gateway: Inspected, search: Search, base: str) -> Markup:
+    snapstart, query = gateway.function.snapstart, search.query()
+    actions = (
+        ("Cold start", "cold-start", "End the environments: the next one is new"),
+        ("Freeze", "freeze", "Stop the idle processes until they are needed"),
+        ("Restore", "restore", "End the environments, and restore the next one from a new snapshot"),
+    )
+    buttons = []
+    for label, name, title in actions:
+        is_disabled = name == "restore" and not snapstart
+        buttons.append(button(label, f"{base}/environments/{name}{query}", title=title, is_disabled=is_disabled))
+    why_not = None if snapstart else element("small", "Restore requires --snapstart.")
+    items = list(_environment_items(gateway.environments))
+    none = element("p", "No environment runs. The next invocation starts one.", class_="none")
     return element(
         "div",
-        element("ul", _environment_items(gateway.environments), class_="environments"),
-        element(
-            "div",
-            button("Cold start", f"{base}/environments/cold-start", title="End the environments: the next one is new"),
-            button("Freeze", f"{base}/environments/freeze", title="Stop the idle processes until they are needed"),
-            button("Restore", f"{base}/environments/restore", title=why_not, is_disabled=not snapstart),
-            class_="buttons",
-        ),
+        element("ul", items, class_="environments") if items else none,
+        element("div", *buttons, why_not, class_="buttons"),
         class_="bar",
     )
 
@@ -176,4 +186,5 @@ def _environment_items(environments: Iterable[EnvironmentView]) -> Iterable[Mark
                 element("pre", log[-20_000:] or "No output.", tabindex=0),
                 id=f"environment-{environment.number}",
             ),
+            id=f"environment-item-{environment.number}",
         )

@@ -16,13 +16,17 @@ __all__ = [
     "page",
     "section",
     "select",
+    "shortened",
     "start_badge",
     "status_badge",
 ]
 
 
-def page(title: str, *content: Child, base: str, feed: str | None = None) -> Markup:
-    """Return a page. `base`: the path that the inspector is mounted at. `feed`: the URL of its changes."""
+def page(title: str, *content: Child, base: str, feed: str | None = None, current: str = "") -> Markup:
+    """Return a page. `base`: the path that the inspector is mounted at. `feed`: the URL of its changes.
+
+    `current`: which page of the navigation it is.
+    """
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -36,26 +40,32 @@ def page(title: str, *content: Child, base: str, feed: str | None = None) -> Mar
     body = element(
         "body",
         element("a", "Skip to the content", href="#content", class_="skip"),
-        _header(base, is_live=feed is not None),
+        _header(base, current, is_live=feed is not None),
         element("main", *content, id="content", tabindex=-1),
         data_feed=feed,
     )
     return Markup("<!doctype html>" + element("html", head, body, lang="en"))
 
 
-def _header(base: str, *, is_live: bool) -> Markup:
-    live = element("span", "Connecting", id="connection", role="status", class_="connection")
+def _header(base: str, current: str, *, is_live: bool) -> Markup:
+    pages = (("Invocations", f"{base}/"), ("Send", f"{base}/send"))
+    links = (element("a", name, href=url, aria_current="page" if name == current else None) for name, url in pages)
     return element(
         "header",
         element("a", element("strong", "bridge"), element("span", " inspector"), href=f"{base}/", class_="brand"),
-        element(
-            "nav",
-            element("a", "Invocations", href=f"{base}/"),
-            element("a", "Send", href=f"{base}/send"),
-            aria_label="Inspector",
-        ),
-        live if is_live else None,
+        element("nav", *links, aria_label="Inspector"),
+        _connection() if is_live else None,
         class_="top",
+    )
+
+
+def _connection() -> Markup:
+    """Return whether the page is up to date. The script says so, and shows the button."""
+    return element(
+        "div",
+        element("span", "Not live without JavaScript", id="connection", role="status"),
+        element("button", "Pause", type="button", id="pause", hidden=True),
+        class_="connection",
     )
 
 
@@ -63,6 +73,11 @@ def message_page(title: str, text: str, *, base: str) -> Markup:
     """Return a page that says one thing."""
     back = element("p", element("a", "Back to the invocations", href=f"{base}/"))
     return page(title, element("h1", title), element("p", text, role="alert"), back, base=base)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the text, with an ellipsis in place of what is past the length."""
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def invocation_url(base: str, invocation: Invocation) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bridge.local.inspector.timeline import seconds
 from bridge.local.invocation import Invocation
 
-__all__ = ["body_of", "described", "is_over", "prelude_of", "status_of"]
+__all__ = ["body_of", "is_over", "log_of", "prelude_of", "status_of"]
 
 # What separates the prelude of a stream from its body.
 # https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html
@@ -25,7 +26,7 @@ def body_of(invocation: Invocation) -> tuple[bytes, bool]:
 
 def is_over(invocation: Invocation) -> bool:
     """Return whether nothing of the record changes any more. The response may be known after the function rests."""
-    return invocation.status == "done" and (invocation.request is None or invocation.response is not None)
+    return invocation.status == "done" and invocation.has_response
 
 
 def prelude_of(invocation: Invocation) -> bytes | None:
@@ -48,8 +49,6 @@ def status_of(invocation: Invocation) -> tuple[str, str]:
     return invocation.status, "running"
 
 
-def described(invocation: Invocation) -> str:
-    """Return what the invocation is about, in one line: the client's path, or the kind of an event."""
-    if invocation.request is not None:
-        return invocation.path
-    return f"Event of {len(invocation.event):,} bytes"
+def log_of(invocation: Invocation) -> str:
+    """Return the lines of the log, each with the time since the invocation was received."""
+    return "\n".join(f"{seconds(line.at):>9}  {line.text.rstrip()}" for line in invocation.logs)

@@ -10,7 +10,7 @@ from pprint import pformat
 from bridge.local.inspector.json_text import parsed
 from bridge.local.inspector.responses import body_of
 from bridge.local.invocation import Invocation
-from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.local.settings import AnySource, FunctionSettings
 from bridge.testing.messages import ClientRequest, ClientResponse, values_of
 
 __all__ = ["SavedTest", "saved_test"]
@@ -31,9 +31,7 @@ class SavedTest:
     event: str
 
 
-def saved_test(
-    invocation: Invocation, function: FunctionSettings, sources: tuple[SourceSettings, ...] = ()
-) -> SavedTest:
+def saved_test(invocation: Invocation, function: FunctionSettings, sources: tuple[AnySource, ...] = ()) -> SavedTest:
     """Return the test of what an invocation did."""
     name = _name(invocation)
     event, is_json = parsed(invocation.event)
@@ -56,7 +54,7 @@ def _request_test(
     invocation: Invocation,
     request: ClientRequest,
     function: FunctionSettings,
-    sources: tuple[SourceSettings, ...],
+    sources: tuple[AnySource, ...],
 ) -> str:
     options = _options(invocation, function, sources)
     url = f"{request.scheme}://{request.host or 'localhost'}{request.target}"
@@ -82,7 +80,7 @@ def {name}() -> None:
 {_assertions(invocation)}"""
 
 
-def _options(invocation: Invocation, function: FunctionSettings, sources: tuple[SourceSettings, ...]) -> str:
+def _options(invocation: Invocation, function: FunctionSettings, sources: tuple[AnySource, ...]) -> str:
     source = next((source for source in sources if source.name == invocation.source), None)
     stage = f", stage={source.stage!r}" if source and source.stage else ""
     is_streamed = invocation.is_streamed and (source is None or source.is_streamed) and function.is_streamed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast, get_args
 
 from bridge.local.inspector.elements import Markup, element, unchanged
@@ -36,11 +36,10 @@ class Draft:
     encoding: str = "text"
     event: str = "{}"
 
-    @classmethod
-    def of(cls, form: Mapping[str, str]) -> Draft:
-        """Return what a browser sent. It makes CR LF of each end of a line (HTML, 4.10.21.4)."""
-        names = cls.__dataclass_fields__
-        return cls(**{name: text.replace("\r\n", "\n") for name, text in form.items() if name in names})
+    def filled(self, form: Mapping[str, str]) -> Draft:
+        """Return the draft with what a browser sent. It makes CR LF of each end of a line (HTML, 4.10.21.4)."""
+        names = self.__dataclass_fields__.keys() - {"origin"}
+        return replace(self, **{name: text.replace("\r\n", "\n") for name, text in form.items() if name in names})
 
 
 def draft_of(invocation: Invocation) -> Draft:
@@ -122,26 +121,31 @@ def event_of(draft: Draft) -> bytes:
 
 
 def send_page(gateway: Inspected, draft: Draft, *, base: str, error: str = "") -> Markup:
+    title = "Edit and send" if draft.origin else "Send"
+    # It gets the focus, so that the browser scrolls to it and a screen reader says it.
+    wrong = element("p", error, role="alert", tabindex=-1, autofocus=True, class_="failure") if error else None
+    is_event = draft.kind == "event"
     return page(
-        "Send",
-        element("h1", "Edit and send" if draft.origin else "Send"),
-        element("p", error, role="alert", class_="failure") if error else None,
+        f"Not sent · {title}" if error else title,
+        element("h1", title),
         element(
             "div",
-            _request_form(gateway, draft, base),
-            _event_form(draft, base),
+            _request_form(gateway, draft, base, None if is_event else wrong),
+            _event_form(draft, base, wrong if is_event else None),
             class_="columns",
         ),
         base=base,
+        current="Send",
     )
 
 
-def _request_form(gateway: Inspected, draft: Draft, base: str) -> Markup:
+def _request_form(gateway: Inspected, draft: Draft, base: str, wrong: Markup | None) -> Markup:
     configured = [source.name for source in gateway.sources]
     names = sorted(get_args(ServiceName), key=lambda name: name not in configured)
     return element(
         "form",
         element("h2", "A request, through a service"),
+        wrong,
         _hidden("kind", "request"),
         _hidden("origin", draft.origin),
         element(
@@ -161,10 +165,11 @@ def _request_form(gateway: Inspected, draft: Draft, base: str) -> Markup:
     )
 
 
-def _event_form(draft: Draft, base: str) -> Markup:
+def _event_form(draft: Draft, base: str, wrong: Markup | None) -> Markup:
     return element(
         "form",
         element("h2", "An event, straight to the function"),
+        wrong,
         _hidden("kind", "event"),
         _hidden("origin", draft.origin),
         _area("event", "JSON", draft.event, 20),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.local.inspector.elements import Markup, element
-from bridge.local.invocation import Invocation, Part
+from bridge.local.invocation import MAX_PARTS, Invocation, Part
 
 __all__ = ["Step", "seconds", "steps", "timeline"]
 
-# The picture's width, in its own units, and the smallest width at which a step can be seen.
+# The picture's width, in its own units; and the smallest width at which a step can be seen, or one part of a few.
 _WIDTH, _VISIBLE = 1000.0, 3.0
+
+Span = tuple[str, str, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,10 @@ def steps(invocation: Invocation) -> list[Step]:
 
 def _steps(invocation: Invocation) -> Iterator[Step]:
     line, now = invocation.timeline, invocation.since()
-    spans: tuple[tuple[str, str, float | None, float | None], ...] = (
-        ("Queueing", "queue", 0.0, line.assigned if line.assigned is not None else line.end),
-        ("Init phase", "init", line.init_start, line.init_end),
-        ("Restore", "restore", line.restore_start, line.restore_end),
-        ("Handler", "handler", line.start, line.end if line.first_byte is None else line.first_byte),
+    spans: tuple[Span, ...] = (
+        ("Queueing", "queue", 0.0, _first_of(line.assigned, line.end)),
+        *_starts(invocation),
+        ("Handler", "handler", line.start, _first_of(line.first_byte, line.end)),
         ("Response", "response", line.first_byte, line.end),
         ("After the response", "after", line.end if line.start is not None else None, line.idle),
     )
@@ -50,22 +51,39 @@ def _steps(invocation: Invocation) -> Iterator[Step]:
         yield Step(name, kind, start, max(start, last), is_over, parts)
 
 
+def _starts(invocation: Invocation) -> Iterator[Span]:
+    """Yield the start of the environment. While it starts for the invocation, its own times are not known yet."""
+    line = invocation.timeline
+    init, restore = line.init_start, line.restore_start
+    if invocation.status == "starting" and restore is None:
+        if line.init_end is None:
+            init = _first_of(init, line.assigned)
+        else:
+            restore = line.assigned
+    # One without an end of its own failed, and so did the invocation.
+    yield "Init phase", "init", init, _first_of(line.init_end, line.end)
+    yield "Restore", "restore", restore, _first_of(line.restore_end, line.end)
+
+
+def _first_of(*moments: float | None) -> float | None:
+    return next((moment for moment in moments if moment is not None), None)
+
+
 def timeline(invocation: Invocation) -> Markup:
     """Return a table with one row for each step. A step that ended before the request came is not drawn to scale."""
     every = steps(invocation)
     first = min([0.0, *(step.start for step in every if step.end >= 0)])
     last = max([first + 1e-6, *(step.end for step in every)])
-    return element(
+    picture = element("th", element("span", "Picture", class_="hidden"), scope="col", class_="track")
+    begins, takes = (element("th", head, scope="col", class_="number") for head in ("Begins at", "Takes"))
+    table = element(
         "table",
         element("caption", "Timeline, since the request was received", class_="hidden"),
-        element(
-            "thead",
-            element("tr", *(element("th", head, scope="col") for head in ("Step", "Time", "Begins at", "Takes"))),
-            class_="hidden",
-        ),
+        element("thead", element("tr", element("th", "Step", scope="col"), picture, begins, takes)),
         element("tbody", (_row(step, first, last) for step in every)),
         class_="timeline",
     )
+    return element("div", table, [_parts(step.parts) for step in every if step.parts])
 
 
 def _row(step: Step, first: float, last: float) -> Markup:
@@ -76,7 +94,7 @@ def _row(step: Step, first: float, last: float) -> Markup:
         "tr",
         element("th", step.name, parts, scope="row"),
         element("td", _picture(step, first, last), class_="track"),
-        element("td", f"at {seconds(step.start)}", class_="number"),
+        element("td", seconds(step.start), class_="number"),
         element("td", takes, class_="number"),
         class_=f"step {step.kind}",
         data_parts=count or None,
@@ -85,19 +103,31 @@ def _row(step: Step, first: float, last: float) -> Markup:
 
 def _picture(step: Step, first: float, last: float) -> Markup:
     scale = _WIDTH / (last - first)
-    bars = []
-    if step.end >= first:
-        bars.append(_bar((step.start - first) * scale, (step.end - step.start) * scale, "bar"))
-    bars += [_bar((part.at - first) * scale, 0.0, "part", f"{part.size} bytes") for part in step.parts]
-    return element("svg", bars, viewBox="0 0 1000 20", preserveAspectRatio="none", aria_hidden="true")
+    bar = _bar((step.start - first) * scale, (step.end - step.start) * scale, _VISIBLE) if step.end >= first else ""
+    # Many parts are thin lines, so that one sees where they are dense.
+    width = min(_VISIBLE, 0.5 * _WIDTH / max(1, len(step.parts)))
+    parts = "".join(_bar((part.at - first) * scale, 0.0, width) for part in step.parts)
+    drawn = [element("path", d=path, class_=kind) for path, kind in ((bar, "bar"), (parts, "part")) if path]
+    return element("svg", drawn, viewBox="0 0 1000 20", preserveAspectRatio="none", aria_hidden="true")
 
 
-def _bar(x: float, width: float, kind: str, title: str = "") -> Markup:
-    width = max(width, _VISIBLE)
+def _bar(x: float, width: float, narrowest: float) -> str:
+    """Return the path of a rectangle."""
+    width = max(width, narrowest)
     x = min(max(x, 0.0), _WIDTH - width)
-    return element(
-        "path", element("title", title) if title else None, d=f"M{x:.1f} 0h{width:.1f}v20H{x:.1f}z", class_=kind
-    )
+    return f"M{x:.1f} 0h{width:.1f}v20H{x:.1f}z"
+
+
+def _parts(parts: Sequence[Part]) -> Markup:
+    """Return the table of a stream's parts."""
+    heads = (element("th", head, scope="col", class_="number") for head in ("Part", "Arrives at", "Bytes"))
+    cells = ((f"{number:,}", seconds(part.at), f"{part.size:,}") for number, part in enumerate(parts, 1))
+    rows = (element("tr", (element("td", text, class_="number") for text in row)) for row in cells)
+    note = f"All parts from number {MAX_PARTS:,} on are one row." if len(parts) == MAX_PARTS else None
+    table = element("table", element("thead", element("tr", *heads)), element("tbody", rows), class_="parts")
+    scrolled = element("div", table, tabindex=0, role="group", aria_label="Parts of the response", class_="scrolled")
+    summary = element("summary", f"Parts of the response: {len(parts):,}")
+    return element("details", summary, scrolled, note, id="parts-table", class_="small")
 
 
 def seconds(value: float) -> str:

@@ -11,8 +11,8 @@ from bridge.local.history import History
 from bridge.local.inspector import Inspector
 from bridge.local.invocation import Failure, Invocation, LogLine, Part
 from bridge.local.services import Sent
-from bridge.local.settings import FunctionSettings, SourceSettings
-from bridge.testing.messages import ClientRequest, ClientResponse
+from bridge.local.settings import AnySource, FunctionSettings, SourceSettings
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused
 from bridge.testing.services import ServiceName, service_of
 from bridge.testing.setup import Setup
 
@@ -35,7 +35,7 @@ class FakeGateway:
     def __init__(self, *invocations: Invocation, **settings: Any) -> None:
         self.history = History()
         self.function = FunctionSettings(target="shop:app", **settings)
-        self.sources: tuple[SourceSettings, ...] = (
+        self.sources: tuple[AnySource, ...] = (
             SourceSettings(name="function-url", port=3000),
             SourceSettings(name="rest-api", stage="prod"),
         )
@@ -59,12 +59,14 @@ class FakeGateway:
             return Sent(ClientResponse(414, (), b"", ("The path is too long.",)))
         return Sent(ClientResponse(200, ()), None, self._add(record(request, source=source), replay_of))
 
-    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation | None:
+    async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation:
         old = self.history.get(id)
         assert old is not None
         self.did.append(("replay", source))
         if old.request is None:
             return await self.invoke(old.event, replay_of=id)
+        if old.request.path == "/refused":
+            raise Refused(ClientResponse(414, (), b"", ("The path is too long.",)))
         return self._add(record(old.request, source=source or "function-url"), id)
 
     async def cold_start(self) -> None:
@@ -125,12 +127,15 @@ def ask(
     form: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     client: str = "127.0.0.1",
+    method: str | None = None,
+    raises: bool = True,
 ) -> httpx.Response:
-    """Return the inspector's answer: to a POST if there is a form."""
+    """Return the inspector's answer: to a POST if there is a form. `raises`: what the inspector raises."""
 
     async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(Inspector(gateway), client=(client, 50000))
+        transport = httpx.ASGITransport(Inspector(gateway), client=(client, 50000), raise_app_exceptions=raises)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as http:
-            return await http.request("GET" if form is None else "POST", path, data=form, headers=headers)
+            chosen = method or ("GET" if form is None else "POST")
+            return await http.request(chosen, path, data=form, headers=headers)
 
     return asyncio.run(asked())

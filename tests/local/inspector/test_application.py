@@ -1,13 +1,19 @@
 """The inspector over HTTP: its pages, what its buttons do, and whom it lets in."""
 
+import gzip
 import html
 import json
 import re
 from html.parser import HTMLParser
+from itertools import permutations
+from typing import get_args
 from urllib.parse import quote
+
+import pytest
 
 from bridge.local.invocation import Failure
 from bridge.testing.messages import ClientResponse
+from bridge.testing.services import ServiceName
 from tests.cases import every_case
 from tests.local.inspector.fake_gateway import HOST, FakeGateway, ask, event_record, record, request
 
@@ -50,13 +56,38 @@ def test_it_answers_programs_and_pages_of_this_machine_alone(
 
 def test_every_answer_has_the_policy_that_keeps_scripts_out() -> None:
     invocation = record(request())
-    for path in ("/", "/static/inspector.js", "/nothing", f"/invocations/{invocation.id}/result"):
-        headers = ask(FakeGateway(invocation), path).headers
+    one = f"/invocations/{invocation.id}"
+    answers = [
+        *(ask(FakeGateway(invocation), path) for path in ("/", "/static/inspector.js", "/nothing", "/static/nothing")),
+        *(
+            ask(FakeGateway(invocation), f"{one}/{path}")
+            for path in ("event.json", "result", "body", "log.txt", "test.py")
+        ),
+        ask(FakeGateway(invocation), "/feed", method="HEAD"),
+        ask(FakeGateway(invocation), "/", method="PUT"),
+        ask(FakeGateway(invocation), "/send", form={f"k{number}": "" for number in range(60)}),
+        ask(FakeGateway(invocation), f"{one}/replay", form={}),
+        ask(FakeGateway(invocation), "/environments/restore", form={}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 404, *[200] * 6, 405, 400, 303, 409]
+    for headers in (answer.headers for answer in answers):
         policy = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
         assert policy["base-uri"] == policy["frame-ancestors"] == "'none'"
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+        assert (headers["referrer-policy"], "cache-control" in headers) == ("same-origin", True)
+
+
+def test_a_failure_of_the_inspector_itself_has_a_page_and_is_raised() -> None:
+    gateway = FakeGateway()
+    gateway.history = None  # type: ignore[assignment]
+    answer = ask(gateway, "/", raises=False)
+    assert (answer.status_code, "The inspector itself failed." in answer.text) == (500, True)
+    assert "content-security-policy" in answer.headers
+    with pytest.raises(TypeError):
+        ask(gateway, "/")
 
 
 def test_hostile_input_is_text_in_every_field() -> None:
@@ -144,7 +175,7 @@ def _is_foreign(url: str | None) -> bool:
 
 def test_downloads_are_never_shown_by_a_browser() -> None:
     invocation = record(request(), body=b"<script>alert(1)</script>")
-    for path in ("event.json", "result", "test.py"):
+    for path in ("event.json", "result", "body", "log.txt", "test.py"):
         headers = ask(FakeGateway(invocation), f"/invocations/{invocation.id}/{path}").headers
         assert headers["content-type"] == "application/octet-stream"
         assert headers["content-disposition"].startswith("attachment; ")
@@ -161,8 +192,21 @@ def test_a_get_changes_nothing() -> None:
     invocation = record(request())
     gateway = FakeGateway(invocation)
     for path in (f"/invocations/{invocation.id}/replay", "/environments/cold-start"):
-        assert ask(gateway, path).status_code == 405
+        for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
+            assert ask(gateway, path, method=method).status_code == 405
+    assert ask(gateway, "/send", method="PUT").status_code == 405
     assert gateway.did == []
+
+
+def test_a_head_of_a_feed_ends() -> None:
+    invocation = record(request())
+    for path in (
+        "/feed",
+        f"/invocations/{invocation.id}/feed",
+        f"/invocations/{invocation.id}/compare/feed?with={invocation.id}",
+    ):
+        answer = ask(FakeGateway(invocation), path, method="HEAD")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
 def test_the_buttons_do_what_they_say() -> None:
@@ -182,10 +226,80 @@ def test_the_buttons_do_what_they_say() -> None:
     assert gateway.did == [("replay", None), ("replay", "alb"), "cold start", "freeze", "restore"]
 
 
+def test_a_replay_that_the_service_refuses_says_why() -> None:
+    invocation = record(request("GET", "/refused"))
+    gateway = FakeGateway(invocation)
+    for form in ({}, {"source": "alb"}):
+        answer = ask(gateway, f"/invocations/{invocation.id}/replay", form=form)
+        assert (answer.status_code, "status 414. The path is too long." in answer.text) == (409, True)
+
+
+def test_the_buttons_keep_what_is_searched() -> None:
+    gateway = FakeGateway()
+    assert 'action="/environments/freeze?text=a%26b&amp;status=5xx"' in ask(gateway, "/?text=a%26b&status=5xx").text
+    answer = ask(gateway, "/environments/freeze?text=a%26b&status=5xx", form={})
+    assert answer.headers["location"] == "/?text=a%26b&status=5xx"
+
+
+def test_every_source_can_be_compared_with_every_other() -> None:
+    requests = {name: request("GET", "/prod/a?b=c", ("Cookie", "d=e")) for name in get_args(ServiceName)}
+    records = {name: record(each, source=name) for name, each in requests.items()}
+    gateway = FakeGateway(*records.values())
+    for first, second in permutations(records.values(), 2):
+        page = ask(gateway, f"/invocations/{second.id}/compare?with={first.id}").text
+        assert ("<del" in page, "<ins" in page) == (True, True), (first.source, second.source)
+
+
+def test_what_is_too_long_to_be_compared_has_its_digest() -> None:
+    first, second, third = (event_record(json.dumps([letter] * 60_000).encode()) for letter in "aab")
+    gateway = FakeGateway(first, second, third)
+    same = ask(gateway, f"/invocations/{second.id}/compare?with={first.id}").text
+    other = ask(gateway, f"/invocations/{third.id}/compare?with={first.id}").text
+    assert ("SHA-256" in same, other.count("300,000 bytes, too many to compare. SHA-256: ")) == (False, 2)
+
+
+def test_a_compressed_body_is_shown_decoded() -> None:
+    headers = (("content-type", "application/json"), ("content-encoding", "gzip"))
+    invocation = record(request(), body=gzip.compress(b'{"inner": [1]}'), headers=headers)
+    page = ask(FakeGateway(invocation), f"/invocations/{invocation.id}").text
+    assert ('<span class="key">&quot;inner&quot;</span>' in page, "Decoded from gzip: 14 bytes" in page) == (True, True)
+    damaged = record(request(), body=b"\x1f\x8b\x08 nothing", headers=headers)
+    page = ask(FakeGateway(damaged), f"/invocations/{damaged.id}").text
+    assert ("1f 8b 08" in page or "\u241f" in page, "This is not gzip" in page) == (True, True)
+
+
+def test_a_stack_trace_is_shown_as_lines() -> None:
+    document = json.dumps(
+        {"errorType": "ValueError", "stackTrace": ['  File "a.py"\n    raise\n', "  last\n"]}
+    ).encode()
+    failed = event_record(b"{}", failure=Failure("ValueError", "broken", document))
+    assert (
+        "  File &quot;a.py&quot;\n    raise\n  last</pre>" in ask(FakeGateway(failed), f"/invocations/{failed.id}").text
+    )
+
+
+def test_with_concurrency_the_log_says_where_the_rest_is() -> None:
+    invocation = record(request())
+    texts = [
+        ask(FakeGateway(invocation, concurrency=number), f"/invocations/{invocation.id}").text for number in (1, 2)
+    ]
+    assert ["With --concurrency" in text for text in texts] == [False, True]
+
+
+def test_no_page_shows_the_function_s_variables() -> None:
+    invocation = record(request())
+    gateway = FakeGateway(invocation, environ={"API_KEY": "hidden-value"})
+    one = f"/invocations/{invocation.id}"
+    for path in ("/", one, f"{one}/test", f"{one}/compare?with={invocation.id}", f"/send?from={invocation.id}"):
+        assert "hidden-value" not in ask(gateway, path).text
+
+
 def test_a_restore_without_snapstart_says_why_not() -> None:
     answer = ask(FakeGateway(), "/environments/restore", form={})
     assert (answer.status_code, "no SnapStart" in answer.text) == (409, True)
-    assert re.search(r"<button[^>]*disabled[^>]*>Restore", ask(FakeGateway(), "/").text)
+    page = ask(FakeGateway(), "/").text
+    assert re.search(r"<button[^>]*disabled[^>]*>Restore", page)
+    assert "Restore requires --snapstart." in page
 
 
 def test_what_the_form_shows_is_sent_as_it_was() -> None:
@@ -235,6 +349,19 @@ def test_a_form_that_cannot_be_sent_says_why(form: dict[str, str], fact: str) ->
     answer = ask(gateway, "/send", form=form)
     assert (answer.status_code, len(gateway.history)) == (400, 0)
     assert fact in html.unescape(answer.text)
+
+
+def test_a_form_that_cannot_be_sent_keeps_what_was_typed_and_the_other_form() -> None:
+    original = record(request("PUT", "/kept", body=b"the body"))
+    gateway = FakeGateway(original)
+    answer = ask(gateway, "/send", form={"kind": "event", "origin": original.id, "event": '{"typed": '})
+    assert (answer.status_code, "<title>Not sent" in answer.text) == (400, True)
+    assert _form(answer.text, 1)["event"] == '{"typed": '
+    assert {"method": "PUT", "target": "/kept", "body": "the body", "origin": original.id}.items() <= _form(
+        answer.text, 0
+    ).items()
+    answer = ask(gateway, "/send", form={"source": "alb", "method": "G T", "headers": "A: <b>\r\nB: c"})
+    assert {"method": "G T", "headers": "A: <b>\r\nB: c", "source": "alb"}.items() <= _form(answer.text, 0).items()
 
 
 def test_an_event_is_sent_as_it_is() -> None:

@@ -15,8 +15,13 @@ from tests.local.inspector.fake_gateway import record, request
         ("done", Timeline(end=0.5, idle=0.5), [("Queueing", 0.0, True)]),  # refused, or the init phase failed
         ("running", Timeline(assigned=0.1, init_start=0.1, init_end=0.4, start=0.4),
          [("Queueing", 0.0, True), ("Init phase", 0.1, True), ("Handler", 0.4, False)]),
+        ("starting", Timeline(assigned=0.1), [("Queueing", 0.0, True), ("Init phase", 0.1, False)]),
+        ("starting", Timeline(assigned=0.1, init_start=-2.0, init_end=-1.0),
+         [("Queueing", 0.0, True), ("Init phase", -2.0, True), ("Restore", 0.1, False)]),
         ("starting", Timeline(assigned=0.1, restore_start=0.1),
          [("Queueing", 0.0, True), ("Restore", 0.1, False)]),
+        ("done", Timeline(assigned=0.1, init_start=0.1, end=0.5, idle=0.5),  # the init phase failed
+         [("Queueing", 0.0, True), ("Init phase", 0.1, True)]),
         ("responding", Timeline(assigned=0.0, start=0.0, first_byte=0.2),
          [("Queueing", 0.0, True), ("Handler", 0.0, True), ("Response", 0.2, False)]),
         ("responded", Timeline(assigned=0.0, start=0.0, first_byte=0.2, end=0.3),
@@ -36,9 +41,9 @@ def test_every_part_is_drawn_within_the_picture() -> None:
     invocation.timeline.init_start, invocation.timeline.init_end = -300.0, -299.0  # it was started in advance
     invocation.timeline.parts = [Part(0.01 + number / 1000, 1) for number in range(30)]
     shown = timeline(invocation)
-    assert (shown.count('class="part"'), "30 parts" in shown) == (30, True)
-    assert "300 s" in shown
-    bars = [(float(x), float(width)) for x, width in re.findall(r'd="M([\d.-]+) 0h([\d.]+)v', shown)]
+    assert ("30 parts" in shown, "300 s" in shown) == (True, True)
+    assert shown.count("<tr>") == 1 + 1 + 30  # the heads of both tables, and a row for each part
+    bars = [(float(x), float(width)) for x, width in re.findall(r"M([\d.-]+) 0h([\d.]+)v", shown)]
     assert all(x >= 0 and x + width <= 1000.1 for x, width in bars)
     assert len(bars) == 30 + 4  # not the init phase, which was long before
 
