@@ -40,7 +40,7 @@ OF_PROCESSES = ["tests/proxy", "tests/runtime", "tests/test_in_lambda.py"]
 OF_TOOLS = [
     "tests/integration/instrumentation",
     "tests/integration/inspector",
-    *(f"tests/integration/test_local_{part}.py" for part in ("gateway", "invoke", "samples", "websocket")),
+    *(f"tests/integration/test_local_{part}.py" for part in ("ends", "gateway", "invoke", "samples", "websocket")),
 ]
 
 

@@ -4,16 +4,19 @@ import importlib.util
 import logging
 import sys
 
+from bridge.cli.interrupts import ctrl_c_ends
+
 __all__ = ["main"]
 
 
 def main() -> int:
     """Run the command line. Return its exit status: 0, 1 if something failed, 2 for a wrong use."""
-    if importlib.util.find_spec("click") is None:
-        print("python -m bridge needs click, which the extra lambda-asgi-bridge[local] brings.", file=sys.stderr)
-        return 2
-    from bridge.cli.commands import commands
-    from bridge.cli.timeout import end_without_threads
+    with ctrl_c_ends():
+        if importlib.util.find_spec("click") is None:
+            print("python -m bridge needs click, which the extra lambda-asgi-bridge[local] brings.", file=sys.stderr)
+            return 2
+        from bridge.cli.commands import commands
+        from bridge.cli.timeout import end_without_threads
 
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # Lambda's runtimes give the root a handler, too
     try:

@@ -10,12 +10,12 @@ import asyncio
 import logging
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bridge._loop_end import close_forgotten, close_loop, forget_loop
 from bridge._outside import OutsideCalls
 from bridge.asgi.cancellation import TaskOwner
 from bridge.asgi.tasks import in_async_code, keep, running_loop
@@ -24,13 +24,12 @@ from bridge.errors import LoopClosedError, RunningLoopError
 if TYPE_CHECKING:
     from bridge.asgi.tasks import Limit
 
-__all__ = ["LOOP_TASK", "OwnLoop", "close_forgotten"]
+__all__ = ["LOOP_TASK", "OwnLoop"]
 
 logger = logging.getLogger("bridge")
 
-# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, and every task at the end of its
-# loop, in seconds. An exception that hits asyncio between two of its steps can lose one of them, and a call that waits
-# for that step would never end; nor does a task that swallows its cancellation.
+# How long a call may clean up after Ctrl-C or another task's SystemExit has ended it, in seconds. An exception that
+# hits asyncio between two of its steps can lose one of them, and a call that waits for that step would never end.
 INTERRUPT_GRACE = 5.0
 
 # The name of the task that lives as long as an own loop.
@@ -41,10 +40,6 @@ T = TypeVar("T")
 # The call that the current code belongs to, also in a thread that asyncio.to_thread() or anyio started for it. It is
 # not reset after the call, because a call that has ended is not the current call of any loop.
 _call: ContextVar[object] = ContextVar("bridge_call", default=None)
-
-# The loops of handlers that were collected without a close(), each with the process that made it. A collection may
-# come at any point of any code, so they are closed later.
-_forgotten: deque[tuple[int, asyncio.AbstractEventLoop]] = deque()
 
 
 class OwnLoop:
@@ -67,7 +62,7 @@ class OwnLoop:
 
     def __del__(self) -> None:
         if self._loop is not None:
-            _forgotten.append((self._pid, self._loop))
+            forget_loop(self._pid, self._loop)
 
     def check_callable(self) -> None:
         """Raise RunningLoopError inside a running event loop, and LoopClosedError after close()."""
@@ -257,7 +252,7 @@ class OwnLoop:
                 loop.run_until_complete(owner.create_task(loop, before()))
         finally:
             owner.forget()
-            _close_loop(loop)
+            close_loop(loop)
             self._loop = self._root = None
 
     @property
@@ -274,32 +269,3 @@ class OwnLoop:
 async def _rest() -> None:
     with suppress(asyncio.CancelledError):
         await asyncio.get_running_loop().create_future()
-
-
-def close_forgotten() -> None:
-    """Close the loops of this process whose handlers were collected: their threads would outlast the main thread."""
-    foreign = []
-    while _forgotten:
-        pid, loop = _forgotten.popleft()
-        if pid != os.getpid():
-            foreign.append((pid, loop))  # Kept: the parent of this fork shares the loop's file descriptors.
-        elif not loop.is_closed():
-            _close_loop(loop)
-    _forgotten.extend(foreign)
-
-
-def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel all tasks and close the loop, as asyncio.run() does."""
-    try:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, pending = loop.run_until_complete(asyncio.wait(tasks, timeout=INTERRUPT_GRACE))
-            if pending:
-                logger.error("%d task(s) did not end within %g s of their cancellation.", len(pending), INTERRUPT_GRACE)
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        with suppress(RuntimeError):  # From Python 3.12 on no thread can be started at the interpreter's end.
-            loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        loop.close()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from bridge._loop import OwnLoop, close_forgotten
+from bridge._loop import OwnLoop
+from bridge._loop_end import close_forgotten
 from bridge.asgi.lifespan import LifespanOn, TransportLifespan
 from bridge.asgi.tasks import in_async_code
 from bridge.errors import ForeignLoopError, LoopClosedError, RunningLoopError

@@ -13,8 +13,9 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from bridge import _loop
-from bridge._loop import OwnLoop, close_forgotten
+from bridge import _loop_end
+from bridge._loop import OwnLoop
+from bridge._loop_end import close_forgotten
 from bridge._outside import outside_calls_here
 from bridge.errors import LoopClosedError, RunningLoopError
 from tests.logged import assert_logged
@@ -302,7 +303,7 @@ def test_the_loop_of_one_that_is_forgotten_is_closed_by_the_next_one(own: OwnLoo
 def test_a_loop_is_closed_although_a_task_swallows_its_cancellation(
     own: OwnLoop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_loop, "INTERRUPT_GRACE", 0.01)
+    monkeypatch.setattr(_loop_end, "END_GRACE", 0.01)
     swallows = [True]
     tasks: list[asyncio.Task[None]] = []
 

@@ -14,6 +14,7 @@ import click
 
 from bridge.cli.dev_sources import MAX_PORT, SOURCES, parsed_sources, sources_of
 from bridge.cli.env_file import read_env_file
+from bridge.cli.interrupts import ctrl_c_ends
 from bridge.cli.output import safe
 from bridge.cli.settings import shell_variables
 
@@ -180,15 +181,17 @@ def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _run(function: FunctionSettings, sources: list[AnySource], options: dict[str, Any]) -> None:
-    from bridge.cli.dev_output import print_answer, print_line, print_reload, print_start
-    from bridge.local.run import GatewayServer, Listener
+    with ctrl_c_ends():
+        from bridge.cli.dev_output import print_answer, print_lines, print_reload, print_start, print_waits
+        from bridge.local.run import GatewayServer, Listener
 
     host = options["host"]
     listener = Listener(
         started=lambda: print_start(function.target, host, server.gateway.sources),
-        line=print_line,
+        lines=print_lines,
         answered=print_answer,
         reloaded=print_reload,
+        waits=print_waits,
     )
     try:
         server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])

@@ -10,7 +10,7 @@ from bridge.cli.output import safe
 from bridge.local.invocation import Invocation
 from bridge.local.settings import AnySource
 
-__all__ = ["print_answer", "print_line", "print_reload", "print_start"]
+__all__ = ["print_answer", "print_lines", "print_reload", "print_start", "print_waits"]
 
 
 def print_start(target: str, host: str, sources: Sequence[AnySource]) -> None:
@@ -46,9 +46,14 @@ def print_answer(invocation: Invocation) -> None:
         click.echo(click.style(f"  note: {safe(reason)}", fg="yellow"))
 
 
-def print_line(number: int, line: str) -> None:
-    click.echo(f"{click.style(f'[{number}]', dim=True)} {safe(line)}")
+def print_lines(number: int, lines: Sequence[str]) -> None:
+    mark = click.style(f"[{number}]", dim=True)
+    click.echo("\n".join(f"{mark} {safe(line)}" for line in lines))
 
 
 def print_reload(paths: Sequence[str]) -> None:
     click.echo(click.style(f"Changed: {safe(', '.join(paths))}. A new environment starts.", dim=True))
+
+
+def print_waits() -> None:
+    click.echo(click.style("Open requests have 2 s to end. Ctrl+C again ends them immediately.", dim=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import click
 from bridge.cli.folder import MAX_UNZIPPED, Folder, measured
 from bridge.cli.import_time import ImportTime, import_time
 from bridge.cli.loading import load_target
-from bridge.cli.settings import exec_wrapper, first_set, runs_in_child
+from bridge.cli.settings import exec_wrapper, first_set
 from bridge.errors import BridgeError
 from bridge.handler import Handler
 from bridge.settings import Settings
@@ -71,7 +70,9 @@ def examined(target: str, folder: str) -> Report:
             findings.append(Finding(f"The import failed: {type(exc).__name__}: {exc}", is_error=True))
     findings += [Finding(text) for text in texts]
     size = measured(folder)
-    findings += [*_about_proxy(), *_about_import(imported), *_about_wrapper(folder), *_about_folder(size)]
+    if found is not None or not imported.error:  # else it is the same error, which is named already
+        findings += _about_import(imported)
+    findings += [*_about_wrapper(folder), *_about_folder(size)]
     return Report(_kind(found), tuple(_settings(found)), imported, size, tuple(findings))
 
 
@@ -114,12 +115,6 @@ def _settings(found: Any) -> Iterator[Setting]:
         variable = first_set(Settings.variables()[name])
         if variable or value != defaults[name]:
             yield Setting(name, value, variable or "an argument")
-
-
-def _about_proxy() -> Iterator[Finding]:
-    if runs_in_child() and importlib.util.find_spec("uvicorn") is None:
-        text = "BRIDGE_MODE=proxy needs uvicorn: add 'uvicorn', or 'lambda-asgi-bridge[proxy]', to the requirements."
-        yield Finding(text, is_error=True)
 
 
 def _about_import(imported: ImportTime) -> Iterator[Finding]:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-__all__ = ["exec_wrapper", "first_set", "runs_in_child", "shell_variables"]
+__all__ = ["exec_wrapper", "first_set", "shell_variables"]
 
 
 def first_set(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> str:
     """Return the first of `names` that is set; "" if none is."""
     return next((name for name in names if name in environ), "")
-
-
-def runs_in_child(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the application is to run in a child process."""
-    return environ.get("BRIDGE_MODE") == "proxy"
 
 
 def exec_wrapper(environ: Mapping[str, str] = os.environ) -> str:

@@ -6,6 +6,7 @@ https://github.com/wolfcw/libfaketime
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from pathlib import Path
 
@@ -47,6 +48,13 @@ class Clock:
         """Put the wall clock `seconds` ahead of the machine's."""
         self.offset = seconds
         self._file.write_text(f"+{seconds:.3f}")
+
+    async def pass_by(self, seconds: float) -> None:
+        """Let so many seconds pass for a process that is stopped. Without the library they really do."""
+        if seconds and not self.can_move:
+            await asyncio.sleep(seconds)  # the wall clock goes on, and so does the monotonic one
+        elif seconds:
+            self.move(seconds)
 
     def close(self) -> None:
         if self.can_move:

@@ -18,7 +18,7 @@ from bridge.local.clock import Clock, find_library
 from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
 from bridge.local.invocation import Failure
 from bridge.local.memory import watch
-from bridge.local.output import Output
+from bridge.local.output import Listener, Output
 from bridge.local.processes import Processes
 from bridge.local.running import Running
 from bridge.local.runtime_api import RuntimeApi
@@ -30,22 +30,17 @@ from bridge.local.variables import command_of, variables
 __all__ = ["Environment"]
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
-# seconds; and how long an internal extension lets a runtime live after SIGTERM. Without one SIGKILL comes immediately.
+# seconds.
 INIT_LIMIT = 10.0
-SHUTDOWN_LIMIT = 0.5
 
 # In seconds, for a process that has reported its own failure to end itself.
 _EXIT_LIMIT = 1.0
 
-_MB = 1 << 20
-
 
 class Environment:
-    """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with each line."""
+    """`changed`: called when it may be free for another invocation, or has ended. `echo`: called with its output."""
 
-    def __init__(
-        self, number: int, function: FunctionSettings, *, changed: Callable[[], None], echo: Callable[[str], None]
-    ) -> None:
+    def __init__(self, number: int, function: FunctionSettings, *, changed: Callable[[], None], echo: Listener) -> None:
         self.number = number
         self.state = "starting"
         self.is_concurrent = function.concurrency > 1
@@ -56,7 +51,7 @@ class Environment:
         self._output = Output(echo, self._running.log)
         self._api = RuntimeApi(self, function)
         self._processes = Processes(
-            function.extensions, on_line=self._output.add, on_exit=self._exited, on_failure=self._fail
+            function.extensions, on_lines=self._output.add, on_exit=self._exited, on_failure=self._fail
         )
         self._reason = "spindown"  # of the end, for extensions
         self._clock = Clock(find_library() if function.snapstart_age else None)
@@ -87,9 +82,15 @@ class Environment:
         return self.state == "starting" and self.is_alive and self._first is None and self._stages.init_end is None
 
     @property
-    def is_ending_work(self) -> bool:
-        """Whether it has answered what it had, and not asked for more yet."""
-        return self.state == "busy" and self.is_alive and self._running.are_answered
+    def room(self) -> int:
+        """How many more invocations it can have before it answers one: when it has started, or asks for an event."""
+        used = self._running.unanswered + (self._first is not None)
+        return self._function.concurrency - used if self.is_alive else 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has answered an invocation, and has not asked for the next event yet."""
+        return self.state == "busy" and self.room > 0
 
     @property
     def is_alive(self) -> bool:
@@ -118,7 +119,7 @@ class Environment:
         if self.state == "stopping":
             return
         await self._processes.runtime.start(command_of(function), folder=function.folder, environ=environ)
-        self._tasks.start(watch(self._processes.pids, function.memory * _MB, self._too_large), name="memory")
+        self._tasks.start(watch(self._processes.measured, function.memory << 20, self._too_large), name="memory")
 
     def reserve(self, first: Answer) -> None:
         """Start for an invocation, which fails if the start does. Only if `is_spare`, or from a snapshot."""
@@ -167,11 +168,9 @@ class Environment:
             self._changed()
 
     async def _restore(self) -> None:
-        age = self._function.snapstart_age
-        if age and not self._clock.can_move:
-            await asyncio.sleep(age)  # a pause of the process: its wall clock goes on, and so does its monotonic one
-        elif age:
-            self._clock.move(age)
+        await self._clock.pass_by(self._function.snapstart_age)
+        if self.state != "snapshot":  # it was ended meanwhile
+            return
         self.state = "starting"
         self._stages.begin_restore(INIT_LIMIT)
         self._processes.resume()
@@ -236,7 +235,7 @@ class Environment:
             self.state = "stopping"
             self._api.extensions.are_registered.set()  # nobody waits for them any more
             await self._launched.wait()
-            await self._processes.end_runtime(SHUTDOWN_LIMIT if self._api.extensions else 0.0)
+            await self._processes.end_runtime(has_internal=bool(self._api.extensions))
             if self.pid is None:
                 self._exited(0)
         await self._stopped.wait()
@@ -270,7 +269,7 @@ class Environment:
 
     def _too_large(self, size: int) -> None:
         self._cause = out_of_memory(self._function.memory, size)
-        self._output.add(self._cause.message)
+        self._output.add([self._cause.message])
         self._processes.kill()
 
     def _finish_all(self, failure: Failure) -> None:
@@ -284,13 +283,12 @@ class Environment:
 
     def _exited(self, status: int) -> None:
         self._stages.end()
-        is_expected = self.state == "stopping" and self._cause is None
-        self.state = "stopping"
-        if not is_expected:
-            self._reason = "failure"
         failure = self._cause or exited(status)
-        if not is_expected and status and self._cause is None:
-            self._output.add(failure.message)
+        if self.state != "stopping" or self._cause is not None:
+            self._reason = "failure"
+            if status and self._cause is None:
+                self._output.add([failure.message])
+        self.state = "stopping"
         self._finish_all(failure)
         self._running.rest_all()
         self._tasks.start(self._end_extensions(), name="end of extensions")

@@ -41,12 +41,12 @@ class EnvironmentView(Protocol):
     def log(self) -> list[str]: ...
 
 
-def _silent(number: int, line: str) -> None:
+def _silent(number: int, lines: Sequence[str]) -> None:
     """Echo nothing."""
 
 
 class Gateway:
-    """A function behind `sources`, on one event loop. `echo`: called with an environment's number and each line.
+    """A function behind `sources`, on one event loop. `echo`: called with an environment's number and lines.
 
     `history` has the record of each invocation. Nothing runs before the `running` block, or after it.
     """
@@ -56,7 +56,7 @@ class Gateway:
         function: FunctionSettings,
         sources: Sequence[AnySource] = (),
         *,
-        echo: Callable[[int, str], None] = _silent,
+        echo: Callable[[int, Sequence[str]], None] = _silent,
     ) -> None:
         self.function = function
         self.sources = tuple(sources)
@@ -75,7 +75,11 @@ class Gateway:
         try:
             yield self
         finally:
-            await self._pool.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """End all environments. What waits for them gets the service's error. Idempotent."""
+        await self._pool.close()
 
     @property
     def environments(self) -> Sequence[EnvironmentView]:

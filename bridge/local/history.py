@@ -30,6 +30,9 @@ class Subscription:
         self._changed[invocation.id] = invocation
         self._some.set()
 
+    def wake(self) -> None:
+        self._some.set()
+
     async def __aiter__(self) -> AsyncIterator[list[Invocation]]:
         while True:
             await self._some.wait()
@@ -74,6 +77,11 @@ class History:
     def _drop(self, id: str) -> None:
         del self._invocations[id]
         self._size -= self._sizes.pop(id)
+
+    def wake(self) -> None:
+        """Give all subscribers what has changed, or an empty batch: something else has happened."""
+        for subscription in self._subscriptions:
+            subscription.wake()
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:

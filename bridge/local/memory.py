@@ -1,33 +1,25 @@
-"""How much memory processes and their children use. Linux alone tells it in /proc; elsewhere nothing is measured."""
+"""How much memory processes use. Linux alone tells it in /proc; elsewhere nothing is measured."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["used", "watch"]
 
-# In seconds: memory can pass the limit by what a process allocates in between.
-_INTERVAL = 0.1
+# In seconds: memory can pass the limit by what a process allocates in between. To find the processes takes longer the
+# more the machine has, so between two looks there are also 20 times as many seconds as the last one took.
+_INTERVAL, _SHARE = 0.1, 20
 
 
-def used(*roots: int) -> int:
-    """Return the bytes of processes and all their children. What they share counts once. 0 if nothing is known."""
-    pids = _family(roots)
+def used(pids: Collection[int]) -> int:
+    """Return the bytes of some processes. What they share counts once. 0 if nothing is known."""
     if len(pids) == 1:
-        return _field(pids[0], "status", "VmRSS:")
-    return sum(_field(each, "smaps_rollup", "Pss:") for each in pids)
-
-
-def _family(roots: Iterable[int]) -> list[int]:
-    found = list(roots)
-    for parent in found:  # which grows meanwhile
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            with suppress(OSError):
-                found += map(int, children.read_text().split())
-    return found
+        return sum(_field(pid, "status", "VmRSS:") for pid in pids)
+    return sum(_field(pid, "smaps_rollup", "Pss:") for pid in pids)
 
 
 def _field(pid: int, file: str, name: str) -> int:
@@ -38,8 +30,12 @@ def _field(pid: int, file: str, name: str) -> int:
     return 0
 
 
-async def watch(pids: Sequence[int], limit: int, exceeded: Callable[[int], None]) -> None:
-    """Call `exceeded` with the bytes that are used, once, when they are more than `limit`."""
-    while (size := used(*pids)) <= limit:  # noqa: ASYNC110 - there is no event for it
-        await asyncio.sleep(_INTERVAL)
+async def watch(pids: Callable[[], Collection[int]], limit: int, exceeded: Callable[[int], None]) -> None:
+    """Call `exceeded` with the bytes that `pids()` use, once, when they are more than `limit`."""
+    while True:
+        start = time.perf_counter()
+        size = used(pids())
+        if size > limit:
+            break
+        await asyncio.sleep(max(_INTERVAL, _SHARE * (time.perf_counter() - start)))
     exceeded(size)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bridge.local.answer import Answer
 from bridge.local.environment import Environment
@@ -15,14 +16,17 @@ from bridge.local.tasks import Tasks
 __all__ = ["Pool"]
 
 # In seconds: how long an invocation waits for an environment that has just answered, and is about to ask for the next
-# event. A client that sends its requests in turn would else now and then get a new environment.
+# event. A client that sends its requests in turn would else now and then get a new environment, or, where there can be
+# no more, a 429. The second time is longer, because a machine that is busy must not be the cause of a 429. On Lambda
+# such an environment is busy, but there no client has its answer before the environment has asked again.
 _PATIENCE = 0.05
+_PATIENCE_BEFORE_429 = 1.0
 
 
 class Pool:
-    """`echo`: called with the number of an environment and each line of its output."""
+    """`echo`: called with the number of an environment and lines of its output."""
 
-    def __init__(self, function: FunctionSettings, *, echo: Callable[[int, str], None]) -> None:
+    def __init__(self, function: FunctionSettings, *, echo: Callable[[int, Sequence[str]], None]) -> None:
         self._function, self._echo = function, echo
         self._limit = 1 if function.concurrency > 1 else function.environments
         self._count = 0
@@ -39,7 +43,15 @@ class Pool:
         if answer in self._waiting:
             loop = asyncio.get_running_loop()
             loop.call_later(_PATIENCE, self._dispatch)
-            loop.call_later(2 * _PATIENCE if self._function.throttles else self._function.timeout, self._expire, answer)
+            loop.call_later(self._patience(), self._expire, answer)
+
+    def _patience(self) -> float:
+        """Return how many seconds the invocation that came last may wait."""
+        if not self._function.throttles or self._count_alive() < self._limit:
+            return self._function.timeout
+        if len(self._waiting) <= sum(each.room for each in self.environments if not each.is_due):
+            return self._function.timeout
+        return _PATIENCE_BEFORE_429 if len(self._waiting) <= sum(each.room for each in self.environments) else 0.0
 
     def _expire(self, answer: Answer) -> None:
         if answer in self._waiting:
@@ -62,10 +74,13 @@ class Pool:
                 return
 
     def _may_start(self) -> bool:
-        if sum(each.is_alive for each in self.environments) >= self._limit:
+        if self._count_alive() >= self._limit:
             return False
         is_new = self._waiting[0].invocation.since() < _PATIENCE
-        return not (is_new and any(each.is_ending_work for each in self.environments))
+        return not (is_new and any(each.is_due for each in self.environments))
+
+    def _count_alive(self) -> int:
+        return sum(each.is_alive for each in self.environments)
 
     def _take(self) -> Answer:
         answer = self._waiting.popleft()
@@ -75,9 +90,7 @@ class Pool:
     def _start(self, first: Answer | None) -> Environment:
         self._count += 1
         number = self._count
-        environment = Environment(
-            number, self._function, changed=self._changed, echo=lambda line: self._echo(number, line)
-        )
+        environment = Environment(number, self._function, changed=self._changed, echo=partial(self._echo, number))
         self.environments.append(environment)
         if first is not None:
             environment.reserve(first)

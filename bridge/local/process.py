@@ -1,4 +1,4 @@
-"""One child process with a process group of its own: its output line by line, its signals, its end."""
+"""The processes of one environment: the runtime and all that it has started, their signals and their end."""
 
 from __future__ import annotations
 
@@ -8,66 +8,80 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from bridge.local.lines import ProcessOutput
+from bridge.proxy.descendants import descendants, kill_all
+from bridge.proxy.watcher import Watcher
+
 __all__ = ["Process"]
 
-# In bytes: a longer line is shown in pieces.
-_MAX_LINE = 64 << 10
-
-# In seconds, for the rest of the output after the process has ended: only a process that left the group still has it.
+# In seconds, for the rest of the output after all processes have ended.
 _OUTPUT_LIMIT = 1.0
 
 
 class Process:
-    """`on_line`: called with each line of stdout and stderr. `on_exit`: with the exit status, after the last line.
+    """The runtime's process, which leads a session of its own, and its descendants.
 
-    The exit status is negative for a signal. The whole group ends with the process.
+    `on_lines`: called with lines of stdout and stderr. `on_exit`: with the exit status, after the last line; it is
+    negative for a signal. The descendants end with the process, and so does all of it with the gateway, however that
+    ends.
     """
 
-    def __init__(self, on_line: Callable[[str], None], on_exit: Callable[[int], None]) -> None:
-        self._on_line, self._on_exit = on_line, on_exit
+    def __init__(self, on_lines: Callable[[Sequence[str]], None], on_exit: Callable[[int], None]) -> None:
+        self._on_lines, self._on_exit = on_lines, on_exit
+        # In the name, and not in the value: a gateway that a function starts has another one.
+        self._mark = f"_BRIDGE_ENVIRONMENT_{os.urandom(8).hex()}"
+        self._watcher: Watcher
         self._transport: asyncio.SubprocessTransport
         self._exited = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
-        self.is_stopped = False
+        self._stopped: set[int] = set()
         self.pid: int | None = None
 
     async def start(self, command: Sequence[str], *, folder: str, environ: Mapping[str, str]) -> None:
         """Raises OSError."""
-        transport, _ = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Output(self._on_line, self._process_exited),
-            *command,
-            cwd=folder,
-            env=environ,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._watcher = Watcher(self._mark)  # before the process, so that there is no moment without it
+        try:
+            transport, _ = await asyncio.get_running_loop().subprocess_exec(
+                lambda: ProcessOutput(self._on_lines, self._process_exited),
+                *command,
+                cwd=folder,
+                env={**environ, self._mark: "1"},
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._watcher.stop()
+            raise
         self._transport = transport
-        self.pid = self._transport.get_pid()
+        self.pid = transport.get_pid()
+        self._watcher.watch(self.pid)
 
     @property
     def is_running(self) -> bool:
         return self.pid is not None and self._ending is None
 
-    def send(self, number: int) -> None:
-        """Send a signal to the process and its children. A stopped one gets it when it goes on."""
-        if self.pid is not None and not self._exited.is_set():
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+    @property
+    def is_stopped(self) -> bool:
+        return bool(self._stopped)
+
+    def family(self) -> set[int]:
+        """Return the ids of all processes that have not ended. On other systems than Linux the runtime's alone."""
+        return {self.pid} | descendants(self.pid, self._mark) if self.pid is not None and self.is_running else set()
 
     def stop(self) -> None:
-        """Stop the process, as Lambda freezes its environments."""
-        if not self.is_stopped:
-            self.is_stopped = True
-            self.send(signal.SIGSTOP)
+        """Stop all processes, as Lambda freezes its environments."""
+        while new := self.family() - self._stopped:  # one that was not stopped yet may have started another
+            self._stopped |= new
+            _send(signal.SIGSTOP, new)
 
     def resume(self) -> None:
-        if self.is_stopped:
-            self.is_stopped = False
-            self.send(signal.SIGCONT)
+        stopped, self._stopped = self._stopped, set()
+        if self.is_running:
+            _send(signal.SIGCONT, stopped)
 
     def kill(self) -> None:
-        """End the process immediately, as the kernel does."""
-        self.send(signal.SIGKILL)
+        """End the process immediately, as the kernel does. What it has started ends after it."""
+        self._signal(signal.SIGKILL)
 
     async def end(self, grace: float, *, is_told: bool = False) -> None:
         """End the process: with SIGTERM, and with SIGKILL after `grace` seconds; with SIGKILL alone if that is 0.
@@ -77,51 +91,34 @@ class Process:
         self.resume()
         if grace and self.is_running:
             if not is_told:
-                self.send(signal.SIGTERM)
+                self._signal(signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._exited.wait(), grace)
-        self.send(signal.SIGKILL)
+        self.kill()
         if self.pid is not None:
             await self._exited.wait()
 
-    def _process_exited(self, output: _Output) -> None:
+    def _signal(self, number: int) -> None:
+        """Send a signal to the process group, as Lambda does. A stopped process gets it when it goes on."""
+        if self.pid is not None and self.is_running:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _process_exited(self, output: ProcessOutput) -> None:
         self._ending = asyncio.get_running_loop().create_task(self._finish(output), name="bridge process end")
 
-    async def _finish(self, output: _Output) -> None:
-        assert self.pid is not None
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # children that it left
+    async def _finish(self, output: ProcessOutput) -> None:
+        await asyncio.to_thread(kill_all, self.pid, self._mark)  # what it left: this waits for their end
         with suppress(TimeoutError):
             await asyncio.wait_for(output.closed.wait(), _OUTPUT_LIMIT)
         status = self._transport.get_returncode()
         self._transport.close()
+        self._watcher.stop()
         self._exited.set()
         self._on_exit(0 if status is None else status)
 
 
-class _Output(asyncio.SubprocessProtocol):
-    def __init__(self, on_line: Callable[[str], None], on_exit: Callable[[_Output], None]) -> None:
-        self._on_line, self._on_exit = on_line, on_exit
-        self._pending = {1: b"", 2: b""}
-        self.closed = asyncio.Event()
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        *lines, rest = (self._pending[fd] + data.replace(b"\r", b"\n")).split(b"\n")
-        if len(rest) > _MAX_LINE:
-            lines, rest = [*lines, rest], b""
-        self._pending[fd] = rest
-        for line in lines:
-            self._tell(line)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        rest = self._pending.pop(fd, b"")
-        self._tell(rest)
-        if not self._pending:
-            self.closed.set()
-
-    def _tell(self, line: bytes) -> None:
-        if line.strip():
-            self._on_line(line.decode("utf-8", "replace"))
-
-    def process_exited(self) -> None:
-        self._on_exit(self)
+def _send(number: int, pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)

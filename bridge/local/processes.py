@@ -18,6 +18,10 @@ __all__ = ["Processes", "name_of"]
 TOTAL_LIMIT = 2.0
 RUNTIME_LIMIT = 0.3
 
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: how long an internal extension lets a
+# runtime live after SIGTERM. Without one SIGKILL comes immediately.
+INTERNAL_LIMIT = 0.5
+
 # The same page: variables of the runtime's process alone.
 _OF_THE_RUNTIME = frozenset(
     [
@@ -36,25 +40,25 @@ def name_of(path: str) -> str:
 class Processes:
     """`extensions`: the paths of the external ones. `on_failure`: called when one of them ends before it is told to.
 
-    `on_line` and `on_exit`: as of the runtime's `Process`; the lines of the extensions are among the lines.
+    `on_lines` and `on_exit`: as of the runtime's `Process`; the lines of the extensions are among the lines.
     """
 
     def __init__(
         self,
         extensions: Sequence[str],
         *,
-        on_line: Callable[[str], None],
+        on_lines: Callable[[Sequence[str]], None],
         on_exit: Callable[[int], None],
         on_failure: Callable[[Failure], None],
     ) -> None:
-        self.runtime = Process(on_line, self._runtime_exited)
+        self.runtime = Process(on_lines, self._runtime_exited)
         self._on_exit, self._on_failure = on_exit, on_failure
         self._end_by: float | None = None
-        self._extensions = {os.path.abspath(path): Process(on_line, self._exit_of(path)) for path in extensions}
+        self._extensions = {os.path.abspath(path): Process(on_lines, self._exit_of(path)) for path in extensions}
 
-    @property
-    def pids(self) -> list[int]:
-        return [each.pid for each in self._all if each.pid is not None]
+    def measured(self) -> set[int]:
+        """Return the ids of all processes that may need more memory: none that is stopped does."""
+        return {pid for each in self._all if not each.is_stopped for pid in each.family()}
 
     @property
     def _all(self) -> list[Process]:
@@ -99,11 +103,11 @@ class Processes:
         self._begin_end()
         self._on_exit(status)
 
-    async def end_runtime(self, grace: float) -> None:
-        """End the runtime, which has `grace` seconds if there are no external extensions."""
+    async def end_runtime(self, *, has_internal: bool) -> None:
+        """End the runtime, which has time if there are extensions: external ones, or internal ones."""
         self._begin_end()
         self.resume()
-        await self.runtime.end(RUNTIME_LIMIT if self._extensions else grace)
+        await self.runtime.end(RUNTIME_LIMIT if self._extensions else INTERNAL_LIMIT if has_internal else 0.0)
 
     async def end_extensions(self, tell: Callable[[float], Collection[str]]) -> None:
         """End the external extensions. `tell`: tells them that they have so many seconds, and returns whom.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from starlette.routing import Mount
 
 from bridge.local.gateway import Gateway
 from bridge.local.inspector import Inspector
 from bridge.local.invocation import Invocation
-from bridge.local.server import INSPECTOR, GatewayApp, make_server, open_sockets
+from bridge.local.server import INSPECTOR, GatewayApp, WebServer, open_sockets
 from bridge.local.settings import AnySource, FunctionSettings
 from bridge.local.tasks import Tasks
 
@@ -25,12 +23,13 @@ def _ignore(*arguments: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """Whom the gateway tells what happens: that it runs, lines of output, whole answers, and changed files."""
+    """Whom the gateway tells what happens: that it runs, output, whole answers, changed files, and a delayed end."""
 
     started: Callable[[], None] = _ignore
-    line: Callable[[int, str], None] = _ignore
+    lines: Callable[[int, Sequence[str]], None] = _ignore
     answered: Callable[[Invocation], None] = _ignore
     reloaded: Callable[[Sequence[str]], None] = _ignore
+    waits: Callable[[], None] = _ignore
 
 
 class GatewayServer:
@@ -49,22 +48,13 @@ class GatewayServer:
         self._sockets = open_sockets(host, [source.port for source in sources])
         ports = [each.getsockname()[1] for each in self._sockets]
         bound = [replace(source, port=port) for source, port in zip(sources, ports, strict=True)]
-        self.gateway = Gateway(function, bound, echo=listener.line)
+        self.gateway = Gateway(function, bound, echo=listener.lines)
         inspector = Inspector(self.gateway, is_closing=lambda: self._server.should_exit)
-        routes = [Mount(INSPECTOR, inspector)]
-        app = GatewayApp(self.gateway, ports, inspector=routes, lifespan=self._lifespan)
-        self._server = make_server(app, self.gateway)
+        app = GatewayApp(self.gateway, ports, inspector=[Mount(INSPECTOR, inspector)])
+        self._server = WebServer(app, self.gateway, waits=listener.waits)
 
     async def serve(self) -> None:
-        """Serve until `stop`, or SIGINT or SIGTERM."""
-        await self._server.serve(self._sockets)
-
-    def stop(self) -> None:
-        """End `serve`. From any thread."""
-        self._server.should_exit = True
-
-    @asynccontextmanager
-    async def _lifespan(self, _: Any) -> AsyncIterator[None]:
+        """Serve until `stop`, or SIGINT or SIGTERM, which the process gets again in the end."""
         tasks = Tasks()
         async with self.gateway.running():
             tasks.start(self._report(), name="report")
@@ -74,9 +64,13 @@ class GatewayServer:
                 tasks.start(watch_files(self.gateway.function.folder, self._reload), name="reload")
             self._listener.started()
             try:
-                yield
+                await self._server.serve(self._sockets)
             finally:
                 await tasks.close()
+
+    def stop(self) -> None:
+        """End `serve`. From any thread."""
+        self._server.should_exit = True
 
     def _reload(self, paths: Sequence[str]) -> None:
         self._listener.reloaded(paths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bridge.local.answer import Answer
 from bridge.local.invocation import Failure
@@ -23,8 +23,8 @@ class Running:
         return len(self._answers)
 
     @property
-    def are_answered(self) -> bool:
-        return all(answer.is_finished for answer in self._answers.values())
+    def unanswered(self) -> int:
+        return sum(not answer.is_finished for answer in self._answers.values())
 
     def add(self, answer: Answer, timeout: float) -> None:
         id = answer.invocation.id
@@ -47,9 +47,12 @@ class Running:
         for answer in self._answers.values():
             answer.finish(failure)
 
-    def log(self, text: str) -> None:
-        """Add a line to the log of the invocation that it is about: of several, the one whose id is in it."""
+    def log(self, lines: Sequence[str]) -> None:
+        """Add each line to the log of the invocation that it is about: of several, the one whose id is in it."""
         answers = list(self._answers.values())
-        for answer in answers if len(answers) == 1 else [each for each in answers if each.invocation.id in text]:
-            answer.invocation.log(text)
-            answer.changed()
+        for answer in answers:
+            own = lines if len(answers) == 1 else [text for text in lines if answer.invocation.id in text]
+            for text in own:
+                answer.invocation.log(text)
+            if own:
+                answer.changed()

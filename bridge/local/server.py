@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +21,7 @@ from bridge.local.loopback import LoopbackOnly
 from bridge.local.settings import AnySource, SourceSettings
 from bridge.local.websocket.application import WebSocketApp
 
-__all__ = ["INSPECTOR", "GatewayApp", "make_server", "open_sockets"]
+__all__ = ["INSPECTOR", "GatewayApp", "WebServer", "open_sockets"]
 
 # Where the inspector is, on the first port.
 INSPECTOR = "/_bridge"
@@ -30,8 +29,9 @@ INSPECTOR = "/_bridge"
 # Of the invoke API, which no application has.
 _INVOKE_API = ("/2015-03-31/functions/", "/2021-11-15/functions/")
 
-# In seconds: how long requests that are not answered delay the end. A page that listens never ends by itself.
-_SHUTDOWN_LIMIT = 2
+# In seconds, after Ctrl+C: when open requests are worth a line, how long they may go on after it, and how long their
+# clients have to read the end that they then get.
+_NOTICE, _MOMENT, _LAST_MOMENT = 0.5, 2.0, 1.0
 
 
 class GatewayApp:
@@ -47,19 +47,14 @@ class GatewayApp:
         ports: Sequence[int],
         *,
         inspector: Sequence[BaseRoute] = (),
-        lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self._main = ports[0]
         apps = (_app_of(source, gateway) for source in gateway.sources)
         self._sources: dict[int, ASGIApp] = dict(zip(ports, apps, strict=True))
         routes = [*invoke_routes(gateway.function.name, gateway.submit), *inspector]
-        self._starlette = Starlette(routes=routes, lifespan=lifespan)
-        self._admin = LoopbackOnly(self._starlette)
+        self._admin = LoopbackOnly(Starlette(routes=routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._starlette(scope, receive, send)
-            return
         port = scope["server"][1]
         if port == self._main and _is_admin(scope["path"]):
             with suppress(ClientDisconnect):  # it left before its request was whole
@@ -102,36 +97,58 @@ def _open_socket(host: str, port: int) -> socket.socket:
     return found
 
 
-class _Server(uvicorn.Server):
-    """`ends`: called before the server closes its connections."""
+class WebServer(uvicorn.Server):
+    """A web server whose open requests get an end: uvicorn would cancel them, and print a traceback for each.
 
-    def __init__(self, config: uvicorn.Config, ends: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(config)
-        self._ends = ends
+    `waits`: called if the end has to wait for open requests.
+    """
+
+    def __init__(self, app: GatewayApp, gateway: Gateway, *, waits: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=SentNames,
+                ws="none" if gateway.websocket is None else _websocket_protocol(),
+                ws_per_message_deflate=False,  # API Gateway agrees on no extension
+                ws_ping_interval=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                date_header=False,  # what the services have is theirs
+                proxy_headers=False,
+            )
+        )
+        self._gateway, self._waits = gateway, waits
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._ends()
-        await super().shutdown(sockets)
+        """End the server: soon if no request is open, and after a second Ctrl+C."""
+        self._gateway.history.wake()  # pages that listen end then
+        if self._gateway.websocket is not None:
+            await self._gateway.websocket.go_away()
+        is_over = asyncio.Event()
+        ending = asyncio.create_task(self._end(is_over), name="bridge end")
+        await super().shutdown(sockets)  # which waits for the end of all connections
+        is_over.set()
+        await ending
+
+    async def _end(self, is_over: asyncio.Event) -> None:
+        if not await _is_set(is_over, _NOTICE):
+            self._waits()
+            await _is_set(is_over, _MOMENT)
+        await self._gateway.close()
+        await _is_set(is_over, 0 if self.force_exit else _LAST_MOMENT)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # of a client that does not send or read on
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_MOMENT)
 
 
-def make_server(app: GatewayApp, gateway: Gateway) -> uvicorn.Server:
-    """Return a server for `app`: `await server.serve(sockets)`."""
-    websocket = gateway.websocket
-    config = uvicorn.Config(
-        app,
-        http=SentNames,
-        ws="none" if websocket is None else _websocket_protocol(),
-        ws_per_message_deflate=False,  # API Gateway agrees on no extension
-        ws_ping_interval=None,
-        log_level="warning",
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        date_header=False,  # what the services have is theirs
-        proxy_headers=False,
-        timeout_graceful_shutdown=_SHUTDOWN_LIMIT,
-    )
-    return uvicorn.Server(config) if websocket is None else _Server(config, websocket.go_away)
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Return whether `event` is set within `seconds`."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
 
 
 def _websocket_protocol() -> type[asyncio.Protocol]:

@@ -30,8 +30,6 @@ _TIMED_OUT = b"Task timed out after"
 class Endpoint:
     """The function behind `url`: a base URL, or that of one function's `/invocations`."""
 
-    streams = True
-
     def __init__(self, url: str) -> None:
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:

@@ -20,8 +20,6 @@ __all__ = ["function_of"]
 class HandlerFunction:
     """A Bridge, a Proxy or another Handler. Its lifespan starts with the first call."""
 
-    streams = True
-
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
 
@@ -56,8 +54,6 @@ class HandlerFunction:
 class PlainFunction:
     """Any other function of an event and a context, sync or async. A sync one is called in a thread by async code."""
 
-    streams = False
-
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
@@ -79,12 +75,6 @@ class PlainFunction:
         from anyio import to_thread
 
         return await to_thread.run_sync(_called_as_in_lambda, self._function, event, context)
-
-    def open(self, event: Event, context: Any) -> Stream:
-        raise NotImplementedError
-
-    async def open_async(self, event: Event, context: Any) -> AsyncStream:
-        raise NotImplementedError
 
     def close(self) -> None:
         self._loop.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["AsyncStream", "Event", "Function", "FunctionFailed", "Stream", "error_document"]
+__all__ = ["AsyncStream", "Event", "Function", "FunctionFailed", "Stream", "StreamingFunction", "error_document"]
 
 Event = dict[str, Any]
 
@@ -45,12 +45,7 @@ class AsyncStream(Protocol):
 
 
 class Function(Protocol):
-    """A Lambda function, for sync and for async callers. A call raises what the function raises.
-
-    `streams`: whether it can be opened. All other functions return a whole result in any case.
-    """
-
-    streams: bool
+    """A Lambda function, for sync and for async callers. A call raises what the function raises."""
 
     def call(self, event: Event, context: Any) -> object:
         """Return the result."""
@@ -58,17 +53,22 @@ class Function(Protocol):
     async def call_async(self, event: Event, context: Any) -> object:
         """Return the result."""
 
-    def open(self, event: Event, context: Any) -> Stream:
-        """Return the response as soon as its prelude is there."""
-
-    async def open_async(self, event: Event, context: Any) -> AsyncStream:
-        """Return the response as soon as its prelude is there."""
-
     def close(self) -> None:
         """Run the shutdown. The function can be called again afterwards."""
 
     async def close_async(self) -> None:
         """Run the shutdown, in async code."""
+
+
+@runtime_checkable
+class StreamingFunction(Function, Protocol):
+    """A function that can stream. All others return a whole result in any case."""
+
+    def open(self, event: Event, context: Any) -> Stream:
+        """Return the response as soon as its prelude is there."""
+
+    async def open_async(self, event: Event, context: Any) -> AsyncStream:
+        """Return the response as soon as its prelude is there."""
 
 
 def error_document(document: object) -> FunctionFailed | None:

@@ -15,6 +15,7 @@ from bridge.testing.call import Call
 from bridge.testing.context import LambdaContext
 from bridge.testing.failures import Failures
 from bridge.testing.functions import function_of
+from bridge.testing.interface import StreamingFunction
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import Service, ServiceName, service_of
 from bridge.testing.setup import Setup
@@ -89,7 +90,7 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             is_streamed=stream,
         )
         self._function = function_of(handler)
-        self._is_streamed = stream and self._function.streams
+        self._streaming = self._function if stream and isinstance(self._function, StreamingFunction) else None
         self._client = client
         self._context = context
         self._is_raised = raise_exceptions
@@ -102,8 +103,8 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         failures = Failures(is_raised=self._is_raised)
         try:
             with failures.noting():
-                if self._is_streamed:
-                    return self._streamed(call, failures)
+                if self._streaming is not None:
+                    return self._streamed(self._streaming, call, failures)
                 result = self._function.call(call.event, self._new_context())
         except (Exception, SystemExit) as exc:
             if self._is_raised or isinstance(exc, RunningLoopError):
@@ -111,10 +112,10 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return call.failed(exc)
         return failures.settle(call.finished(result))
 
-    def _streamed(self, call: Call, failures: Failures) -> httpx.Response:
+    def _streamed(self, function: StreamingFunction, call: Call, failures: Failures) -> httpx.Response:
         from bridge.testing.streams import streamed
 
-        stream = self._function.open(call.event, self._new_context())
+        stream = function.open(call.event, self._new_context())
         try:
             return failures.settle(streamed(stream, call, failures))
         except BaseException:
@@ -129,8 +130,8 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         failures = Failures(is_raised=self._is_raised)
         try:
             with failures.noting():
-                if self._is_streamed:
-                    return await self._streamed_async(call, failures)
+                if self._streaming is not None:
+                    return await self._streamed_async(self._streaming, call, failures)
                 result = await self._function.call_async(call.event, self._new_context())
         except (Exception, SystemExit) as exc:
             if self._is_raised or isinstance(exc, RunningLoopError):
@@ -138,10 +139,10 @@ class LambdaTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return call.failed(exc)
         return failures.settle(call.finished(result))
 
-    async def _streamed_async(self, call: Call, failures: Failures) -> httpx.Response:
+    async def _streamed_async(self, function: StreamingFunction, call: Call, failures: Failures) -> httpx.Response:
         from bridge.testing.streams import streamed_async
 
-        stream = await self._function.open_async(call.event, self._new_context())
+        stream = await function.open_async(call.event, self._new_context())
         try:
             return failures.settle(await streamed_async(stream, call, failures))
         except BaseException:

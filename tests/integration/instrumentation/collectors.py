@@ -5,13 +5,15 @@ import gzip
 import json
 import socket
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from email.message import Message
+from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import brotli  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.integration.instrumentation.loopback import LoopbackServer
 
 __all__ = ["HTTPCollector", "Span", "XRayDaemon"]
 
@@ -32,47 +34,19 @@ class Span(NamedTuple):
     attributes: dict[str, Any]
 
 
-class HTTPCollector:
+class HTTPCollector(LoopbackServer):
     """Answers every POST with 200, and keeps what it got."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._posts: list[Post] = []
         self._lock = Lock()
-        collector = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector._add(Post(self.path, _decompressed(body, self.headers.get("Content-Encoding", ""))))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Keep the output of the tests quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.address = f"127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _add(self, post: Post) -> None:
+    def answer(self, path: str, headers: Message, body: bytes) -> tuple[int, bytes]:
+        post = Post(path, _decompressed(body, headers.get("Content-Encoding", "")))
         with self._lock:
             self._posts.append(post)
+        return 200, b"{}"
 
     def take(self) -> list[Post]:
         """Return what has arrived since the last call."""
