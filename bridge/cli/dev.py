@@ -97,6 +97,8 @@ def dev(target: str | None, **options: Any) -> None:
     MODULE:APP is an application, a handler, or a function of event and context. It runs in processes of its own, which
     have the environment variables of this shell.
     """
+    if options["runtime"] == "awslambdaric" and find_spec("awslambdaric") is None:
+        raise click.UsageError("awslambdaric is not installed: pip install awslambdaric.")
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         click.echo(
@@ -104,11 +106,15 @@ def dev(target: str | None, **options: Any) -> None:
             err=True,
         )
         sys.exit(2)
+    from bridge.cli.dev_notes import dev_notes
+
     template = _template(options["template"], options["name"])
     function = _function(target, template, options)
     sources = sources_of(template, options)
     if template is None or target is not None:
         function = replace(function, is_streamed=options["stream"] or function.is_streamed)
+    for note in dev_notes(function, sources):
+        click.echo(f"note: {note}")
     _run(function, sources, options)
 
 
@@ -190,6 +196,7 @@ def _run(function: FunctionSettings, sources: list[AnySource], options: dict[str
     try:
         server = GatewayServer(function, sources, listener, host=host, reloads=options["reloads"])
     except OSError as exc:
-        raise click.ClickException(f"Cannot listen on {host}: {exc}") from None
+        reason = f"Cannot listen on {host}, {exc.strerror or exc}."
+        raise click.ClickException(f"{reason} --port NUMBER, or --source NAME:NUMBER, sets another port.") from None
     with suppress(KeyboardInterrupt):
         asyncio.run(server.serve())

@@ -104,6 +104,7 @@ def _check(sources: list[AnySource], options: dict[str, Any]) -> None:
         if source.port > MAX_PORT or [each.port for each in sources].count(source.port) > (1 if source.port else 99):
             raise click.UsageError(f"The port {source.port} of {source.name} is taken by another source, or too high.")
     if options["stage"] and not any(source.stage for source in sources):
-        raise click.UsageError(f"None of {', '.join(names)} has a stage.")
+        staged = [name for name in get_args(ServiceName) if "stage" in service_of(name).options] + ["websocket"]
+        raise click.UsageError(f"--stage needs one of {', '.join(staged)} as a --source, but got {', '.join(names)}.")
     if (options["route_keys"] or options["has_route_response"]) and "websocket" not in names:
         raise click.UsageError("--route and --route-response are of a WebSocket API: give --source websocket, too.")

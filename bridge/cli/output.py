@@ -88,8 +88,11 @@ def _text(value: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Escape control characters other than line ends and tabs: they could change what a terminal shows."""
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+    """Escape control characters other than line ends and tabs: they could change what a terminal shows.
+
+    A no-break space stays: runtime clients indent tracebacks with it.
+    """
+    return "".join(char if char.isprintable() or char in "\n\t\xa0" else ascii(char)[1:-1] for char in text)
 
 
 def as_json(outcome: Outcome) -> str:

@@ -95,7 +95,8 @@ async def _body(receive: Receive) -> bytes | None:
 async def _send(sent: Sent, send: Send) -> None:
     response = sent.response
     headers = [
-        (name.encode("latin-1"), value.encode("latin-1"))
+        # Spaces around a value are not part of it (RFC 9110, 5.5), h11 refuses them. Django's cookies begin with one.
+        (name.encode("latin-1"), value.strip(" \t").encode("latin-1"))
         for name, value in response.headers
         if name.lower() not in _OF_THE_CONNECTION
     ]

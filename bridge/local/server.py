@@ -88,8 +88,11 @@ def _open_socket(host: str, port: int) -> socket.socket:
     with ExitStack() as opened:
         found = opened.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-        found.listen(2048)
+        try:
+            found.bind((host, port))
+            found.listen(2048)
+        except OSError as exc:
+            raise OSError(exc.errno, f"port {port}: {exc.strerror}") from exc
         opened.pop_all()
     return found
 

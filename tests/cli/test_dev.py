@@ -11,13 +11,14 @@ import httpx
 import pytest
 
 from bridge.cli import dev as module_under_test
+from bridge.cli import dev_notes
 from bridge.local.settings import AnySource, FunctionSettings, Route, SourceSettings, WebSocketSettings
 from tests.cases import every_case
 from tests.cli.conftest import Run
 
 SHOP = """
 def handler(event, context):
-    print("hello from\\x1b[31m")
+    print("hello from\\x1b[31m", "\\xa0indented")
     return {"statusCode": 200, "body": "it runs"}
 """
 
@@ -131,7 +132,7 @@ def test_a_template_has_it_too_and_options_come_first(run: Run, taken: list[Take
         (["shop:app", "--source", "alb", "--source", "alb:4"], "twice"),
         (["shop:app", "--source", "alb:3000", "--source", "http-api:3000"], "3000"),
         (["shop:app", "--source", "alb", "--stream"], "alb does not stream"),
-        (["shop:app", "--source", "alb", "--stage", "prod"], "stage"),
+        (["shop:app", "--source", "alb", "--stage", "prod"], "http-api, http-api-v1, rest-api"),
         (["shop:app", "--concurrency", "2", "--snapstart"], "SnapStart"),
         (["shop:app", "--snapstart-age", "2"], "--snapstart"),
         (["shop:app", "--function", "Shop"], "--template"),
@@ -169,7 +170,7 @@ def test_the_process_serves_until_sigterm(tmp_path: Path) -> None:
             process.kill()
     assert (answer.status_code, answer.text) == (200, "it runs")
     text = "".join(lines)
-    assert "hello from\\x1b[31m" in text
+    assert "hello from\\x1b[31m \xa0indented" in text
     assert "GET / 200" in text
 
 
@@ -188,4 +189,33 @@ def test_a_taken_port_is_an_error(run: Run) -> None:
         port = str(taken.getsockname()[1])
         result = run("dev", "shop:app", "--port", port)
     assert result.exit_code == 1
-    assert "Cannot listen" in result.output
+    assert f"Cannot listen on 127.0.0.1, port {port}: " in result.output
+    assert "--port NUMBER" in result.output
+
+
+def test_a_runtime_that_is_not_installed_is_an_error_before_the_start(
+    run: Run, taken: list[Taken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "find_spec", lambda name: None if name == "awslambdaric" else True)
+    result = run("dev", "shop:app", "--runtime", "awslambdaric")
+    assert (result.exit_code, taken) == (2, [])
+    assert "pip install awslambdaric" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        ([], []),
+        (["--source", "alb"], []),
+        *[(["--source", name], [name, "https"]) for name in ("lattice-v1", "lattice-v2", "edge-viewer", "edge-origin")],
+        (["--snapstart", "--snapstart-age", "60"], ["libfaketime", "60 s"]),
+    ],
+)
+def test_what_shows_nowhere_else_is_a_note(
+    arguments: list[str], facts: list[str], run: Run, taken: list[Taken], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev_notes, "find_library", lambda: None)
+    result = run("dev", "shop:app", *arguments)
+    assert (result.exit_code, len(taken)) == (0, 1)
+    assert all(fact in result.output for fact in facts)
+    assert ("note:" in result.output) == bool(facts)

@@ -6,7 +6,9 @@ import pytest
 
 from bridge.local.front_app import FrontApp
 from bridge.local.gateway import Gateway
+from bridge.local.services import Sent
 from bridge.local.settings import FunctionSettings, SourceSettings
+from bridge.testing.messages import ClientRequest, ClientResponse
 
 
 @pytest.mark.anyio
@@ -27,3 +29,27 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_invokes_nothing() 
     scope |= {"scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
     await FrontApp(gateway.fronts["function-url"])(scope, receive, send)
     assert len(gateway.history) == 0
+
+
+@pytest.mark.anyio
+async def test_spaces_around_a_header_value_do_not_reach_the_web_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = Gateway(FunctionSettings(target="none:none"), [SourceSettings(name="function-url")])
+    front = gateway.fronts["function-url"]
+    messages: list[Any] = []
+    cookies = (("set-cookie", " csrftoken=a; Path=/"), ("set-cookie", "b=c \t"), ("date", "now"))
+
+    async def answer(request: ClientRequest) -> Sent:
+        return Sent(ClientResponse(status=200, headers=cookies, body=b""))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    monkeypatch.setattr(front, "send", answer)
+    scope: Any = {"type": "http", "method": "GET", "raw_path": b"/", "query_string": b"", "headers": []}
+    scope |= {"scheme": "http", "http_version": "1.1", "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
+    await FrontApp(front)(scope, receive, send)
+    expected = [(b"set-cookie", b"csrftoken=a; Path=/"), (b"set-cookie", b"b=c"), (b"date", b"now")]
+    assert messages[0]["headers"] == expected
