@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -52,7 +53,8 @@ def print_lines(number: int, lines: Sequence[str]) -> None:
 
 
 def print_reload(paths: Sequence[str]) -> None:
-    click.echo(click.style(f"Changed: {safe(', '.join(paths))}. A new environment starts.", dim=True))
+    changed = ", ".join(os.path.normpath(path) for path in paths)  # watchfiles has the folder as it was given, "."
+    click.echo(click.style(f"Changed: {safe(changed)}. A new environment starts.", dim=True))
 
 
 def print_waits() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -62,7 +61,7 @@ class GatewayServer:
             if self._reloads:
                 from bridge.local.reload import watch_files  # a tenth of the start that only --reload needs
 
-                tasks.start(watch_files(os.path.abspath(self.gateway.function.folder), self._reload), name="reload")
+                tasks.start(watch_files(self.gateway.function.folder, self._reload), name="reload")
             self._listener.started()
             try:
                 await self._server.serve(self._sockets)
