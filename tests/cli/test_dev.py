@@ -79,7 +79,10 @@ def test_what_a_websocket_api_does_not_have(arguments: list[str], fact: str, run
     assert fact in result.output
 
 
-def test_the_function_gets_what_is_asked_for(run: Run, taken: list[Taken], tmp_path: Path) -> None:
+def test_the_function_gets_what_is_asked_for(
+    run: Run, taken: list[Taken], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "find_spec", lambda name: True)  # awslambdaric need not be here
     (tmp_path / "variables").write_text("# comment\n\nexport A=1\nB = 'two words' \nC=x # comment\n")
     arguments = [
         "--stream",
