@@ -130,7 +130,7 @@ class LifespanOn:
                 await self._task.cancel_and_wait()
         error = _raised(self._task)
         if self._answer is not None:
-            raise StartupFailed(f"The application's startup failed: {_said(self._answer)}") from error
+            raise StartupFailed(f"The application's startup failed: {_said(self._answer, error)}") from error
         if self._received or self._required:
             raise StartupFailed(self._diagnosis(error)) from error
         logger.debug("The application does not support the lifespan protocol.", exc_info=error)
@@ -185,7 +185,7 @@ class LifespanOn:
 
     def _check_shutdown(self, answer: Message | None, error: BaseException | None) -> None:
         if answer is not None and answer["type"] == "lifespan.shutdown.failed":
-            raise ShutdownFailed(f"The application's shutdown failed: {_said(answer)}") from error
+            raise ShutdownFailed(f"The application's shutdown failed: {_said(answer, error)}") from error
         if error is not None:
             raise ShutdownFailed(f"The application's shutdown raised {type(error).__name__}: {error}") from error
 
@@ -213,8 +213,12 @@ def _raised(task: ApplicationTask) -> BaseException | None:
     raise error
 
 
-def _said(answer: Message) -> str:
-    return str(answer.get("message", "")).strip() or "it gave no message."
+def _said(answer: Message, error: BaseException | None) -> str:
+    """Return the message of an answer. Starlette's is the traceback of `error`, which is the cause already."""
+    message = str(answer.get("message", "")).strip()
+    if error is not None and message.startswith("Traceback "):
+        return f"{type(error).__name__}: {error}"
+    return message or "it gave no message."
 
 
 def make_lifespan(app: ASGIApp, mode: LifespanMode) -> Lifespan:

@@ -16,6 +16,11 @@ _WITHOUT_SCHEME = ("lattice-v1", "lattice-v2", "edge-viewer", "edge-origin")
 def dev_notes(function: FunctionSettings, sources: Sequence[AnySource]) -> list[str]:
     """Return one sentence for each thing that works in another way than the options suggest."""
     notes = []
+    if function.runtime == "awslambdaric":
+        notes.append(
+            f"awslambdaric calls {function.target} with event and context: it must be a handler, such as "
+            "handler = Bridge(app), and not an application."
+        )
     if without := [source.name for source in sources if source.name in _WITHOUT_SCHEME]:
         notes.append(
             f"the events of {', '.join(without)} do not have the scheme, and the application takes it to be https. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -23,12 +24,15 @@ def print_start(target: str, host: str, sources: Sequence[AnySource]) -> None:
         stage = f"{source.stage}/" if source.stage else ""
         if source.name == "websocket":
             click.echo(f"  ws://{name}:{source.port}/{source.stage}  {click.style(about, dim=True)}")
-            about = click.style("its management API, as endpoint URL of apigatewaymanagementapi", dim=True)
-            click.echo(f"  http://{own or name}:{source.port}/{source.stage}  {about}")
+            if own is not None:
+                about = click.style("its management API, as endpoint URL of apigatewaymanagementapi", dim=True)
+                click.echo(f"  http://{own}:{source.port}/{source.stage}  {about}")
             continue
         click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
     if own is None:
-        click.echo(f"  note: The invoke API and the inspector answer loopback addresses alone, and {host} is not one.")
+        click.echo(
+            f"  note: {safe(host)} is not a loopback address, so neither the inspector nor the invoke API answers."
+        )
         return
     about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
     click.echo(f"  http://{own}:{sources[0].port}  {about}")
@@ -67,7 +71,8 @@ def print_lines(number: int, lines: Sequence[str]) -> None:
 
 
 def print_reload(paths: Sequence[str]) -> None:
-    click.echo(click.style(f"Changed: {safe(', '.join(paths))}. A new environment starts.", dim=True))
+    changed = ", ".join(os.path.normpath(path) for path in paths)  # watchfiles has the folder as it was given, "."
+    click.echo(click.style(f"Changed: {safe(changed)}. A new environment starts.", dim=True))
 
 
 def print_waits() -> None:

@@ -29,10 +29,6 @@ from bridge.local.variables import command_of, variables
 
 __all__ = ["Environment"]
 
-# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: of the init phase, and of a restore, in
-# seconds.
-INIT_LIMIT = 10.0
-
 # In seconds, for a process that has reported its own failure to end itself.
 _EXIT_LIMIT = 1.0
 
@@ -57,7 +53,7 @@ class Environment:
         self._clock = Clock(find_library() if function.snapstart_age else None)
         self._tasks = Tasks()
         self._first: Answer | None = None
-        self._stages = Stages(self._stage_timed_out)
+        self._stages = Stages(self._stage_timed_out, lambda text: self._output.add([text]))
         self._cause: Failure | None = None
         self._launched, self._stopped = asyncio.Event(), asyncio.Event()
 
@@ -112,7 +108,7 @@ class Environment:
 
     async def _launch(self) -> None:
         function = self._function
-        self._stages.begin_init(INIT_LIMIT + function.timeout)
+        self._stages.begin_init(function.timeout)
         environ = variables(function, await self._api.start()) | self._clock.variables
         await self._processes.start_extensions(folder=function.folder, environ=environ)
         await self._api.extensions.are_registered.wait()
@@ -172,7 +168,7 @@ class Environment:
         if self.state != "snapshot":  # it was ended meanwhile
             return
         self.state = "starting"
-        self._stages.begin_restore(INIT_LIMIT)
+        self._stages.begin_restore()
         self._processes.resume()
         self._api.restore()
 

@@ -95,8 +95,9 @@ async def _body(receive: Receive) -> bytes | None:
 async def _send(sent: Sent, send: Send) -> None:
     response = sent.response
     headers = [
-        # Spaces around a value are not part of it (RFC 9110, 5.5), h11 refuses them. Django's cookies begin with one.
-        (name.encode("latin-1"), value.strip(" \t").encode("latin-1"))
+        # Spaces around a value are not part of it (RFC 9110, 5.5), and h11 refuses them, also the two old ones.
+        # Django's cookies begin with a space.
+        (name.encode("latin-1"), value.strip(" \t\v\f").encode("latin-1"))
         for name, value in response.headers
         if name.lower() not in _OF_THE_CONNECTION
     ]

@@ -54,7 +54,7 @@ def load(name: str) -> Any:
     Raises HandlerNotLoaded with Lambda's name for the fault, and every other exception of the import.
     """
     module_name, attribute = _split(name)
-    found = module = _import(module_name)
+    found = module = _import(module_name, attribute)
     try:
         for part in attribute.split("."):
             found = getattr(found, part)
@@ -62,10 +62,16 @@ def load(name: str) -> Any:
         is_plain = exc.__traceback__ is None or exc.__traceback__.tb_next is None  # not from code of the module
         raise HandlerNotLoaded(
             f"Expected {attribute!r} in the module {module_name!r} ({getattr(module, '__file__', 'no file')}), but it "
-            f"has none. Is the handler {name!r} spelt right?",
+            f"has none. {_spelling(name, module_name, attribute)}",
             error_type="Runtime.HandlerNotFound",
         ) from (None if is_plain else exc)
     return found
+
+
+def _spelling(name: str, module_name: str, attribute: str) -> str:
+    if attribute == "py":
+        return f"Write '{module_name}:app', if the application is 'app' there."
+    return f"Is the handler {name!r} spelt right?"
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -82,7 +88,7 @@ def _split(name: str) -> tuple[str, str]:
     return module_name, attribute
 
 
-def _import(name: str) -> Any:
+def _import(name: str, attribute: str) -> Any:
     root = name.partition(".")[0]
     if root in sys.builtin_module_names:
         raise HandlerNotLoaded(
@@ -94,12 +100,22 @@ def _import(name: str) -> Any:
     except ImportError as exc:
         trace = _without_machinery(exc.__traceback__)
         raise HandlerNotLoaded(
-            f"Unable to import module {name!r}: {exc}", error_type="Runtime.ImportModuleError"
+            f"Unable to import module {name!r}: {exc}{'' if trace else _not_found(name, attribute, exc)}",
+            error_type="Runtime.ImportModuleError",
         ) from (exc.with_traceback(trace) if trace else None)
     except SyntaxError as exc:
         raise HandlerNotLoaded(
             f"Syntax error in module {name!r}: {exc}", error_type="Runtime.UserCodeSyntaxError"
         ) from exc.with_traceback(_without_machinery(exc.__traceback__))
+
+
+def _not_found(name: str, attribute: str, exc: ImportError) -> str:
+    """Return what to do about a module that is not there; "" if it is there, but cannot be loaded."""
+    if not isinstance(exc, ModuleNotFoundError):
+        return ""
+    if name.endswith(".py"):
+        return f". Write '{name.removesuffix('.py')}:{attribute}', without '.py'."
+    return f". It is not in {os.path.abspath(sys.path[0])}, and not an installed package."
 
 
 def _without_machinery(trace: TracebackType | None) -> TracebackType | None:

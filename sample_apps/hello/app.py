@@ -1,5 +1,6 @@
 """Hello: a Starlette application that answers every service that can invoke a Lambda function."""
 
+import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from html import escape
@@ -64,6 +65,7 @@ async def countdown(request: Request) -> StreamingResponse:
 async def _count(start: int) -> AsyncIterator[str]:
     for number in range(start, 0, -1):
         yield f"{number}\n"
+        await asyncio.sleep(0.3)
     yield "Hello, world!\n"
 
 

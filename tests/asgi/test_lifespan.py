@@ -122,6 +122,9 @@ async def test_on_insists_on_an_application_that_knows_lifespan(app: ASGIApp, di
 
 OOPS = ValueError("oops")
 
+# What Starlette puts into its message.
+TRACE = 'Traceback (most recent call last):\n  File "app.py", line 1, in lifespan\nValueError: oops'
+
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_startup_that_fails_says_how(mode: LifespanMode) -> None:
@@ -130,6 +133,8 @@ async def test_a_startup_that_fails_says_how(mode: LifespanMode) -> None:
         (receiving_then(OOPS), "'lifespan.startup', but it raised ValueError: oops.", OOPS),
         (answering("startup.failed", message="no database"), "startup failed: no database", None),
         (answering("startup.failed", message="no database", then=OOPS), "startup failed: no database", OOPS),
+        (answering("startup.failed", message=TRACE, then=OOPS), "startup failed: ValueError: oops", OOPS),
+        (answering("startup.failed", message=TRACE), f"startup failed: {TRACE}", None),
         (answering("startup.failed", message=""), "startup failed: it gave no message.", None),
         (answering("startup.failed"), "startup failed: it gave no message.", None),
     ]

@@ -79,7 +79,10 @@ def test_what_a_websocket_api_does_not_have(arguments: list[str], fact: str, run
     assert fact in result.output
 
 
-def test_the_function_gets_what_is_asked_for(run: Run, taken: list[Taken], tmp_path: Path) -> None:
+def test_the_function_gets_what_is_asked_for(
+    run: Run, taken: list[Taken], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "find_spec", lambda name: True)  # awslambdaric need not be here
     (tmp_path / "variables").write_text("# comment\n\nexport A=1\nB = 'two words' \nC=x # comment\n")
     arguments = [
         "--stream",
@@ -209,12 +212,14 @@ def test_a_runtime_that_is_not_installed_is_an_error_before_the_start(
         (["--source", "alb"], []),
         *[(["--source", name], [name, "https"]) for name in ("lattice-v1", "lattice-v2", "edge-viewer", "edge-origin")],
         (["--snapstart", "--snapstart-age", "60"], ["libfaketime", "60 s"]),
+        (["--runtime", "awslambdaric"], ["shop:app", "handler = Bridge(app)"]),
     ],
 )
 def test_what_shows_nowhere_else_is_a_note(
     arguments: list[str], facts: list[str], run: Run, taken: list[Taken], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dev_notes, "find_library", lambda: None)
+    monkeypatch.setattr(module_under_test, "find_spec", lambda name: True)
     result = run("dev", "shop:app", *arguments)
     assert (result.exit_code, len(taken)) == (0, 1)
     assert all(fact in result.output for fact in facts)

@@ -35,10 +35,14 @@ def test_what_answers_loopback_names_alone_has_one(
 
 
 def test_without_a_loopback_address_a_note_says_what_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    print_start("shop:app", "192.0.2.4", SOURCES[:1])
+    print_start("shop:app", "192.0.2.4", SOURCES)
     text = capsys.readouterr().out
-    assert "/_bridge/" not in text
-    assert "note: The invoke API and the inspector" in text
+    assert [line.split()[0] for line in text.splitlines()[1:]] == [
+        "http://192.0.2.4:4000/",
+        "ws://192.0.2.4:4001/live",
+        "note:",
+    ]
+    assert "192.0.2.4 is not a loopback address" in text
 
 
 def test_the_line_about_the_end_has_the_servers_limit(capsys: pytest.CaptureFixture[str]) -> None:

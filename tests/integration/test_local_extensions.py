@@ -68,7 +68,7 @@ def test_an_extension_that_fails(
     how: str, expected: str, fact: str, extension: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "unnamed":  # nobody waits for anything here: it never registers
-        monkeypatch.setattr("bridge.local.environment.INIT_LIMIT", 1.0)
+        monkeypatch.setattr("bridge.local.stages.INIT_LIMIT", 1.0)
     with run(extension, how, timeout=0.5 if how == "unnamed" else 30.0) as local:
         failed = local.run(local.gateway.invoke(b'{"sleep": 20}' if how == "crash" else b"{}"))
     assert failed.failure is not None

@@ -18,6 +18,7 @@ from bridge.errors import HandlerNotLoaded
 from bridge.runtime import loading
 from bridge.runtime.api.errors import error_document
 from bridge.runtime.loading import ASYNC, HANDLER, SYNC, classify, load, prepare_path
+from tests.cases import every_case
 
 Write = Callable[..., str]
 
@@ -124,6 +125,22 @@ def test_a_missing_module_is_reported_without_a_trace() -> None:
         assert fault.error_type == "Runtime.ImportModuleError"
         assert f"No module named {module!r}" in str(fault)
         assert error_document(fault)["stackTrace"] == []
+
+
+@every_case(
+    ("handler", "advice"),
+    [
+        ("{name}.py:app", "Write '{name}:app', without '.py'."),
+        ("no_such_folder/{name}.py:app", "Write 'no_such_folder.{name}:app'"),
+        ("{name}.py", "Write '{name}:app'"),
+        ("no_such_module:app", "It is not in {folder}, and"),
+    ],
+)
+def test_a_wrong_module_says_what_to_write_or_where_it_was_searched(
+    write: Write, tmp_path: Path, handler: str, advice: str
+) -> None:
+    name = write("app = [1]")
+    assert advice.format(name=name, folder=tmp_path) in str(fault_of(handler.format(name=name)))
 
 
 def test_a_missing_dependency_is_reported_with_the_line_that_wants_it(write: Write, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "json_size",
     "lowered",
     "multi",
+    "name_of",
     "remapped",
     "respond",
     "single",
@@ -79,7 +80,7 @@ def text_of(result: object) -> bytes:
 
 def single(headers: object) -> Pairs:
     """Return the pairs of a map from names to values, with the names as they are written. null is no headers."""
-    return [(_name(name), value_of(name, value)) for name, value in _mapping("headers", headers).items()]
+    return [(name_of(name), value_of(name, value)) for name, value in _mapping("headers", headers).items()]
 
 
 def multi(headers: object) -> Pairs:
@@ -87,7 +88,7 @@ def multi(headers: object) -> Pairs:
     pairs: Pairs = []
     for name, values in _mapping("multiValueHeaders", headers).items():
         check(isinstance(values, list), f"Expected a list of values for the header {name!r}, but got {values!r}.")
-        pairs += [(_name(name), value_of(name, value)) for value in values]
+        pairs += [(name_of(name), value_of(name, value)) for value in values]
     return pairs
 
 
@@ -96,7 +97,8 @@ def _mapping(field: str, value: object) -> Mapping[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _name(name: str) -> str:
+def name_of(name: str) -> str:
+    """Return the name of a header. Raises InvalidResult for what is not one (RFC 9110, 5.1)."""
     is_token = name.isascii() and name != "" and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
     check(is_token, f"Expected the name of a header, but got {name!r}.")
     return name

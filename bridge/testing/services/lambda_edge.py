@@ -22,6 +22,7 @@ from bridge.testing.services._response import (
     Pairs,
     body_of,
     check,
+    name_of,
     respond,
     status_of,
     text_error,
@@ -183,7 +184,7 @@ def _pair(name: str, item: Any) -> tuple[str, str]:
     check(isinstance(item, dict) and "value" in item, f"Expected {{'key', 'value'}} for {name!r}, but got {item!r}.")
     is_same = name == name.lower() and str(item.get("key", name)).lower() == name
     check(is_same, f"Expected {name!r} in lower case, with the same name as 'key', but got {item!r}.")
-    return name, value_of(name, item["value"])
+    return name_of(name), value_of(name, item["value"])
 
 
 def failure(reason: str, setup: Setup) -> ClientResponse:

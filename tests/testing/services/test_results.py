@@ -68,6 +68,8 @@ FAILURES = {"rest-api": 502, "http-api": 500, "http-api-v1": 500}
                 {"headers": {"via": [{"value": "1"}]}},
                 {"headers": {"x-a": [{"key": "X-B", "value": "1"}]}},
                 {"headers": {"x-a": "1"}},
+                {"headers": {"x a": [{"value": "1"}]}},
+                {"headers": {"": [{"value": "1"}]}},
                 {"body": "not base64", "bodyEncoding": "base64"},
                 {"body": "x", "bodyEncoding": "utf-8"},
                 {"body": "x" * ((1 << 20) + 1)},
