@@ -9,28 +9,46 @@ import click
 
 from bridge.cli.output import safe
 from bridge.local.invocation import Invocation
+from bridge.local.loopback import is_loopback
+from bridge.local.server import OPEN_LIMIT
 from bridge.local.settings import AnySource
 
 __all__ = ["print_answer", "print_lines", "print_reload", "print_start", "print_waits"]
 
 
 def print_start(target: str, host: str, sources: Sequence[AnySource]) -> None:
-    name = f"[{host}]" if ":" in host else host
+    name, own = _in_url(host), _own_address(host)
     click.echo(click.style(f"{target} on Lambda, locally. Ctrl+C ends it.", bold=True))
     for source in sources:
         about = source.name + (", streamed" if source.is_streamed else "")
         stage = f"{source.stage}/" if source.stage else ""
         if source.name == "websocket":
             click.echo(f"  ws://{name}:{source.port}/{source.stage}  {click.style(about, dim=True)}")
-            about = click.style("its management API, as endpoint URL of apigatewaymanagementapi", dim=True)
-            click.echo(f"  http://127.0.0.1:{source.port}/{source.stage}  {about}")
+            if own is not None:
+                about = click.style("its management API, as endpoint URL of apigatewaymanagementapi", dim=True)
+                click.echo(f"  http://{own}:{source.port}/{source.stage}  {about}")
             continue
         click.echo(f"  http://{name}:{source.port}/{stage}  {click.style(about, dim=True)}")
+    if own is None:
+        click.echo(
+            f"  note: {safe(host)} is not a loopback address, so neither the inspector nor the invoke API answers."
+        )
+        return
     about = click.style("as endpoint URL for boto3 and the AWS CLI", dim=True)
-    click.echo(f"  http://{name}:{sources[0].port}  {about}")
-    # It answers loopback names alone, whatever the address that the gateway listens on.
+    click.echo(f"  http://{own}:{sources[0].port}  {about}")
     about = click.style("the inspector, which shows every invocation", dim=True)
-    click.echo(f"  http://127.0.0.1:{sources[0].port}/_bridge/  {about}")
+    click.echo(f"  http://{own}:{sources[0].port}/_bridge/  {about}")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _own_address(host: str) -> str | None:
+    """Return where this machine reaches a gateway that listens on `host`; None without a loopback address."""
+    if is_loopback(host):
+        return _in_url(host)
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host)  # nosec B104  # to compare with
 
 
 def print_answer(invocation: Invocation) -> None:
@@ -58,4 +76,5 @@ def print_reload(paths: Sequence[str]) -> None:
 
 
 def print_waits() -> None:
-    click.echo(click.style("Open requests have 2 s to end. Ctrl+C again ends them immediately.", dim=True))
+    about = f"Open requests have {OPEN_LIMIT:g} s from Ctrl+C on. Ctrl+C again ends them immediately."
+    click.echo(click.style(about, dim=True))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from bridge.local.answer import Answer
 from bridge.local.clock import Clock, find_library
-from bridge.local.failures import exited, init_timed_out, out_of_memory, timed_out
+from bridge.local.failures import ended, exited, init_timed_out, out_of_memory, timed_out
 from bridge.local.invocation import Failure
 from bridge.local.memory import watch
 from bridge.local.output import Listener, Output
@@ -279,7 +279,8 @@ class Environment:
 
     def _exited(self, status: int) -> None:
         self._stages.end()
-        failure = self._cause or exited(status)
+        # Nothing but the end of the gateway stops an environment that has invocations without a cause.
+        failure = self._cause or (ended() if self.state == "stopping" else exited(status))
         if self.state != "stopping" or self._cause is not None:
             self._reason = "failure"
             if status and self._cause is None:

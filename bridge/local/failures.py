@@ -1,4 +1,4 @@
-"""The failures that Lambda itself reports, in its words."""
+"""The failures that Lambda itself reports, in its words, and the one that only a gateway has: its own end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bridge.local.invocation import Failure
 
-__all__ = ["crashed", "exited", "init_timed_out", "out_of_memory", "throttled", "timed_out"]
+__all__ = ["crashed", "ended", "exited", "init_timed_out", "out_of_memory", "throttled", "timed_out"]
 
 
 def timed_out(id: str, seconds: float) -> Failure:
@@ -48,6 +48,10 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return str(number)
+
+
+def ended() -> Failure:
+    return Failure("Gateway.Ended", "The local gateway has ended before the function answered.")
 
 
 def throttled() -> Failure:

@@ -34,9 +34,12 @@ def is_loopback(host: str) -> bool:
     if name == _NAME or name.endswith("." + _NAME):
         return True
     try:
-        return ip_address(name).is_loopback
+        address = ip_address(name)
     except ValueError:
         return False
+    # A socket of IPv6 that also has IPv4 (`--host ::`) names its clients so. Python 3.13 does this itself.
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def refused(headers: Headers, client: tuple[str, int] | None) -> str | None:

@@ -9,7 +9,8 @@ from functools import partial
 
 from bridge.local.answer import Answer
 from bridge.local.environment import Environment
-from bridge.local.failures import throttled
+from bridge.local.failures import ended, throttled
+from bridge.local.invocation import Failure
 from bridge.local.settings import FunctionSettings
 from bridge.local.tasks import Tasks
 
@@ -17,8 +18,8 @@ __all__ = ["Pool"]
 
 # In seconds: how long an invocation waits for an environment that has just answered, and is about to ask for the next
 # event. A client that sends its requests in turn would else now and then get a new environment, or, where there can be
-# no more, a 429. The second time is longer, because a machine that is busy must not be the cause of a 429. On Lambda
-# such an environment is busy, but there no client has its answer before the environment has asked again.
+# no more, a 429: a client must not be refused because the environment has not asked for its next event yet. The second
+# time is longer, because a machine that is busy must not be the cause of a 429 either.
 _PATIENCE = 0.05
 _PATIENCE_BEFORE_429 = 1.0
 
@@ -55,9 +56,12 @@ class Pool:
 
     def _expire(self, answer: Answer) -> None:
         if answer in self._waiting:
-            self._waiting.remove(answer)
-            answer.finish(throttled())
-            answer.rest()
+            self._fail(answer, throttled())
+
+    def _fail(self, answer: Answer, failure: Failure) -> None:
+        self._waiting.remove(answer)
+        answer.finish(failure)
+        answer.rest()
 
     def _dispatch(self) -> None:
         """Give waiting invocations to free environments, or to new ones."""
@@ -122,6 +126,6 @@ class Pool:
         """End everything. What still waits fails."""
         self._is_closed = True
         for answer in list(self._waiting):
-            self._expire(answer)
+            self._fail(answer, ended())
         await asyncio.gather(*(environment.close() for environment in list(self.environments)))
         await self._tasks.close()

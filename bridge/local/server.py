@@ -21,7 +21,7 @@ from bridge.local.loopback import LoopbackOnly
 from bridge.local.settings import AnySource, SourceSettings
 from bridge.local.websocket.application import WebSocketApp
 
-__all__ = ["INSPECTOR", "GatewayApp", "WebServer", "open_sockets"]
+__all__ = ["INSPECTOR", "OPEN_LIMIT", "GatewayApp", "WebServer", "open_sockets"]
 
 # Where the inspector is, on the first port.
 INSPECTOR = "/_bridge"
@@ -29,9 +29,9 @@ INSPECTOR = "/_bridge"
 # Of the invoke API, which no application has.
 _INVOKE_API = ("/2015-03-31/functions/", "/2021-11-15/functions/")
 
-# In seconds, after Ctrl+C: when open requests are worth a line, how long they may go on after it, and how long their
+# In seconds, after Ctrl+C: when open requests are worth a line, how long they may go on in all, and how long their
 # clients have to read the end that they then get.
-_NOTICE, _MOMENT, _LAST_MOMENT = 0.5, 2.0, 1.0
+_NOTICE, OPEN_LIMIT, _LAST_MOMENT = 0.5, 2.0, 1.0
 
 
 class GatewayApp:
@@ -135,7 +135,7 @@ class WebServer(uvicorn.Server):
     async def _end(self, is_over: asyncio.Event) -> None:
         if not await _is_set(is_over, _NOTICE):
             self._waits()
-            await _is_set(is_over, _MOMENT)
+            await _is_set(is_over, OPEN_LIMIT - _NOTICE)
         await self._gateway.close()
         await _is_set(is_over, 0 if self.force_exit else _LAST_MOMENT)
         for connection in list(self.server_state.connections):

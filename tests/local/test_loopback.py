@@ -54,7 +54,11 @@ def test_pages_of_other_sites_are_not(headers: dict[str, str]) -> None:
     assert refused(Headers(headers), HERE) is not None
 
 
-@pytest.mark.parametrize("client", [None, ("192.168.1.9", 50000), ("testclient", 1)])
+def test_a_client_over_ipv4_is_one_too_where_the_socket_has_both_protocols() -> None:
+    assert refused(Headers({"host": "127.0.0.1:3000"}), ("::ffff:127.0.0.1", 50000)) is None
+
+
+@pytest.mark.parametrize("client", [None, ("192.168.1.9", 50000), ("::ffff:192.168.1.9", 50000), ("testclient", 1)])
 def test_other_machines_are_not(client: Any) -> None:
     assert refused(Headers({"host": "localhost"}), client) is not None
 
