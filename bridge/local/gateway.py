@@ -105,13 +105,15 @@ class Gateway:
         Its `parts` are None: the record has what the function streamed. Its `invocation` is None if the service itself
         refuses the request.
         """
-        front = self.fronts.get(source) or Front(self._like(source), self.submit)
-        sent = await front.send(request, replay_of=replay_of)
+        sent = await self._front(source).send(request, replay_of=replay_of)
         if sent.parts is not None:
             async with aclosing(sent.parts) as parts:
                 async for _ in parts:
                     pass
         return replace(sent, parts=None)
+
+    def _front(self, source: ServiceName) -> Front:
+        return self.fronts.get(source) or Front(self._like(source), self.submit)
 
     def _like(self, source: ServiceName) -> SourceSettings:
         """Return the settings of a source that has no port: it streams if the function does, and it can."""
@@ -133,8 +135,10 @@ class Gateway:
             if self.websocket is not None and old.source == "websocket":
                 return await self.websocket.invoke(json.loads(old.event), replay_of=id)
             return await self.invoke(old.event, client_context=old.client_context, replay_of=id)
-        name = source or cast("ServiceName", old.source)  # what has a request came from a service
-        sent = await self.request(old.request, name, replay_of=id)
+        before = cast("ServiceName", old.source)  # what has a request came from a service
+        name = source or before
+        request = self._front(name).moved(old.request, self._front(before))
+        sent = await self.request(request, name, replay_of=id)
         if sent.invocation is None:
             raise Refused(sent.response)
         return sent.invocation

@@ -79,6 +79,13 @@ class Front:
         answer.changed()
         return replace(sent, response=invocation.response)
 
+    def moved(self, request: ClientRequest, before: Front) -> ClientRequest:
+        """Return a request to the service of `before` as a client sends it here: with the stage of this service."""
+        path = before._setup().without_prefix(request.path)
+        if path is None:  # it was refused there
+            return request
+        return replace(request, target=self._setup().prefix + path + request.target.removeprefix(request.path))
+
     def _setup(self) -> Setup:
         now = time.time()
         stage = self.source.stage if "stage" in self._service.options else ""

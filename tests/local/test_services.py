@@ -13,6 +13,7 @@ from bridge.local.services import Front
 from bridge.local.settings import Cors, Route, SourceSettings
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import ServiceName
+from tests.cases import every_case
 
 PRELUDE = b'{"statusCode": 201, "headers": {"content-type": "text/css"}}' + bytes(8)
 STREAM = "application/vnd.awslambda.http-integration-response"
@@ -115,6 +116,24 @@ async def test_what_no_route_has_never_reaches_the_function(name: ServiceName, s
 async def test_what_the_service_refuses_never_reaches_the_function(anyio_backend: str) -> None:
     sent = await front("alb", submit()).send(request("TRACE"))
     assert (sent.response.status, sent.invocation) == (405, None)
+
+
+@every_case(
+    ("before", "after", "target", "moved"),
+    [
+        (("function-url", ""), ("rest-api", "prod"), "/x%2F?a=/b", "/prod/x%2F?a=/b"),
+        (("rest-api", "prod"), ("function-url", ""), "/prod/x?a=b", "/x?a=b"),
+        (("rest-api", "prod"), ("http-api", "$default"), "/prod", "/"),
+        (("rest-api", "prod"), ("http-api", "v1"), "/prod/", "/v1/"),
+        (("rest-api", "prod"), ("rest-api", "prod"), "/prod/prod/x", "/prod/prod/x"),
+        (("rest-api", "prod"), ("alb", ""), "/other/x", "/other/x"),
+    ],
+)
+def test_a_request_moves_to_a_service_with_another_stage(
+    before: tuple[ServiceName, str], after: tuple[ServiceName, str], target: str, moved: str
+) -> None:
+    old, new = (front(name, submit(), stage=stage) for name, stage in (before, after))
+    assert new.moved(request(target=target), old).target == moved
 
 
 async def test_a_stream_has_its_head_first(anyio_backend: str) -> None:
