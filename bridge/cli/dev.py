@@ -182,7 +182,7 @@ def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 def _run(function: FunctionSettings, sources: list[AnySource], options: dict[str, Any]) -> None:
     with ctrl_c_ends():
-        from bridge.cli.dev_output import print_answer, print_lines, print_reload, print_start, print_waits
+        from bridge.cli.dev_output import print_answer, print_kept, print_lines, print_reload, print_start, print_waits
         from bridge.local.run import GatewayServer, Listener
 
     host = options["host"]
@@ -190,6 +190,7 @@ def _run(function: FunctionSettings, sources: list[AnySource], options: dict[str
         started=lambda: print_start(function.target, host, server.gateway.sources),
         lines=print_lines,
         answered=print_answer,
+        kept=print_kept,
         reloaded=print_reload,
         waits=print_waits,
     )

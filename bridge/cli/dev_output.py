@@ -12,8 +12,9 @@ from bridge.local.invocation import Invocation
 from bridge.local.loopback import is_loopback
 from bridge.local.server import OPEN_LIMIT
 from bridge.local.settings import AnySource
+from bridge.testing.messages import ClientRequest, ClientResponse
 
-__all__ = ["print_answer", "print_lines", "print_reload", "print_start", "print_waits"]
+__all__ = ["print_answer", "print_kept", "print_lines", "print_reload", "print_start", "print_waits"]
 
 
 def print_start(target: str, host: str, sources: Sequence[AnySource]) -> None:
@@ -61,7 +62,19 @@ def print_answer(invocation: Invocation) -> None:
     if failure := invocation.failure:
         click.echo(click.style(f"  {safe(failure.error_type)}: {safe(failure.message)}", fg="red"))
         return
-    for reason in invocation.response.reasons if invocation.response else ():
+    _print_reasons(invocation.response.reasons if invocation.response else ())
+
+
+def print_kept(source: str, request: ClientRequest, response: ClientResponse) -> None:
+    """Print what the service answered itself."""
+    colour = "red" if response.status >= 400 else "green"
+    about = click.style(f"{source}, without the function", dim=True)
+    click.echo(f"{safe(f'{request.method} {request.path}')} {click.style(str(response.status), fg=colour)}  {about}")
+    _print_reasons(response.reasons)
+
+
+def _print_reasons(reasons: Sequence[str]) -> None:
+    for reason in reasons:
         click.echo(click.style(f"  note: {safe(reason)}", fg="yellow"))
 
 

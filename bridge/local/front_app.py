@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from email.utils import formatdate
 
@@ -10,9 +10,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.local.header_names import SENT_HEADERS
 from bridge.local.services import Front, Sent
-from bridge.testing.messages import ClientRequest, values_of
+from bridge.testing.messages import ClientRequest, ClientResponse, values_of
 
-__all__ = ["FrontApp", "client_request"]
+__all__ = ["FrontApp", "Kept", "client_request"]
+
+# What hears of a response that the service gave without the function: the source, the request and the response.
+Kept = Callable[[str, ClientRequest, ClientResponse], None]
 
 # In bytes. No service accepts more than 10 MB: what comes after that is not read, and the service refuses the request.
 _MAX_BODY = (10 << 20) + 1
@@ -22,17 +25,22 @@ _OF_THE_CONNECTION = frozenset({"connection", "keep-alive", "proxy-connection", 
 
 
 class FrontApp:
-    """What a client of the service talks to."""
+    """What a client of the service talks to. `kept`: called for a request that the function does not get."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, front: Front, kept: Kept) -> None:
+        self._front, self._kept = front, kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # the services have none: it is a request like others
             receive, send = _as_request(receive, send)
         body = await _body(receive)
-        if body is not None:
-            await _send(await self._front.send(client_request(scope, body)), send)
+        if body is None:
+            return
+        request = client_request(scope, body)
+        sent = await self._front.send(request)
+        if sent.invocation is None:
+            self._kept(self._front.source.name, request, sent.response)
+        await _send(sent, send)
 
 
 def _as_request(receive: Receive, send: Send) -> tuple[Receive, Send]:

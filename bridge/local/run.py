@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from starlette.routing import Mount
 
+from bridge.local.front_app import Kept
 from bridge.local.gateway import Gateway
 from bridge.local.inspector import Inspector
 from bridge.local.invocation import Invocation
@@ -23,11 +24,15 @@ def _ignore(*arguments: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """Whom the gateway tells what happens: that it runs, output, whole answers, changed files, and a delayed end."""
+    """Whom the gateway tells what happens: that it runs, output, whole answers, changed files, and a delayed end.
+
+    `kept`: a response that a service gave without the function.
+    """
 
     started: Callable[[], None] = _ignore
     lines: Callable[[int, Sequence[str]], None] = _ignore
     answered: Callable[[Invocation], None] = _ignore
+    kept: Kept = _ignore
     reloaded: Callable[[Sequence[str]], None] = _ignore
     waits: Callable[[], None] = _ignore
 
@@ -50,7 +55,7 @@ class GatewayServer:
         bound = [replace(source, port=port) for source, port in zip(sources, ports, strict=True)]
         self.gateway = Gateway(function, bound, echo=listener.lines)
         inspector = Inspector(self.gateway, is_closing=lambda: self._server.should_exit)
-        app = GatewayApp(self.gateway, ports, inspector=[Mount(INSPECTOR, inspector)])
+        app = GatewayApp(self.gateway, ports, inspector=[Mount(INSPECTOR, inspector)], kept=listener.kept)
         self._server = WebServer(app, self.gateway, waits=listener.waits)
 
     async def serve(self) -> None:

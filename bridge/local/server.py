@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.local.front_app import FrontApp
+from bridge.local.front_app import FrontApp, Kept
 from bridge.local.gateway import Gateway
 from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
@@ -38,7 +38,7 @@ class GatewayApp:
     """The ASGI application of all ports. `ports`: those of the gateway's sources, in order.
 
     `inspector`: the routes of the inspector, with its prefix. On the first port the invoke API and the inspector
-    come before the source, for programs and pages of this machine alone.
+    come before the source, for programs and pages of this machine alone. `kept`: see FrontApp.
     """
 
     def __init__(
@@ -47,9 +47,10 @@ class GatewayApp:
         ports: Sequence[int],
         *,
         inspector: Sequence[BaseRoute] = (),
+        kept: Kept = lambda source, request, response: None,
     ) -> None:
         self._main = ports[0]
-        apps = (_app_of(source, gateway) for source in gateway.sources)
+        apps = (_app_of(source, gateway, kept) for source in gateway.sources)
         self._sources: dict[int, ASGIApp] = dict(zip(ports, apps, strict=True))
         routes = [*invoke_routes(gateway.function.name, gateway.submit), *inspector]
         self._admin = LoopbackOnly(Starlette(routes=routes))
@@ -63,9 +64,9 @@ class GatewayApp:
             await self._sources[port](scope, receive, send)
 
 
-def _app_of(source: AnySource, gateway: Gateway) -> ASGIApp:
+def _app_of(source: AnySource, gateway: Gateway, kept: Kept) -> ASGIApp:
     if isinstance(source, SourceSettings):
-        return FrontApp(gateway.fronts[source.name])
+        return FrontApp(gateway.fronts[source.name], kept)
     assert gateway.websocket is not None
     return WebSocketApp(gateway.websocket)
 

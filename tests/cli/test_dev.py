@@ -12,7 +12,9 @@ import pytest
 
 from bridge.cli import dev as module_under_test
 from bridge.cli import dev_notes
+from bridge.cli.dev_output import print_kept
 from bridge.local.settings import AnySource, FunctionSettings, Route, SourceSettings, WebSocketSettings
+from bridge.testing.messages import ClientRequest, ClientResponse
 from tests.cases import every_case
 from tests.cli.conftest import Run
 
@@ -183,6 +185,13 @@ def _url(output: Any, lines: list[str]) -> str:
         if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
             return found[0]
     raise AssertionError(f"No address was printed: {lines}")
+
+
+def test_a_response_of_the_service_itself_is_shown_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    request = ClientRequest(method="GET", target="/x\x1b?a=b", headers=())
+    print_kept("rest-api", request, ClientResponse(status=403, headers=(), body=b"", reasons=("No stage.",)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["GET /x\\x1b 403  rest-api, without the function", "  note: No stage."]
 
 
 def test_a_taken_port_is_an_error(run: Run) -> None:

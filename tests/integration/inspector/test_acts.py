@@ -87,9 +87,8 @@ def test_what_cannot_be_sent_says_why_and_is_kept(browser: "Browser", local: Run
     page.goto(local.url("/_bridge/send"))
     page.get_by_label("JSON").fill('{"typed": ')
     page.get_by_role("button", name="Send the event").click()
-    alert = page.get_by_role("alert")
+    alert = page.locator("[role=alert]:focus")  # a browser moves the focus a moment after the page is there
     assert "Expected an event in JSON" in alert.inner_text()
-    assert alert.evaluate("each => each === document.activeElement")
     assert page.get_by_label("JSON").input_value() == '{"typed": '
     page.get_by_label("JSON").fill('{"typed": "whole"}')
     page.get_by_role("button", name="Send the event").click()
