@@ -39,6 +39,24 @@ def test_every_file_that_a_page_links_to_exists() -> None:
     assert missing == []
 
 
+def test_every_heading_that_a_page_links_to_exists() -> None:
+    missing = []
+    for page in PAGES:
+        links = re.findall(r"\]\((?!https?://)([^)#\s]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+        targets = [(page.parent / path if path else page, heading) for path, heading in links]
+        missing += [f"{page.name}: {heading}" for target, heading in targets if heading not in _anchors(target)]
+    assert missing == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the headings of a page as links name them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = (
+        re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_test_that_a_page_names_is_in_the_file_that_it_links_to() -> None:
     missing = []
     for page in PAGES:
