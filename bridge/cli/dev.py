@@ -48,7 +48,7 @@ _NEEDED = ("starlette", "uvicorn", "watchfiles", "yaml")
     is_flag=True,
     help="The answer to a WebSocket's message goes to its sender, as with a route response.",
 )
-@click.option("--stream", is_flag=True, help="The service and the function stream.")
+@click.option("--stream", is_flag=True, help="The function streams, and so do the sources that can.")
 @click.option("--reload", "reloads", is_flag=True, help="Start a new environment when a file changes.")
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False), help="A file of NAME=value lines.")
 @click.option(

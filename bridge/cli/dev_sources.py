@@ -68,17 +68,15 @@ def _service(name: ServiceName, port: int, template: Template | None, options: d
         name=name,
         port=port,
         stage=(stage or "").strip("/") or (of_template.stage if of_template else ""),
-        is_streamed=_is_streamed(name, options["stream"], of_template is not None and of_template.is_streamed),
+        is_streamed=(options["stream"] and _streams(name)) or (of_template is not None and of_template.is_streamed),
         routes=of_template.routes if of_template else None,
         binary_media_types=of_template.binary_media_types if of_template else ("*/*",),
         cors=of_template.cors if of_template else None,
     )
 
 
-def _is_streamed(name: ServiceName, stream: bool, by_template: bool) -> bool:
-    if stream and service_of(name).head is None:
-        raise click.UsageError(f"{name} does not stream, only function-url and rest-api do: leave --stream out.")
-    return stream or by_template
+def _streams(name: SourceName) -> bool:
+    return name != "websocket" and service_of(name).head is not None
 
 
 def _websocket(port: int, template: Template | None, options: dict[str, Any]) -> WebSocketSettings:
@@ -86,8 +84,6 @@ def _websocket(port: int, template: Template | None, options: dict[str, Any]) ->
 
     from bridge.local.settings import WebSocketSettings
 
-    if options["stream"]:
-        raise click.UsageError("websocket does not stream, only function-url and rest-api do: leave --stream out.")
     if find_spec("wsproto") is None:
         raise click.UsageError("The source websocket needs wsproto, which the extra lambda-asgi-bridge[local] brings.")
     stage = (options["stage"] or "").strip("/") or WebSocketSettings.stage
@@ -106,5 +102,8 @@ def _check(sources: list[AnySource], options: dict[str, Any]) -> None:
     if options["stage"] and not any(source.stage for source in sources):
         staged = [name for name in get_args(ServiceName) if "stage" in service_of(name).options] + ["websocket"]
         raise click.UsageError(f"--stage needs one of {', '.join(staged)} as a --source, but got {', '.join(names)}.")
+    if options["stream"] and not any(map(_streams, names)):
+        streaming = filter(_streams, SOURCES)
+        raise click.UsageError(f"--stream needs {' or '.join(streaming)} as a --source, but got {', '.join(names)}.")
     if (options["route_keys"] or options["has_route_response"]) and "websocket" not in names:
         raise click.UsageError("--route and --route-response are of a WebSocket API: give --source websocket, too.")

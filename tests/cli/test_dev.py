@@ -43,11 +43,12 @@ def test_the_defaults(run: Run, taken: list[Taken]) -> None:
     assert sources == [SourceSettings(name="function-url", port=3000)]
 
 
-def test_several_sources_have_ports_of_their_own(run: Run, taken: list[Taken]) -> None:
-    arguments = ["--source", "rest-api", "--source", "alb:4000", "--source", "http-api", "--stage", "prod"]
+def test_several_sources_have_ports_of_their_own_and_options_count_where_they_can(run: Run, taken: list[Taken]) -> None:
+    arguments = ["--source", "rest-api", "--source", "alb:4000", "--source", "http-api", "--stage", "prod", "--stream"]
     assert run("dev", "shop:app", *arguments).exit_code == 0
+    assert taken[0][0].is_streamed
     assert taken[0][1] == [
-        SourceSettings(name="rest-api", port=3000, stage="prod"),
+        SourceSettings(name="rest-api", port=3000, stage="prod", is_streamed=True),
         SourceSettings(name="alb", port=4000),
         SourceSettings(name="http-api", port=4001, stage="prod"),
     ]
@@ -71,7 +72,7 @@ def test_a_websocket_api_has_a_stage_a_port_and_routes(run: Run, taken: list[Tak
     [
         (["--route", "join"], "give --source websocket"),
         (["--route-response"], "give --source websocket"),
-        (["--source", "websocket", "--stream"], "websocket does not stream"),
+        (["--source", "websocket", "--stream"], "function-url or rest-api"),
         (["--source", "websocket", "--source", "websocket:1"], "websocket is given twice"),
     ],
 )
@@ -136,7 +137,7 @@ def test_a_template_has_it_too_and_options_come_first(run: Run, taken: list[Take
         (["shop:app", "--source", "alb:99999"], "'99999'"),
         (["shop:app", "--source", "alb", "--source", "alb:4"], "twice"),
         (["shop:app", "--source", "alb:3000", "--source", "http-api:3000"], "3000"),
-        (["shop:app", "--source", "alb", "--stream"], "alb does not stream"),
+        (["shop:app", "--source", "alb", "--source", "http-api", "--stream"], "function-url or rest-api"),
         (["shop:app", "--source", "alb", "--stage", "prod"], "http-api, http-api-v1, rest-api"),
         (["shop:app", "--concurrency", "2", "--snapstart"], "SnapStart"),
         (["shop:app", "--snapstart-age", "2"], "--snapstart"),
