@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bridge.local.clock import find_library
 from bridge.local.settings import SourceSettings
 from bridge.testing.services import ServiceName
 from tests.integration.gateway import RunningGateway
@@ -213,6 +215,19 @@ def test_an_old_snapshot_has_a_wall_clock_that_is_ahead() -> None:
     assert timeline.restore_start is not None
     seen = json.loads(record.result)["wall"] - record.received
     assert seen >= 2.0 - 0.1
+
+
+@pytest.mark.skipif(find_library() is None, reason="libfaketime is not installed")
+def test_with_libfaketime_a_day_passes_on_the_wall_clock_alone() -> None:
+    day = 86_400.0
+    with RunningGateway("local_site:plain", snapstart=True, snapstart_age=day) as local:
+        local.wait_for(lambda: [each.state for each in local.gateway.environments] == ["snapshot"])
+        before = time.monotonic()
+        record = local.run(local.gateway.invoke(b"{}"))
+        after = time.monotonic()
+    seen = json.loads(record.result)
+    assert seen["wall"] - record.received >= day - 0.1
+    assert before <= seen["monotonic"] <= after
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

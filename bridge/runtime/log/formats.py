@@ -105,7 +105,7 @@ def error_lines(document: Mapping[str, Any]) -> list[str]:
     what = ": ".join(safe_text(part) for part in (kind, message) if part)
     lines = [_visible(line) for line in (f"[ERROR] {what}" if what else "[ERROR]").split("\n")]
     trace = document.get("stackTrace")
-    if trace:
+    if trace is not None:  # awslambdaric has this line for an empty one, too
         lines.append("Traceback (most recent call last):")
         for entry in trace:
             lines += [_indented(_visible(line)) for line in safe_text(entry).splitlines() or [""]]

@@ -119,7 +119,7 @@ def test_an_error_in_text_begins_with_its_type_and_message() -> None:
         ({"errorType": ""}, "[ERROR] no"),
         ({"errorType": "", "errorMessage": ""}, "[ERROR]"),
     ):
-        assert error_lines(document(**fields)) == [first]
+        assert error_lines(document(**fields)) == [first, "Traceback (most recent call last):"]
 
 
 def test_the_lines_of_an_error_are_indented_with_spaces_that_do_not_get_lost() -> None:
