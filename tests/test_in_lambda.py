@@ -217,9 +217,12 @@ for number in range(10):
     say(lines.decode() + str(os.waitstatus_to_exitcode(status)))
 """
 
+# Before Python 3.13 the thread of the startup may be there for a moment after its join, and a fork would warn of it.
 FORKED = """
 import os, signal
 handler = Bridge(app)
+while os.path.isdir("/proc/self/task") and len(os.listdir("/proc/self/task")) > 1:
+    time.sleep(0.001)
 child = os.fork()
 if not child:
     if "--exit" in sys.argv:
