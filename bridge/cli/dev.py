@@ -124,11 +124,10 @@ def _template(path: str | None, name: str | None) -> Template | None:
             raise click.UsageError("--function names a function of a template: give --template, too.")
         return None
     from bridge.local.template import InvalidTemplate, read_template
+    from bridge.local.variables import region_of
 
     try:
-        shell = shell_variables()
-        region = shell.get("AWS_REGION") or shell.get("AWS_DEFAULT_REGION") or "eu-west-1"
-        template = read_template(path, name, region=region)
+        template = read_template(path, name, region=region_of(shell_variables()))
     except (InvalidTemplate, OSError, ValueError) as exc:
         raise click.UsageError(str(exc)) from None
     if template.skipped:
@@ -171,7 +170,9 @@ def _function(target: str | None, template: Template | None, options: dict[str, 
 
 def _extensions(paths: tuple[str, ...]) -> tuple[str, ...]:
     """Return the paths. Raises UsageError for a file that cannot be executed, and for a name that is there twice."""
-    names = [os.path.basename(path) for path in paths]
+    from bridge.local.processes import name_of
+
+    names = [name_of(path) for path in paths]
     for path, name in zip(paths, names, strict=True):
         if not os.access(path, os.X_OK):
             raise click.UsageError(f"The extension {path} is not executable: chmod +x makes it so.")

@@ -76,7 +76,7 @@ def _service(name: ServiceName, port: int, template: Template | None, options: d
 
 
 def _streams(name: SourceName) -> bool:
-    return name != "websocket" and service_of(name).head is not None
+    return name != "websocket" and service_of(name).streams
 
 
 def _websocket(port: int, template: Template | None, options: dict[str, Any]) -> WebSocketSettings:

@@ -15,18 +15,15 @@ from urllib.parse import quote_plus
 
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services.websocket import ClientConnection, connect_event, disconnect_event, message_event
-from bridge.testing.setup import Setup
+from bridge.testing.setup import ACCOUNT, REGION, Setup
 
 __all__ = ["dynamodb", "kinesis", "s3", "schedule", "sns", "sqs", "websocket"]
 
 Event = dict[str, Any]
 
-_REGION = "eu-west-1"
-_ACCOUNT = "123456789012"
-
 
 def _arn(service: str, resource: str) -> str:
-    return f"arn:aws:{service}:{_REGION}:{_ACCOUNT}:{resource}"
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
 
 
 def _now() -> datetime:
@@ -65,7 +62,7 @@ def _sqs_record(body: str, queue: str, number: int) -> Event:
         "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         "eventSource": "aws:sqs",
         "eventSourceARN": _arn("sqs", queue),
-        "awsRegion": _REGION,
+        "awsRegion": REGION,
     }
 
 
@@ -82,12 +79,12 @@ def sns(message: str, *, subject: str | None, topic: str) -> Event:
                     "SignatureVersion": "1",
                     "Timestamp": _iso(_now()),
                     "Signature": "EXAMPLE",
-                    "SigningCertUrl": f"https://sns.{_REGION}.amazonaws.com/SimpleNotificationService.pem",
+                    "SigningCertUrl": f"https://sns.{REGION}.amazonaws.com/SimpleNotificationService.pem",
                     "MessageId": str(uuid.uuid4()),
                     "Message": message,
                     "MessageAttributes": {},
                     "Type": "Notification",
-                    "UnsubscribeUrl": f"https://sns.{_REGION}.amazonaws.com/?Action=Unsubscribe",
+                    "UnsubscribeUrl": f"https://sns.{REGION}.amazonaws.com/?Action=Unsubscribe",
                     "TopicArn": arn,
                     "Subject": subject,
                 },
@@ -106,7 +103,7 @@ def s3(key: str, *, bucket: str, name: str, size: int) -> Event:
             {
                 "eventVersion": "2.1",
                 "eventSource": "aws:s3",
-                "awsRegion": _REGION,
+                "awsRegion": REGION,
                 "eventTime": _iso(_now()),
                 "eventName": name,
                 "userIdentity": {"principalId": "EXAMPLE"},
@@ -139,9 +136,9 @@ def schedule(*, rule: str) -> Event:
         "id": str(uuid.uuid4()),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
-        "account": _ACCOUNT,
+        "account": ACCOUNT,
         "time": _iso(_now(), spec="seconds"),
-        "region": _REGION,
+        "region": REGION,
         "resources": [_arn("events", f"rule/{rule}")],
         "detail": {},
     }
@@ -168,7 +165,7 @@ def dynamodb(item: Mapping[str, Any], *, table: str, name: str, key: str) -> Eve
                 "eventName": name,
                 "eventVersion": "1.1",
                 "eventSource": "aws:dynamodb",
-                "awsRegion": _REGION,
+                "awsRegion": REGION,
                 "dynamodb": change,
                 "eventSourceARN": _arn("dynamodb", f"table/{table}/stream/2026-01-01T00:00:00.000"),
             }
@@ -211,8 +208,8 @@ def _kinesis_record(text: str, arn: str, number: int) -> Event:
         "eventVersion": "1.0",
         "eventID": f"shardId-000000000006:{sequence}",
         "eventName": "aws:kinesis:record",
-        "invokeIdentityArn": f"arn:aws:iam::{_ACCOUNT}:role/function",
-        "awsRegion": _REGION,
+        "invokeIdentityArn": f"arn:aws:iam::{ACCOUNT}:role/function",
+        "awsRegion": REGION,
         "eventSourceARN": arn,
     }
 
@@ -220,7 +217,7 @@ def _kinesis_record(text: str, arn: str, number: int) -> Event:
 def websocket(kind: str, body: str, *, connection: str, stage: str) -> Event:
     """Return the event of a WebSocket API. `kind`: "connect", "message" or "disconnect"."""
     setup = Setup(trace_id="Root=1-65a1b2c3-0123456789abcdef01234567")
-    headers = (("Host", f"a1b2c3d4e5.execute-api.{_REGION}.amazonaws.com"), ("Sec-WebSocket-Version", "13"))
+    headers = (("Host", f"a1b2c3d4e5.execute-api.{REGION}.amazonaws.com"), ("Sec-WebSocket-Version", "13"))
     request = ClientRequest(method="GET", target=f"/{stage}", headers=headers)
     client = ClientConnection(id=connection, request=request, stage=stage, connected_at=setup.time)
     if kind == "connect":

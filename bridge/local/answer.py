@@ -105,6 +105,15 @@ class Answer:
         """Return the whole result. Look at `failure` afterwards."""
         return b"".join([part async for part in self.parts()])
 
+    async def whole_within(self, seconds: float | None) -> bytes:
+        """Do as `whole`, and leave after so many seconds: then raise TimeoutError. None is no limit."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.whole()
+        except TimeoutError:
+            self.leave()
+            raise
+
     def leave(self) -> None:
         """Read no more."""
         self._is_read = False

@@ -24,7 +24,7 @@ from bridge.local.running import Running
 from bridge.local.runtime_api import RuntimeApi
 from bridge.local.settings import FunctionSettings
 from bridge.local.stages import Stages
-from bridge.local.tasks import Tasks
+from bridge.local.tasks import Tasks, is_set_within
 from bridge.local.variables import command_of, variables
 
 __all__ = ["Environment"]
@@ -229,7 +229,7 @@ class Environment:
         """End the processes as Lambda does: SIGTERM if an extension asks for it, then SIGKILL."""
         if self.state not in ("stopping", "stopped"):
             self.state = "stopping"
-            self._api.extensions.are_registered.set()  # nobody waits for them any more
+            self._api.extensions.are_registered.set()  # they are not waited for any more
             await self._launched.wait()
             await self._processes.end_runtime(has_internal=bool(self._api.extensions))
             if self.pid is None:
@@ -260,7 +260,7 @@ class Environment:
 
     async def _end(self, grace: float) -> None:
         if grace:
-            await asyncio.wait([asyncio.ensure_future(self._stopped.wait())], timeout=grace)
+            await is_set_within(self._stopped, grace)
         await self.stop()
 
     def _too_large(self, size: int) -> None:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 
 from bridge.local.http import Reply, Request
 from bridge.local.invocation import Failure
+from bridge.testing.setup import ACCOUNT
 from bridge.testing.strict_json import strict_json
 
 __all__ = ["ACCEPTED", "Extensions", "refusal"]
 
 ACCEPTED = Reply(202, b'{"status":"OK"}\n')
-
-_ACCOUNT = "123456789012"
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html does not have it: the emulator's.
 _MAX_EXTENSIONS = 10
@@ -47,7 +46,7 @@ class Extensions:
     """The extensions of one environment. `external`: the names of those that must register before the runtime starts.
 
     `polled`: called when one asks for its next event. `failed`: called when one reports that it has failed.
-    `are_registered`: set when all external ones have registered, or nobody waits for them any more.
+    `are_registered`: set when all external ones have registered, or are not waited for any more.
     """
 
     def __init__(
@@ -132,7 +131,7 @@ class Extensions:
         self._by_id[identifier] = _Extension(name, events)
         self._note_registered()
         features = request.headers.get("lambda-extension-accept-feature", "")
-        account = {"accountId": _ACCOUNT} if "accountId" in map(str.strip, features.split(",")) else {}
+        account = {"accountId": ACCOUNT} if "accountId" in map(str.strip, features.split(",")) else {}
         headers = (("content-type", "application/json"), ("lambda-extension-identifier", identifier))
         return Reply(200, json.dumps(self._about | account).encode(), headers)
 
@@ -177,7 +176,7 @@ class Extensions:
         return ACCEPTED
 
     def _extension(self, request: Request, refused: Reply | None = None) -> _Extension | Reply:
-        """Return the extension that asks. `refused`: why it cannot have what it asks for, whoever it is."""
+        """Return the extension that asks. `refused`: what even a known one gets."""
         identifier = request.headers.get("lambda-extension-identifier", "")
         if not identifier:
             message = "Missing Lambda-Extension-Identifier header"

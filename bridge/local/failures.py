@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 
-from bridge.local.invocation import Failure
+from bridge.local.invocation import THROTTLED, Failure
 
 __all__ = ["crashed", "ended", "exited", "init_timed_out", "out_of_memory", "throttled", "timed_out"]
 
@@ -17,7 +17,7 @@ def timed_out(id: str, seconds: float) -> Failure:
 def init_timed_out(seconds: float, missing: Sequence[str] = ()) -> Failure:
     """`missing`: the names of the external extensions that have not registered."""
     message = f"Error: The init phase or the restore took longer than {seconds:.2f} seconds"
-    waited = f". Nobody has registered as {', '.join(missing)}: an extension has the name of its file"
+    waited = f". No extension has registered as {', '.join(missing)}: an extension has the name of its file"
     return Failure("Sandbox.Timedout", message + (waited if missing else ""))
 
 
@@ -55,4 +55,4 @@ def ended() -> Failure:
 
 
 def throttled() -> Failure:
-    return Failure("TooManyRequestsException", "Rate Exceeded.")
+    return Failure(THROTTLED, "Rate Exceeded.")

@@ -16,7 +16,7 @@ from bridge.local.services import Front, Sent
 from bridge.local.settings import AnySource, FunctionSettings, SourceSettings, WebSocketSettings
 from bridge.local.websocket.front import WebSocketFront
 from bridge.testing.messages import ClientRequest, Refused
-from bridge.testing.services import ServiceName
+from bridge.testing.services import ServiceName, service_of
 
 __all__ = ["EnvironmentView", "Gateway"]
 
@@ -117,8 +117,7 @@ class Gateway:
 
     def _like(self, source: ServiceName) -> SourceSettings:
         """Return the settings of a source that has no port: it streams if the function does, and it can."""
-        can_stream = source in ("function-url", "rest-api")
-        return SourceSettings(name=source, is_streamed=self.function.is_streamed and can_stream)
+        return SourceSettings(name=source, is_streamed=self.function.is_streamed and service_of(source).streams)
 
     async def replay(self, id: str, *, source: ServiceName | None = None) -> Invocation:
         """Repeat an invocation, through another service if `source` says so.

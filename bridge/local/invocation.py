@@ -10,7 +10,7 @@ from typing import Literal
 
 from bridge.testing.messages import ClientRequest, ClientResponse
 
-__all__ = ["Failure", "Invocation", "LogLine", "Part", "Start", "Status", "Timeline"]
+__all__ = ["THROTTLED", "Failure", "Invocation", "LogLine", "Part", "Start", "Status", "Timeline"]
 
 # What is kept of each result, in bytes; of each log, in characters; and how many parts. The client gets all.
 MAX_KEPT = 1 << 20
@@ -25,6 +25,10 @@ Status = Literal["queued", "starting", "running", "responding", "responded", "do
 Start = Literal["cold", "warm", "restored"]
 
 
+# Lambda's name for the failure of an invocation for which no environment was free.
+THROTTLED = "TooManyRequestsException"
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why an invocation failed. `error_type`: such as "Sandbox.Timedout". `document`: the runtime's own, as JSON."""
@@ -32,6 +36,11 @@ class Failure:
     error_type: str
     message: str
     document: bytes = b""
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether no environment was free for the invocation."""
+        return self.error_type == THROTTLED
 
     def to_json(self) -> bytes:
         """Return the error as callers of the invoke API get it."""

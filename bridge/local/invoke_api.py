@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from bridge.local.answer import Answer
+from bridge.local.bodies import read_up_to
 from bridge.local.event_stream import complete, payload_chunk
 from bridge.local.invocation import Invocation
 from bridge.local.invoke_errors import InvokeRefused, unless_throttled
@@ -126,19 +127,18 @@ def _kind(request: Request, *accepted: str) -> str:
 
 async def _event(request: Request, kind: str) -> bytes:
     """Return the event; that of an empty body is {}. Raises InvokeRefused."""
-    content, limit = bytearray(), _MAX_EVENT[kind]
-    async for part in request.stream():
-        content += part
-        if len(content) > limit:
-            size = request.headers.get("content-length", len(content))
-            message = f"{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
-            raise InvokeRefused(413, "RequestEntityTooLargeException", message)
+    limit = _MAX_EVENT[kind]
+    content = await read_up_to(request, limit) or b"{}"
+    if len(content) > limit:
+        size = request.headers.get("content-length", len(content))
+        message = f"{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        raise InvokeRefused(413, "RequestEntityTooLargeException", message)
     try:
-        strict_json(bytes(content) or b"{}")
+        strict_json(content)
     except ValueError as exc:
         message = f"Could not parse request body into json: Could not parse payload into json: {exc}"
         raise InvokeRefused(400, "InvalidRequestContentException", message) from None
-    return bytes(content) or b"{}"
+    return content
 
 
 def _client_context(value: str) -> str:

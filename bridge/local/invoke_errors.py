@@ -28,6 +28,6 @@ class InvokeRefused(Exception):
 def unless_throttled(answer: Answer) -> None:
     """Raises InvokeRefused if no environment was free for an invocation."""
     failure = answer.failure
-    if failure is not None and failure.error_type == "TooManyRequestsException":
+    if failure is not None and failure.is_throttled:
         reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
         raise InvokeRefused(429, failure.error_type, failure.message, Reason=reason)

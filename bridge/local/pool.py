@@ -102,8 +102,8 @@ class Pool:
         return environment
 
     def _changed(self) -> None:
-        ended = [each for each in self.environments if each.state == "stopped"]
-        for environment in ended:
+        stopped = [each for each in self.environments if each.state == "stopped"]
+        for environment in stopped:
             self.environments.remove(environment)
             self._tasks.start(environment.close(), name=f"end of environment {environment.number}")
         self._dispatch()

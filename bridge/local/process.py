@@ -1,4 +1,4 @@
-"""The processes of one environment: the runtime and all that it has started, their signals and their end."""
+"""One process of an environment and all that it has started: their signals and their end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from bridge.local.lines import ProcessOutput
+from bridge.local.tasks import is_set_within
 from bridge.proxy.descendants import descendants, kill_all
 from bridge.proxy.watcher import Watcher
 
@@ -19,7 +20,7 @@ _OUTPUT_LIMIT = 1.0
 
 
 class Process:
-    """The runtime's process, which leads a session of its own, and its descendants.
+    """The process of the runtime or of an extension, which leads a session of its own, and its descendants.
 
     `on_lines`: called with lines of stdout and stderr. `on_exit`: with the exit status, after the last line; it is
     negative for a signal. The descendants end with the process, and so does all of it with the gateway, however that
@@ -65,7 +66,7 @@ class Process:
         return bool(self._stopped)
 
     def family(self) -> set[int]:
-        """Return the ids of all processes that have not ended. On other systems than Linux the runtime's alone."""
+        """Return the ids of all processes that have not ended. On other systems than Linux it is alone."""
         return {self.pid} | descendants(self.pid, self._mark) if self.pid is not None and self.is_running else set()
 
     def stop(self) -> None:
@@ -92,8 +93,7 @@ class Process:
         if grace and self.is_running:
             if not is_told:
                 self._signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._exited.wait(), grace)
+            await is_set_within(self._exited, grace)
         self.kill()
         if self.pid is not None:
             await self._exited.wait()
@@ -109,8 +109,7 @@ class Process:
 
     async def _finish(self, output: ProcessOutput) -> None:
         await asyncio.to_thread(kill_all, self.pid, self._mark)  # what it left: this waits for their end
-        with suppress(TimeoutError):
-            await asyncio.wait_for(output.closed.wait(), _OUTPUT_LIMIT)
+        await is_set_within(output.closed, _OUTPUT_LIMIT)
         status = self._transport.get_returncode()
         self._transport.close()
         self._watcher.stop()

@@ -24,26 +24,22 @@ _DEFAULT = "$default"
 
 def find_route(routes: Iterable[Route], method: str, path: str, *, is_rest: bool = False) -> MatchedRoute | None:
     """Return the route of a request; None if it has none. `path`: without the stage, as the client encoded it."""
-    having = [route for route in routes if _match(route.path, path) is not None]
+    having = [(route, found) for route in routes if (found := re.fullmatch(_expression(route.path), path)) is not None]
     if is_rest and having:
-        resource = min(having, key=lambda route: _kinds(route.path)).path
-        having = [route for route in having if route.path == resource]
-    of_method = [route for route in having if route.method in ("ANY", method)]
+        resource = min((route.path for route, _ in having), key=_kinds)
+        having = [(route, found) for route, found in having if route.path == resource]
+    of_method = [(route, found) for route, found in having if route.method in ("ANY", method)]
     if not of_method:
         return None
-    route = min(of_method, key=lambda route: (_order(route.path), route.method == "ANY"))
-    found = _match(route.path, path)
-    assert found is not None
+    route, found = min(of_method, key=lambda pair: (_order(pair[0].path), pair[0].method == "ANY"))
     names = [name.removesuffix("+") for name in _PARAMETER.findall(route.path)]
     return MatchedRoute(route.method, route.path, dict(zip(names, found.groups(), strict=True)))
 
 
-def _match(pattern: str, path: str) -> re.Match[str] | None:
-    return re.fullmatch("" if pattern == _DEFAULT else _expression(pattern), "" if pattern == _DEFAULT else path)
-
-
 def _expression(pattern: str) -> str:
-    """Return the expression for a path such as "/users/{id}" or "/files/{rest+}"."""
+    """Return the expression for a path such as "/users/{id}" or "/files/{rest+}", or for "$default", which is all."""
+    if pattern == _DEFAULT:
+        return "(?s:.*)"
     *texts, last = _PARAMETER.split(pattern)
     pieces = [re.escape(text) for text in texts[::2]]
     values = ["(.+)" if name.endswith("+") else "([^/]+)" for name in texts[1::2]]

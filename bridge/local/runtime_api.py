@@ -20,6 +20,7 @@ from bridge.local.invocation import Failure
 from bridge.local.processes import name_of
 from bridge.local.settings import FunctionSettings
 from bridge.local.variables import arn_of, handler_of
+from bridge.testing.setup import new_trace_id
 from bridge.testing.strict_json import strict_json
 
 __all__ = ["Environment", "RuntimeApi"]
@@ -229,9 +230,7 @@ class RuntimeApi:
 
 def _traced(value: str) -> str:
     """Return the trace id of an invocation with all its fields, as Lambda passes it on. No trace is sampled."""
-    fields = [field for field in value.split(";") if field] or [
-        f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    ]
+    fields = [field for field in value.split(";") if field] or [new_trace_id(time.time())]
     names = {field.partition("=")[0] for field in fields}
     more = {"Parent": secrets.token_hex(8), "Sampled": "0"}
     return ";".join([*fields, *(f"{name}={text}" for name, text in more.items() if name not in names)])

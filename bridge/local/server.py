@@ -19,6 +19,7 @@ from bridge.local.header_names import SentNames
 from bridge.local.invoke_api import invoke_routes
 from bridge.local.loopback import LoopbackOnly
 from bridge.local.settings import AnySource, SourceSettings
+from bridge.local.tasks import is_set_within
 from bridge.local.websocket.application import WebSocketApp
 
 __all__ = ["INSPECTOR", "OPEN_LIMIT", "GatewayApp", "WebServer", "open_sockets"]
@@ -134,22 +135,15 @@ class WebServer(uvicorn.Server):
         await ending
 
     async def _end(self, is_over: asyncio.Event) -> None:
-        if not await _is_set(is_over, _NOTICE):
+        if not await is_set_within(is_over, _NOTICE):
             self._waits()
-            await _is_set(is_over, OPEN_LIMIT - _NOTICE)
+            await is_set_within(is_over, OPEN_LIMIT - _NOTICE)
         await self._gateway.close()
-        await _is_set(is_over, 0 if self.force_exit else _LAST_MOMENT)
+        await is_set_within(is_over, 0 if self.force_exit else _LAST_MOMENT)
         for connection in list(self.server_state.connections):
             connection.transport.abort()  # of a client that does not send or read on
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_LAST_MOMENT)
-
-
-async def _is_set(event: asyncio.Event, seconds: float) -> bool:
-    """Return whether `event` is set within `seconds`."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
 
 
 def _websocket_protocol() -> type[asyncio.Protocol]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-import uuid
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 
@@ -16,9 +14,9 @@ from bridge.local.routes import find_route
 from bridge.local.service_errors import WAIT_LIMITS, no_route, too_many, too_slow
 from bridge.local.settings import SourceSettings
 from bridge.testing.call import parsed
-from bridge.testing.messages import ClientRequest, ClientResponse, Refused, values_of
+from bridge.testing.messages import ClientRequest, ClientResponse, Refused
 from bridge.testing.services import Service, service_of
-from bridge.testing.setup import MatchedRoute, Setup
+from bridge.testing.setup import MatchedRoute, Setup, new_trace_id
 
 __all__ = ["Front", "Sent"]
 
@@ -27,9 +25,6 @@ __all__ = ["Front", "Sent"]
 _WITH_PRELUDE = "application/vnd.awslambda.http-integration-response"
 _DELIMITER = bytes(8)
 _MAX_PRELUDE = 16 << 10
-
-# A REST API takes it for the method: bridge.testing.services.rest_api.
-_METHOD_OVERRIDE = "x-http-method-override"
 
 Submit = Callable[[Invocation], Answer]
 
@@ -89,12 +84,11 @@ class Front:
     def _setup(self) -> Setup:
         now = time.time()
         stage = self.source.stage if "stage" in self._service.options else ""
-        trace_id = f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}"
         return Setup(
             stage=stage,
             binary_media_types=self.source.binary_media_types,
             is_streamed=self.source.is_streamed,
-            trace_id=trace_id,
+            trace_id=new_trace_id(now),
             time=now,
         )
 
@@ -103,8 +97,7 @@ class Front:
         routes, path = self.source.routes, setup.without_prefix(request.path)
         if routes is None or path is None:  # the service refuses the path of another deployment
             return None
-        is_rest = self.source.name == "rest-api"
-        (*_, method) = request.method, *values_of(request.headers if is_rest else (), _METHOD_OVERRIDE)
+        is_rest, method = self.source.name == "rest-api", self._service.method_of(request)
         route = find_route(routes, method, "/" + path.lstrip("/") if is_rest else path, is_rest=is_rest)
         if route is None:
             raise Refused(no_route(self.source.name, f"The API has no route for {method} {path}."))
@@ -117,10 +110,8 @@ class Front:
             return await self._streamed(answer, request, setup)
         limit = None if setup.is_streamed else WAIT_LIMITS.get(self.source.name)
         try:
-            async with asyncio.timeout(limit):
-                content = await answer.whole()
+            content = await answer.whole_within(limit)
         except TimeoutError:
-            answer.leave()
             response = too_slow(self.source.name)
             assert response is not None  # a service with a limit has a response
             return Sent(response, invocation=answer.invocation)
@@ -130,7 +121,7 @@ class Front:
         failure = answer.failure
         if failure is None:
             return self._service.response(parsed(content), request, setup)
-        throttled = too_many(self.source.name) if failure.error_type == "TooManyRequestsException" else None
+        throttled = too_many(self.source.name) if failure.is_throttled else None
         return throttled or self._service.failure(f"{failure.error_type}: {failure.message}", setup)
 
     async def _streamed(self, answer: Answer, request: ClientRequest, setup: Setup) -> Sent:

@@ -1,13 +1,14 @@
-"""Tasks that run beside others, each of which someone waits for."""
+"""Tasks that run beside others, each of which has an owner that waits for it, and waits with a limit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "is_set_within"]
 
 logger = logging.getLogger("bridge")
 
@@ -36,3 +37,10 @@ class Tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event for so many seconds at most. Return whether it is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()

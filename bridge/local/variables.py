@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Mapping
 
 from bridge.local.settings import FunctionSettings
+from bridge.testing.setup import ACCOUNT, REGION
 
-__all__ = ["arn_of", "command_of", "handler_of", "variables"]
+__all__ = ["arn_of", "command_of", "handler_of", "region_of", "variables"]
 
 # Those of a shell that is itself in Lambda, and what has no meaning here: the gateway starts the runtime itself.
 _NOT_PASSED = frozenset(
@@ -25,8 +26,6 @@ _NOT_PASSED = frozenset(
     ]
 )
 
-_REGION = "eu-west-1"
-
 
 def handler_of(function: FunctionSettings) -> str:
     """Return the handler in Lambda's form, "module.attribute"."""
@@ -35,11 +34,12 @@ def handler_of(function: FunctionSettings) -> str:
 
 def arn_of(function: FunctionSettings) -> str:
     """Return the ARN of the function, without a qualifier."""
-    return f"arn:aws:lambda:{_region(function)}:123456789012:function:{function.name}"
+    return f"arn:aws:lambda:{region_of(function.environ)}:{ACCOUNT}:function:{function.name}"
 
 
-def _region(function: FunctionSettings) -> str:
-    return function.environ.get("AWS_REGION") or function.environ.get("AWS_DEFAULT_REGION") or _REGION
+def region_of(environ: Mapping[str, str]) -> str:
+    """Return the region that a developer has chosen, or one that all deployments here have."""
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or REGION
 
 
 def command_of(function: FunctionSettings) -> list[str]:
@@ -52,7 +52,7 @@ def command_of(function: FunctionSettings) -> list[str]:
 def variables(function: FunctionSettings, address: str) -> dict[str, str]:
     """Return the variables of a process. `address`: of its Runtime API."""
     own = {name: value for name, value in function.environ.items() if name not in _NOT_PASSED}
-    region = _region(function)
+    region = region_of(function.environ)
     python = ".".join(map(str, sys.version_info[:2]))
     return {
         "LANG": "en_US.UTF-8",

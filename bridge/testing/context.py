@@ -6,6 +6,8 @@ import time
 import uuid
 from typing import Any
 
+from bridge.testing.setup import ACCOUNT, REGION
+
 __all__ = ["LambdaContext"]
 
 # Lambda's own default is 3 s, which a debugger would soon exceed: the timeout of a function behind a REST API.
@@ -22,7 +24,7 @@ class LambdaContext:
         self.aws_request_id = str(uuid.uuid4())
         self.function_name = function_name
         self.function_version = "$LATEST"
-        self.invoked_function_arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{function_name}"
+        self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}"
         self.memory_limit_in_mb = str(memory_limit)
         self.log_group_name = f"/aws/lambda/{function_name}"
         self.log_stream_name = "2026/01/01/[$LATEST]0123456789abcdef0123456789abcdef"

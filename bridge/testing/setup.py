@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["MatchedRoute", "Setup"]
+__all__ = ["ACCOUNT", "REGION", "MatchedRoute", "Setup", "new_trace_id"]
+
+# Of every deployment that is not a real one.
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,11 @@ class Setup:
         if path == self.prefix:
             return "/"
         return path.removeprefix(self.prefix) if path.startswith(self.prefix + "/") else None
+
+
+def new_trace_id(seconds: float) -> str:
+    """Return the trace id that a service gives a request. `seconds`: since the epoch.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-traceids
+    """
+    return f"Root=1-{int(seconds):08x}-{uuid.uuid4().hex[:24]}"

@@ -18,7 +18,7 @@ from bridge.testing.functions import function_of
 from bridge.testing.interface import StreamingFunction
 from bridge.testing.messages import ClientRequest
 from bridge.testing.services import Service, ServiceName, service_of
-from bridge.testing.setup import Setup
+from bridge.testing.setup import Setup, new_trace_id
 
 __all__ = ["LambdaTransport"]
 
@@ -217,5 +217,4 @@ def _check_wire(request: httpx.Request, target: bytes) -> None:
 def _identifiers() -> dict[str, Any]:
     """Return what differs in each request: its identifiers, and the time."""
     now = time.time()
-    trace_id = f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}"
-    return {"request_id": str(uuid.uuid4()), "trace_id": trace_id, "time": now}
+    return {"request_id": str(uuid.uuid4()), "trace_id": new_trace_id(now), "time": now}

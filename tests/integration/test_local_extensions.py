@@ -67,7 +67,7 @@ def test_an_extension_is_told_why_it_ends(event: Any, options: Any, reason: str,
 def test_an_extension_that_fails(
     how: str, expected: str, fact: str, extension: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if how == "unnamed":  # nobody waits for anything here: it never registers
+    if how == "unnamed":  # nothing waits here: it never registers
         monkeypatch.setattr("bridge.local.stages.INIT_LIMIT", 1.0)
     with run(extension, how, timeout=0.5 if how == "unnamed" else 30.0) as local:
         failed = local.run(local.gateway.invoke(b'{"sleep": 20}' if how == "crash" else b"{}"))

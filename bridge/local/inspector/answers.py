@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from bridge.local.bodies import read_up_to
 from bridge.local.inspector.elements import Markup
 from bridge.local.inspector.page import message_page
 from bridge.testing.messages import Refused
@@ -46,7 +47,7 @@ async def failed(request: Request, exc: Exception) -> Response:
         status, text, headers = 500, "The inspector itself failed. The terminal has the traceback.", {}
     phrase = HTTPStatus(status).phrase
     if text == phrase:
-        text = "There is no such page." if status == 404 else f"This page does not answer {request.method}."
+        text = "This page does not exist." if status == 404 else f"This page does not answer {request.method}."
     return html(message_page(_TITLES.get(status, phrase), text, base=base_of(request)), status, headers)
 
 
@@ -71,11 +72,9 @@ async def static_file(request: Request) -> Response:
 
 async def form_of(request: Request) -> dict[str, str]:
     """Return the fields of a form. Raises HTTPException for one that is too long."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _MAX_FORM:
-            raise HTTPException(413, f"Expected a form of at most {_MAX_FORM:,} bytes.")
+    content = await read_up_to(request, _MAX_FORM)
+    if len(content) > _MAX_FORM:
+        raise HTTPException(413, f"Expected a form of at most {_MAX_FORM:,} bytes.")
     try:
         return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS))
     except ValueError as exc:

@@ -34,7 +34,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def _missing() -> HTTPException:
-    return HTTPException(404, "There is no such page, or the invocation is one of the oldest, which are not kept.")
+    return HTTPException(404, "This page does not exist, or the invocation is one of the oldest, which are not kept.")
 
 
 class Routes:

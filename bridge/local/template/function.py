@@ -15,6 +15,7 @@ from bridge.local.template.document import InvalidTemplate, read_document
 from bridge.local.template.image import image_of
 from bridge.local.template.sources import TemplateSource, sources_of
 from bridge.local.template.values import Unknown, Values, mapping_of
+from bridge.testing.setup import REGION
 
 __all__ = ["Template", "read_template"]
 
@@ -45,7 +46,7 @@ class Template:
     notes: tuple[str, ...] = ()
 
 
-def read_template(path: str, function: str | None = None, *, region: str = "eu-west-1") -> Template:
+def read_template(path: str, function: str | None = None, *, region: str = REGION) -> Template:
     """Return the function called `function` in the template, or its only one. Raises InvalidTemplate, and OSError.
 
     `region`: the value of AWS::Region.

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.testing.setup import ACCOUNT
+
 __all__ = ["Unknown", "Values", "mapping_of"]
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html: those that are the
-# same in every deployment, but for the account and the region, which are the gateway's own.
-_PSEUDO = {"AWS::AccountId": "123456789012", "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
+# same in every deployment. The account and the region are the gateway's own.
+_PSEUDO = {"AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
 
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +16,7 @@ from bridge.local.websocket.connection import CLOSE_LIMIT, GOING_AWAY, Connectio
 from bridge.testing.call import parsed
 from bridge.testing.messages import ClientResponse
 from bridge.testing.services.websocket import TIMED_OUT, TOO_MANY, WAIT_LIMIT, failure, response
-from bridge.testing.setup import Setup
+from bridge.testing.setup import Setup, new_trace_id
 
 __all__ = ["WebSocketFront", "new_setup"]
 
@@ -51,15 +50,13 @@ class WebSocketFront:
 
     async def _answered(self, answer: Answer, event: dict[str, Any]) -> ClientResponse:
         try:
-            async with asyncio.timeout(WAIT_LIMIT):
-                content = await answer.whole()
+            content = await answer.whole_within(WAIT_LIMIT)
         except TimeoutError:
-            answer.leave()
             return failure(event, f"The API waits {WAIT_LIMIT:g} s at most.", status=504, message=TIMED_OUT)
         failed = answer.failure
         if failed is None:
             return response(event, parsed(content), has_route_response=self.settings.has_route_response)
-        if failed.error_type == "TooManyRequestsException":
+        if failed.is_throttled:
             return failure(event, "All environments of the function are busy.", status=429, message=TOO_MANY)
         return failure(event, f"{failed.error_type}: {failed.message}")
 
@@ -77,4 +74,4 @@ class WebSocketFront:
 def new_setup() -> Setup:
     """Return the identifiers of one event."""
     now = time.time()
-    return Setup(trace_id=f"Root=1-{int(now):08x}-{uuid.uuid4().hex[:24]}", time=now)
+    return Setup(trace_id=new_trace_id(now), time=now)

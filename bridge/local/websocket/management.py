@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bridge.local.bodies import read_up_to
 from bridge.local.websocket.connection import ClientTooSlow, Connection, End, Gone
 from bridge.testing.messages import values_of
 from bridge.testing.services.websocket import MAX_MESSAGE
@@ -41,11 +42,9 @@ def management_routes(prefix: str, connections: Mapping[str, Connection]) -> lis
 
 async def _post(request: Request, connection: Connection) -> Response:
     """Send the body as text. Assumed: bytes that are not UTF-8 are replaced."""
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MAX_MESSAGE:
-            return _error(413, "PayloadTooLargeException", f"A message has {MAX_MESSAGE} bytes at most.")
+    content = await read_up_to(request, MAX_MESSAGE)
+    if len(content) > MAX_MESSAGE:
+        return _error(413, "PayloadTooLargeException", f"A message has {MAX_MESSAGE} bytes at most.")
     try:
         await connection.post(content.decode("utf-8", "replace"))
     except Gone:

@@ -47,6 +47,10 @@ _MODULES = {
 }
 
 
+def _own_method(request: ClientRequest) -> str:
+    return request.method
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """One AWS service in front of a function.
@@ -55,7 +59,7 @@ class Service:
     what the client gets for a result; it never raises. `failure`: what the client gets if the function failed, for a
     reason. `head`: status and headers of a stream, for its prelude; None without streams. `too_large`: what the client
     gets if the event is larger than Lambda accepts. `added`: the headers that the service adds to a request.
-    `options`: the keywords of LambdaTransport that it knows.
+    `options`: the keywords of LambdaTransport that it knows. `method_of`: the method that it takes a request to have.
     """
 
     event: Callable[[ClientRequest, Setup], dict[str, Any]]
@@ -65,6 +69,12 @@ class Service:
     added: Callable[[ClientRequest, Setup], tuple[tuple[str, str], ...]]
     head: Callable[[Mapping[str, Any], ClientRequest, Setup], ClientResponse] | None = None
     options: frozenset[str] = frozenset()
+    method_of: Callable[[ClientRequest], str] = _own_method
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can be set up for streams."""
+        return self.head is not None
 
     def event_for(self, request: ClientRequest, setup: Setup) -> dict[str, Any]:
         """Return the event, as a function gets it. Raises Refused, also for an event that Lambda does not accept."""

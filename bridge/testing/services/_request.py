@@ -12,11 +12,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name, values_of
-from bridge.testing.setup import Setup
+from bridge.testing.setup import ACCOUNT, REGION, Setup
 
 __all__ = [
-    "ACCOUNT",
-    "REGION",
     "Event",
     "api_domain",
     "appended",
@@ -35,9 +33,6 @@ __all__ = [
 ]
 
 Event = dict[str, Any]
-
-ACCOUNT = "123456789012"
-REGION = "eu-west-1"
 
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html: the types that a load
 # balancer passes as text. Assumed: HTTP APIs, Function URLs and Lattice do the same.

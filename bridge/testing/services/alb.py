@@ -18,8 +18,6 @@ from urllib.parse import urljoin
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused, by_name, values_of
 from bridge.testing.services import Service
 from bridge.testing.services._request import (
-    ACCOUNT,
-    REGION,
     Event,
     body_fields,
     forwarded,
@@ -43,7 +41,7 @@ from bridge.testing.services._response import (
     text_error,
     without,
 )
-from bridge.testing.setup import Setup
+from bridge.testing.setup import ACCOUNT, REGION, Setup
 
 __all__ = ["SERVICES"]
 

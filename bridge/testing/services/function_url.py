@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from bridge.testing.messages import ClientRequest, ClientResponse, Headers, Refused
 from bridge.testing.services import Service
-from bridge.testing.services._request import REGION, Event, forwarded, joined, payload_v2, received
+from bridge.testing.services._request import Event, forwarded, joined, payload_v2, received
 from bridge.testing.services._response import (
     MAX_RESULT,
     InvalidResult,
@@ -32,7 +32,7 @@ from bridge.testing.services._response import (
     text_of,
     typed,
 )
-from bridge.testing.setup import Setup
+from bridge.testing.setup import REGION, Setup
 
 __all__ = ["SERVICES"]
 

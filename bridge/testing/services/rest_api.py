@@ -84,8 +84,8 @@ _DROPPED = frozenset(
 )
 # Not documented: base64Encoded, which AWS's own tool (aws-sam-cli) reads first.
 _KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "base64Encoded", "isBase64Encoded"})
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
-# The same page: the delimiter after the prelude is in the first 16 KB of a stream.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html: what a prelude has,
+# and that the delimiter after it is in the first 16 KB of a stream.
 _MAX_PRELUDE = 16 << 10
 _PRELUDE_KEYS = frozenset({"statusCode", "headers", "multiValueHeaders", "cookies"})
 
@@ -102,7 +102,7 @@ def event(request: ClientRequest, setup: Setup) -> Event:
         reason = f"The path {request.path!r} does not begin with {setup.prefix!r}, where the API is."
         raise Refused(_error(403, "Forbidden", "ForbiddenException", setup, reason))
     headers = [pair for pair in received(request, added(request, setup)) if _is_passed(*pair)]
-    method = _method(request)
+    method = method_of(request)
     path = "/" + rest.lstrip("/")
     stage = setup.stage or _STAGE
     route = setup.route or _all_requests(path)
@@ -128,7 +128,8 @@ def _is_passed(name: str, value: str) -> bool:
     return name.lower() not in _NOT_PASSED and name.lower() != _METHOD_OVERRIDE and not is_signature
 
 
-def _method(request: ClientRequest) -> str:
+def method_of(request: ClientRequest) -> str:
+    """Return the method of a request, which a header can replace."""
     (*_, method) = request.method, *values_of(request.headers, _METHOD_OVERRIDE)
     return method
 
@@ -141,7 +142,7 @@ def _check_request(request: ClientRequest, setup: Setup) -> None:
     if setup.domain and request.path in _RESERVED:
         reason = f"The path {request.path} of a custom domain is reserved for API Gateway itself."
         raise Refused(_error(403, "Forbidden", "ForbiddenException", setup, reason))
-    method = _method(request)
+    method = method_of(request)
     if method not in _METHODS:
         reason = f"The API has no route for the method {method!r}: there are {', '.join(sorted(_METHODS))}."
         error = _error(403, "Missing Authentication Token", "MissingAuthenticationTokenException", setup, reason)
@@ -260,6 +261,7 @@ SERVICES = {
         response=response,
         failure=failure,
         too_large=too_large,
+        method_of=method_of,
         added=added,
         head=head,
         options=frozenset({"authorizer", "base_path_mapping", "binary_media_types", "domain", "stage", "stream"}),

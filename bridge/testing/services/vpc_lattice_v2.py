@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bridge.testing.messages import ClientRequest, ClientResponse, by_name
 from bridge.testing.services import Service
-from bridge.testing.services._request import ACCOUNT, REGION, Event, listed, query_pairs, received
+from bridge.testing.services._request import Event, listed, query_pairs, received
 from bridge.testing.services._response import InvalidResult, check, multi
 from bridge.testing.services._vpc_lattice import (
     added,
@@ -18,7 +18,7 @@ from bridge.testing.services._vpc_lattice import (
     lattice_response,
     too_large,
 )
-from bridge.testing.setup import Setup
+from bridge.testing.setup import ACCOUNT, REGION, Setup
 
 __all__ = ["SERVICES"]
 

@@ -153,7 +153,7 @@ if (feed.url) {
   pause.hidden = false;
   pause.addEventListener("click", togglePause);
   follow();
-  // A browser has six connections for all tabs of the gateway. A page that nobody sees needs none.
+  // A browser has six connections for all tabs of the gateway. A page in a hidden tab needs none.
   document.addEventListener("visibilitychange", () => { if (document.hidden) stop(); else follow(); });
 }
 const form = document.getElementById("filter");
